@@ -12,9 +12,8 @@ from gateway.clients import Clients
 from gateway.revisions import Revisions
 from runtime import telemetry
 from runtime.errors import ClarionError, Code
+from services.domain.endpoints import TEST_EVENT
 
-# The type of the event that tests an endpoint. No subscription is needed for it.
-TEST_EVENT = "endpoint.test"
 TEST_PAYLOAD = b'{"message":"This is a test event."}'
 
 KINDS: "dict[str, endpoints_pb2.EndpointKind.ValueType]" = {

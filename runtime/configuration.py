@@ -146,12 +146,22 @@ class ConfigurationOutbox:
             if not waiting:
                 return False
             ids = _first_ids(waiting)
-            for row in await connection.fetch(
-                f"SELECT key, value FROM {self._table} WHERE id = ANY($1) ORDER BY id", ids
-            ):
-                await self._bucket.put(row["key"], row["value"])
+            rows = await connection.fetch(f"SELECT key, value FROM {self._table} WHERE id = ANY($1) ORDER BY id", ids)
+            await self._bucket.put_all(_newest(rows))
             await connection.execute(f"DELETE FROM {self._table} WHERE id = ANY($1)", ids)
             return len(ids) < len(waiting) or len(waiting) == _BATCH
+
+
+def _newest(changes: "Sequence[asyncpg.Record]") -> dict[str, bytes | None]:
+    """Return the newest value of each key, in the order of these.
+
+    So the revision of the last key of a change says that all of it is in the bucket (publish).
+    """
+    newest: dict[str, bytes | None] = {}
+    for row in changes:
+        newest.pop(row["key"], None)
+        newest[row["key"]] = row["value"]
+    return newest
 
 
 def _first_ids(waiting: "Sequence[asyncpg.Record]") -> list[int]:

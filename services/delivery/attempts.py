@@ -149,6 +149,10 @@ class Attempts:
             now=self._now,
         )
 
+    def refusal(self, delivery: event_pb2.Delivery) -> str:
+        """Return the reason for not sending this delivery; empty: it may be sent."""
+        return next((reason for refuse in self._refusals if (reason := refuse(delivery))), "")
+
     def may_have_copies(self, delivery: event_pb2.Delivery) -> bool:
         """Return whether the broker may have stored the delivery twice before an attempt that starts now is recorded.
 
@@ -194,9 +198,8 @@ class Attempts:
 
     async def _make(self, delivery: event_pb2.Delivery, name: str, *, is_claimed: bool) -> Attempt:
         started = self._now()
-        for refuse in self._refusals:
-            if reason := refuse(delivery):
-                return Made(SendResult(Verdict.SKIPPED, provider="", reason=reason), started, started)
+        if reason := self.refusal(delivery):
+            return Made(SendResult(Verdict.SKIPPED, provider="", reason=reason), started, started)
         prepared, details = await self._attempter.prepare(delivery), NO_DETAILS
         prepared_at = self._now()
         if isinstance(prepared, Prepared):

@@ -222,7 +222,8 @@ class DeliveryWorker:
             is_repeat = may_have_row and await self.attempts.is_over(delivery)
         if is_repeat:
             return _repeat_dropped(delivery)
-        if parking is not None and (waiting := parking.must_wait(delivery)):
+        # What is refused need not wait, and a row may outlive what refuses it.
+        if parking is not None and (waiting := parking.must_wait(delivery)) and not self.attempts.refusal(delivery):
             return partial(self._park_instead, parking, waiting, held, is_claimed=is_claimed)
         attempt = await self.attempts.make(delivery, name, is_claimed=is_claimed)
         if isinstance(attempt, Made):

@@ -25,6 +25,9 @@ WEBHOOK, SLACK = "webhook", "slack"
 PUSH, ORDERED, POLLED = "push", "ordered", "polled"
 # The step of a delivery to an endpoint, of which its id is made: see services.domain.delivery_ids.
 STEP = "webhook"
+# The types of events that are sent to one endpoint by name: without a type of the caller's, and to test it. Nobody
+# subscribes to them.
+DIRECT_EVENT, TEST_EVENT = "direct", "endpoint.test"
 # Values of State.state.
 OPEN, DRAINING = "open", "draining"
 

@@ -265,6 +265,7 @@ def _start_workers(process: service.Process, workers: list[DeliveryWorker], webh
         process.start(worker.run(), name="deliveries")
     process.start(webhooks.clock.run(), name="database clock")
     process.start(webhooks.notices.run(), name="endpoint notices")
+    process.start(webhooks.parking.canceled.run(), name="canceled deliveries")
     draining = process.start(webhooks.drain.run(), name="parked deliveries")
 
     async def drain() -> None:

@@ -42,8 +42,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     webhook_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
     # The most calls under way at one endpoint, of one tenant, and in all, in each process.
     webhook_slots: Slots = 64
-    webhook_tenant_calls: Slots = 1024
-    webhook_calls: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 2048
+    webhook_tenant_calls: Slots = 256
+    webhook_calls: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 768
     # The circuit breaker of an endpoint: the failures in a row that open it, the first and the longest pause between
     # probes, and after how long with nothing but failures the endpoint is disabled; seconds.
     webhook_breaker_failures: Annotated[int, msgspec.Meta(ge=3, le=1000)] = 5

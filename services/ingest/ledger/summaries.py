@@ -49,8 +49,16 @@ def event_summary(row: Row, deliveries: Sequence[Row], counts: Mapping[int, int]
         several_recipients=row["is_shared"],
         due_at_us=to_us(row["due_at"]),
         waiting=is_waiting(row),
-        reason=Reason.CANCELED if row["canceled_at"] is not None else row["route_reason"] or "",
+        reason=_reason(row, counts),
     )
+
+
+def _reason(row: Row, counts: Mapping[int, int]) -> str:
+    """Return why nothing, or no more, of an event is sent; empty: see the deliveries."""
+    if row["canceled_at"] is not None:
+        return Reason.CANCELED
+    is_sent = any(count for status, count in counts.items() if status != trace_pb2.DELIVERY_STATUS_SKIPPED)
+    return "" if is_sent else row["route_reason"] or ""
 
 
 def is_waiting(row: Row) -> bool:

@@ -19,6 +19,11 @@ class Row(Protocol):
 # A report that changes no status: the recipient unsubscribed.
 _UNSUBSCRIBED = (Reason.UNSUBSCRIBED, statuses.OK)
 _UNKNOWN = ("sent", statuses.OK)
+# What the reason of an event says if some of it is sent.
+_OF_THE_REST: dict[str, str] = {
+    Reason.NO_ACTIVE_TEMPLATE: "The type has no template, so nobody gets a message. The endpoints get the event.",
+    Reason.NO_SUBSCRIBER: "No endpoint subscribes to the type. The other channels get the event.",
+}
 
 
 def to_us(moment: Any) -> int:
@@ -40,7 +45,7 @@ def timeline(
     event: Row, deliveries: Sequence[Row], attempts: Sequence[Row], replays: Sequence[Row] = ()
 ) -> list[ledger_pb2.TimelineStep]:
     """Return the steps in order of time. replays: the events (id, accepted_at) that are replays of this one."""
-    steps = _of_event(event)
+    steps = _of_event(event, is_sent=not all(map(_is_skipped, deliveries)))
     if event["routed_at"] is not None:
         steps += [_queued(event, delivery) for delivery in deliveries]
     for attempt in attempts:
@@ -66,8 +71,8 @@ def delivery_timeline(event: Row, delivery: Row, attempts: Sequence[Row]) -> lis
     return sorted(steps, key=lambda step: step.at_us)
 
 
-def _of_event(event: Row) -> list[ledger_pb2.TimelineStep]:
-    """Return the steps of the event as a whole."""
+def _of_event(event: Row, *, is_sent: bool) -> list[ledger_pb2.TimelineStep]:
+    """Return the steps of the event as a whole. is_sent: some of it is sent, so a reason is that of the rest."""
     steps = []
     if event["accepted_at"] is not None:
         steps.append(
@@ -96,8 +101,9 @@ def _of_event(event: Row) -> list[ledger_pb2.TimelineStep]:
                 step="routed",
                 at_us=to_us(event["routed_at"]),
                 duration_us=event["route_us"] or 0,
-                outcome=statuses.SKIPPED if reason else statuses.OK,
+                outcome=statuses.SKIPPED if reason and not is_sent else statuses.OK,
                 reason=reason,
+                detail=_OF_THE_REST.get(reason, "") if is_sent else "",
                 service="router",
             )
         )
@@ -127,9 +133,14 @@ def _of_event(event: Row) -> list[ledger_pb2.TimelineStep]:
     return steps
 
 
+def _is_skipped(delivery: Row) -> bool:
+    """Return whether nothing was tried of a delivery, and nothing will be."""
+    return delivery["status"] == trace_pb2.DELIVERY_STATUS_SKIPPED and not delivery["attempts"]
+
+
 def _queued(event: Row, delivery: Row) -> ledger_pb2.TimelineStep:
     """Return what was decided on a delivery."""
-    skipped = delivery["status"] == trace_pb2.DELIVERY_STATUS_SKIPPED and not delivery["attempts"]
+    skipped = _is_skipped(delivery)
     return ledger_pb2.TimelineStep(
         step="skipped" if skipped else "queued",
         at_us=to_us(event["routed_at"]),

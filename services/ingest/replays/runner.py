@@ -147,12 +147,17 @@ class ReplayRunner:
 
 
 def _is_for_nobody(claim: Claim, part: ReplayPart) -> bool:
-    """Return whether it was for endpoints alone and none subscribed, or is of another environment than the endpoint."""
+    """Return whether an event has nobody left whom the replay may send it to.
+
+    It was for endpoints alone and none subscribed. Or the replay is for an endpoint, and the event is of another
+    environment, or was sent by name to other endpoints, which may be another customer's.
+    """
     event = part.event
     if event is None:
         return False
-    if claim.replay.endpoint_id:
-        return event.scope not in ("", claim.environment_id)
+    if endpoint_id := claim.replay.endpoint_id:
+        is_for_others = event.endpoints.is_named and endpoint_id not in event.endpoints.endpoint_ids
+        return is_for_others or event.scope not in ("", claim.environment_id)
     return event.HasField("endpoints") and not (
         event.endpoints.endpoint_ids or event.HasField("recipient") or event.audience
     )

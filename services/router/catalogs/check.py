@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from clarion.router.v1 import catalogs_pb2
+from services.domain.endpoints import DIRECT_EVENT, TEST_EVENT
 from services.router.endpoints.check import labels
 from services.router.recipients.check import Fault, invalid, tenant, text
 
@@ -24,6 +25,8 @@ def check_event_type(request: catalogs_pb2.CreateEventTypeRequest) -> None:
     if len(request.name) > MAX_TYPE_NAME or not _TYPE_NAME.fullmatch(request.name):
         rule = 'must be lower-case letters, digits, "_" and "-", in parts with dots between them'
         faults.append(("name", f"{rule}, at most {MAX_TYPE_NAME} characters"))
+    if request.name in (DIRECT_EVENT, TEST_EVENT):
+        faults.append(("name", "is reserved for what is sent to one endpoint by name"))
     _refuse(faults)
 
 

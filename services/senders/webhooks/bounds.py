@@ -1,8 +1,8 @@
 """How many calls may be under way: in all, of a tenant, and to an endpoint. Pure.
 
 Whoever has many under way gets no more once little is left, before the others get none: a tenant may hold as many as
-are free, an endpoint a quarter of what its tenant may still take. So 200 endpoints of one tenant that hang hold a few
-calls each, and one that is well still finds its own.
+are free, an endpoint a quarter of what it has and its tenant may still take. So 200 endpoints of one tenant that hang
+hold a few calls each, and one that is well still finds its own.
 """
 
 from collections import Counter
@@ -15,8 +15,8 @@ _ENDPOINT_SHARE = 4
 class Limits:
     """The most calls under way at a time, in this process."""
 
-    total: int = 2_048
-    of_tenant: int = 1_024
+    total: int = 768
+    of_tenant: int = 256
     of_endpoint: int = 64
 
 
@@ -34,7 +34,7 @@ class Bounds:
         free = self._limits.total - self.under_way
         of_tenant, of_endpoint = self._tenants[tenant_id], self._endpoints[endpoint_id]
         left = min(self._limits.of_tenant - of_tenant, free)
-        share = min(self._limits.of_endpoint, max(1, left // _ENDPOINT_SHARE))
+        share = min(self._limits.of_endpoint, max(1, (left + of_endpoint) // _ENDPOINT_SHARE))
         if left <= 0 or of_tenant >= max(1, free) or of_endpoint >= share:
             return False
         self.under_way += 1

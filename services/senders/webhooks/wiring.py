@@ -26,6 +26,7 @@ from services.senders.webhooks.directory import PublishedEndpoints
 from services.senders.webhooks.parking import wiring as parking_wiring
 from services.senders.webhooks.parking.book import EndpointBook
 from services.senders.webhooks.parking.breaker import BreakerPolicy
+from services.senders.webhooks.parking.cancel import CanceledEvents
 from services.senders.webhooks.parking.drain import Drain
 from services.senders.webhooks.parking.notices import Notices
 from services.senders.webhooks.parking.ports import Letter
@@ -33,24 +34,36 @@ from services.senders.webhooks.parking.servicer import ParkingServicer
 from services.senders.webhooks.parking.wiring import Parking
 from services.senders.webhooks.ports import NotPublished, OpenEndpoint
 
-_MAX_HELD = 1_024
+# Deliveries in hand of one consumer, at least.
+_LEAST_HELD = 256
 # An attempt may take longer than its call: the body is read, and the lookup of the endpoint may wait.
 _BESIDE_CALL_S = 5.0
 # Attempts of rows that are under way at one endpoint, at most.
 _AT_ONCE = 16
 
 
+def most_held(calls: int) -> int:
+    """Return how many deliveries each consumer of the worker may have in hand. calls: the most that are under way.
+
+    Even if all calls are those of one consumer's tenants, it has room to take what others send, and to put what may not
+    be sent now into rows.
+    """
+    return max(_LEAST_HELD, calls + calls // 3)
+
+
 class WebhookConfiguration:
-    """The published endpoints, as this process follows them. on_change: of a ConfigurationWatch."""
+    """The published endpoints and canceled events, as this process follows them. on_change: of a ConfigurationWatch."""
 
     def __init__(self, published: PublishedEndpoints) -> None:
         self.published = published
         self.book = EndpointBook(_Existing(published))
+        self.canceled = CanceledEvents()
 
     def on_change(self, key: str, value: bytes | None) -> None:
         """Apply one change of the configuration."""
         self.published.on_change(key, value)
         self.book.on_change(key, value)
+        self.canceled.on_change(key, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,7 @@ def make_webhooks(
         outbox,
         connection,
         followed.book,
+        followed.canceled,
         own,
         _policy(settings),
         at_once=min(_AT_ONCE, settings.webhook_slots),
@@ -119,7 +133,7 @@ def make_webhooks(
         delays_s=settings.retry_delays_s or None,
         delays=attempter.retry_delays_s,
         retry_scale=settings.webhook_time_scale,
-        max_held=_MAX_HELD,
+        max_held=most_held(settings.webhook_calls),
         slot_limit=settings.webhook_slots,
         attempt_deadline_s=attempt_s,
         refusals=refusals,

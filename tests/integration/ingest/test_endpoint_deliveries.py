@@ -76,6 +76,20 @@ async def test_a_delivery_with_its_attempts(ledger: Ledger) -> None:
     assert (event_now.several_recipients, event_now.HasField("recipient")) == (False, False)
 
 
+@pytest.mark.parametrize(("endpoints", "outcome"), [((A, B), "ok"), ((), "skipped")])
+async def test_a_type_without_a_template(ledger: Ledger, endpoints: tuple[str, ...], outcome: str) -> None:
+    """Its endpoints get it, and the event does not say that nothing is sent; without endpoints it does."""
+    event = builders.event(ledger.tenant)
+    decided = [webhooks.planned(event, endpoint) for endpoint in endpoints]
+    await ledger.write(event, builders.plan(event, decided, reason="no_active_template"))
+    answer = await ledger.call("GetEvent", event_id=event.id)
+    [routed] = [step for step in answer.steps if step.step == "routed"]
+    assert (routed.outcome, routed.reason) == (outcome, "no_active_template")
+    assert ("endpoint" in routed.detail) == bool(endpoints)
+    assert answer.event.reason == ("" if endpoints else "no_active_template")
+    assert [step.outcome for step in answer.steps if step.step == "queued"] == ["ok" for _ in endpoints]
+
+
 async def test_another_tenant_s_delivery_is_not_found(ledger: Ledger) -> None:
     """In all calls that name the tenant."""
     event = webhooks.event(ledger.tenant, A)

@@ -263,6 +263,18 @@ async def test_what_an_endpoint_missed(replays: Replays, streams: Streams) -> No
     assert (await replays.ended(endpoint_id=A, event_type="order.sent")).replayed == 2
 
 
+async def test_what_was_sent_to_another_endpoint_by_name_was_not_missed(replays: Replays, streams: Streams) -> None:
+    """It was for that endpoint alone, which may be of another customer of the tenant."""
+    named = [webhooks.event(replays.tenant, B, weight=10, scope=ENVIRONMENT) for _ in range(2)]
+    for event in named:
+        event.endpoints.is_named = True
+        await replays.write(event, webhooks.plan(event), webhooks.attempted(event, B, SENT))
+    [missed] = await replays.know(SENT, 1, [B], scope=ENVIRONMENT)
+    ended = await replays.ended(endpoint_id=A)
+    assert [event.replay_of for event in await streams.events()] == [missed.id]
+    assert (ended.replayed, ended.unplayable) == (1, 0)
+
+
 async def test_dead_letters_of_others_stay_when_an_endpoint_gets_what_it_missed(replays: Replays) -> None:
     """They were not sent again."""
     await replays.know(DEAD, 1, [B])

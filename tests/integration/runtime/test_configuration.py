@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from runtime import configuration, postgres
 from runtime.bucket import STREAM, ConfigurationBucket
@@ -115,6 +117,54 @@ async def test_an_outbox_publishes_few_bytes_in_one_transaction(
     found = await ConfigurationBucket(connection).read([f"tenants.{name}" for name in "abcde"])
     assert [len(found[f"tenants.{name}"]) for name in "abce"] == [6, 6, 30, 4]
     assert sizes[:4] == [1, 1, 1, 2]
+
+
+async def test_an_outbox_does_not_wait_for_each_key(
+    pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else thousands of keys would hold up everybody's. What was written last is last in the bucket, too."""
+    asked: list[str] = []
+    request = connection.request
+
+    async def noted(subject: str, *arguments: Any, **options: Any) -> Msg:
+        asked.append(subject)
+        return await request(subject, *arguments, **options)
+
+    monkeypatch.setattr(connection, "request", noted)
+    outbox = PatientOutbox(pool, "ingest", connection)
+    keys = [f"tenants.{number}" for number in range(150)]
+    changes = [(key, value) for value in (b"1", None, b"3") for key in keys]
+    async with pool.acquire() as database, database.transaction():
+        await outbox.add_all(database, changes)
+    last = await outbox.publish(keys[-1])
+    assert not [subject for subject in asked if subject.startswith("$KV.")]
+    bucket = ConfigurationBucket(connection)
+    found = [await bucket.newest(key) for key in keys]
+    assert {one.value for one in found} == {b"3"}
+    revisions = [one.revision for one in found]
+    assert revisions == sorted(revisions)
+    assert revisions[-1] == last
+
+
+async def test_what_was_not_published_whole_is_published_again(
+    pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One key of many gets lost on the way: nothing is forgotten."""
+    publish = connection.publish
+
+    async def losing(subject: str, *arguments: Any, **options: Any) -> None:
+        if not subject.endswith("tenants.b"):
+            await publish(subject, *arguments, **options)
+
+    outbox = ConfigurationOutbox(pool, "ingest", connection)
+    last = await _add(pool, outbox, a=b"1", b=b"2", c=b"3")
+    with monkeypatch.context() as lossy:
+        lossy.setattr(connection, "publish", losing)
+        assert not await outbox.flush(deadline=0.5)
+    assert await pool.fetchval("SELECT count(*) FROM ingest.config_outbox") == 3
+    assert await outbox.publish(last, 30)
+    found = await ConfigurationBucket(connection).read([f"tenants.{name}" for name in "abc"])
+    assert [found[f"tenants.{name}"] for name in "abc"] == [b"1", b"2", b"3"]
 
 
 async def test_a_watch_tells_when_it_has_reached_a_revision(connection: Client) -> None:

@@ -12,7 +12,19 @@ from services.domain import channels, topology
 from services.domain.reasons import Reason
 from services.domain.retry_policy import WEBHOOKS
 from tests.fakes.parking import MemoryParking
-from tests.unit.delivery.desk import BUSY, DEAD, NOW_US, RETRYING, SENT, YES, YOUNG_US, Desk, Signer, a_delivery
+from tests.unit.delivery.desk import (
+    BUSY,
+    DEAD,
+    NOW_US,
+    RETRYING,
+    SENT,
+    SKIPPED,
+    YES,
+    YOUNG_US,
+    Desk,
+    Signer,
+    a_delivery,
+)
 from tests.waiting import eventually
 
 S = 1_000_000
@@ -64,6 +76,16 @@ async def test_short_delays_wait_in_timers_long_ones_in_rows(desk: Desk, parking
     [record] = parked(desk)
     assert (record.delivery_id, record.reason, record.attempt, record.until_us) == (one.id, "retry", 6, row.due_us)
     assert desk.steps[-2].next_attempt_at_us == row.due_us or desk.steps[-1].next_attempt_at_us == row.due_us
+
+
+async def test_what_is_refused_does_not_wait(desk: Desk, parking: MemoryParking) -> None:
+    """A canceled event's delivery to an endpoint that is down ends, because a row outlives the cancellation."""
+    endpoint_id = new_id()
+    parking.waits[endpoint_id] = Reason.ENDPOINT_DOWN
+    desk.start(attempter=Endpoint(), parking=parking, refusals=[lambda _: Reason.CANCELED])
+    await desk.see(a_delivery(webhook=event_pb2.Webhook(endpoint_id=endpoint_id)))
+    assert parking.rows == {}
+    assert desk.endings == [(SKIPPED, "canceled")]
 
 
 async def test_what_must_wait_is_not_attempted(desk: Desk, parking: MemoryParking) -> None:

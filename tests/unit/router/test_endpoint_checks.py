@@ -263,3 +263,11 @@ def test_catalogs_name_wrong_fields() -> None:
     assert _faults(lambda: catalogs.check_environment(environment(tenant_id=TENANT, slug="a"))) == ["name"]
     event_type = catalogs_pb2.CreateEventTypeRequest(tenant_id="x", name="A", description="x" * 1001)
     assert _faults(lambda: catalogs.check_event_type(event_type)) == ["tenant_id", "description", "name"]
+
+
+@pytest.mark.parametrize("name", ["direct", "endpoint.test"])
+def test_types_of_events_for_one_endpoint_are_reserved(name: str) -> None:
+    """Else whoever subscribes to them would be one whom they are for."""
+    event_type = catalogs_pb2.CreateEventTypeRequest(tenant_id=TENANT, name=name)
+    assert _faults(lambda: catalogs.check_event_type(event_type)) == ["name"]
+    catalogs.check_event_type(catalogs_pb2.CreateEventTypeRequest(tenant_id=TENANT, name=f"{name}.more"))

@@ -13,7 +13,7 @@ from clarion.ingest.v1 import ingest_pb2
 from gateway.dialects.nahook import bodies
 from gateway.dialects.nahook.bodies import Body
 from gateway.dialects.nahook.errors import bad_request
-from services.domain.endpoints import MAX_METADATA
+from services.domain.endpoints import DIRECT_EVENT, MAX_METADATA
 
 # A payload has at most 256 KiB; the rest is for what stands around it.
 MAX_BODY_BYTES = (256 + 32) * 1024
@@ -27,8 +27,6 @@ TYPE_PATTERN = r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$"
 RESERVED_TYPE = "batch"
 # How long a key of a send is remembered: as long as the vendor keeps deliveries.
 KEY_TTL_S = 7 * 86_400
-# The type of events that are sent to an endpoint without one.
-DIRECT_TYPE = "direct"
 
 # Levels of nesting around a payload: the body's own, and in a batch also the list and the item.
 _AROUND, _AROUND_ITEM = 1, 3
@@ -92,7 +90,7 @@ def to_endpoint(endpoint_id: str, body: SendBody) -> tuple[ingest_pb2.NewEvent, 
     if not 1 <= len(key) <= MAX_KEY_LENGTH or "\0" in key:
         raise bad_request(f"idempotencyKey must have 1 to {MAX_KEY_LENGTH} characters, none of them NUL")
     event = ingest_pb2.NewEvent(
-        event_type=DIRECT_TYPE,
+        event_type=DIRECT_EVENT,
         caller_event_id=key,
         variables=_payload(body.payload),
         to_endpoints=ingest_pb2.ToEndpoints(endpoint_id=endpoint_id),

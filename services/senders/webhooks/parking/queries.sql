@@ -120,6 +120,22 @@ WHERE tenant_id = $1 AND endpoint_id = $2 AND delivery_id < $3 AND parked_us < $
 ORDER BY delivery_id
 LIMIT $5
 
+-- The next ones of the same, of one event $2.
+-- name: of_event
+SELECT p.endpoint_id, p.sequence, p.delivery_id, p.replay, p.attempt, p.due_us, p.parked_us, p.revision, p.probes,
+    p.reason, p.delivery
+FROM senders.parked p
+WHERE p.delivery_id BETWEEN (left($2::text, 13) || '-0000-0000-000000000000')::uuid
+    AND (left($2::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
+    AND p.delivery_id >= $3::uuid AND (p.delivery_id, p.endpoint_id, p.replay) > ($3::uuid, $4::uuid, $5::integer)
+    AND p.tenant_id::text = $1
+ORDER BY p.delivery_id, p.endpoint_id, p.replay
+LIMIT $6
+
+-- Whether nobody else ends the rows of canceled events, until the transaction ends.
+-- name: alone
+SELECT pg_try_advisory_xact_lock(hashtext('senders.parked.canceled'))
+
 -- name: oldest
 SELECT delivery FROM senders.parked WHERE tenant_id = $1 AND endpoint_id = $2
 ORDER BY delivery_id

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from services.delivery.ports import ParkedDelivery
 from services.domain.reasons import Reason
 from services.senders.webhooks.parking import breaker
 from services.senders.webhooks.parking.backlogs import Backlogs
+from services.senders.webhooks.parking.cancel import Place
 from services.senders.webhooks.parking.ports import Ended, EndpointKey, EndpointState, Kept, Row
 from services.senders.webhooks.parking.records import (
     columns,
@@ -34,6 +36,8 @@ SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 # Rows and bytes that one transaction stores.
 _GROUP, _GROUP_BYTES = 500, 2 * 1024 * 1024
+# Rows of a canceled event that are read together.
+_PAGE = 200
 # So long after its event was accepted a delivery in strict order is sent at the earliest: another router may plan an
 # earlier one a moment later. Microseconds.
 _SETTLE_US = 250_000
@@ -128,6 +132,24 @@ class ParkedRows:
     async def aged(self, key: EndpointKey, before_us: int, *, limit: int = 100) -> list[Row]:
         """See ports.Rows."""
         return await self._readable(key, SQL.aged, first_id(before_us), before_us, limit)
+
+    async def of_event(self, tenant_id: str, event_id: str, after: Place) -> tuple[list[Row], Place | None]:
+        """See cancel.CancelableRows."""
+        with postgres.unavailable_while_down():
+            found = await self._pool.fetch(SQL.of_event, tenant_id, event_id, *after, _PAGE)
+        rows = [read_row(record) for record in found]
+        mine = [row for row in rows if row is not None and row.delivery.event_id == event_id]
+        if len(found) < _PAGE:
+            return mine, None
+        last = found[-1]
+        return mine, Place(str(last["delivery_id"]), str(last["endpoint_id"]), last["replay"])
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """See cancel.CancelableRows."""
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                yield await connection.fetchval(SQL.alone)
 
     async def oldest_us(self, key: EndpointKey) -> int:
         """Return when the first of an endpoint's deliveries was accepted, to the millisecond; 0: it has none.

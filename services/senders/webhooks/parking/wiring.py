@@ -16,6 +16,7 @@ from services.delivery.ports import Refusal
 from services.domain.trace import TraceWriter
 from services.senders.webhooks.parking.book import EndpointBook, ParkedDeliveries
 from services.senders.webhooks.parking.breaker import BreakerPolicy
+from services.senders.webhooks.parking.cancel import CanceledEvents, CanceledRows
 from services.senders.webhooks.parking.drain import Drain
 from services.senders.webhooks.parking.erase import ParkedEraser
 from services.senders.webhooks.parking.neighbours import IngestAcceptor, RouterEndpointOwner
@@ -46,6 +47,7 @@ class Parking:
     watcher: EndpointWatcher
     parked: ParkedDeliveries
     eraser: ParkedEraser
+    canceled: CanceledRows
     trace: TraceWriter
     limits: TurnLimits
     now: clock.Clock
@@ -57,6 +59,7 @@ def open_parking(
     outbox: ConfigurationOutbox,
     connection: Client,
     book: EndpointBook,
+    canceled: CanceledEvents,
     own: parts.OwnParts,
     policy: BreakerPolicy,
     *,
@@ -83,6 +86,7 @@ def open_parking(
         watcher=EndpointWatcher(states, book),
         parked=ParkedDeliveries(book, rows),
         eraser=ParkedEraser(rows, trace, now=now),
+        canceled=CanceledRows(canceled, rows, trace, now=now),
         trace=trace,
         limits=limits,
         now=now,

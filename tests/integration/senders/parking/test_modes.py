@@ -1,5 +1,6 @@
 """What waits for other reasons: order, polling, rates, long retries, disabled and deleted endpoints, full backlogs."""
 
+import asyncio
 import time
 import uuid
 from typing import Any
@@ -355,6 +356,58 @@ async def test_erased(world: World) -> None:
     assert {str(row["delivery_id"]) for row in await world.rows(endpoint_id)} == {one.id for one in made[3:]}
     assert {(step.status, step.reason) for step in await world.attempts()} == {(SKIPPED, "recipient_erased")}
     assert await world.is_counted_right()
+
+
+async def test_canceled(world: World) -> None:
+    """What waits of a canceled event ends, on all endpoints, and what waits of others stays."""
+    endpoints = [await world.endpoint(active=False) for _ in range(2)]
+    processes = [await world.start() for _ in range(2)]
+    canceled, other = new_id(), new_id()
+    made = {
+        event_id: [
+            delivery(endpoint_id, id=derived_id_at(event_id, event_id, endpoint_id, str(number)), event_id=event_id)
+            for endpoint_id in endpoints
+            for number in range(150)
+        ]
+        for event_id in (canceled, other)
+    }
+    await world.streams.publish(*[queued(one) for some in made.values() for one in some])
+    for endpoint_id in endpoints:
+        await eventually(lambda: _holds(world, endpoint_id, 300))  # noqa: B023
+    await world.put(topology.canceled_key(TENANT, canceled), b"1")
+    await world.put(topology.canceled_key(new_id(), other), b"1")
+    for endpoint_id in endpoints:
+        await eventually(lambda: _holds(world, endpoint_id, 150))  # noqa: B023
+    left = {str(row["delivery_id"]) for endpoint_id in endpoints for row in await world.rows(endpoint_id)}
+    assert left == {one.id for one in made[other]}
+    ended = await world.attempts()
+    assert {(step.status, step.reason) for step in ended} == {(SKIPPED, "canceled")}
+    assert sorted(step.delivery_id for step in ended) == sorted(one.id for one in made[canceled]), "each once"
+    assert await world.is_counted_right()
+    assert len(processes) == 2
+
+
+async def test_canceled_while_its_attempt_is_under_way(world: World) -> None:
+    """The row for its retry ends, too."""
+    endpoint_id = await world.endpoint()
+    world.receivers.answer(endpoint_id, DOWN)
+    world.receivers.hung[endpoint_id] = asyncio.Event()
+    canceled = (await world.start()).followed.canceled
+    event_id = new_id()
+    [one] = await world.deliver(endpoint_id, id=derived_id_at(event_id, event_id), event_id=event_id, attempt=5)
+    await eventually(lambda: world.receivers.under_way[endpoint_id] == 1)
+    await world.put(topology.canceled_key(TENANT, one.event_id), b"1")
+    await eventually(lambda: len(canceled._again) == 1)
+    world.receivers.hung[endpoint_id].set()
+    await eventually(lambda: _holds(world, endpoint_id, 1))
+    canceled._again[0] = (0.0, canceled._again[0][1])  # its time has come
+    canceled._woken.set()
+    await eventually(lambda: _ends(world, one.id, "canceled"))
+    await eventually(lambda: _holds(world, endpoint_id, 0))
+
+
+async def _ends(world: World, delivery_id: str, reason: str) -> bool:
+    return reason in {step.reason for step in await world.attempts(delivery_id)}
 
 
 async def _only(world: World, endpoint_id: str) -> list[Any]:

@@ -21,6 +21,7 @@ from runtime.parts import OwnParts
 from services.delivery.ports import Claim, ClaimAnswer, Parking, Prepared, SendResult, Verdict
 from services.delivery.worker import DeliveryWorker
 from services.domain import topology
+from services.domain.cancellations import Cancellations
 from services.domain.endpoints import Endpoint
 from services.domain.reasons import Reason
 from services.senders.webhooks.directory import PublishedEndpoints
@@ -217,13 +218,20 @@ class World:
 
         published = PublishedEndpoints(get, self.vault, self.owner, own)
         followed = WebhookConfiguration(published)
-        watch = configuration.ConfigurationWatch(connection, PREFIXES, followed.on_change)
+        canceled = Cancellations()
+
+        def on_change(key: str, value: bytes | None) -> None:
+            followed.on_change(key, value)
+            canceled.on_change(key, value)
+
+        watch = configuration.ConfigurationWatch(connection, (*PREFIXES, topology.CANCELED), on_change)
         outbox = PatientOutbox(self.pool, "senders", connection)
         parking = wiring.open_parking(
             self.pool,
             outbox,
             connection,
             followed.book,
+            followed.canceled,
             own,
             policy,
             at_once=8,
@@ -248,6 +256,7 @@ class World:
             attempt_deadline_s=attempt_s,
             observe=parking.watcher.observe,
             parking=halting or parking.parked,
+            refusals=[canceled.refusal],
             **options,
         )
         drain = wiring.make_drain(parking, worker.attempts.through(ScriptedAttempter(self.receivers, published)))
@@ -255,6 +264,7 @@ class World:
             asyncio.create_task(watch.run()),
             asyncio.create_task(worker.run()),
             asyncio.create_task(drain.run()),
+            asyncio.create_task(parking.canceled.run()),
         ]
         await watch.ready()
         process = SenderProcess(worker, drain, parking, followed, claims, tasks, connection, halting)

@@ -265,7 +265,9 @@ async def test_kept_connections_end(open_client: OpenClient) -> None:
 
 async def test_many_calls_at_once_share_connections(open_client: OpenClient) -> None:
     """Where an endpoint answers, a call waits a moment for a connection."""
-    client = open_client(pool_limits=PoolLimits(shared=4, wait_s=30.0), limits=Limits(of_endpoint=256))
+    client = open_client(
+        pool_limits=PoolLimits(shared=4, wait_s=30.0), limits=Limits(2_048, of_tenant=1_024, of_endpoint=256)
+    )
     async with receiving() as receiver:
         assert await outcome(client, receiver.url) == "200"
         assert set(await asyncio.gather(*(outcome(client, receiver.url) for _ in range(100)))) == {"200"}

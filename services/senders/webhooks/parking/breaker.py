@@ -45,11 +45,11 @@ Uniform = Callable[[float, float], float]
 class BreakerPolicy:
     """When an endpoint is down: after this many failures in a row, or a few of them over few_s seconds.
 
-    A few, because an endpoint that times out fails seldom. All of them within window_s seconds, in which the first three
-    attempts at a single delivery time out. probe_s: the first pause between probes; it doubles up to longest_probe_s.
-    disable_after_s: after so much time with nothing but failures the endpoint is disabled. gap_s: longer than the longest
-    pause between two attempts at a delivery; after so much time without a failure the time begins anew, because nobody
-    knows what was between them.
+    A few, because an endpoint that times out fails seldom. All of them within window_s seconds, in which the first
+    three attempts at a single delivery time out. probe_s: the first pause between probes; it doubles up to
+    longest_probe_s. disable_after_s: after so much time with nothing but failures the endpoint is disabled. gap_s:
+    longer than the longest pause between two attempts at a delivery; after so much time without a failure the time
+    begins anew, because nobody knows what was between them.
     """
 
     failures: int = 5
@@ -95,8 +95,8 @@ class Observation:
     """Something observed. started_us: of attempts, when the first of them started; Unix microseconds, as all times.
 
     count: attempts. wish_s: the endpoint's Retry-After, seconds. is_ordered: the endpoint is not PUSH: it gets one
-    delivery at a time and its failures hold up the others anyway, or it is POLLED, so it is never OPEN. is_operational: the attempts were of operational
-    events. revision: of the endpoint.
+    delivery at a time and its failures hold up the others anyway, or it is POLLED, so it is never OPEN.
+    is_operational: the attempts were of operational events. revision: of the endpoint.
     """
 
     seen: Seen
@@ -220,7 +220,11 @@ def _without_breaker(health: Health, now_us: int) -> Health:
 def _failed(health: Health, seen: Observation, policy: BreakerPolicy, now_us: int, uniform: Uniform) -> Change:
     if health.state == OPEN or seen.started_us < health.since_us:
         return Change(health)  # of attempts that were under way when the state changed
-    first_us, failures, failing_since_us = health.first_failure_us, health.failures + seen.count, health.failing_since_us
+    first_us, failures, failing_since_us = (
+        health.first_failure_us,
+        health.failures + seen.count,
+        health.failing_since_us,
+    )
     if first_us and not seen.is_ordered and now_us - first_us > policy.gap_s * 1_000_000:
         failing_since_us = 0
     if now_us - first_us > policy.window_s * 1_000_000:

@@ -20,8 +20,8 @@ class EndpointWatcher:
     """Its observe is a services.delivery.attempts.Observer.
 
     Only failures, the first success after one, and successes of retries are reported: an endpoint that is well costs
-    nothing. A process that sees only other successes does not report them, so a few failures of other processes may open the breaker of an endpoint
-    that works; its first probe closes it.
+    nothing. A process that sees only other successes does not report them, so a few failures of other processes may
+    open the breaker of an endpoint that works; its first probe closes it.
     """
 
     def __init__(self, states: States, directory: EndpointDirectory) -> None:

@@ -123,6 +123,7 @@ def make_notices(
         RouterEndpointOwner(router, caller),
         IngestAcceptor(ingest, caller, connection),
         parking.book,
+        now=parking.now,
     )
 
 

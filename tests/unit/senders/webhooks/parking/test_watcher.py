@@ -35,9 +35,18 @@ def watcher(states: NotedStates) -> EndpointWatcher:
     return EndpointWatcher(reported, known)
 
 
-def see(watcher: EndpointWatcher, result: SendResult, started_us: int = 5, **fields: Any) -> None:
+def see(
+    watcher: EndpointWatcher,
+    result: SendResult,
+    started_us: int = 5,
+    *,
+    event_type: str = "order.paid",
+    attempt: int = 1,
+) -> None:
     """Let it see an attempt."""
-    watcher.observe(delivery(KEY.endpoint_id, **fields), Made(result, started_us, started_us))
+    tried = delivery(KEY.endpoint_id, event_type=event_type)
+    tried.attempt = attempt
+    watcher.observe(tried, Made(result, started_us, started_us))
 
 
 async def test_an_endpoint_that_is_well_costs_nothing(watcher: EndpointWatcher, states: NotedStates) -> None:

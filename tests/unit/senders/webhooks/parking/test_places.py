@@ -68,6 +68,6 @@ async def test_who_waits_gets_the_place_that_is_left() -> None:
 
     tasks = [asyncio.create_task(hold(number)) for number in range(3)]
     for number in range(3):
-        await eventually(lambda number=number: came == list(range(number + 1)), every=0)  # type: ignore[misc]
+        await eventually(lambda number=number: came == list(range(number + 1)), every=0)
         leave[number].set()
     await asyncio.gather(*tasks)

@@ -16,6 +16,8 @@ from services.senders.webhooks.ports import Call, NoAnswer, NotPublished, OpenEn
 
 # An encryption key that is missing is added by an operator.
 _UNREADABLE_S = 60.0
+# An event's body that is not found so long after the event was accepted does not come any more, seconds.
+_BODY_S = 900.0
 
 
 class Endpoints(Protocol):
@@ -84,7 +86,11 @@ class WebhookAttempter:
     async def polled(self, delivery: event_pb2.Delivery) -> Prepared[WebhookMessage] | SendResult:
         """Return the message as the owner of a POLLED endpoint reads it, or why there is none. Raises PartAway."""
         opened = await self._opened(delivery)
-        return opened if isinstance(opened, SendResult) else await self._message(delivery, opened)
+        if isinstance(opened, SendResult):
+            return opened
+        # Nobody attempts it, so nobody counts how often it waited.
+        is_old = self._now() - delivery.accepted_at_us >= _BODY_S * 1_000_000
+        return await self._message(delivery, opened, is_old=is_old)
 
     async def send(self, delivery: event_pb2.Delivery, message: WebhookMessage) -> SendResult:
         """See Attempter."""
@@ -119,7 +125,7 @@ class WebhookAttempter:
         return opened
 
     async def _message(
-        self, delivery: event_pb2.Delivery, opened: OpenEndpoint
+        self, delivery: event_pb2.Delivery, opened: OpenEndpoint, *, is_old: bool = False
     ) -> Prepared[WebhookMessage] | SendResult:
         now_us = self._now()
         keys = [one.key for one in opened.keys if not one.until_us or one.until_us > now_us]
@@ -132,7 +138,7 @@ class WebhookAttempter:
             except parts.PartAway:
                 raise
             except ClarionError as error:
-                return without_body(delivery, error)
+                return without_body(delivery, error, is_old=is_old)
         if not is_signed:
             return Prepared(WebhookMessage(opened, slack.body(delivery.event_type, delivery.variables), {}))
         body = delivery.variables

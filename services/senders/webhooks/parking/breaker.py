@@ -30,6 +30,8 @@ _TROUBLE = frozenset(
         Reason.PROVIDER_TIMEOUT,
     }
 )
+# Where the endpoint, or its address, will not take any delivery.
+_REFUSED = frozenset({Reason.ENDPOINT_ANSWERED_GONE, Reason.ADDRESS_NOT_ALLOWED})
 # The longest Retry-After after which an endpoint that asks for it is probed again, seconds.
 _LONGEST_WISH_S = 3_600.0
 _JITTER = 0.2
@@ -43,18 +45,21 @@ Uniform = Callable[[float, float], float]
 class BreakerPolicy:
     """When an endpoint is down: after this many failures in a row, or a few of them over few_s seconds.
 
-    A few, because an endpoint that times out fails seldom. All of them within window_s seconds: the retries of a single
-    delivery that the endpoint never takes are further apart. probe_s: the first pause between probes; it doubles up to
-    longest_probe_s. disable_after_s: after so much time with nothing but failures the endpoint is disabled.
+    A few, because an endpoint that times out fails seldom. All of them within window_s seconds, in which the first
+    three attempts at a single delivery time out. probe_s: the first pause between probes; it doubles up to
+    longest_probe_s. disable_after_s: after so much time with nothing but failures the endpoint is disabled. gap_s:
+    longer than the longest pause between two attempts at a delivery; after so much time without a failure the time
+    begins anew, because nobody knows what was between them.
     """
 
     failures: int = 5
     few: int = 3
     few_s: float = 10.0
-    window_s: float = 60.0
+    window_s: float = 90.0
     probe_s: float = 5.0
     longest_probe_s: float = 300.0
     disable_after_s: float = 5 * 86_400.0
+    gap_s: float = 30 * 3_600.0
 
     def scaled(self, factor: float) -> "BreakerPolicy":
         """Return the policy with the times multiplied that are measured in minutes and days; the others stay."""
@@ -63,6 +68,7 @@ class BreakerPolicy:
             probe_s=self.probe_s * factor,
             longest_probe_s=self.longest_probe_s * factor,
             disable_after_s=self.disable_after_s * factor,
+            gap_s=self.gap_s * factor,
         )
 
 
@@ -80,15 +86,17 @@ class Seen(Enum):
     DISABLED = auto()
     ENABLED = auto()
     PROBE_WANTED = auto()
+    # It is ORDERED or POLLED now: nothing is spared by a breaker.
+    NOT_PUSHED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """Something observed. started_us: of attempts, when the first of them started; Unix microseconds, as all times.
 
-    count: attempts. wish_s: the endpoint's Retry-After, seconds. is_ordered: the endpoint gets one delivery at a time
-    and its failures hold up the others anyway, so it is never OPEN. is_operational: the attempts were of operational
-    events. revision: of the endpoint.
+    count: attempts. wish_s: the endpoint's Retry-After, seconds. is_ordered: the endpoint is not PUSH: it gets one
+    delivery at a time and its failures hold up the others anyway, or it is POLLED, so it is never OPEN.
+    is_operational: the attempts were of operational events. revision: of the endpoint.
     """
 
     seen: Seen
@@ -144,6 +152,11 @@ def is_answer(result: SendResult) -> bool:
     return result.verdict is Verdict.SENT
 
 
+def is_refusal(result: SendResult) -> bool:
+    """Return whether an attempt shows that the endpoint will take no other delivery either."""
+    return result.verdict is Verdict.PERMANENT and result.reason in _REFUSED
+
+
 def merged(observations: Sequence[Observation]) -> list[Observation]:
     """Return the same observations, failures in a row as one. Its start is that of the first one to start."""
     found: list[Observation] = []
@@ -173,12 +186,14 @@ def observe(
             return _probe_failed(health, seen, policy, now_us, uniform)
         case Seen.DRAINED if health.state == DRAINING:
             return Change(replace(health, state=CLOSED, since_us=now_us, is_quiet=False), recovered=not health.is_quiet)
-    return Change(_told(health, seen.seen, now_us))
+    return Change(_told(health, seen, now_us))
 
 
-def _told(health: Health, seen: Seen, now_us: int) -> Health:
+def _told(health: Health, observation: Observation, now_us: int) -> Health:
     """Return the health after an observation that notifies nobody."""
-    match seen, health.state:
+    if observation.seen is Seen.ENABLED and observation.is_ordered:
+        return replace(_without_breaker(health, now_us), failing_since_us=0)
+    match observation.seen, health.state:
         case Seen.SUCCEEDED, state if state != OPEN:  # while it is OPEN, a probe will tell
             health = replace(health, failures=0, first_failure_us=0, failing_since_us=0)
         case Seen.PROBE_SUCCEEDED, state if state == OPEN:
@@ -191,22 +206,38 @@ def _told(health: Health, seen: Seen, now_us: int) -> Health:
             health = Health(state=DRAINING, since_us=now_us, is_quiet=True)
         case Seen.PROBE_WANTED, state if state == OPEN:
             health = replace(health, next_probe_us=now_us)
+        case Seen.NOT_PUSHED, _:
+            health = _without_breaker(health, now_us)
     return health
+
+
+def _without_breaker(health: Health, now_us: int) -> Health:
+    if health.state == CLOSED:
+        return health
+    return Health(since_us=now_us, failing_since_us=health.failing_since_us)
 
 
 def _failed(health: Health, seen: Observation, policy: BreakerPolicy, now_us: int, uniform: Uniform) -> Change:
     if health.state == OPEN or seen.started_us < health.since_us:
         return Change(health)  # of attempts that were under way when the state changed
-    first_us, failures = health.first_failure_us, health.failures + seen.count
+    first_us, failures, failing_since_us = (
+        health.first_failure_us,
+        health.failures + seen.count,
+        health.failing_since_us,
+    )
+    if first_us and not seen.is_ordered and now_us - first_us > policy.gap_s * 1_000_000:
+        failing_since_us = 0
     if now_us - first_us > policy.window_s * 1_000_000:
         first_us, failures = now_us, seen.count
-    health = replace(health, failures=failures, first_failure_us=first_us)
+    failing_since_us = failing_since_us or first_us
+    health = replace(health, failures=failures, first_failure_us=first_us, failing_since_us=failing_since_us)
+    is_hopeless = _is_hopeless(health, policy, now_us)
     if seen.is_ordered:
-        health = replace(health, failing_since_us=health.failing_since_us or now_us)
-        return Change(health, is_hopeless=_is_hopeless(health, policy, now_us))
+        return Change(health, is_hopeless=is_hopeless)
     is_long = health.failures >= policy.few and now_us - first_us >= policy.few_s * 1_000_000
     is_down = is_long or health.failures >= policy.failures
-    if not is_down and not seen.wish_s:
+    # An endpoint that fails seldom is probed once before it is disabled: a success may not have been reported.
+    if not is_down and not seen.wish_s and not is_hopeless:
         return Change(health)
     # A slow start that fails is still the same time of being down: the tenant was notified, or will not be.
     was_notified = health.state == DRAINING and not health.is_quiet
@@ -214,7 +245,7 @@ def _failed(health: Health, seen: Observation, policy: BreakerPolicy, now_us: in
     opened = Health(
         state=OPEN,
         since_us=now_us,
-        failing_since_us=first_us,
+        failing_since_us=failing_since_us,
         next_probe_us=now_us + _pause_us(0, seen.wish_s, policy, uniform),
         is_quiet=is_quiet,
     )
@@ -225,13 +256,17 @@ def _probe_failed(health: Health, seen: Observation, policy: BreakerPolicy, now_
     if health.state != OPEN:
         return Change(health)
     probes = min(health.probes + 1, _MAX_DOUBLINGS)
+    # It does not only ask to wait any more, and not only operational events fail: the tenant is notified now.
+    is_quiet = health.is_quiet and (seen.is_operational or seen.wish_s > 0)
+    went_down = health.is_quiet and not is_quiet
     health = replace(
         health,
         probes=probes,
         failing_since_us=health.failing_since_us or now_us,
         next_probe_us=now_us + _pause_us(probes, seen.wish_s, policy, uniform),
+        is_quiet=is_quiet,
     )
-    return Change(health, is_hopeless=_is_hopeless(health, policy, now_us))
+    return Change(health, went_down=went_down, is_hopeless=_is_hopeless(health, policy, now_us))
 
 
 def _pause_us(probes: int, wish_s: float, policy: BreakerPolicy, uniform: Uniform) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -11,10 +10,12 @@ from prometheus_client import Gauge
 
 from runtime import logs
 from runtime.errors import ClarionError
+from services.domain import endpoints
 from services.senders.webhooks.parking.breaker import Observation, Seen
+from services.senders.webhooks.parking.places import Shares
 from services.senders.webhooks.parking.ports import EndpointKey
 from services.senders.webhooks.parking.row_work import Desk
-from services.senders.webhooks.parking.turn import Turn
+from services.senders.webhooks.parking.turn import YIELD_S, Turn
 
 # Endpoints that a process works on at a time, in all and of one tenant.
 MOST_TURNS, MOST_OF_TENANT = 256, 64
@@ -35,10 +36,12 @@ log = logs.get(__name__)
 class Drain:
     """Works until drain(). The desk's states lease the endpoints."""
 
-    def __init__(self, desk: Desk, *, most: int = MOST_TURNS, most_of_tenant: int = MOST_OF_TENANT) -> None:
+    def __init__(
+        self, desk: Desk, *, most: int = MOST_TURNS, most_of_tenant: int = MOST_OF_TENANT, yield_s: float = YIELD_S
+    ) -> None:
         self._desk = desk
-        self._most = most
-        self._most_of_tenant = most_of_tenant
+        self._shares = Shares(most, most_of_tenant)
+        self._yield_s = yield_s
         self._turns: dict[EndpointKey, Turn] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
@@ -60,11 +63,13 @@ class Drain:
             self.on_changed(key)
 
     def on_enabled(self, key: EndpointKey) -> None:
-        """Send what waits for an endpoint that was disabled, at a bounded rate."""
-        self._call(partial(self._observe, key, Observation(Seen.ENABLED)))
+        """Send what waits for an endpoint that was disabled, at a bounded rate unless it is sent in order."""
+        endpoint = self._desk.directory.endpoint(key)
+        is_ordered = endpoint is not None and endpoint.mode != endpoints.PUSH
+        self._call(partial(self._observe, key, Observation(Seen.ENABLED, is_ordered=is_ordered)))
 
     def on_changed(self, key: EndpointKey) -> None:
-        """Look at an endpoint that was changed, or deleted."""
+        """Look at an endpoint that was changed, such as its URL, or deleted."""
         self._call(partial(self._look_at, key))
 
     async def run(self) -> None:
@@ -90,17 +95,16 @@ class Drain:
 
     async def _lease_or_idle(self) -> float:
         """Begin turns of endpoints that are to be looked at; return how long there will be none, seconds."""
-        room = self._most - len(self._turns)
-        if room <= 0:
+        shares = self._shares
+        if shares.free <= 0:
             return _IDLE_S  # the end of a turn wakes
-        counts = Counter(key.tenant_id for key in self._turns)
-        without = [tenant_id for tenant_id, count in counts.items() if count >= self._most_of_tenant]
         try:
             leased = await self._desk.states.lease(
-                room, per_tenant=self._most_of_tenant, without=without, in_turn=self._turns
+                shares.free, per_tenant=shares.at_once, without=shares.full(), in_turn=self._turns
             )
             for state in leased:
-                self._begin(Turn(self._desk, state), state.key)
+                is_short = partial(shares.is_full, state.key.tenant_id)
+                self._begin(Turn(self._desk, state, is_short, self._yield_s), state.key)
             if leased:
                 return _SHORTEST_S
             until = await self._desk.states.until_next()
@@ -112,12 +116,14 @@ class Drain:
 
     def _begin(self, turn: Turn, key: EndpointKey) -> None:
         self._turns[key] = turn
+        self._shares.add(key.tenant_id)
         _TURNS.set(len(self._turns))
         task = asyncio.create_task(turn.run())
         self._tasks.add(task)
 
         def ended(_: "asyncio.Task[None]") -> None:
             self._tasks.discard(task)
+            self._shares.remove(key.tenant_id)
             if self._turns.get(key) is turn:
                 del self._turns[key]
             _TURNS.set(len(self._turns))
@@ -130,6 +136,14 @@ class Drain:
         self.on_parked({key})
 
     async def _look_at(self, key: EndpointKey) -> None:
+        endpoint = self._desk.directory.endpoint(key)
+        if endpoint is None:
+            await self._desk.states.forget([key], are_gone=True)  # only if nothing waits for it
+        else:
+            if endpoint.mode != endpoints.PUSH:
+                await self._desk.states.observe(key, Observation(Seen.NOT_PUSHED))
+            if endpoint.active:
+                await self._desk.states.observe(key, Observation(Seen.PROBE_WANTED))
         await self._desk.states.wake(key)
         self.on_parked({key})
 

@@ -319,3 +319,6 @@ RETURNING n.id, n.tenant_id, n.endpoint_id, n.kind, n.reason, n.at_us, n.failing
 
 -- name: end_notice
 DELETE FROM senders.endpoint_notices WHERE id = $1
+
+-- name: put_back_notice
+UPDATE senders.endpoint_notices SET taken_until_us = $2 WHERE id = $1

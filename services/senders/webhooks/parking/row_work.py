@@ -38,6 +38,8 @@ from services.senders.webhooks.parking.ports import (
 
 # Before something is tried again that this process cannot do now, seconds.
 AGAIN_S = 1.0
+# Nothing more is sent to an endpoint that is to be disabled, seconds.
+_REFUSED_S = 30.0
 # A row of a later version is left alone for so long, seconds.
 _UNKNOWN_S = 60.0
 
@@ -45,7 +47,7 @@ log = logs.get(__name__)
 
 
 class LeaseLost(Exception):
-    """Another process may have the endpoint."""
+    """Another process may have the endpoint, or soon nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class RowWork:
         self.health = state.health
         self._key = state.key
         self._goes_on = goes_on
+        # For how long the endpoint takes nothing, seconds; 0: it does, as far as is known.
+        self.refused_for_s = 0.0
         # How many attempts may be under way, and how many are.
         self.at_once = 1
         self._under_way = 0
@@ -157,6 +161,7 @@ class RowWork:
         elif breaker.is_answer(result) and (self.health.failures or self.health.failing_since_us):
             await self.observe(Observation(Seen.SUCCEEDED))
         elif result.reason == Reason.ENDPOINT_ANSWERED_GONE:
+            self.refused_for_s = _REFUSED_S
             try:
                 await self.desk.states.disable(self._key, "gone", endpoint.revision)
             except ClarionError as error:  # the next delivery shows it again
@@ -189,9 +194,12 @@ class RowWork:
         is_claimed = not has_record and (is_unsure or attempts.may_have_copies(delivery))
         if is_claimed and await attempts.is_repeat(delivery, delivery.claim):
             return REPEAT
-        async with self.desk.places.of(self._key.tenant_id), self._place():
+        # First its own place: what waits for that must not hold the places of its tenant's other endpoints.
+        async with self._place(), self.desk.places.of(self._key.tenant_id):
             if not self._goes_on():
                 raise LeaseLost("the lease ends")
+            if self.refused_for_s:
+                raise LeaseLost("the endpoint is to be disabled")
             return await attempts.make(delivery, delivery.claim, is_claimed=is_claimed or has_record)
 
     @contextlib.asynccontextmanager

@@ -41,3 +41,9 @@ class PostgresNotices:
         """See notices.NoticeStore."""
         with postgres.unavailable_while_down():
             await self._pool.execute(SQL.end_notice, notice.id)
+
+    async def put_back(self, notice: Notice, pause_s: float) -> None:
+        """See notices.NoticeStore."""
+        until = self._now() + int(pause_s * 1_000_000)
+        with postgres.unavailable_while_down():
+            await self._pool.execute(SQL.put_back_notice, notice.id, until)

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from prometheus_client import Counter
@@ -11,12 +13,12 @@ from clarion.common.v1 import trace_pb2
 from runtime import logs
 from runtime.errors import ClarionError
 from services.delivery import records
-from services.delivery.attempts import Made, Repeat, Waits
+from services.delivery.attempts import Made, Repeat, Waits, log_outcome
 from services.delivery.ports import Verdict
 from services.domain import endpoints
 from services.domain.endpoints import Endpoint
 from services.domain.reasons import Reason
-from services.senders.webhooks.parking import breaker
+from services.senders.webhooks.parking import breaker, notices
 from services.senders.webhooks.parking.breaker import Observation, Seen
 from services.senders.webhooks.parking.pace import Pacer, SlowStart, at_once
 from services.senders.webhooks.parking.ports import Ended, EndpointState, Kept, Release, Row
@@ -24,6 +26,8 @@ from services.senders.webhooks.parking.row_work import AGAIN_S, Desk, LeaseLost,
 
 # A lease is renewed so often, seconds.
 _RENEW_S = 5.0
+# A turn goes on for so long at least before it yields to another endpoint, seconds: longer than a slow start.
+YIELD_S = 10.0
 # How long a turn waits for more deliveries of an endpoint that gets all of them from rows, seconds.
 _LINGER_S = 0.5
 _PAGE = 100
@@ -38,15 +42,33 @@ _PROBES = Counter("clarion_endpoint_probes_total", "Probes of endpoints that are
 log = logs.get(__name__)
 
 
-class Turn:
-    """One lease of one endpoint."""
+@dataclass(slots=True)
+class _Batch:
+    """What became of rows that were sent in order. steps: their records. made: their attempts."""
 
-    def __init__(self, desk: Desk, state: EndpointState) -> None:
+    steps: list[trace_pb2.TraceRecord] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    made: list[tuple[Row, trace_pb2.TraceRecord]] = field(default_factory=list)
+
+    def add(self, row: Row, steps: Sequence[trace_pb2.TraceRecord]) -> None:
+        """Add an attempt."""
+        self.steps += steps
+        self.made.append((row, steps[-1]))
+
+
+class Turn:
+    """One lease of one endpoint. is_short: returns whether others wait for the place that it takes."""
+
+    def __init__(
+        self, desk: Desk, state: EndpointState, is_short: Callable[[], bool] = lambda: False, yield_s: float = YIELD_S
+    ) -> None:
         self._desk = desk
         self._key = state.key
         self._work = RowWork(desk, state, self._goes_on)
         self._held_until_us = state.held_until_us
         self._lease_until = time.monotonic() + desk.limits.lease_s
+        self._yields_at = time.monotonic() + yield_s
+        self._is_short = is_short
         self._pacer = Pacer(time.monotonic())
         self._slow_start: SlowStart | None = None
         self._woken = asyncio.Event()
@@ -87,16 +109,25 @@ class Turn:
         left = self._lease_until - time.monotonic()
         return left > self._desk.limits.attempt_s and not self._desk.stopping.is_set()
 
+    def _yields(self) -> bool:
+        """Return whether it is time to let other endpoints have their turns."""
+        return time.monotonic() >= self._yields_at and self._is_short()
+
     async def _until_done(self) -> Release:
         while self._goes_on():
             endpoint = self._desk.directory.endpoint(self._key)
             if endpoint is None:
                 return await self._without_endpoint()
+            if endpoint.mode != endpoints.PUSH and self._work.health.state != breaker.CLOSED:
+                await self._work.observe(Observation(Seen.NOT_PUSHED))
+                self._slow_start = None
             if not endpoint.active or endpoint.mode == endpoints.POLLED:
                 return await self._rest(endpoint)
-            if not await self._step(endpoint) and not await self._has_more(endpoint):
+            is_done = not await self._step(endpoint)
+            if self._work.refused_for_s or self._yields() or (is_done and not await self._has_more(endpoint)):
                 break
-        return Release(self._key, held_until_us=self._held_until_us)
+        not_before_us = self._work.in_us(self._work.refused_for_s)
+        return Release(self._key, not_before_us=not_before_us, held_until_us=self._held_until_us)
 
     async def _step(self, endpoint: Endpoint) -> bool:
         """Do the next thing; return whether something was done."""
@@ -186,7 +217,8 @@ class Turn:
             self._slow_start.slow_down(time.monotonic())
         now = self._desk.directory.endpoint(self._key)
         is_push = now is not None and now.active and now.mode == endpoints.PUSH
-        return is_push and self._work.health.state != breaker.OPEN and self._goes_on()
+        is_spared = self._work.health.state == breaker.OPEN or self._work.refused_for_s > 0
+        return is_push and not is_spared and self._goes_on() and not self._yields()
 
     async def _end_slow_start(self, *, is_proven: bool) -> None:
         """Close the breaker if the endpoint has shown that it takes what comes, or nothing waits any more."""
@@ -228,15 +260,26 @@ class Turn:
                 await self._work.observe(Observation(Seen.PROBE_SUCCEEDED))
             else:
                 await self._work.report(attempt, row, endpoint)
+            if breaker.is_refusal(attempt.result):  # it would refuse the others, too
+                await self._observe_failed_probe(row, attempt, endpoint)
         else:
             await self._note_failed_probe(row, attempt, endpoint)
         return True
 
-    async def _note_failed_probe(self, row: Row, made: Made, endpoint: Endpoint) -> None:
+    async def _observe_failed_probe(self, row: Row, made: Made, endpoint: Endpoint) -> None:
         _PROBES.labels("failure").inc()
+        await self._work.observe(
+            Observation(
+                Seen.PROBE_FAILED,
+                wish_s=breaker.wish_s(made.result),
+                is_operational=notices.is_operational(row.delivery.event_type),
+                revision=endpoint.revision,
+            )
+        )
+
+    async def _note_failed_probe(self, row: Row, made: Made, endpoint: Endpoint) -> None:
+        await self._observe_failed_probe(row, made, endpoint)
         now = self._desk.now()
-        wish_s = breaker.wish_s(made.result)
-        await self._work.observe(Observation(Seen.PROBE_FAILED, wish_s=wish_s, revision=endpoint.revision))
         due_us = max(row.due_us, now)
         await self._work.settle([Kept(row, row.delivery, due_us, Reason.ENDPOINT_DOWN, row.probes + 1)])
         if row.probes < _SHOWN_PROBES:
@@ -250,29 +293,48 @@ class Turn:
             return False
         rows = await self._desk.rows.due(self._key, self._desk.now(), limit=max(1, endpoint.batch_size))
         self._held_until_us = 0
-        steps: list[trace_pb2.TraceRecord] = []
-        ended: list[Ended] = []
-        for row in rows:
-            if not self._goes_on() or self._held_until_us:
-                break
+        batch = _Batch()
+        try:
+            for row in rows:
+                is_over = not self._goes_on() or self._yields() or self._work.refused_for_s
+                if is_over or not await self._send_next(row, endpoint, batch):
+                    break
+        finally:  # also if the process ends, or has lost the lease: what was sent is not sent again
+            await self._work.record(batch.steps)
+            await self._work.settle(batch.ended)
+            for row, record in batch.made:
+                log_outcome(row.delivery, record)
+        return bool(batch.ended) and not self._held_until_us
+
+    async def _send_next(self, row: Row, endpoint: Endpoint, batch: "_Batch") -> bool:
+        """Attempt a row of a batch, and add what follows; return whether the next one may be sent."""
+        try:
             attempt = await self._work.attempt(row)
-            if isinstance(attempt, Waits):
-                self._held_until_us = self._work.waiting(row, attempt).due_us
-            elif isinstance(attempt, Repeat):
-                ended.append(Ended(row))
-            else:
-                conclusion = self._desk.attempts.conclude(row.delivery, attempt)
-                await self._work.report(attempt, row, endpoint)
-                steps += conclusion.steps
-                if conclusion.retried is None:
-                    ended.append(Ended(row))
-                    continue
-                self._held_until_us = conclusion.due_us
-                await self._work.settle([Kept(row, conclusion.retried, row.due_us, Reason.RETRY, row.probes)])
-                steps.append(self._work.retry_record(conclusion.retried, conclusion.due_us))
-        await self._work.record(steps)
-        await self._work.settle(ended)
-        return bool(ended) and not self._held_until_us
+        except (ClarionError, LeaseLost) as error:  # nothing was sent: the row stays, and the lease is given back
+            log.warning("parked_left", delivery_id=row.delivery.id, error=str(error))
+            self._held_until_us = self._work.in_us(AGAIN_S) if self._goes_on() else 0
+            return False
+        if isinstance(attempt, Waits):
+            waiting = self._work.waiting(row, attempt)
+            self._held_until_us = waiting.due_us
+            # It keeps its place, and counts how often it waited: what it waits for may never come.
+            await self._work.settle([Kept(row, waiting.delivery, row.due_us, row.reason, row.probes)])
+            return False
+        if isinstance(attempt, Repeat):
+            batch.ended.append(Ended(row))
+            return True
+        conclusion = self._desk.attempts.conclude(row.delivery, attempt)
+        if conclusion.retried is None:
+            batch.add(row, conclusion.steps)
+            batch.ended.append(Ended(row))
+            await self._work.report(attempt, row, endpoint)
+            return True
+        self._held_until_us = conclusion.due_us
+        await self._work.report(attempt, row, endpoint)
+        await self._work.settle([Kept(row, conclusion.retried, row.due_us, Reason.RETRY, row.probes)])
+        batch.add(row, conclusion.steps)
+        batch.steps.append(self._work.retry_record(conclusion.retried, conclusion.due_us))
+        return False
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:

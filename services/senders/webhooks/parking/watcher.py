@@ -19,9 +19,9 @@ log = logs.get(__name__)
 class EndpointWatcher:
     """Its observe is a services.delivery.attempts.Observer.
 
-    Only failures, and the first success after one, are reported: an endpoint that is well costs nothing. A process that
-    sees only successes does not report them, so a few failures of other processes may open the breaker of an endpoint
-    that works; its first probe closes it.
+    Only failures, the first success after one, and successes of retries are reported: an endpoint that is well costs
+    nothing. A process that sees only other successes does not report them, so a few failures of other processes may
+    open the breaker of an endpoint that works; its first probe closes it.
     """
 
     def __init__(self, states: States, directory: EndpointDirectory) -> None:
@@ -36,7 +36,8 @@ class EndpointWatcher:
     def observe(self, delivery: event_pb2.Delivery, made: Made) -> None:
         """Take note of an attempt."""
         result = made.result
-        if breaker.is_answer(result) and not self._failing:
+        is_retry = delivery.attempt > 1  # another process may have seen the failure before
+        if breaker.is_answer(result) and not self._failing and not is_retry:
             return
         key = EndpointKey(delivery.tenant_id, delivery.webhook.endpoint_id)
         if breaker.is_trouble(result):
@@ -50,7 +51,7 @@ class EndpointWatcher:
                 revision=self._revision(key),
             )
             self._report(key, seen)
-        elif breaker.is_answer(result) and key in self._failing:
+        elif breaker.is_answer(result) and (key in self._failing or is_retry):
             self._failing.discard(key)
             self._report(key, Observation(Seen.SUCCEEDED))
         elif result.reason == Reason.ENDPOINT_ANSWERED_GONE:

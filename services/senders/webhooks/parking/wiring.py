@@ -131,6 +131,7 @@ def make_notices(
         RouterEndpointOwner(router, caller),
         IngestAcceptor(ingest, caller, connection),
         parking.book,
+        now=parking.now,
     )
 
 

@@ -55,9 +55,10 @@ def after(*failures_s: float, health: Health = WELL) -> Change:
         ((0, 10, 15), True),
         ((0, 5, 9), False),
         ((0, 20), False),
-        # The retries of one delivery that it never takes.
-        ((0, 5, 65, 665), False),
-        ((0, 0, 70, 70, 70), False),
+        # The first three attempts at one delivery that time out: 10 s each, with the longest pauses of 6 and 36 s.
+        ((0, 16, 62), True),
+        ((0, 61, 122, 183), False),
+        ((0, 0, 100, 100, 100), False),
     ],
 )
 def test_it_opens_within_half_a_minute_of_failing(times: tuple[float, ...], *, opens: bool) -> None:
@@ -65,7 +66,7 @@ def test_it_opens_within_half_a_minute_of_failing(times: tuple[float, ...], *, o
     change = after(*times)
     assert (change.health.state == OPEN) is opens
     assert change.went_down is opens
-    assert change.health.failing_since_us == (NOW if opens else 0)
+    assert change.health.failing_since_us == NOW
 
 
 def test_a_success_in_between_begins_anew() -> None:
@@ -120,6 +121,56 @@ def test_after_five_days_of_nothing_but_failures_it_is_hopeless() -> None:
     assert observe(health, Seen.PROBE_FAILED, 5 * day).is_hopeless
     well = observe(observe(health, Seen.PROBE_SUCCEEDED, day).health, Seen.DRAINED, day).health
     assert not observe(after(*[2 * day] * 5, health=well).health, Seen.PROBE_FAILED, 5 * day).is_hopeless
+
+
+def test_an_endpoint_that_fails_seldom_is_hopeless_in_the_end() -> None:
+    """A failure each two minutes never opens the breaker; after five days it is probed, and that ends it."""
+    change, day, at_s = Change(Health()), 86_400.0, 0.0
+    while change.health.state == CLOSED and at_s < 6 * day:
+        change = observe(change.health, Seen.FAILED, at_s)
+        at_s += 120
+    assert (change.health.state, change.went_down, change.is_hopeless) == (OPEN, False, False)
+    assert 5 * day <= at_s < 5 * day + 240
+    assert change.health.failing_since_us == NOW
+    assert observe(change.health, Seen.PROBE_FAILED, at_s + 5).is_hopeless
+    well = observe(change.health, Seen.PROBE_SUCCEEDED, at_s + 5).health
+    assert well.failing_since_us == 0
+
+
+def test_failures_long_apart_are_not_one_time_of_failing() -> None:
+    """No delivery is tried so seldom: what was between them is not known."""
+    day = 86_400.0
+    health = after(0, day, 2 * day, 3.5 * day, 4.5 * day, 5.5 * day).health
+    assert (health.state, health.failing_since_us) == (CLOSED, NOW + int(3.5 * day) * S)
+
+
+def test_an_endpoint_that_is_not_push_has_no_breaker() -> None:
+    """It is closed at once, without a notice, and what it failed before counts on."""
+    for health in (after(0, 0, 0, 0, 0).health, Health(state=DRAINING)):
+        closed = observe(health, Seen.NOT_PUSHED, 5)
+        assert (closed.health.state, closed.recovered) == (CLOSED, False)
+        assert closed.health.failing_since_us == health.failing_since_us
+    assert observe(Health(failures=2), Seen.NOT_PUSHED, 5).health == Health(failures=2)
+    later = Observation(Seen.FAILED, started_us=NOW + 432_000 * S, is_ordered=True)
+    switched = observe(after(0, 0, 0, 0, 0).health, Seen.NOT_PUSHED, 5).health
+    assert observe(switched, later, 432_000).is_hopeless
+    enabled = Observation(Seen.ENABLED, is_ordered=True)
+    assert observe(Health(), enabled, 5).health == Health()
+    assert observe(after(0, 0, 0, 0, 0).health, enabled, 5).health.state == CLOSED
+
+
+def test_a_quiet_opening_is_told_when_a_probe_fails() -> None:
+    """An endpoint that asked to wait and then fails is down; recovering is told, too."""
+    asked = observe(Health(), Observation(Seen.FAILED, started_us=NOW, wish_s=90.0)).health
+    still = observe(asked, Observation(Seen.PROBE_FAILED, wish_s=90.0), 90)
+    operational = observe(asked, Observation(Seen.PROBE_FAILED, is_operational=True), 90)
+    assert not still.went_down
+    assert not operational.went_down
+    failed = observe(still.health, Seen.PROBE_FAILED, 180)
+    assert failed.went_down
+    again = observe(failed.health, Seen.PROBE_FAILED, 190)
+    assert not again.went_down
+    assert observe(observe(again.health, Seen.PROBE_SUCCEEDED, 200).health, Seen.DRAINED, 210).recovered
 
 
 def test_an_ordered_endpoint_is_never_open_and_yet_hopeless_in_the_end() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from runtime.errors import ClarionError, Code
 from services.domain.endpoints import Endpoint
 from services.senders.webhooks.parking import notices
@@ -19,9 +21,9 @@ KEY = EndpointKey(TENANT, "018f1a2c-0000-7000-8000-00000000e001")
 AT = 1_750_000_000_000_000
 
 
-def notice(kind: str, reason: str = "", failing_since_us: int = 0) -> Notice:
+def notice(kind: str, reason: str = "", failing_since_us: int = 0, key: EndpointKey = KEY) -> Notice:
     """A notice of the endpoint."""
-    return Notice(1, KEY, kind, reason, AT, failing_since_us, 4)
+    return Notice(1, key, kind, reason, AT, failing_since_us, 4)
 
 
 @dataclass
@@ -32,8 +34,13 @@ class World:
     ended: list[Notice] = field(default_factory=list)
     disabled: list[tuple[int, str]] = field(default_factory=list)
     accepted: list[OperationalEvent] = field(default_factory=list)
+    # Notices that wait for so many seconds.
+    waits: list[tuple[Notice, float]] = field(default_factory=list)
     disables: bool = True
     is_away: bool = False
+    # Raised instead of disabling an endpoint.
+    fault: Exception | None = None
+    now_us: int = AT + 1_000_000
 
     async def take(self, taken_s: float) -> Sequence[Notice]:
         """Return all that nobody has."""
@@ -44,8 +51,14 @@ class World:
         """Note it."""
         self.ended.append(one)
 
+    async def put_back(self, one: Notice, pause_s: float) -> None:
+        """Note it."""
+        self.waits.append((one, pause_s))
+
     async def disable(self, key: EndpointKey, revision: int, reason: str) -> bool:
         """Note it."""
+        if self.fault is not None:
+            raise self.fault
         self.disabled.append((revision, reason))
         return self.disables
 
@@ -59,9 +72,11 @@ class World:
         """Work off notices."""
         self.waiting += waiting
         world: Any = self
-        known: Any = KnownEndpoints({KEY: Endpoint(id=KEY.endpoint_id, environment_id="env1")})
-        task = asyncio.create_task(Notices(world, world, world, known).run())
-        await eventually(lambda: not self.waiting and (self.ended or self.is_away), every=0)
+        known: Any = KnownEndpoints(
+            {one.key: Endpoint(id=one.key.endpoint_id, environment_id="env1") for one in waiting}
+        )
+        task = asyncio.create_task(Notices(world, world, world, known, now=lambda: self.now_us).run())
+        await eventually(lambda: len(self.ended) + len(self.waits) == len(waiting), every=0)
         await end(task)
 
 
@@ -105,3 +120,24 @@ async def test_while_ingest_is_away_a_notice_stays() -> None:
     world = World(is_away=True)
     await world.run(notice("down"))
     assert world.ended == []
+    [(_, pause_s)] = world.waits
+    assert 0.7 * 5 <= pause_s <= 1.3 * 5
+
+
+@pytest.mark.parametrize("fault", [ClarionError(Code.UNAVAILABLE, "away"), RuntimeError("ours")])
+async def test_one_that_fails_holds_up_no_other_endpoint_s(fault: Exception) -> None:
+    """It waits, longer each time, with what is behind it of the same endpoint; a fault of ours ends nothing."""
+    other = EndpointKey(TENANT, "018f1a2c-0000-7000-8000-00000000e002")
+    world = World(fault=fault, now_us=AT + 1_000_000_000)
+    failing = [notice("disable", "failing"), notice("down")]
+    await world.run(*failing, notice("down", key=other))
+    assert [one.key for one in world.ended] == [other]
+    assert [one for one, _ in world.waits] == failing
+    assert all(0.7 * 500 <= pause_s <= 1.3 * 500 for _, pause_s in world.waits)
+
+
+async def test_one_that_fails_for_days_is_given_up() -> None:
+    """Ingest would not know any more that it has the event."""
+    world = World(is_away=True, now_us=AT + 7 * 86_400_000_000)
+    await world.run(notice("down"))
+    assert (len(world.ended), world.accepted) == (1, [])

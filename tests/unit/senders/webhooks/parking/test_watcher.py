@@ -35,9 +35,18 @@ def watcher(states: NotedStates) -> EndpointWatcher:
     return EndpointWatcher(reported, known)
 
 
-def see(watcher: EndpointWatcher, result: SendResult, started_us: int = 5, event_type: str = "order.paid") -> None:
+def see(
+    watcher: EndpointWatcher,
+    result: SendResult,
+    started_us: int = 5,
+    *,
+    event_type: str = "order.paid",
+    attempt: int = 1,
+) -> None:
     """Let it see an attempt."""
-    watcher.observe(delivery(KEY.endpoint_id, event_type=event_type), Made(result, started_us, started_us))
+    tried = delivery(KEY.endpoint_id, event_type=event_type)
+    tried.attempt = attempt
+    watcher.observe(tried, Made(result, started_us, started_us))
 
 
 async def test_an_endpoint_that_is_well_costs_nothing(watcher: EndpointWatcher, states: NotedStates) -> None:
@@ -46,6 +55,13 @@ async def test_an_endpoint_that_is_well_costs_nothing(watcher: EndpointWatcher, 
         see(watcher, result)
     await watcher.drain()
     assert [one.seen for _, one in states.seen] == [Seen.FAILED, Seen.SUCCEEDED]
+
+
+async def test_a_retry_that_succeeds_is_reported(watcher: EndpointWatcher, states: NotedStates) -> None:
+    """Another process saw the failure: otherwise the endpoint would be taken for failing."""
+    see(watcher, OK, attempt=2)
+    await watcher.drain()
+    assert [one.seen for _, one in states.seen] == [Seen.SUCCEEDED]
 
 
 async def test_failures_that_wait_are_reported_together(watcher: EndpointWatcher, states: NotedStates) -> None:

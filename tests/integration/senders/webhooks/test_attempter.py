@@ -181,17 +181,16 @@ async def test_a_body_that_is_gone_is_not_polled_for_ever(world: World) -> None:
     delivery = builders.delivery(world.endpoint("https://hooks.example.org/", mode=POLLED), b"")
     delivery.body_reference.CopyFrom(event_pb2.BodyReference(sequence=7, size=5_000))
     delivery.accepted_at_us = world.now_us
-    for failure, age_s, verdict in (
-        (Code.NOT_FOUND, 60, Verdict.POSTPONED),
-        (Code.OVERLOADED, 900, Verdict.POSTPONED),
-        (Code.NOT_FOUND, 900, Verdict.PERMANENT),
+    for failure, age_s, verdict, reason in (
+        (Code.NOT_FOUND, 60, Verdict.POSTPONED, "body_away"),
+        (Code.OVERLOADED, 900, Verdict.POSTPONED, "body_away"),
+        (Code.NOT_FOUND, 900, Verdict.PERMANENT, "content_deleted"),
     ):
         world.now_us = delivery.accepted_at_us + age_s * 1_000_000
         world.bodies.failure = ClarionError(failure, "There is no body.")
         result = await world.attempter.polled(delivery)
         assert isinstance(result, SendResult)
-        assert result.verdict is verdict
-    assert result.reason == "content_deleted"
+        assert (result.verdict, result.reason) == (verdict, reason)
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ durations: ## Run all tests and note how long each file takes: the longest start
 	@$(PYTHON) -m tests.run --renew-durations --numprocesses 3
 
 .PHONY: conformance
-conformance: ## Hold the published contracts: Orqestra's two pages row by row, the Handlebars specification, and our own by schemathesis
+conformance: ## Hold the published contracts: Orqestra's and Nahook's pages row by row, the Handlebars specification, and our own by schemathesis
 	$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest -q --no-header --tb=short $(wildcard tests/conformance/orqestra tests/conformance/handlebars tests/conformance/openapi)
+	@$(PYTHON) -m pytest -q --no-header --tb=short $(wildcard tests/conformance/orqestra tests/conformance/nahook tests/conformance/handlebars tests/conformance/openapi)
 
 .PHONY: check
 check: ## Format, lint, types, imports, proto: before each commit

@@ -179,7 +179,7 @@ def load_figures(order: load.Order, answer: load.Answer, drained: Drained) -> Lo
     """Return the figures of a load."""
     seconds = answer.ended - answer.started
     rows = list(zip(answer.due, answer.answered, answer.status, drained.recorded, strict=True))
-    accepted = [(due, answered, at) for due, answered, status, at in rows if status == 200]
+    accepted = [(due, answered, at) for due, answered, status, at in rows if load.is_accepted(status)]
     in_time = sum(answered <= answer.ended for _, answered, _ in accepted)
     delivered = sum(0 < at <= answer.ended for _, _, at in accepted)
     late = sorted(sent - due for sent, due in zip(answer.sent, answer.due, strict=True) if sent)

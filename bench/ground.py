@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from checks.ports import free_port
@@ -21,14 +21,14 @@ shared_preload_libraries = 'pg_stat_statements'
 
 
 @contextlib.contextmanager
-def stack(report: Callable[[str], None]) -> Iterator[client.Running]:
-    """Start a stack for the length of a ``with`` block. Raises StackError."""
+def stack(report: Callable[[str], None], environment: Mapping[str, str] | None = None) -> Iterator[client.Running]:
+    """Start a stack for the length of a ``with`` block. environment: further variables. Raises StackError."""
     folder = Path(tempfile.mkdtemp(prefix="clarion-bench-"))
     running: client.Running | None = None
     try:
         report("starting a stack of its own (the first time this builds the realtime hub)")
         prepare_postgres(folder)
-        running = client.start(Options(data=folder, port=free_port()))
+        running = client.start(Options(data=folder, port=free_port()), environment=environment)
         yield running
     finally:
         report("stopping the stack")

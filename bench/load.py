@@ -59,6 +59,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     total_cpu_seconds: float
 
 
+def is_accepted(status: int) -> bool:
+    """Return whether a status is that of an accepted event."""
+    return 200 <= status < 300
+
+
 def unique_id(run: str, number: int) -> str:
     """Return the id of an event of a run."""
     return f"{run}{number:0{_ID_DIGITS}d}"

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -12,9 +13,8 @@ from nats.aio.client import Client
 
 from bench import figures, ground, helper, load, tenant, usage
 from bench.figures import Drained, Load
-from bench.sink import Sink, reconcile
+from bench.sink import Outbox, Sink, reconcile
 from bench.statements import Statements
-from bench.tenant import Tenant
 from services.domain import topology
 from stack.client import Running
 
@@ -26,14 +26,30 @@ _HELPER_GRACE_S = 60.0
 _PATH = "/api/v1/events/trigger"
 
 
-class Loader:
-    """Puts loads on a stack for one tenant."""
+@dataclass(frozen=True)
+class Request:
+    """What is posted for each event. body: with placeholders for its id."""
 
-    def __init__(self, stack: Running, of: Tenant, sql: "asyncpg.Connection[asyncpg.Record]", broker: Client) -> None:
+    path: str
+    headers: dict[str, str]
+    body: str
+
+
+class Loader:
+    """Puts loads on a stack. request: of each event; sink: where it arrives."""
+
+    def __init__(
+        self,
+        stack: Running,
+        request: "Request",
+        sink: Sink,
+        sql: "asyncpg.Connection[asyncpg.Record]",
+        broker: Client,
+    ) -> None:
         self.stack = stack
-        self._tenant = of
+        self._request = request
         self._broker = broker
-        self._sink = Sink(sql, of.id)
+        self._sink = sink
         self._statements = Statements(sql)
 
     async def prepare(self) -> None:
@@ -52,7 +68,7 @@ class Loader:
         busy, idle = usage.machine().busy - whole.busy, usage.machine().idle - whole.idle
         ours = sum(usage.difference(usage.cpu(pids), cpu).values()) + answer.total_cpu_seconds
         behind = await self._ledger_backlog()
-        accepted = sum(status == 200 for status in answer.status)
+        accepted = sum(map(load.is_accepted, answer.status))
         await self._sink.wait(accepted, _STALLED_S)
         await self._ledger_done()
         used = usage.difference(usage.cpu(usage.processes(self.stack)), cpu)
@@ -74,9 +90,9 @@ class Loader:
         return load.Order(
             host=address.hostname or "127.0.0.1",
             port=address.port or 80,
-            path=_PATH,
-            headers={"x-api-key": self._tenant.api_key},
-            body=tenant.event_body(),
+            path=self._request.path,
+            headers=self._request.headers,
+            body=self._request.body,
             run=ground.new_run(),
             rate=rate,
             seconds=seconds,
@@ -105,13 +121,21 @@ class Loader:
 @asynccontextmanager
 async def loader(stack: Running) -> AsyncIterator[Loader]:
     """Create a tenant and connect to the servers for the length of an ``async with`` block."""
-    variables = stack.variables
-    sql = await asyncpg.connect(variables["CLARION_POSTGRES_URL"])
-    broker = await nats.connect(variables["CLARION_NATS_URL"])
-    try:
-        made = Loader(stack, await tenant.create(stack), sql, broker)
+    async with connected(stack) as (sql, broker):
+        of = await tenant.create(stack)
+        request = Request(_PATH, {"x-api-key": of.api_key}, tenant.event_body())
+        made = Loader(stack, request, Outbox(sql, of.id), sql, broker)
         await made.prepare()
         yield made
+
+
+@asynccontextmanager
+async def connected(stack: Running) -> AsyncIterator[tuple["asyncpg.Connection[asyncpg.Record]", Client]]:
+    """Connect to PostgreSQL and NATS for the length of an ``async with`` block."""
+    sql = await asyncpg.connect(stack.variables["CLARION_POSTGRES_URL"])
+    broker = await nats.connect(stack.variables["CLARION_NATS_URL"])
+    try:
+        yield sql, broker
     finally:
         await broker.close()
         await sql.close()

@@ -77,19 +77,19 @@ def _accepts(load: Load, base: Baselines | None) -> Iterator[str]:
         least = ACCEPTS_GOAL * _pace(base)
         yield f"            {_share(base)} {_goal(load.accepted_rate >= least, f'at least {least:,.0f}')}"
     yield f"            {_ratios(load.accepted_rate, base)}"
-    yield f"  answered in {_latency_text(load.accept)}"
+    yield f"  answered in {latency_text(load.accept)}"
     yield f"  {load.delivered_rate:,.0f} /s were also recorded meanwhile; the rest took {load.drained_s:.1f} s more"
 
 
 def _latency(load: Load, base: Baselines | None) -> Iterator[str]:
     yield from _title(f"Latency at {load.offered:,.0f}/s: open loop, {load.seconds:.0f} s, from the moment due")
-    yield f"  HTTP answer      {_latency_text(load.accept)}"
+    yield f"  HTTP answer      {latency_text(load.accept)}"
     goal = _goal(load.end_to_end.p95 <= LATENCY_P95_GOAL_MS, f"p95 at most {LATENCY_P95_GOAL_MS}")
-    yield f"  recorded SMS     {_latency_text(load.end_to_end)}   {goal}"
+    yield f"  recorded SMS     {latency_text(load.end_to_end)}   {goal}"
     if base is not None:
         bare = base.aiohttp.latency
-        yield f"  bare aiohttp     {_latency_text(bare)}   at {base.aiohttp.latency_rate:,.0f}/s"
-        yield f"  bare chain       {_latency_text(base.chain.gentle.end_to_end)}   until the recorded row"
+        yield f"  bare aiohttp     {latency_text(bare)}   at {base.aiohttp.latency_rate:,.0f}/s"
+        yield f"  bare chain       {latency_text(base.chain.gentle.end_to_end)}   until the recorded row"
         yield f"  ours / bare      {_over(load.accept, bare)} for the answer, of aiohttp alone"
         yield f"  ours / chain     {_over(load.end_to_end, base.chain.gentle.end_to_end)} end to end"
         most = LATENCY_P95_GOAL_MS / _pace(base)
@@ -112,8 +112,8 @@ def _throughput(run: Run, load: Load, base: Baselines | None) -> Iterator[str]:
         f"  at the end {load.backlog:,} under way, recorded within {load.drained_s:.2f} s;"
         f" {load.ledger_backlog:,} not yet in the ledger"
     )
-    yield f"  HTTP answer      {_latency_text(load.accept)}"
-    yield f"  recorded SMS     {_latency_text(load.end_to_end)}"
+    yield f"  HTTP answer      {latency_text(load.accept)}"
+    yield f"  recorded SMS     {latency_text(load.end_to_end)}"
     best = run.highest()
     if run.search:
         yield "  search for the highest rate held (offered: accepted, recorded, p95 end to end):"
@@ -186,7 +186,8 @@ def _memory(run: Run) -> Iterator[str]:
         yield f"  {'/ bare aiohttp':<14}{rest / bare:>10.1f}{after / bare:>12.1f}   ({bare:.1f} MiB)"
 
 
-def _latency_text(latency: figures.Latency) -> str:
+def latency_text(latency: figures.Latency) -> str:
+    """Return the percentiles on one line."""
     return f"p50 {latency.p50:7.1f}  p95 {latency.p95:7.1f}  p99 {latency.p99:7.1f}  most {latency.most:7.1f} ms"
 
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Protocol
 
 import asyncpg
 
@@ -42,10 +43,10 @@ class Recorded:
 class Count:
     """The comparison of all sent and recorded ids.
 
-    accepted: answered 200. refused: answered otherwise. unanswered: no answer. found: accepted ids recorded at
-    least once. missing: accepted ids that were not. duplicates: rows beyond the first of an id. unasked: recorded,
-    though not accepted (an unanswered event may well have been stored). mixed_up: recorded under another event's
-    X-Event-Id than the answer told.
+    accepted: answered with success (2xx). refused: answered otherwise. unanswered: no answer. found: accepted ids
+    recorded at least once. missing: accepted ids that were not. duplicates: rows beyond the first of an id. unasked:
+    recorded, though not accepted (an unanswered event may well have been stored). mixed_up: recorded under another
+    event's X-Event-Id than the answer told.
     """
 
     sent: int
@@ -64,8 +65,21 @@ class Count:
         return not (self.missing or self.duplicates or self.mixed_up)
 
 
-class Sink:
-    """The outbox of one tenant, from a mark on."""
+class Sink(Protocol):
+    """Where the deliveries of a load arrive."""
+
+    async def mark(self) -> None:
+        """Set the mark: everything before belongs to an earlier load."""
+
+    async def wait(self, wanted: int, deadline: float) -> int:
+        """Wait until this many are recorded or none arrived for deadline seconds. Return their number."""
+
+    async def read(self) -> list[Recorded]:
+        """Return everything recorded since the mark."""
+
+
+class Outbox:
+    """The outbox of one tenant, from a mark on: a Sink."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", tenant_id: str) -> None:
         self._sql = connection
@@ -73,11 +87,11 @@ class Sink:
         self._since = 0
 
     async def mark(self) -> None:
-        """Set the mark: everything before belongs to an earlier load."""
+        """See Sink."""
         self._since = int(await self._sql.fetchval(_NEWEST))
 
     async def wait(self, wanted: int, deadline: float) -> int:
-        """Wait until this many are recorded or none arrived for deadline seconds. Return their number."""
+        """See Sink."""
         last, until = -1, time.monotonic() + deadline
         while True:
             count = int(await self._sql.fetchval(_COUNT, self._since, self._tenant_id))
@@ -90,7 +104,7 @@ class Sink:
             await asyncio.sleep(_POLL_S)
 
     async def read(self) -> list[Recorded]:
-        """Return everything recorded since the mark."""
+        """See Sink."""
         found: list[Recorded] = []
         cursor = self._since
         while True:
@@ -110,15 +124,15 @@ def reconcile(sent: load.Answer, run: str, recorded: list[Recorded]) -> tuple[Co
     for row in recorded:
         number = number_of.get(row.unique_id)
         times[row.unique_id] += 1
-        if number is None or sent.status[number] != 200:
+        if number is None or not load.is_accepted(sent.status[number]):
             unasked += times[row.unique_id] == 1
             if number is None:
                 continue
         elif sent.event_id[number] != row.event_id:
             mixed_up += 1
         at[number] = min(at[number] or row.at, row.at)
-    accepted = sum(status == 200 for status in sent.status)
-    found = sum(status == 200 and moment > 0 for status, moment in zip(sent.status, at, strict=True))
+    accepted = sum(map(load.is_accepted, sent.status))
+    found = sum(load.is_accepted(status) and moment > 0 for status, moment in zip(sent.status, at, strict=True))
     unanswered = sum(status == 0 for status in sent.status)
     return (
         Count(

@@ -17,10 +17,10 @@ from checks.siege.neighbour import Sent
 from checks.siege.records import Records
 from checks.sink import Sink
 from checks.waiting import CheckError, until
-from services.domain.channels import BY_PUBLIC_NAME
+from services.domain.channels import PUBLIC_NAMES_FOR_PEOPLE
 from stack.client import Running
 
-_CHANNELS = list(BY_PUBLIC_NAME)
+_CHANNELS = list(PUBLIC_NAMES_FOR_PEOPLE)
 _RATE = 20.0
 _BEFORE_S, _AFTER_S = 5.0, 5.0
 _DELIVERED_S = 120.0

@@ -12,13 +12,13 @@ import msgspec
 from yarl import URL
 
 from checks.waiting import expect
-from services.domain.channels import BY_PUBLIC_NAME
+from services.domain.channels import PUBLIC_NAMES_FOR_PEOPLE
 from stack.state import StackState
 
 # Longest any single call may take, seconds.
 DEADLINE_S = 40.0
 
-CHANNELS = tuple(BY_PUBLIC_NAME)
+CHANNELS = tuple(PUBLIC_NAMES_FOR_PEOPLE)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,19 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, demo, dialects, health, openapi, websocket
+from gateway import admin, callbacks, demo, dialects, health, openapi, polling, portal, websocket
 from gateway.accepting import TriggerBatcher
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
+from gateway.cursors import Cursors
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
+from gateway.portal import PublicAddress
+from gateway.portal import routes as portal_routes
+from gateway.revisions import REVISIONS, Revisions
 from gateway.settings import Settings
 
 # The largest body of any route. Most handlers have a lower limit.
@@ -24,7 +28,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     app[LIFE] = Life()
 
     async def ask(key: str) -> ingest_pb2.AuthenticateResponse:
-        return await clients.call(clients.ingest.Authenticate, ingest_pb2.AuthenticateRequest(api_key=key))
+        wire = ingest_pb2.AuthenticateRequest(api_key=key, reads_disabled=True)
+        return await clients.call(clients.ingest.Authenticate, wire)
 
     proxies = app[PROXIES] = Proxies(settings.trusted_proxies, warnings=app[LIFE].warnings)
     app[CONNECTIONS] = Connections(
@@ -32,13 +37,20 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     )
     attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
     authenticator = CachedAuthenticator(ask, attempts)
-    acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes)
+    revisions = app[REVISIONS] = Revisions()
+    acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes, revisions=revisions)
     health.add_routes(app, clients)
     openapi.add_routes(app)
-    backend = dialects.Backend(clients, authenticator, acceptor)
+    address = PublicAddress(settings.public_url)
+    portal_links = portal.PortalLinks(clients, address)
+    cursors = Cursors(settings.service_token.reveal())
+    backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
-    admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))
+    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links)
+    admin.add_routes(app, admin_backend, Operators(settings.admin_token, settings.admin_tokens))
+    polling.add_routes(app, clients, authenticator)
+    portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)
     demo.add_routes(app, clients, settings)
     websocket.add_routes(app, clients, proxies, settings)

@@ -1,4 +1,4 @@
-"""Recording the audit log: no change by the admin API happens before its entry is on disk."""
+"""Recording the audit log: no change by an operator or a tenant happens before its entry is on disk."""
 
 import msgspec
 from aiohttp import web
@@ -12,10 +12,14 @@ from runtime.errors import ClarionError
 # The change is done by then. Its response waits at most this long, in seconds.
 FINISH_DEADLINE_S = 2.0
 
-# The names of the fields in the body, set by the code that decodes it.
+# The names of the fields in the body, set by the code that decodes it: only those that the body's type has, because
+# callers choose the others.
 FIELDS = web.RequestKey("audit_fields", tuple)
+# Replaces the ids in the path: set where the id of a created object is not that of the response.
+RESOURCE = web.RequestKey("audit_resource", str)
 
 _LONGEST = 255
+_MOST_FIELDS = 64
 # Path parameters that identify a person. They are not stored, because entries outlive an erasure.
 _PERSONAL = frozenset({"user_id", "recipient_id", "recipient", "address", "email", "phone"})
 
@@ -36,6 +40,7 @@ class Auditor:
             route=_route(request),
             resource=resource_of(request),
             trace_id=telemetry.current_trace(),
+            tenant_id=_tenant(request),
         )
         answer = await self._clients.call(self._clients.audit.BeginAuditEntry, wire)
         return answer.audit_entry_id
@@ -45,9 +50,9 @@ class Auditor:
         wire = audit_pb2.FinishAuditEntryRequest(
             audit_entry_id=entry_id,
             status=response.status,
-            resource=resource_of(request) or _made(response),
-            tenant_id=_storable(request.get(TENANT_ID, "")) or _tenant(request),
-            fields=request.get(FIELDS, ()),
+            resource=_storable(request.get(RESOURCE, "")) or resource_of(request) or _made(response),
+            tenant_id=_tenant(request),
+            fields=[_storable(name) for name in request.get(FIELDS, ())[:_MOST_FIELDS]],
         )
         try:
             await self._clients.call(self._clients.audit.FinishAuditEntry, wire, deadline=FINISH_DEADLINE_S)
@@ -87,6 +92,9 @@ class _Made(msgspec.Struct):
 
 
 def _tenant(request: web.Request) -> str:
+    """Return the tenant that the request is known to concern; empty: none, or not known yet."""
+    if tenant_id := request.get(TENANT_ID, ""):
+        return _storable(tenant_id)
     if not _route(request).startswith("/api/v1/admin/tenants/{id}"):
         return ""
     return _storable(request.match_info["id"])

@@ -44,6 +44,14 @@ class AuthenticatedTenant:
     # The kind of the key, and the scopes of the events that it may send. Empty: all.
     kind: str = API_KEY
     scopes: tuple[str, ...] = ()
+    # Of a further key: its id, for NewEvent.key_id. Empty: it is the tenant's own key.
+    key_id: str = ""
+    # The key is good for nothing; only callers that ask for disabled keys get it.
+    disabled: bool = False
+    # The only endpoints that it may send to. Empty: any.
+    endpoint_ids: tuple[str, ...] = ()
+    # The most bytes that an event may carry. 0: not known.
+    max_payload_bytes: int = 0
 
 
 class CachedAuthenticator:
@@ -70,10 +78,13 @@ class CachedAuthenticator:
         self._strangers = asyncio.Semaphore(MAX_ASKED)
         self._guesses = asyncio.Semaphore(MAX_GUESSES)
 
-    async def tenant(self, request: web.Request, key: str, kind: str = API_KEY) -> AuthenticatedTenant:
+    async def tenant(
+        self, request: web.Request, key: str, kind: str = API_KEY, *, disabled_too: bool = False
+    ) -> AuthenticatedTenant:
         """Return the tenant of the API key that the request carries; the caller knows where. Empty: it has none.
 
-        kind: of the keys that the caller takes. Keys of another kind are refused as unknown ones are. A valid key is
+        kind: of the keys that the caller takes. Keys of another kind are refused as unknown ones are, and so are
+        disabled keys, unless disabled_too: then the caller looks at AuthenticatedTenant.disabled. A valid key is
         accepted even if its address failed too often. Raises UNAUTHENTICATED without the reason, LIMITED instead if the
         address failed too often, or UNAVAILABLE.
         """
@@ -82,7 +93,7 @@ class CachedAuthenticator:
         digest = hashlib.sha256(key.encode()).digest()
         known = self._known.get(digest)
         tenant = known[1] if known is not None and self._now() < known[0] else await self._find(request, digest, key)
-        if tenant.kind != kind:
+        if tenant.kind != kind or (tenant.disabled and not disabled_too):
             raise self.attempts.refusal(request, _refusal())
         return tenant
 
@@ -130,6 +141,10 @@ class CachedAuthenticator:
             tuple(answer.webhook_secrets),
             answer.kind or API_KEY,  # an ingest of the previous version sends none
             tuple(answer.scopes),
+            answer.key_id,
+            answer.disabled,
+            tuple(answer.endpoint_ids),
+            answer.max_payload_bytes,
         )
         _remember(self._known, digest, (self._now() + self._ttl_s(answer.expires_at_us), tenant))
         return tenant

@@ -20,12 +20,22 @@ from clarion.ingest.v1 import (
 from clarion.realtime.v1 import privacy_pb2_grpc as realtime_privacy_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
 from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
+from clarion.router.v1 import (
+    catalogs_pb2_grpc,
+    endpoints_pb2_grpc,
+    portal_pb2_grpc,
+    recipients_pb2_grpc,
+    router_pb2_grpc,
+    runs_pb2_grpc,
+    suppressions_pb2_grpc,
+)
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
-from clarion.router.v1 import recipients_pb2_grpc, router_pb2_grpc, runs_pb2_grpc, suppressions_pb2_grpc
+from clarion.senders.v1 import endpoints_pb2_grpc as parking_pb2_grpc
 from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
 from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from gateway.settings import Settings
 from runtime import grpc as rpc
+from services.domain.endpoints import MAX_ANSWER_BYTES
 
 # Seconds for a call that reads or configures; a service that was killed is back well within it.
 DEADLINE_S = 4.0
@@ -40,7 +50,7 @@ class Clients:
         self._caller = rpc.Caller(settings.service_token.reveal())
         self.hub_url = settings.centrifugo_url.rstrip("/")
         self.connections: dict[str, grpc.aio.Channel] = {
-            "ingest": rpc.channel(settings.ingest_address),
+            "ingest": rpc.channel(settings.ingest_address, max_answer_bytes=MAX_ANSWER_BYTES),
             "router": rpc.channel(settings.router_address),
             "render": rpc.channel(settings.render_address),
             "senders": rpc.channel(settings.senders_address),
@@ -61,6 +71,10 @@ class Clients:
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
         self.recipients = recipients_pb2_grpc.RecipientServiceStub(self.connections["router"])
         self.runs = runs_pb2_grpc.RunServiceStub(self.connections["router"])
+        self.endpoints = endpoints_pb2_grpc.EndpointServiceStub(self.connections["router"])
+        self.catalogs = catalogs_pb2_grpc.CatalogServiceStub(self.connections["router"])
+        self.portal = portal_pb2_grpc.PortalServiceStub(self.connections["router"])
+        self.parking = parking_pb2_grpc.ParkingServiceStub(self.connections["senders"])
         self.outbox = senders_pb2_grpc.OutboxServiceStub(self.connections["senders"])
         self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.connections["realtime"])
         self.privacy = privacy_pb2_grpc.PrivacyServiceStub(self.connections["ingest"])

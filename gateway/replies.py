@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -52,6 +53,14 @@ def neutral_reply(status: int, message: str = "", headers: Mapping[str, str] | N
     phrase = HTTPStatus(status).phrase
     body = {"statusCode": status, "error": phrase, "message": message or phrase}
     return json_reply(body, status=status, headers=headers)
+
+
+def iso(at_us: int) -> str | None:
+    """Return Unix microseconds in ISO 8601, None for 0."""
+    if not at_us:
+        return None
+    moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def not_json(error: Exception) -> str:

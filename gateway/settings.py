@@ -1,6 +1,7 @@
 """The settings of the gateway. The field http_address is read from CLARION_HTTP_ADDRESS."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,6 +31,9 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     realtime_address: Servers
     # The realtime hub, http://host:port.
     centrifugo_url: str
+    # The public URL of the gateway, https://notify.example.com. Links to the portal begin with it; if it is empty, with
+    # the address by which their caller reached the gateway.
+    public_url: str = ""
     # The tenant and user of the demo page. Empty: no demo page.
     demo_tenant_id: str = ""
     demo_user_id: str = "demo"
@@ -55,6 +59,11 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check values that depend on each other. Raises SettingsError."""
         operators.check(self.admin_tokens)
+        parts = urlsplit(self.public_url)
+        is_complete = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
+        # The pages of the portal name each other from the root.
+        if self.public_url and not (is_complete and parts.path in {"", "/"}):
+            raise SettingsError("CLARION_PUBLIC_URL must be of the form https://notify.example.com, without a path")
         try:
             Proxies(self.trusted_proxies)
         except ValueError as error:

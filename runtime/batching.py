@@ -84,17 +84,26 @@ class Batcher(Generic[T, R]):
         # The tasks that send batches, and when the last batch of each started.
         self._under_way: dict[asyncio.Task[None], float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        # Of items that wait no longer than some time.
+        self._expiring: dict[asyncio.Future[R], asyncio.TimerHandle] = {}
 
-    async def submit(self, item: T) -> R:
-        """Return flush's result for this item. Raises OVERLOADED when too many wait already."""
-        return await self.enqueue(item)
+    async def submit(self, item: T, *, within: float | None = None) -> R:
+        """Return flush's result for this item. Raises OVERLOADED when too many wait already.
 
-    def enqueue(self, item: T) -> "asyncio.Future[R]":
+        within: TIMEOUT is raised if no batch has taken the item after so many seconds; then none ever does. Once a
+        batch has it, its result is waited for, however long that takes.
+        """
+        return await self.enqueue(item, within=within)
+
+    def enqueue(self, item: T, *, within: float | None = None) -> "asyncio.Future[R]":
         """Return a future of flush's result for this item: as submit, without a task. Raises OVERLOADED."""
         if len(self._waiting) >= self._limits.waiting:
             raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, future, tracing.current()))
+        if within is not None:
+            self._expiring[future] = loop.call_later(within, self._expire, future)
         self._maybe_start()
         return future
 
@@ -144,6 +153,11 @@ class Batcher(Generic[T, R]):
         self._timer = None
         if self._waiting:
             self._maybe_start()
+
+    def _expire(self, future: "asyncio.Future[R]") -> None:
+        del self._expiring[future]
+        if not future.done():
+            future.set_exception(ClarionError(Code.TIMEOUT, "There was no time to begin it, and nothing was done."))
 
     def _forget(self, task: "asyncio.Task[None]") -> None:
         self._under_way.pop(task, None)
@@ -203,6 +217,8 @@ class Batcher(Generic[T, R]):
                 size += self._size(item)
                 if batch and size > self._limits.bytes:
                     break
+            if self._expiring and (timer := self._expiring.pop(future, None)) is not None:
+                timer.cancel()
             batch.append(self._waiting.popleft())
         return batch
 

@@ -1,9 +1,10 @@
 """The configuration bucket: reads and writes many keys at once, which the client's KeyValue cannot."""
 
+import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
 import nats.js.errors
@@ -73,9 +74,30 @@ class ConfigurationBucket:
             headers[_OPERATION] = "DEL"
         await self._jetstream.publish(_SUBJECT + key, value or b"", headers=headers)
 
-    async def put(self, key: str, value: bytes) -> None:
-        """Write a key."""
-        await self._jetstream.publish(_SUBJECT + key, value)
+    async def put(self, key: str, value: bytes | None) -> int:
+        """Write a key (None deletes it), and return its new revision."""
+        headers = {_OPERATION: "DEL"} if value is None else None
+        return (await self._jetstream.publish(_SUBJECT + key, value or b"", headers=headers)).seq
+
+    async def put_all(self, entries: Mapping[str, bytes | None]) -> None:
+        """Write keys (None deletes one) in this order, without waiting for one before the next; return when all are.
+
+        After a failure some are written.
+        """
+        inbox = self._nats.new_inbox()
+        answers: asyncio.Queue[Msg] = asyncio.Queue()
+        subscription = await self._nats.subscribe(inbox, cb=answers.put)
+        try:
+            async with asyncio.timeout(_DEADLINE_S):
+                # One connection keeps the order.
+                for key, value in entries.items():
+                    headers = {_OPERATION: "DEL"} if value is None else None
+                    await self._nats.publish(_SUBJECT + key, value or b"", reply=inbox, headers=headers)
+                for _ in entries:
+                    _check(await answers.get())
+        finally:
+            if self._nats.is_connected:
+                await subscription.unsubscribe()
 
     async def keys(self, prefix: str) -> AsyncGenerator[list[str], None]:
         """Yield all keys "<prefix>.…" that are not deleted, up to 256 at a time."""
@@ -168,6 +190,14 @@ class ConfigurationBucket:
         finally:
             if self._nats.is_connected:
                 await subscription.unsubscribe()
+
+
+def _check(answer: Msg) -> None:
+    """Raise the server's error, if it did not store a message."""
+    if (answer.headers or {}).get("Status") == _NOT_ALLOWED:
+        raise nats.js.errors.NoStreamResponseError
+    if error := json.loads(answer.data).get("error"):
+        raise nats.js.errors.APIError.from_error(error)
 
 
 def _is_note(message: Msg, older_than_s: float) -> bool:

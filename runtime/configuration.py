@@ -34,6 +34,10 @@ _RESTART_PAUSE_S = (0.15, 0.25)
 _IDLE_S = 5.0
 # How often a process logs that it is waiting for its copy, seconds.
 _SAY_S = 10.0
+# The most changes that an outbox publishes in one transaction, and the most bytes of their values (always at least one
+# change), so that a transaction ends within flush()'s deadline.
+_BATCH = 100
+_BATCH_BYTES = 4 * 1024 * 1024
 
 log = logs.get(__name__)
 
@@ -62,7 +66,7 @@ class ConfigurationOutbox:
         self._pool = pool
         self._schema = schema
         self._table = f"{schema}.config_outbox"
-        self._jetstream = connection.jetstream(timeout=2)
+        self._bucket = ConfigurationBucket(connection)
         self._wake = asyncio.Event()
         self._is_waiting = False
         self._lock = asyncio.Lock()
@@ -72,6 +76,35 @@ class ConfigurationOutbox:
     ) -> None:
         """Record a change in the caller's transaction; None removes the key. Call flush() after the commit."""
         await connection.execute(f"INSERT INTO {self._table} (key, value) VALUES ($1, $2)", key, value)
+
+    async def add_all(
+        self,
+        connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
+        changes: Sequence[tuple[str, bytes | None]],
+    ) -> None:
+        """Record many changes as add() does, published in this order."""
+        await connection.execute(
+            f"INSERT INTO {self._table} (key, value) SELECT item.key, item.value"
+            " FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS item (key, value, place) ORDER BY item.place",
+            [key for key, _ in changes],
+            [value for _, value in changes],
+        )
+
+    async def publish(self, key: str, deadline: float = 2.0) -> int:
+        """Publish what is waiting, as flush() does, and return the key's newest revision in the bucket.
+
+        For the last key of a committed change: a copy that has reached this revision (ConfigurationWatch.reached)
+        contains the whole change, whichever process published it. 0: not all of it is known to be published yet.
+        """
+        if not await self.flush(deadline):
+            return 0
+        try:
+            async with asyncio.timeout(deadline):
+                # Not the revisions that this call wrote: another call or process may have published the change.
+                return (await self._bucket.newest(key)).revision
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            log.warning("config_revision_unknown", error=repr(error))
+            return 0
 
     async def flush(self, deadline: float = 2.0) -> bool:
         """Publish what is waiting; return whether all of it was published. If not, run() publishes the rest later."""
@@ -107,20 +140,40 @@ class ConfigurationOutbox:
         async with connection.transaction():
             # Only one publisher at a time: otherwise two changes of a key could arrive in the wrong order.
             await lock_outbox(connection, self._schema)
-            rows = await connection.fetch(f"SELECT id, key, value FROM {self._table} ORDER BY id LIMIT 100")
-            if not rows:
-                return False
-            bucket = await self._jetstream.key_value(BUCKET)
-            for row in rows:
-                if row["value"] is None:
-                    await bucket.delete(row["key"])
-                else:
-                    await bucket.put(row["key"], row["value"])
-            await connection.execute(
-                f"DELETE FROM {self._table} WHERE id = ANY($1)",
-                [row["id"] for row in rows],
+            waiting = await connection.fetch(
+                f"SELECT id, coalesce(octet_length(value), 0) AS size FROM {self._table} ORDER BY id LIMIT {_BATCH}"
             )
-            return len(rows) == 100
+            if not waiting:
+                return False
+            ids = _first_ids(waiting)
+            rows = await connection.fetch(f"SELECT key, value FROM {self._table} WHERE id = ANY($1) ORDER BY id", ids)
+            await self._bucket.put_all(_newest(rows))
+            await connection.execute(f"DELETE FROM {self._table} WHERE id = ANY($1)", ids)
+            return len(ids) < len(waiting) or len(waiting) == _BATCH
+
+
+def _newest(changes: "Sequence[asyncpg.Record]") -> dict[str, bytes | None]:
+    """Return the newest value of each key, in the order of these.
+
+    So the revision of the last key of a change says that all of it is in the bucket (publish).
+    """
+    newest: dict[str, bytes | None] = {}
+    for row in changes:
+        newest.pop(row["key"], None)
+        newest[row["key"]] = row["value"]
+    return newest
+
+
+def _first_ids(waiting: "Sequence[asyncpg.Record]") -> list[int]:
+    """Return the ids of the first rows that together have at most _BATCH_BYTES, and of at least one."""
+    ids: list[int] = []
+    size = 0
+    for row in waiting:
+        size += row["size"]
+        if ids and size > _BATCH_BYTES:
+            break
+        ids.append(row["id"])
+    return ids
 
 
 class ConfigurationWatch:
@@ -138,6 +191,9 @@ class ConfigurationWatch:
         self._on_change = on_change
         self._values: dict[str, bytes] = {}
         self._ready = asyncio.Event()
+        self._revision = 0
+        # Set, and replaced by a new one, whenever the revision is raised.
+        self._raised = asyncio.Event()
 
     def get(self, key: str) -> bytes | None:
         """Return the key's value as last seen."""
@@ -161,6 +217,20 @@ class ConfigurationWatch:
         A bucket that was lost and is being rebuilt lacks what must not be missed: who is suppressed or erased.
         """
         await self._await([marker_key(owner) for owner in owners])
+
+    async def reached(self, revision: int, deadline_s: float) -> bool:
+        """Return whether the copy contains what was written up to this revision, after waiting for it if need be.
+
+        revision: that of a key with one of this watch's prefixes (ConfigurationOutbox.publish). deadline_s: how long to
+        wait at most, seconds.
+        """
+        if revision <= self._revision:  # as nearly always: no timer is needed
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s):
+                while self._revision < revision:
+                    await self._raised.wait()
+        return self._revision >= revision
 
     async def value(self, key: str) -> bytes:
         """Wait until the key has a value, and return it."""
@@ -194,6 +264,10 @@ class ConfigurationWatch:
         inbox = self._nats.new_inbox()
         subscription = await self._nats.subscribe(inbox)
         try:
+            # The copy contains everything up to here when it is ready, whether or not a key of ours was written last.
+            upto = (await self._jetstream.stream_info(stream)).state.last_seq
+            if upto < self._revision:  # the bucket was made again, or restored from a backup
+                self._revision = 0
             consumer = await self._jetstream.add_consumer(
                 stream,
                 ConsumerConfig(
@@ -212,6 +286,7 @@ class ConfigurationWatch:
             while self._nats.stats["reconnects"] == reconnects:
                 if expected > waiting:
                     self._ready.set()
+                    self._raise_to(upto)
                 message = await subscription.next_msg(timeout=3 * _HEARTBEAT_S)
                 if message.reply == "" or not message.reply.startswith("$JS.ACK."):
                     last = (message.headers or {}).get("Nats-Last-Consumer", "0")
@@ -223,9 +298,17 @@ class ConfigurationWatch:
                     return
                 expected += 1
                 self._apply(message)
+                # While the bucket is read, a message that comes early may be newer than one that is still missing.
+                upto = max(upto, metadata.sequence.stream)
         finally:
             if self._nats.is_connected:
                 await subscription.unsubscribe()
+
+    def _raise_to(self, revision: int) -> None:
+        if revision > self._revision:
+            self._revision = revision
+            self._raised.set()
+            self._raised = asyncio.Event()
 
     def _apply(self, message: Msg) -> None:
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")

@@ -49,6 +49,7 @@ _TO_STATUS = {
     Code.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Code.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Code.INTERNAL: grpc.StatusCode.INTERNAL,
+    Code.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 
 _SECONDS = Histogram(

@@ -22,6 +22,7 @@ class Code(Enum):
     OVERLOADED = error_pb2.ERROR_CODE_OVERLOADED
     UNAVAILABLE = error_pb2.ERROR_CODE_UNAVAILABLE
     INTERNAL = error_pb2.ERROR_CODE_INTERNAL
+    TIMEOUT = error_pb2.ERROR_CODE_TIMEOUT
 
 
 _CODES: dict[int, Code] = {code.value: code for code in Code}

@@ -23,7 +23,8 @@ from runtime.errors import ClarionError, Code
 
 __all__ = ["KEY_METADATA", "TOKEN_METADATA", "Caller", "GrpcServer", "channel", "from_rpc_error", "metadata_value"]
 
-# The size limit of an answer. Requests are limited per method: see GrpcServer.
+# The size limit of an answer, unless a server and its caller agree on another. Requests are limited per method: see
+# GrpcServer.
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 # Calls under way in one server; past it OVERLOADED. Of one connection so many that this comes first: at the edge of its
 # own bound a connection resets calls that its caller had counted as within it.
@@ -36,7 +37,6 @@ _TOO_MANY_CALLS = "Concurrent RPC limit exceeded"
 
 _STATUS = {True: health_pb2.HealthCheckResponse.SERVING, False: health_pb2.HealthCheckResponse.NOT_SERVING}
 _SERVER_OPTIONS = (
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", _METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
     ("grpc.max_concurrent_streams", MAX_CALLS_OF_CONNECTION),
@@ -49,7 +49,6 @@ _SERVER_OPTIONS = (
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _CHANNEL_OPTIONS = (
     ("grpc.service_config", _SERVICE_CONFIG),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -64,11 +63,15 @@ _CHANNEL_OPTIONS = (
 Res = TypeVar("Res")
 
 
-def channel(address: str) -> grpc.aio.Channel:
-    """Return a connection to the servers of "host:port", or of a list of IPv4 addresses, used in turn."""
+def channel(address: str, *, max_answer_bytes: int = MAX_MESSAGE_BYTES) -> grpc.aio.Channel:
+    """Return a connection to the servers of "host:port", or of a list of IPv4 addresses, used in turn.
+
+    max_answer_bytes: as the servers have it; see GrpcServer.
+    """
     target = f"ipv4:{address}" if "," in address else address
     interceptors = [_ClientSpans()] if tracing.is_on() else None
-    return grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS, interceptors=interceptors)
+    options = (*_CHANNEL_OPTIONS, ("grpc.max_receive_message_length", max_answer_bytes))
+    return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
 
 
 class _ClientSpans(grpc.aio.UnaryUnaryClientInterceptor):
@@ -151,10 +154,19 @@ class GrpcServer:
     of the token, and what checks it: raises ClarionError for a key that may not call.
 
     A message may have DEFAULT_MAX_BYTES; a servicer's MAX_BYTES names the methods that take more: {"AcceptEvents": …}.
+    max_answer_bytes: of any answer.
     """
 
-    def __init__(self, address: str, *, token: str, open_methods: Mapping[str, CheckKey] | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str,
+        open_methods: Mapping[str, CheckKey] | None = None,
+        max_answer_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> None:
         self._token = token
+        self._max_answer_bytes = max_answer_bytes
         self._open_methods = open_methods or {}
         self._address = address
         self._server: grpc.aio.Server | None = None
@@ -177,7 +189,11 @@ class GrpcServer:
         server = self._server = grpc.aio.server(
             interceptors=[Edge(self._token, self._open_methods, self._max_bytes)],
             maximum_concurrent_rpcs=MAX_CALLS,
-            options=[*_SERVER_OPTIONS, ("grpc.max_receive_message_length", self._largest())],
+            options=[
+                *_SERVER_OPTIONS,
+                ("grpc.max_receive_message_length", self._largest()),
+                ("grpc.max_send_message_length", self._max_answer_bytes),
+            ],
         )
         for register in self._registrations:
             register(server)

@@ -163,12 +163,16 @@ class StreamPublisher:
             size=lambda message: len(message.payload) + 200,
         )
 
-    async def publish(self, message: Outgoing) -> PublishAck:
-        """Return when the message is stored."""
+    async def publish(self, message: Outgoing, *, within: float | None = None) -> PublishAck:
+        """Return when the message is stored.
+
+        within: seconds after which it is not sent any more, if it has not been; then it raises TIMEOUT, and the message
+        is never stored. Of one that has been sent the result comes, however late.
+        """
         if not tracing.is_on():
-            return await self._batcher.enqueue(message)
+            return await self._batcher.enqueue(message, within=within)
         with _span(message) as span:
-            return await self._batcher.enqueue(_carrying(message, span))
+            return await self._batcher.enqueue(_carrying(message, span), within=within)
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> list[PublishAck]:
         """Return when all messages are stored. They are not stored atomically."""

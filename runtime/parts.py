@@ -24,6 +24,7 @@ POSTGRES = "postgres"
 RENDER = "render"
 INGEST = "ingest"
 SENDERS = "senders"
+ROUTER = "router"
 LEDGER = "ledger"
 HUB = "hub"
 

@@ -45,7 +45,13 @@ ROLES = (
     Role(
         "ingest",
         "services.ingest",
-        ("CLARION_POSTGRES_URL", "CLARION_NATS_URL", "CLARION_ENCRYPTION_KEYS", "CLARION_PSEUDONYM_KEY"),
+        (
+            "CLARION_POSTGRES_URL",
+            "CLARION_NATS_URL",
+            "CLARION_ROUTER_ADDRESS",
+            "CLARION_ENCRYPTION_KEYS",
+            "CLARION_PSEUDONYM_KEY",
+        ),
     ),
     Role(
         "router",
@@ -56,6 +62,7 @@ ROLES = (
             "CLARION_INGEST_ADDRESS",
             "CLARION_RENDER_ADDRESS",
             "CLARION_SENDERS_ADDRESS",
+            "CLARION_ENCRYPTION_KEYS",
             "CLARION_PSEUDONYM_KEY",
         ),
         yields=True,
@@ -97,6 +104,7 @@ ROLES = (
         "gateway",
         (
             "CLARION_HTTP_ADDRESS",
+            "CLARION_PUBLIC_URL",
             "CLARION_ADMIN_TOKEN",
             "CLARION_INGEST_ADDRESS",
             "CLARION_ROUTER_ADDRESS",
@@ -181,7 +189,7 @@ class StackPlan:
                 filter(None, (self.address("mail"), os.environ.get("CLARION_EGRESS_ALLOW")))
             ),
             "CLARION_GATEWAY_URL": self.url,
-            # Unsubscribe links work on this machine, unless the environment sets another address.
+            # Unsubscribe and portal links work on this machine, unless the environment sets another address.
             "CLARION_PUBLIC_URL": os.environ.get("CLARION_PUBLIC_URL") or self.url,
             "CLARION_DEMO_TENANT_ID": demo.tenant_id if demo else "",
             "CLARION_DEMO_USER_ID": demo.user_id if demo else DEMO_USER,

@@ -15,10 +15,10 @@ from checks.siege.records import Records
 from checks.siege.scene import Choices, Scene, mib, scene
 from checks.siege.verdict import Verdict
 from checks.waiting import CheckError
-from services.domain.channels import BY_PUBLIC_NAME
+from services.domain.channels import PUBLIC_NAMES_FOR_PEOPLE
 from stack.faults import StackError
 
-CHANNELS = list(BY_PUBLIC_NAME)
+CHANNELS = list(PUBLIC_NAMES_FOR_PEOPLE)
 RATE = 25.0
 # The neighbour alone: to warm up, before, and after the attack, seconds.
 _WARM_S = 4.0

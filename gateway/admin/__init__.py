@@ -1,5 +1,5 @@
 """The operator's API under /api/v1/admin. See docs/admin-api.md."""
 
-from gateway.admin.routes import add_routes
+from gateway.admin.routes import AdminBackend, add_routes
 
-__all__ = ["add_routes"]
+__all__ = ["AdminBackend", "add_routes"]

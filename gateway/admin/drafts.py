@@ -32,7 +32,7 @@ class DraftBody(forms.Body):
     layout_body, partials: an unsaved layout, and unsaved partials by name.
     """
 
-    channel: forms.Channel
+    channel: forms.PeopleChannel
     body: str
     subject: str = ""
     preheader: str = ""
@@ -69,7 +69,7 @@ class DraftRoutes:
     async def preview(self, request: web.Request) -> web.Response:
         """Render a draft as a real message is: {"content", "report"} or {"failure"}."""
         body = await forms.read(request, DraftBody)
-        channel = forms.channel(body.channel)
+        channel = forms.people_channel(body.channel)
         max_sms_segments = 0
         if body.tenant_id:
             tenant = await forms.check_tenant(request, self._clients, body.tenant_id)

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import tenants_pb2
+from clarion.router.v1 import endpoints_pb2
 from clarion.senders.v1 import senders_pb2
 from gateway.clients import Clients
 from gateway.replies import json_reply
@@ -24,6 +25,11 @@ class EncryptionRoutes:
         signing = await call(
             tenants.RenewWebhookSecrets, tenants_pb2.RenewWebhookSecretsRequest(), deadline=_DEADLINE_S
         )
+        webhooks = await call(
+            self._clients.endpoints.RenewEndpointSecrets,
+            endpoints_pb2.RenewEndpointSecretsRequest(),
+            deadline=_DEADLINE_S,
+        )
         return json_reply(
             {
                 "providers": {
@@ -31,5 +37,6 @@ class EncryptionRoutes:
                     "unreadable": list(credentials.unreadable_provider_ids),
                 },
                 "webhook_secrets": {"renewed": signing.renewed, "unreadable": list(signing.unreadable_tenant_ids)},
+                "endpoints": {"renewed": webhooks.renewed, "unreadable": list(webhooks.unreadable_endpoint_ids)},
             }
         )

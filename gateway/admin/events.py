@@ -7,6 +7,7 @@ from aiohttp import web
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from clarion.router.v1 import router_pb2
+from gateway import webhooks
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID
@@ -141,8 +142,10 @@ def _delivery(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:
         "channel": forms.channel_name(delivery.channel),
         "step": delivery.step,
         "recipient": _recipient(delivery.recipient) if delivery.HasField("recipient") else None,
+        "endpoint_id": delivery.endpoint_id or None,
         "status": forms.status_name(delivery.status),
         "reason": delivery.reason or None,
+        "parked": delivery.parked or None,
         "provider": delivery.provider or None,
         "attempts": delivery.attempts,
         "updated_at": forms.iso(delivery.updated_at_us),
@@ -168,6 +171,7 @@ def shown_step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
         "next_attempt_at": forms.iso(step.next_attempt_at_us),
         "template_version_id": step.template_version_id or None,
         "sms": {"segments": step.sms_segments, "encoding": step.sms_encoding} if step.sms_encoding else None,
+        "http": webhooks.shown_exchange(step.http) if step.HasField("http") else None,
     }
 
 
@@ -192,4 +196,5 @@ def _planned(delivery: trace_pb2.PlannedDelivery) -> dict[str, Any]:
         "template_version_id": delivery.template_version_id or None,
         "locale": delivery.locale or None,
         "provider_id": delivery.provider_id or None,
+        "endpoint_id": delivery.endpoint_id or None,
     }

@@ -1,7 +1,7 @@
 """Reading bodies and queries of the admin API; channels, times and pages in its answers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2
-from gateway import queries
+from gateway import queries, replies
 from gateway.audit import FIELDS
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -19,12 +19,17 @@ from runtime import ids, validation
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.domain import statuses
-from services.domain.channels import BY_PUBLIC_NAME, PUBLIC_NAMES
+from services.domain.channels import BY_PUBLIC_NAME, PUBLIC_NAMES, PUBLIC_NAMES_FOR_PEOPLE
 
 MAX_BODY_BYTES = 1024 * 1024
 
+# Times in answers.
+iso = replies.iso
+
 # These describe a field in the OpenAPI document. The handlers validate.
 Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(BY_PUBLIC_NAME)})]
+# A channel that reaches people: it has templates and providers, and recipients can mute it.
+PeopleChannel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(PUBLIC_NAMES_FOR_PEOPLE)})]
 Id = Annotated[
     str, msgspec.Meta(extra_json_schema={"format": "uuid"}, examples=["01a1fe7a-0000-7000-8000-000000000000"])
 ]
@@ -90,11 +95,18 @@ async def path_tenant(request: web.Request, clients: Clients) -> str:
     return tenant_id
 
 
-def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
+def channel(
+    name: str, field: str = "channel", among: Sequence[str] = tuple(BY_PUBLIC_NAME)
+) -> "event_pb2.Channel.ValueType":
     """Return the channel with this name. Raises INVALID."""
-    if name not in BY_PUBLIC_NAME:
-        raise invalid(field, f"must be one of {', '.join(BY_PUBLIC_NAME)}")
+    if name not in among:
+        raise invalid(field, f"must be one of {', '.join(among)}")
     return BY_PUBLIC_NAME[name]
+
+
+def people_channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
+    """Return the channel with this name. Raises INVALID, also for one that reaches no people."""
+    return channel(name, field, PUBLIC_NAMES_FOR_PEOPLE)
 
 
 def channels(names: list[str], field: str) -> "list[event_pb2.Channel.ValueType]":
@@ -136,8 +148,13 @@ def flag(request: web.Request, name: str) -> bool:
 
 def text(request: web.Request, name: str) -> str:
     """Return a query parameter, empty if it is absent. Raises INVALID if tenant_id is not a UUID."""
+    return uuid(request, name) if name == "tenant_id" else request.query.get(name, "")
+
+
+def uuid(request: web.Request, name: str) -> str:
+    """Return an id in the query, empty if it is absent. Raises INVALID if it is no UUID."""
     value: str = request.query.get(name, "")
-    if name == "tenant_id" and value and not ids.is_uuid(value):
+    if value and not ids.is_uuid(value):
         raise invalid(name, "must be a UUID in lower case")
     return value
 
@@ -168,14 +185,6 @@ def moment(value: str, name: str) -> int:
     return (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) or -1
 
 
-def iso(at_us: int) -> str | None:
-    """Return Unix microseconds in ISO 8601, None for 0."""
-    if not at_us:
-        return None
-    moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def page(items: list[dict[str, Any]], next_cursor: str) -> dict[str, Any]:
     """Return a page of a list. next_cursor is None on the last page."""
     return {"data": items, "next_cursor": next_cursor or None}
@@ -197,5 +206,13 @@ def path_id(request: web.Request) -> str:
     """Return the id in the path. Raises NOT_FOUND for one that cannot exist."""
     value = request.match_info["id"]
     if len(value) > 255 or "\0" in value:
+        raise ClarionError(Code.NOT_FOUND, "There is nothing with this id.")
+    return value
+
+
+def path_uuid(request: web.Request, name: str) -> str:
+    """Return an id in the path by its name there. Raises NOT_FOUND for one that cannot exist."""
+    value: str = request.match_info[name]
+    if not ids.is_uuid(value):
         raise ClarionError(Code.NOT_FOUND, "There is nothing with this id.")
     return value

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 _PAGE = ("limit", "cursor")
+_DELIVERIES = ("status", "event_type", "metadata", "since", "until", *_PAGE)
 
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
@@ -10,6 +11,12 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants/{id}/groups"): _PAGE,
     ("GET", "/tenants/{id}/groups/{group_key}/members"): _PAGE,
     ("GET", "/tenants/{id}/outbox"): ("event_id", "channel", *_PAGE),
+    ("GET", "/tenants/{id}/endpoints"): ("environment_id", "application_id", "event_type_id", *_PAGE),
+    ("GET", "/tenants/{id}/endpoints/{endpoint_id}/parked"): _PAGE,
+    ("GET", "/tenants/{id}/endpoints/{endpoint_id}/deliveries"): _DELIVERIES,
+    ("GET", "/tenants/{id}/deliveries"): _DELIVERIES,
+    ("GET", "/tenants/{id}/event-types"): _PAGE,
+    ("GET", "/tenants/{id}/applications"): _PAGE,
     ("GET", "/providers"): ("tenant_id",),
     ("GET", "/suppressions"): ("tenant_id", "channel", "reason", "address", *_PAGE),
     ("GET", "/templates"): ("tenant_id", "event_type", "channel", "locale", "active", *_PAGE),

@@ -17,7 +17,7 @@ class NewProviderBody(forms.Body):
     """The body of POST /providers. settings: those of the kind, including secrets."""
 
     tenant_id: forms.Id
-    channel: forms.Channel
+    channel: forms.PeopleChannel
     kind: str
     name: str = ""
     priority: Priority = 0
@@ -41,7 +41,7 @@ class ProviderRoutes:
     async def create(self, request: web.Request) -> web.Response:
         """Create a provider for a tenant's channel."""
         body = await forms.read(request, NewProviderBody)
-        channel = forms.channel(body.channel)
+        channel = forms.people_channel(body.channel)
         await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = senders_pb2.CreateProviderRequest(
             tenant_id=body.tenant_id,

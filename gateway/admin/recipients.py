@@ -28,7 +28,7 @@ class RecipientFieldsBody(forms.Body):
     timezone: str = ""
     data: dict[str, Any] = msgspec.field(default_factory=dict)
     tags: list[str] = msgspec.field(default_factory=list)
-    muted_channels: list[forms.Channel] = msgspec.field(default_factory=list)
+    muted_channels: list[forms.PeopleChannel] = msgspec.field(default_factory=list)
 
 
 class NewRecipient(RecipientFieldsBody, kw_only=True):
@@ -138,7 +138,10 @@ def _wire(body: RecipientFieldsBody, recipient_id: str, place: str = "") -> reci
         timezone=body.timezone,
         data=_encode(body.data),
         tags=body.tags,
-        muted_channels=forms.channels(body.muted_channels, f"{place}muted_channels"),
+        muted_channels=[
+            forms.people_channel(name, f"{place}muted_channels[{position}]")
+            for position, name in enumerate(body.muted_channels)
+        ],
     )
 
 

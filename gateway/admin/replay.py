@@ -81,7 +81,7 @@ class ReplayRoutes:
             per_second=body.per_second,
         )
         answer = await self._clients.call(self._clients.replays.StartReplay, wire)
-        return json_reply(_shown(answer.replay), status=202)
+        return json_reply(shown(answer.replay), status=202)
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List replays, newest first."""
@@ -91,29 +91,32 @@ class ReplayRoutes:
             cursor=forms.text(request, "cursor"),
         )
         answer = await self._clients.call(self._clients.replays.ListReplays, wire)
-        return json_reply(forms.page([_shown(replay) for replay in answer.replays], answer.next_cursor))
+        return json_reply(forms.page([shown(replay) for replay in answer.replays], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return a replay with its progress."""
         wire = replays_pb2.GetReplayRequest(replay_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.replays.GetReplay, wire)
-        return json_reply(_shown(answer.replay))
+        return json_reply(shown(answer.replay))
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Cancel a replay."""
         wire = replays_pb2.CancelReplayRequest(replay_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.replays.CancelReplay, wire)
         request[TENANT_ID] = answer.replay.tenant_id
-        return json_reply(_shown(answer.replay))
+        return json_reply(shown(answer.replay))
 
 
-def _shown(replay: replays_pb2.Replay) -> dict[str, Any]:
+def shown(replay: replays_pb2.Replay) -> dict[str, Any]:
+    """Return a replay as the API shows it."""
     return {
         "id": replay.id,
         "tenant_id": replay.tenant_id,
         "since": forms.iso(replay.since_us),
         "until": forms.iso(replay.until_us),
         "status": _NAMES.get(replay.status, ALL),
+        "endpoint_id": replay.endpoint_id or None,
+        "event_type": replay.event_type or None,
         "per_second": replay.per_second,
         "state": STATES.get(replay.state, "running"),
         "waiting": replay.waiting or None,

@@ -1,21 +1,28 @@
 """The paths of the admin API and their handlers."""
 
 import functools
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from gateway import queries
+from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
 from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
+from gateway.admin.endpoint_deliveries import EndpointDeliveryRoutes
+from gateway.admin.endpoints import EndpointRoutes
+from gateway.admin.environments import EnvironmentRoutes
+from gateway.admin.event_types import EventTypeRoutes
 from gateway.admin.events import EventRoutes
 from gateway.admin.groups import GroupRoutes
+from gateway.admin.guard import guard
 from gateway.admin.keys import KeyRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
+from gateway.admin.parked import ParkedRoutes
 from gateway.admin.parts import PartRoutes
 from gateway.admin.privacy import PrivacyRoutes
-from gateway.admin.problems import RequestHandler, guard, problem
 from gateway.admin.providers import ProviderRoutes
 from gateway.admin.recipients import RecipientRoutes
 from gateway.admin.replay import ReplayRoutes
@@ -27,21 +34,35 @@ from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.operators import Operators
+from gateway.portal import PortalLinks
+from gateway.problems import RequestHandler, problem
+from gateway.revisions import Revisions
 from runtime.errors import ClarionError, Code
 
 _BASE = "/api/v1/admin"
+_ENDPOINTS = "/tenants/{id}/endpoints"
+_ENVIRONMENTS = "/tenants/{id}/environments"
+_APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
 # This POST changes nothing, so it is not recorded in the audit log.
 _ASKING = frozenset({_BASE + "/templates/preview"})
 
 
-def add_routes(
-    app: web.Application, clients: Clients, authenticator: CachedAuthenticator, operators: Operators
-) -> None:
+@dataclass(frozen=True, slots=True)
+class AdminBackend:
+    """What the handlers share with the rest of the gateway."""
+
+    clients: Clients
+    authenticator: CachedAuthenticator
+    revisions: Revisions
+    links: PortalLinks
+
+
+def add_routes(app: web.Application, backend: AdminBackend, operators: Operators) -> None:
     """Serve the admin API."""
-    protect = guard(operators, Auditor(clients), authenticator.attempts)
+    protect = guard(operators, Auditor(backend.clients), backend.authenticator.attempts)
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
-    for method, path, handler in _routes(clients, authenticator):
+    for method, path, handler in (*_routes(backend), *_webhook_routes(backend)):
         paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.
@@ -78,7 +99,8 @@ async def _not_allowed(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[str, str, RequestHandler]]:
+def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
+    clients, authenticator, revisions = backend.clients, backend.authenticator, backend.revisions
     tenants = TenantRoutes(clients, authenticator)
     keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
@@ -91,7 +113,7 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
     replays = ReplayRoutes(clients)
-    runs = RunRoutes(clients)
+    runs = RunRoutes(clients, revisions)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
     return [
@@ -103,6 +125,7 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("POST", "/tenants/{id}/rotate-key", tenants.rotate_key),
         ("POST", "/tenants/{id}/keys", keys.create),
         ("GET", "/tenants/{id}/keys", keys.list_all),
+        ("PATCH", "/tenants/{id}/keys/{key_id}", keys.change),
         ("DELETE", "/tenants/{id}/keys/{key_id}", keys.revoke),
         ("POST", "/tenants/{id}/webhook-secret", tenants.rotate_webhook_secret),
         ("DELETE", "/tenants/{id}/webhook-secret", tenants.delete_webhook_secrets),
@@ -168,4 +191,57 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("POST", "/dead-letters/{id}/replay", events.replay),
         ("GET", "/route-explain", events.explain),
         ("GET", "/audit", audit.search),
+    ]
+
+
+def _webhook_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
+    clients, revisions = backend.clients, backend.revisions
+    endpoints = EndpointRoutes(clients, revisions)
+    parked = ParkedRoutes(clients)
+    deliveries = EndpointDeliveryRoutes(clients)
+    types = EventTypeRoutes(clients, revisions)
+    environments = EnvironmentRoutes(clients)
+    applications = ApplicationRoutes(clients, revisions, backend.links)
+    endpoint = _ENDPOINTS + "/{endpoint_id}"
+    return [
+        ("POST", _ENDPOINTS, endpoints.create),
+        ("GET", _ENDPOINTS, endpoints.list_all),
+        ("GET", endpoint, endpoints.get),
+        ("PATCH", endpoint, endpoints.change),
+        ("DELETE", endpoint, endpoints.delete),
+        ("POST", endpoint + "/rotate-secret", endpoints.rotate_secret),
+        ("POST", endpoint + "/reveal-secret", endpoints.reveal_secret),
+        ("POST", endpoint + "/test", endpoints.test),
+        ("GET", endpoint + "/subscriptions", types.subscriptions),
+        ("POST", endpoint + "/subscriptions", types.subscribe),
+        ("DELETE", endpoint + "/subscriptions/{event_type_id}", types.unsubscribe),
+        ("GET", endpoint + "/state", parked.state),
+        ("GET", endpoint + "/parked", parked.list_all),
+        ("POST", endpoint + "/parked/skip", parked.skip),
+        ("POST", endpoint + "/probe", parked.probe),
+        ("POST", endpoint + "/poll", parked.poll),
+        ("GET", endpoint + "/deliveries", deliveries.list_of_endpoint),
+        ("POST", endpoint + "/recover", deliveries.recover),
+        ("POST", endpoint + "/backfill", deliveries.backfill),
+        ("GET", "/tenants/{id}/deliveries", deliveries.list_of_tenant),
+        ("GET", "/tenants/{id}/deliveries/{delivery_id}/attempts", deliveries.attempts),
+        ("POST", "/tenants/{id}/deliveries/{delivery_id}/retry", deliveries.retry),
+        ("POST", "/tenants/{id}/event-types", types.create),
+        ("GET", "/tenants/{id}/event-types", types.list_all),
+        ("GET", "/tenants/{id}/event-types/{event_type_id}", types.get),
+        ("PATCH", "/tenants/{id}/event-types/{event_type_id}", types.change),
+        ("DELETE", "/tenants/{id}/event-types/{event_type_id}", types.delete),
+        ("POST", _ENVIRONMENTS, environments.create),
+        ("GET", _ENVIRONMENTS, environments.list_all),
+        ("GET", _ENVIRONMENTS + "/{environment_id}", environments.get),
+        ("PATCH", _ENVIRONMENTS + "/{environment_id}", environments.change),
+        ("DELETE", _ENVIRONMENTS + "/{environment_id}", environments.delete),
+        ("GET", _ENVIRONMENTS + "/{environment_id}/event-types", environments.visibilities),
+        ("PUT", _ENVIRONMENTS + "/{environment_id}/event-types/{event_type_id}", environments.set_visibility),
+        ("POST", _APPLICATIONS, applications.create),
+        ("GET", _APPLICATIONS, applications.list_all),
+        ("GET", _APPLICATIONS + "/{application_id}", applications.get),
+        ("PATCH", _APPLICATIONS + "/{application_id}", applications.change),
+        ("DELETE", _APPLICATIONS + "/{application_id}", applications.delete),
+        ("POST", _APPLICATIONS + "/{application_id}/portal", applications.open_portal),
     ]

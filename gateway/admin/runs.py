@@ -14,9 +14,11 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
+from gateway.revisions import Revisions
 from runtime import telemetry
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.domain.endpoints import MAX_METADATA
 
 STATES = {name.removeprefix("RUN_STATE_").lower(): number for name, number in runs_pb2.RunState.items() if number}
 LIMIT_KINDS = {
@@ -61,11 +63,23 @@ class ExcludedTarget(forms.Body):
     group: str | None = None
 
 
+class EndpointTarget(forms.Body):
+    """The endpoints that an event is for: exactly one of these fields. subscribers: true, or absent."""
+
+    endpoint_id: forms.Id | None = None
+    subscribers: bool = False
+
+
 class NewEventBody(forms.Body):
-    """The body of POST /tenants/{id}/events. due_at: at once if it is absent or past."""
+    """The body of POST /tenants/{id}/events. due_at: at once if it is absent or past.
+
+    endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
+    """
 
     event_type: str
-    audience: Annotated[list[AudienceTarget], Meta(min_length=1, max_length=MAX_TARGETS)]
+    audience: Annotated[list[AudienceTarget], Meta(max_length=MAX_TARGETS)] = field(default_factory=list)
+    endpoints: EndpointTarget | None = None
+    metadata: Annotated[dict[str, str], Meta(max_length=MAX_METADATA)] = field(default_factory=dict)
     exclusions: Annotated[list[ExcludedTarget], Meta(max_length=MAX_TARGETS)] = field(default_factory=list)
     due_at: Moment | None = None
     variables: dict[str, Any] = field(default_factory=dict)
@@ -77,14 +91,21 @@ class NewEventBody(forms.Body):
 
 
 # Names of NewEvent, and what they are called here.
-_FIELDS = {"payload_extra": "payload", "due_at_us": "due_at", "dedupe.key": "idempotency_key"}
+_FIELDS = {
+    "payload_extra": "payload",
+    "due_at_us": "due_at",
+    "dedupe.key": "idempotency_key",
+    "to_endpoints": "endpoints",
+    "to_endpoints.endpoint_id": "endpoints.endpoint_id",
+}
 
 
 class RunRoutes:
     """Handlers that ask ingest to accept events, and the router's RunService."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, revisions: Revisions) -> None:
         self._clients = clients
+        self._revisions = revisions
 
     async def send(self, request: web.Request) -> web.Response:
         """Accept an event for an audience."""
@@ -94,7 +115,7 @@ class RunRoutes:
         tenant = await forms.check_tenant(request, self._clients, tenant_id)
         if not tenant.active:
             raise ClarionError(Code.CONFLICT, "The tenant is not active. Activate it to send events.")
-        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event)
+        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event, revision=self._revisions.of(tenant_id))
         wire = ingest_pb2.AcceptEventsRequest(items=[item])
         answer = await self._clients.call(self._clients.ingest.AcceptEvents, wire, deadline=DEADLINE_S)
         (result,) = answer.results
@@ -107,6 +128,11 @@ class RunRoutes:
             "duplicate": accepted.duplicate,
             "differs": accepted.differs,
             "limits": [_limit(limit) for limit in accepted.limits],
+            "deliveries": [{"id": one.delivery_id, "endpoint_id": one.endpoint_id} for one in accepted.deliveries],
+            "failures": [
+                {"endpoint_id": one.endpoint_id, "reason": one.reason, "detail": one.detail}
+                for one in accepted.failures
+            ],
         }
         return json_reply(shown, status=202)
 
@@ -195,6 +221,8 @@ def _event_id(request: web.Request, name: str = "id") -> str:
 
 def _event(body: NewEventBody) -> ingest_pb2.NewEvent:
     """Return the event that is to be accepted. Raises INVALID."""
+    if bool(body.audience) == (body.endpoints is not None):
+        raise forms.invalid("audience", "must have at least one target, unless the event is for endpoints")
     kind = ingest_pb2.DEDUPE_KIND_KEY if body.idempotency_key else ingest_pb2.DEDUPE_KIND_NONE
     event = ingest_pb2.NewEvent(
         event_type=body.event_type,
@@ -207,7 +235,10 @@ def _event(body: NewEventBody) -> ingest_pb2.NewEvent:
         scope=body.scope,
         due_at_us=max(0, forms.moment(body.due_at, "due_at")) if body.due_at is not None else 0,
         dedupe=ingest_pb2.Dedupe(kind=kind, key=body.idempotency_key),
+        metadata=body.metadata,
     )
+    if body.endpoints is not None:
+        event.to_endpoints.CopyFrom(_endpoints(body.endpoints))
     if event.ByteSize() > MAX_EVENT_BYTES:
         raise forms.invalid("body", f"is larger than an event may be, {MAX_EVENT_BYTES // 1024} KiB")
     return event
@@ -222,6 +253,14 @@ def _target(target: AudienceTarget, place: str) -> event_pb2.Target:
     if target.everybody:
         return event_pb2.Target(everybody=event_pb2.Everybody())
     return _stored(target)
+
+
+def _endpoints(target: EndpointTarget) -> ingest_pb2.ToEndpoints:
+    if (target.endpoint_id is None) != target.subscribers:
+        raise forms.invalid("endpoints", "must have exactly one of endpoint_id and subscribers")
+    if target.endpoint_id is not None:
+        return ingest_pb2.ToEndpoints(endpoint_id=target.endpoint_id)
+    return ingest_pb2.ToEndpoints(subscribers=ingest_pb2.Subscribers())
 
 
 def _excluded(target: ExcludedTarget, place: str) -> event_pb2.Target:

@@ -26,7 +26,7 @@ class NewTemplateBody(forms.Body):
     """The body of POST /templates. Without tenant_id: a platform template, shared by all tenants."""
 
     event_type: str
-    channel: forms.Channel
+    channel: forms.PeopleChannel
     body: str
     tenant_id: forms.OptionalId = ""
     subject: str = ""
@@ -53,7 +53,7 @@ class TemplateRoutes:
     async def create(self, request: web.Request) -> web.Response:
         """Create a version. It is inactive unless the body asks to activate it."""
         body = await forms.read(request, NewTemplateBody)
-        channel = forms.channel(body.channel)
+        channel = forms.people_channel(body.channel)
         if body.tenant_id:
             await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = templates_pb2.CreateTemplateRequest(
@@ -80,7 +80,7 @@ class TemplateRoutes:
         wire = templates_pb2.ListTemplatesRequest(
             tenant_id=forms.text(request, "tenant_id"),
             event_type=forms.text(request, "event_type"),
-            channel=forms.channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
+            channel=forms.people_channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
             locale=forms.text(request, "locale") if "locale" in request.query else None,
             active_only=forms.flag(request, "active"),
             limit=forms.limit(request),

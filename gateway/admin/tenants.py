@@ -20,6 +20,9 @@ LimitValue = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Events = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 # At least enough for the largest event, at most what a stream could hold.
 Bytes = Annotated[int, Meta(ge=32 * 2**20, le=2**50)]
+# Of one event, at most what ingest accepts.
+PayloadBytes = Annotated[int, Meta(ge=1024, le=256 * 1024)]
+Parked = Annotated[int, Meta(ge=1, le=10_000_000)]
 # The number of a segment has 8 bits (3GPP TS 23.040, 9.2.3.24.1).
 Segments = Annotated[int, Meta(ge=1, le=255)]
 ContentKey = Literal["full", "seed"]
@@ -39,17 +42,22 @@ _RATE_KINDS: "dict[str, error_pb2.LimitKind.ValueType]" = {
 _RATE_KIND_NAMES = {number: name for name, number in _RATE_KINDS.items()}
 
 
-class RateBody(forms.Body):
-    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+class NewWindowRateBody(forms.Body):
+    """A limit of events per window."""
 
     # The length of the window in seconds.
     window_s: Annotated[int, Meta(ge=1, le=31 * 86_400)]
     bound: LimitValue
     kind: RateKind
+
+
+class NewRateBody(NewWindowRateBody):
+    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+
     scope: Annotated[str, Meta(max_length=255)] = ""
 
 
-Rates = Annotated[list[RateBody], Meta(max_length=8)]
+Rates = Annotated[list[NewRateBody], Meta(max_length=8)]
 
 
 class NewTenantBody(forms.Body):
@@ -69,6 +77,8 @@ class NewTenantBody(forms.Body):
     # All rates, instead of the two.
     rates: Rates = field(default_factory=list)
     max_scheduled_events: Events | UnsetType = UNSET
+    max_payload_bytes: PayloadBytes | UnsetType = UNSET
+    max_parked_per_endpoint: Parked | UnsetType = UNSET
     content_key: ContentKey = "full"
 
 
@@ -89,6 +99,8 @@ class TenantChangeBody(forms.Body):
     # All rates, instead of the two.
     rates: Rates | UnsetType = UNSET
     max_scheduled_events: Events | UnsetType = UNSET
+    max_payload_bytes: PayloadBytes | UnsetType = UNSET
+    max_parked_per_endpoint: Parked | UnsetType = UNSET
     content_key: ContentKey | UnsetType = UNSET
 
 
@@ -123,9 +135,18 @@ _PLAIN_FIELDS = (
     "max_unfinished_bytes",
     "max_scheduled_events",
     "max_sms_segments",
+    "max_payload_bytes",
+    "max_parked_per_endpoint",
 )
 # Ingest sets these for a new tenant if the body does not.
-_DEFAULTED = ("max_unfinished_events", "max_unfinished_bytes", "max_scheduled_events", "max_sms_segments")
+_DEFAULTED = (
+    "max_unfinished_events",
+    "max_unfinished_bytes",
+    "max_scheduled_events",
+    "max_sms_segments",
+    "max_payload_bytes",
+    "max_parked_per_endpoint",
+)
 
 
 class TenantRoutes:
@@ -244,11 +265,21 @@ def _id(request: web.Request) -> str:
     return tenant_id
 
 
-def _rates(bodies: list[RateBody]) -> list[tenants_pb2.Rate]:
-    return [
-        tenants_pb2.Rate(scope=rate.scope, window_s=rate.window_s, bound=rate.bound, kind=_RATE_KINDS[rate.kind])
-        for rate in bodies
-    ]
+def window_rate(body: NewWindowRateBody) -> tenants_pb2.Rate:
+    """Return a rate of the body, for all scopes."""
+    return tenants_pb2.Rate(window_s=body.window_s, bound=body.bound, kind=_RATE_KINDS[body.kind])
+
+
+def shown_window(rate: tenants_pb2.Rate) -> dict[str, Any]:
+    """Return a rate as the API shows it, without its scope."""
+    return {"window_s": rate.window_s, "bound": rate.bound, "kind": _RATE_KIND_NAMES[rate.kind]}
+
+
+def _rates(bodies: list[NewRateBody]) -> list[tenants_pb2.Rate]:
+    rates = list(map(window_rate, bodies))
+    for rate, body in zip(rates, bodies, strict=True):
+        rate.scope = body.scope
+    return rates
 
 
 def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
@@ -267,11 +298,10 @@ def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
         "max_sms_segments": tenant.max_sms_segments,
         "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
         "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
-        "rates": [
-            {"scope": rate.scope, "window_s": rate.window_s, "bound": rate.bound, "kind": _RATE_KIND_NAMES[rate.kind]}
-            for rate in tenant.rates
-        ],
+        "rates": [{"scope": rate.scope, **shown_window(rate)} for rate in tenant.rates],
         "max_scheduled_events": tenant.max_scheduled_events,
+        "max_payload_bytes": tenant.max_payload_bytes,
+        "max_parked_per_endpoint": tenant.max_parked_per_endpoint,
         "content_key": _CONTENT_KEY_NAMES[tenant.content_key],
         "webhook_secrets": [
             {

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from clarion.senders.v1 import reports_pb2
 from gateway.addresses import Proxies
-from gateway.admin.problems import from_error, problem
 from gateway.clients import Clients
+from gateway.problems import from_error, problem
 from gateway.replies import BodyError, read_bytes
 from runtime.errors import ClarionError, Code
 

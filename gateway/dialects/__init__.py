@@ -6,8 +6,8 @@ A folder here is a dialect of the gateway once its package has a DIALECT. No oth
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -15,6 +15,9 @@ from aiohttp import web
 from gateway.accepting import TriggerBatcher
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
+from gateway.cursors import Cursors
+from gateway.portal import PortalLinks
+from gateway.revisions import Revisions
 
 if TYPE_CHECKING:  # only the OpenAPI document needs it, which most gateways never make
     from gateway.openapi.operations import DialectArea
@@ -27,6 +30,22 @@ class Backend:
     clients: Clients
     authenticator: CachedAuthenticator
     acceptor: TriggerBatcher
+    revisions: Revisions
+    portal_links: PortalLinks
+    cursors: Cursors
+
+
+@dataclass(frozen=True, slots=True)
+class KeyKind:
+    """What the keys of one kind are like, for the admin API that creates them.
+
+    prefix: how they begin; empty: with nothing special. sends: whether they send events, so that rates apply to them.
+    scopes_are_ids: whether their scopes are ids of environments; else any words.
+    """
+
+    prefix: str = ""
+    sends: bool = True
+    scopes_are_ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +55,14 @@ class Dialect:
     claims: whether a request is meant for this API, also if none of its routes matches.
     unanswered: the response to such a request for a status that no handler answered (404, 405, 500).
     area: its part of the OpenAPI document, with every path that add_routes() serves.
+    key_kinds: what keys of its own kinds are like.
     """
 
     add_routes: Callable[[web.Application, Backend], None]
     claims: Callable[[web.Request], bool]
     unanswered: Callable[[int], web.Response]
     area: "Callable[[], DialectArea]"
+    key_kinds: Mapping[str, KeyKind] = field(default_factory=dict)
 
 
 @functools.cache
@@ -54,3 +75,8 @@ def installed() -> tuple[Dialect, ...]:
 def of(request: web.Request) -> Dialect | None:
     """Return the dialect that a request is meant for, None if it is no dialect's."""
     return next((dialect for dialect in installed() if dialect.claims(request)), None)
+
+
+def key_kind(name: str) -> KeyKind:
+    """Return what the keys of a kind are like."""
+    return next((dialect.key_kinds[name] for dialect in installed() if name in dialect.key_kinds), KeyKind())

@@ -13,8 +13,18 @@ import msgspec
 
 from gateway import dialects
 from gateway.openapi import areas
-from gateway.openapi.operations import JSON, OPERATOR, DialectArea, Operation, Parameter, ResponseSpec
+from gateway.openapi.operations import (
+    JSON,
+    OPERATOR,
+    POLL_KEY,
+    PORTAL_SESSION,
+    DialectArea,
+    Operation,
+    Parameter,
+    ResponseSpec,
+)
 from gateway.openapi.values import GatewayFaultSchema
+from gateway.portal.sessions import COOKIE
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
 SECURITY = {
@@ -23,14 +33,31 @@ SECURITY = {
         "scheme": "bearer",
         "description": "An admin token: CLARION_ADMIN_TOKEN, or one of CLARION_ADMIN_TOKENS.",
     },
+    POLL_KEY: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A further key of a tenant, of the kind `poll`, for this endpoint.",
+    },
+    PORTAL_SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "What a link to the portal opens. Over https the name begins with `__Host-`.",
+    },
 }
 # Of the gateway's own areas; each dialect brings its own, as it brings its security schemes.
 TAGS = {
+    "Applications": "Customers of a tenant, who manage their own endpoints in the portal.",
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
+    "Endpoints": "Where webhooks go, what was sent to them, and what waits for them.",
+    "Environments": "Parts of a tenant with endpoints of their own.",
+    "Event types": "The types of events that endpoints can subscribe to.",
     "Events": "Search, timelines, dead letters, and a dry run of routing.",
     "Outbox": "Messages that sandbox providers received.",
+    "Polling": "Reading the events of an endpoint that has no public address.",
+    "Portal": "Pages on which a customer of a tenant manages endpoints.",
     "Privacy": "Retention, erasure and export of personal data.",
     "Gateway": "Health, this document, and the WebSocket for browsers.",
     "Providers": "Services that send the messages of tenants, with their credentials.",

@@ -11,6 +11,8 @@ PROBLEM = "application/problem+json"
 HTML = "text/html"
 
 OPERATOR = "operator"
+POLL_KEY = "pollKey"
+PORTAL_SESSION = "portalSession"
 
 # Statuses with which a body is refused before its fields are checked.
 BODY_FAULTS = (400, 408, 413, 415, 422)

@@ -25,6 +25,7 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=[
 Id = forms.Id
 OptionalId = forms.OptionalId
 Channel = forms.Channel
+PeopleChannel = forms.PeopleChannel
 Status = Annotated[
     str,
     Meta(

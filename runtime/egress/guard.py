@@ -9,7 +9,7 @@ from runtime import logs
 from runtime.egress import hosts
 from runtime.egress.addresses import Address, plain
 from runtime.egress.lookup import Lookup, SystemLookup
-from runtime.egress.policy import ALLOW, DENY, AddressNotAllowed, EgressPolicy, Ports, port_refused
+from runtime.egress.policy import DENY, AddressNotAllowed, EgressPolicy, Ports, port_refused
 
 # Addresses of one name that are tried: a name server may return hundreds, each of which could time out.
 _MAX_TRIED = 8
@@ -25,7 +25,7 @@ class EgressGuard:
     def __init__(self, policy: EgressPolicy, ports: Ports, *, lookup: Lookup | None = None) -> None:
         self._policy = policy
         self._ports = ports
-        self._lookup = lookup or SystemLookup()
+        self.lookup = lookup or SystemLookup()
 
     def check_host(self, host: str, port: int) -> None:
         """Raise AddressNotAllowed if it is clear without a lookup: for addresses, ports and localhost."""
@@ -43,24 +43,31 @@ class EgressGuard:
         """Raise AddressNotAllowed unless an address of host may be connected to."""
         if why := self._policy.refusal(address, port, self._ports):
             log.warning("egress_refused", host=host, address=str(address), port=port, cause=why)
-            raise port_refused(port, self._ports) if why == "port" else _refused(host, address, port, why)
+            raise (
+                port_refused(port, self._ports)
+                if why == "port"
+                else _refused(host, address, port, why, self._ports.allow)
+            )
 
-    async def resolve(self, host: str, port: int) -> list[Address]:
+    async def resolve(self, host: str, port: int, *, lookup: Lookup | None = None) -> list[Address]:
         """Return the addresses of a host, all of them checked: one that is not allowed refuses the name.
 
-        Raises AddressNotAllowed; OSError where there is none.
+        lookup: in place of the guard's own. Raises AddressNotAllowed; OSError where there is none.
         """
-        found = hosts.read(host)
-        addresses = [found] if not isinstance(found, str) else [ip_address(one) for one in await self._lookup(found)]
+        found, lookup = hosts.read(host), lookup or self.lookup
+        addresses = [found] if not isinstance(found, str) else [ip_address(one) for one in await lookup(found)]
         if not addresses:
             raise OSError(f"{host} has no address.")
         for address in addresses:
             self.check(address, port, host)
         return list(dict.fromkeys(map(plain, addresses)))[:_MAX_TRIED]
 
-    async def connect(self, host: str, port: int) -> socket.socket:
-        """Return a socket connected to a checked address of the host. Raises AddressNotAllowed or OSError."""
-        addresses = await self.resolve(host, port)
+    async def connect(self, host: str, port: int, *, lookup: Lookup | None = None) -> socket.socket:
+        """Return a socket connected to a checked address of the host. Raises AddressNotAllowed or OSError.
+
+        lookup: in place of the guard's own.
+        """
+        addresses = await self.resolve(host, port, lookup=lookup)
         try:
             connected = await aiohappyeyeballs.start_connection(
                 [address_info(address, port) for address in addresses], happy_eyeballs_delay=_STAGGER_S
@@ -80,16 +87,16 @@ def address_info(address: Address, port: int) -> aiohappyeyeballs.AddrInfoType:
     return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where
 
 
-def _refused(host: str, address: Address, port: int, why: str) -> AddressNotAllowed:
+def _refused(host: str, address: Address, port: int, why: str, allow: str) -> AddressNotAllowed:
     if why == "denied":
         return AddressNotAllowed(f"Clarion does not connect to {host!r}: an operator has denied it in {DENY}.")
     if str(address) != host:
         return AddressNotAllowed(
             f"{host!r} leads to an address that is not public, so Clarion does not connect to it. An operator can allow"
-            f" the address, which the log names (egress_refused), and the port with {ALLOW}."
+            f" the address, which the log names (egress_refused), and the port with {allow}."
         )
     entry = f"{host}:{port}" if address.version == 4 else f"[{host}]:{port}"
     return AddressNotAllowed(
         f"{host!r} is not a public address ({why}), so Clarion does not connect to it. An operator can allow it with"
-        f" {ALLOW}={entry}."
+        f" {allow}={entry}."
     )

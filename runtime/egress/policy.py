@@ -25,10 +25,15 @@ class AddressNotAllowed(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports that connections of one purpose usually go to. setting: the variable by which an operator sets them."""
+    """The ports that connections of one purpose usually go to.
+
+    setting: the variable by which an operator sets them. allow: the variable by which an operator allows addresses for
+    this purpose.
+    """
 
     numbers: frozenset[int]
     setting: str
+    allow: str = ALLOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class EgressPolicy:
 def port_refused(port: int, usual: Ports) -> AddressNotAllowed:
     """Return the refusal of a port."""
     known = ", ".join(map(str, sorted(usual.numbers)))
-    way_out = f"An operator can add it to {usual.setting}, or the address with the port to {ALLOW}."
+    way_out = f"An operator can add it to {usual.setting}, or the address with the port to {usual.allow}."
     return AddressNotAllowed(f"Port {port} is none of {known}. {way_out}", on_port=True)
 
 

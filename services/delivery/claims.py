@@ -1,7 +1,5 @@
 """Client of the ledger: claims deliveries that may have copies, many in one call."""
 
-from typing import NamedTuple
-
 import grpc.aio
 
 from clarion.common.v1 import trace_pb2
@@ -9,29 +7,15 @@ from clarion.ingest.v1 import claims_pb2, claims_pb2_grpc, ledger_pb2, ledger_pb
 from runtime.batching import Batcher
 from runtime.errors import ClarionError
 from runtime.grpc import Caller, is_unimplemented
+from services.delivery.ports import Claim, ClaimAnswer
 
 _DEADLINE_S = 5.0
 
 _UNKNOWN = trace_pb2.DELIVERY_STATUS_UNSPECIFIED
 
 
-class Claim(NamedTuple):
-    """A copy of a delivery that asks. token: see Delivery.claim; empty: only the status is asked for."""
-
-    delivery_id: str
-    replay: int
-    token: str
-
-
-class ClaimAnswer(NamedTuple):
-    """status: of the delivery in this replay; UNSPECIFIED: the ledger has none."""
-
-    status: trace_pb2.DeliveryStatus.ValueType
-    is_held_by_another: bool = False
-
-
 class LedgerClaims:
-    """Collects waiting claims into ClaimDeliveries calls."""
+    """Implements ports.Claims: collects waiting claims into ClaimDeliveries calls."""
 
     def __init__(self, connection: grpc.aio.Channel, caller: Caller) -> None:
         self._claims = claims_pb2_grpc.ClaimServiceStub(connection)
@@ -40,7 +24,7 @@ class LedgerClaims:
         self._batcher: Batcher[Claim, ClaimAnswer] = Batcher(self._flush)
 
     async def claim(self, claim: Claim) -> ClaimAnswer:
-        """Claim a delivery for a copy of it. Raises ClarionError if the ledger does not answer."""
+        """See ports.Claims."""
         return await self._batcher.enqueue(claim)
 
     async def _flush(self, claims: list[Claim]) -> list[ClaimAnswer]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 
 # Returns why a delivery must not be sent; empty: it may be. It answers from memory.
 Refusal: TypeAlias = Callable[[event_pb2.Delivery], str]
+# Returns a delivery's own delays in place of its retry policy's; empty: it has none. It answers from memory.
+Delays: TypeAlias = Callable[[event_pb2.Delivery], Sequence[float]]
 
 T = TypeVar("T")
 
@@ -32,6 +34,9 @@ class Verdict(Enum):
     PERMANENT = "permanent"
     # Clarion decided not to send it after all: the reason says why.
     SKIPPED = "skipped"
+    # Nothing was called, and it waits in a row (Parking) for retry_after_s; 0: until something else changes. This is no
+    # attempt.
+    PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class SendResult:
 
     reason: a word such as "provider_timeout". detail: the provider's own words, without credentials; one line of at
     most MAX_DETAIL characters of it is recorded. provider: the provider's kind. provider_id: which of the tenant's
-    providers it was. earlier: the calls to other providers that failed before, within this attempt.
+    providers it was. earlier: the calls to other providers that failed before, within this attempt. http: of a webhook.
     """
 
     verdict: Verdict
@@ -51,6 +56,7 @@ class SendResult:
     provider_id: str = ""
     retry_after_s: float = 0.0
     earlier: "Sequence[ProviderCall]" = ()
+    http: trace_pb2.HttpExchange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,57 @@ class Details(NamedTuple):
 
 
 NO_DETAILS = Details()
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedDelivery:
+    """A delivery that waits in a row. reason: see clarion.common.v1.Parked. due_us: Unix microseconds; 0: not known."""
+
+    delivery: event_pb2.Delivery
+    reason: str
+    due_us: int = 0
+
+
+class Parking(Protocol):
+    """The rows of deliveries that no stream should keep: see services.senders.webhooks.parking."""
+
+    def must_wait(self, delivery: event_pb2.Delivery) -> ParkedDelivery | None:
+        """Return how a delivery that arrives now must wait instead of being attempted; None: it need not.
+
+        It answers from memory.
+        """
+
+    async def park(self, parked: ParkedDelivery, *, is_claimed: bool = False) -> bool:
+        """Return when the row is stored; False: there are too many of its endpoint, and it is not stored.
+
+        One that is stored already (the same delivery and replay) is stored once: the later attempt stays, and the
+        claim of the copy that has it (is_claimed). Raises UNAVAILABLE and OVERLOADED (ClarionError).
+        """
+
+    async def find(self, delivery: event_pb2.Delivery) -> ParkedDelivery | None:
+        """Return the row that took over this attempt of a delivery; None: there is none. Raises PartAway."""
+
+
+class Claim(NamedTuple):
+    """A copy of a delivery that asks. token: see Delivery.claim; empty: only the status is asked for."""
+
+    delivery_id: str
+    replay: int
+    token: str
+
+
+class ClaimAnswer(NamedTuple):
+    """status: of the delivery in this replay; UNSPECIFIED: the ledger has none."""
+
+    status: trace_pb2.DeliveryStatus.ValueType
+    is_held_by_another: bool = False
+
+
+class Claims(Protocol):
+    """Claims deliveries at the ledger; see services.delivery.claims."""
+
+    async def claim(self, claim: Claim) -> ClaimAnswer:
+        """Claim a delivery for a copy of it. Raises ClarionError if the ledger does not answer."""
 
 
 class Prepared(NamedTuple, Generic[T]):

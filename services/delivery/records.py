@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.printable import printable
-from services.delivery.ports import MAX_DETAIL, NO_DETAILS, Details, SendResult
+from services.delivery.ports import MAX_DETAIL, NO_DETAILS, Details, ParkedDelivery, SendResult, Verdict
 from services.domain.reasons import Reason
 
 
@@ -45,6 +45,39 @@ def earlier_calls(delivery: event_pb2.Delivery, result: SendResult) -> list[trac
     return found
 
 
+def parked(parked: ParkedDelivery, now_us: int) -> trace_pb2.TraceRecord:
+    """Return the record of a delivery that waits in a row."""
+    delivery = parked.delivery
+    step = trace_pb2.Parked(
+        delivery_id=delivery.id,
+        channel=delivery.channel,
+        reason=parked.reason,
+        until_us=parked.due_us,
+        attempt=delivery.attempt,
+        replay=delivery.replay,
+    )
+    return trace_pb2.TraceRecord(event_id=delivery.event_id, tenant_id=delivery.tenant_id, at_us=now_us, parked=step)
+
+
+def backlog_full(
+    delivery: event_pb2.Delivery, now_us: int, reason: str = Reason.ENDPOINT_BACKLOG_FULL
+) -> trace_pb2.TraceRecord:
+    """Return the dead letter of a delivery that must wait, and for which there is no row, or no longer."""
+    result = SendResult(Verdict.TRANSIENT, provider="", reason=reason)
+    step = _step(delivery, result, trace_pb2.DELIVERY_STATUS_DEAD)
+    step.dead_letter.CopyFrom(delivery)
+    step.dead_letter.ClearField("claim")
+    return _record(delivery, step, now_us, 0)
+
+
+def ended_unsent(
+    delivery: event_pb2.Delivery, status: trace_pb2.DeliveryStatus.ValueType, reason: str, now_us: int
+) -> trace_pb2.TraceRecord:
+    """Return the record of a delivery that ends without an attempt, such as as skipped."""
+    result = SendResult(Verdict.SKIPPED, provider="", reason=reason)
+    return _record(delivery, _step(delivery, result, status), now_us, 0)
+
+
 def crashed(delivery: event_pb2.Delivery, error: Exception, now_us: int) -> trace_pb2.TraceRecord:
     """Return the dead letter of a delivery that crashes the worker every time."""
     step = trace_pb2.Attempted(
@@ -74,6 +107,7 @@ def _step(
         detail=printable(result.detail, MAX_DETAIL) if result.detail else "",
         provider=result.provider,
         provider_id=result.provider_id,
+        http=result.http,
     )
 
 

@@ -68,7 +68,7 @@ class RenderingAttempter:
         except parts.PartAway:
             raise
         except ClarionError as error:
-            return _without_body(delivery, error)
+            return without_body(delivery, error)
         try:
             rendered = await self._own.ask(parts.RENDER, lambda: self._renderer.render(whole))
         except parts.PartAway:
@@ -79,10 +79,14 @@ class RenderingAttempter:
         return _ready(rendered)
 
 
-def _without_body(delivery: event_pb2.Delivery, error: ClarionError) -> SendResult:
-    """Postpone a delivery whose event's body cannot be read. Fail it where the body stays deleted."""
+def without_body(delivery: event_pb2.Delivery, error: ClarionError, *, is_old: bool = False) -> SendResult:
+    """Return the result for a delivery whose event's body cannot be read: postponed, or failed where it is deleted.
+
+    is_old: it has waited long enough, although nobody counted its deferrals.
+    """
     log.warning("event_body_unavailable", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
-    if error.code is not Code.NOT_FOUND or delivery.deferrals < _MAX_BODY_DEFERRALS:
+    is_final = is_old or delivery.deferrals >= _MAX_BODY_DEFERRALS
+    if error.code is not Code.NOT_FOUND or not is_final:
         return SendResult(Verdict.POSTPONED, provider="", reason=Reason.BODY_AWAY)
     return SendResult(Verdict.PERMANENT, provider="", reason=Reason.CONTENT_DELETED)
 

@@ -17,10 +17,11 @@ Uniform = Callable[[float, float], float]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The delivery's new status and, for RETRYING, the seconds until the next attempt."""
+    """The delivery's new status. delay_s and is_parked: until the next attempt, in a row if so; only of RETRYING."""
 
     status: trace_pb2.DeliveryStatus.ValueType
     delay_s: float = 0.0
+    is_parked: bool = False
 
 
 def is_postponed(result: SendResult, deferrals: int, policy: RetryPolicy) -> bool:
@@ -39,8 +40,12 @@ def decide(result: SendResult, attempt: int, policy: RetryPolicy, uniform: Unifo
             return Decision(trace_pb2.DELIVERY_STATUS_FAILED)
     if attempt > len(policy.delays_s):
         return Decision(trace_pb2.DELIVERY_STATUS_DEAD)
-    delay = max(policy.delays_s[attempt - 1], result.retry_after_s) * (1 + uniform(0, policy.jitter))
-    return Decision(trace_pb2.DELIVERY_STATUS_RETRYING, min(delay, policy.longest_timer_s))
+    wish = min(result.retry_after_s, policy.longest_wish_s)
+    delay = max(policy.delays_s[attempt - 1], wish) * (1 + uniform(0, policy.jitter))
+    is_parked = policy.parks and delay > policy.longest_timer_s
+    return Decision(
+        trace_pb2.DELIVERY_STATUS_RETRYING, delay if is_parked else min(delay, policy.longest_timer_s), is_parked
+    )
 
 
 def deferral_s(deferrals: int, uniform: Uniform = random.uniform) -> float:

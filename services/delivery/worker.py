@@ -8,11 +8,11 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, parts, pulling, telemetry, tracing
@@ -20,38 +20,24 @@ from runtime.errors import ClarionError
 from runtime.ids import is_uuid
 from runtime.retrying import RetryUntilAccepted
 from services.delivery import records, retry, timers
-from services.delivery.claims import Claim, LedgerClaims
-from services.delivery.ports import (
-    NO_DETAILS,
-    Attempter,
-    Details,
-    Prepared,
-    Refusal,
-    SendResult,
-    UnknownDelivery,
-    Verdict,
+from services.delivery.attempts import (
+    ATTEMPT_DEADLINE_S,
+    Attempts,
+    Conclusion,
+    Made,
+    Observer,
+    Waits,
+    log_outcome,
 )
+from services.delivery.ports import Attempter, Claims, Delays, ParkedDelivery, Parking, Refusal, UnknownDelivery
 from services.delivery.slots import Slots
-from services.domain import channels, statuses, topology
+from services.domain import channels, topology
 from services.domain.reasons import Reason
 from services.domain.retry_policy import RetryPolicy
 from services.domain.trace import TraceWriter
 
-ATTEMPT_DEADLINE_S = 20.0
-
-_UNDECIDED = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, trace_pb2.DELIVERY_STATUS_QUEUED)
-
-_ATTEMPTS = Counter("clarion_attempts_total", "Attempts by channel and status.", ["channel", "status"])
 _DEFERRED = Counter("clarion_deferrals_total", "Deliveries deferred without an attempt.", ["channel", "reason"])
-_LATENCY = Histogram(
-    "clarion_delivery_seconds",
-    "From an event's acceptance to its delivery's first success.",
-    ["channel"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
-)
-
-# A message that is sent is recorded within this time, and the clocks of processes differ by less, seconds.
-_RECORDED_S = 10.0
+_PARKED = Counter("clarion_parked_total", "Deliveries that were put into a row to wait.", ["channel", "reason"])
 
 # Deliveries of one consumer that wait for a part of Clarion which others may not need.
 _MAX_ASIDE = 1024
@@ -67,6 +53,9 @@ _UNKNOWN = Counter(
     "clarion_deliveries_unknown_total", "Deliveries left to processes of a later version, each time that they came."
 )
 
+# What is left to do of a delivery when its slot is free again.
+_Rest: TypeAlias = Callable[[], Awaitable[None]]
+
 log = logs.get(__name__)
 
 
@@ -75,11 +64,13 @@ class DeliveryWorker:
 
     max_held: the most deliveries in hand of one consumer; slot_limit: the most of them in one slot (Attempter.slot).
     attempt_deadline_s: the most that Attempter.send may take. delays_s: replaces those of the channels' retry policies.
-    refusals: asked before each attempt; the first that gives a reason skips the delivery.
+    delays: a delivery's own delays, which replace both. refusals: asked before each attempt; the first that gives a
+    reason skips the delivery. observe: is called with each attempt that was made.
+    parking: where deliveries wait, if their channels' policies park (RetryPolicy.parks).
     own: the parts of Clarion as this process sees them, shared with the attempter. A delivery that needs a part which
     is away waits in hand; that is no attempt.
     needs: the parts that every delivery needs. may_defer: the parts for which only as many deliveries wait as can be
-    set aside; the rest goes to TIMERS.
+    set aside; the rest goes to TIMERS. retry_scale: multiplies the times of all retry policies.
     """
 
     def __init__(
@@ -87,9 +78,11 @@ class DeliveryWorker:
         connection: Client,
         channels: Sequence[event_pb2.Channel.ValueType],
         attempter: Attempter[Any],
-        claims: LedgerClaims,
+        claims: Claims,
         *,
         delays_s: Sequence[float] | None = None,
+        delays: Delays | None = None,
+        retry_scale: float = 1.0,
         max_held: int = 256,
         slot_limit: int = 256,
         attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
@@ -97,22 +90,32 @@ class DeliveryWorker:
         own: parts.OwnParts | None = None,
         needs: Sequence[str] = (),
         may_defer: Collection[str] = (),
+        observe: Observer | None = None,
+        parking: Parking | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
-        self._attempter = attempter
-        self._claims = claims
         self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._timers = nats.StreamPublisher(connection)
         self._retry_until_accepted = RetryUntilAccepted()
-        self._policies = _policies(channels, delays_s)
-        self._attempt_deadline_s = attempt_deadline_s
-        self._young_us = int((topology.DUPLICATE_WINDOW_S - attempt_deadline_s - _RECORDED_S) * 1_000_000)
-        self._refusals = refusals
+        self._policies = _policies(channels, delays_s, retry_scale)
         self._own = own or parts.OwnParts()
-        self._needs = needs
         self._may_defer = may_defer
-        self._slots = Slots(slot_limit)
+        self._parking = parking
         self._now = now
+        # Its slots bound what waits in rows as well.
+        self.attempts = Attempts(
+            attempter,
+            claims,
+            self._policies,
+            slots=Slots(slot_limit),
+            deadline_s=attempt_deadline_s,
+            delays=delays,
+            refusals=refusals,
+            own=self._own,
+            needs=needs,
+            observe=observe,
+            now=now,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
             pulling.Puller(
@@ -194,126 +197,115 @@ class DeliveryWorker:
             else:
                 await self._make_dead_letter(delivery, held, error)
 
-    async def _attempt_when_answered(
-        self, delivery: event_pb2.Delivery, held: pulling.Held
-    ) -> Callable[[], Awaitable[None]]:
+    async def _attempt_when_answered(self, delivery: event_pb2.Delivery, held: pulling.Held) -> _Rest:
         """Make the attempt once the parts that it needs answer; return what is left to do."""
         try:
             return await self._own.until_answered(
-                partial(self._attempt_in_slot, delivery, held), aside=held, only_aside=self._may_defer
+                partial(self._attempt, delivery, held), aside=held, only_aside=self._may_defer
             )
         except parts.CannotWait as away:
             if away.part == parts.LEDGER:  # its timer would ask the ledger as well
                 raise
             return partial(self._defer, delivery, held, f"{away.part}_away")
 
-    def _may_have_copies(self, delivery: event_pb2.Delivery) -> bool:
-        """Return whether the broker may have stored the delivery twice before an attempt that starts now is recorded.
-
-        Retries have none: the record of the attempt before tells the other copies.
-        """
-        age_us = self._now() - (delivery.decided_at_us or delivery.accepted_at_us)
-        return age_us >= self._young_us and delivery.attempt <= 1
-
-    async def _is_repeat(self, delivery: event_pb2.Delivery, held: pulling.Held) -> bool:
-        """Return whether the delivery had its first attempt already, or another copy of it has claimed that.
-
-        Raises PartAway, and UnknownDelivery for a status that this version does not know.
-        """
-        claim = Claim(delivery.id, delivery.replay, _copy(delivery, held))
-        answer = await self._own.ask(parts.LEDGER, partial(self._claims.claim, claim))
-        if answer.status in _UNDECIDED:
-            return answer.is_held_by_another
-        if answer.status not in statuses.BY_NUMBER:
-            raise UnknownDelivery(f"status {answer.status}")
-        return True
-
-    async def _attempt_in_slot(self, delivery: event_pb2.Delivery, held: pulling.Held) -> Callable[[], Awaitable[None]]:
-        """Make the attempt in a slot; return what is left to do without the slot. Raises PartAway.
-
-        The needed parts are checked first: while one is away, every delivery without a slot would go to TIMERS, which
-        has no bound.
-        """
-        is_claimed = self._may_have_copies(delivery)
-        if is_claimed and await self._is_repeat(delivery, held):
-            return _repeat_dropped(delivery)
-        slot, size = self._attempter.slot(delivery), delivery.body_reference.size
-        self._own.check(*self._needs)
-        if not await self._slots.enter(slot, size):
-            return partial(self._defer, delivery, held, "no_slot")
-        try:
-            return await self._attempt(delivery, held, is_claimed=is_claimed)
-        finally:
-            self._slots.leave(slot, size)
-
-    async def _attempt(
-        self, delivery: event_pb2.Delivery, held: pulling.Held, *, is_claimed: bool
-    ) -> Callable[[], Awaitable[None]]:
-        """Make the attempt; return what is left to do without the slot. Raises PartAway, UnknownDelivery."""
-        started = self._now()
-        for refuse in self._refusals:
-            if reason := refuse(delivery):
-                skipped = SendResult(Verdict.SKIPPED, provider="", reason=reason)
-                return partial(self._finish, delivery, skipped, started, started)
-        prepared, details = await self._attempter.prepare(delivery), NO_DETAILS
-        prepared_at = self._now()
-        if isinstance(prepared, Prepared):
-            is_late = not is_claimed and self._may_have_copies(delivery)  # preparing it took long
-            if is_late and await self._is_repeat(delivery, held):
-                return _repeat_dropped(delivery)
-            result, details = await self._send(delivery, prepared.message), prepared.details
+    async def _attempt(self, delivery: event_pb2.Delivery, held: pulling.Held) -> _Rest:
+        """Make the attempt, unless it must not be made; return what is left to do. Raises PartAway, UnknownDelivery."""
+        parking, name = self._parking, _copy_name(delivery, held)
+        may_have_row = parking is not None and _may_have_row(delivery, held)
+        # Before the ledger is asked: what has no row any more is known there.
+        if parking is not None and may_have_row and (row := await _own_row(parking, delivery, name)):
+            return partial(self._record, [records.parked(row, self._now())], delivery)
+        is_claimed = self.attempts.may_have_copies(delivery) or (may_have_row and delivery.attempt <= 1)
+        if is_claimed:
+            is_repeat = await self.attempts.is_repeat(delivery, name)
         else:
-            result = prepared
-        if retry.is_postponed(result, delivery.deferrals, self._policies[delivery.channel]):
-            return partial(self._defer, delivery, held, result.reason, at_least_s=result.retry_after_s)
-        return partial(self._finish, delivery, result, started, prepared_at, details)
+            is_repeat = may_have_row and await self.attempts.is_over(delivery)
+        if is_repeat:
+            return _repeat_dropped(delivery)
+        # What is refused need not wait, and a row may outlive what refuses it.
+        if parking is not None and (waiting := parking.must_wait(delivery)) and not self.attempts.refusal(delivery):
+            return partial(self._park_instead, parking, waiting, held, is_claimed=is_claimed)
+        attempt = await self.attempts.make(delivery, name, is_claimed=is_claimed)
+        if isinstance(attempt, Made):
+            return partial(self._finish, delivery, attempt)
+        if not isinstance(attempt, Waits):
+            return _repeat_dropped(delivery)
+        return partial(self._wait, delivery, held, attempt, is_claimed=is_claimed)
 
-    async def _send(self, delivery: event_pb2.Delivery, message: object) -> SendResult:
+    async def _wait(
+        self, delivery: event_pb2.Delivery, held: pulling.Held, attempt: Waits, *, is_claimed: bool
+    ) -> None:
+        if self._parking is None:
+            await self._defer(delivery, held, attempt.reason, at_least_s=attempt.at_least_s)
+        else:
+            await self._park_instead(self._parking, self._waiting(delivery, attempt), held, is_claimed=is_claimed)
+
+    def _waiting(self, delivery: event_pb2.Delivery, attempt: Waits) -> ParkedDelivery:
+        """Return how a delivery waits for which no attempt was made."""
+        if attempt.is_parked:
+            due_us = self._now() + int(attempt.at_least_s * 1_000_000) if attempt.at_least_s else 0
+            return ParkedDelivery(delivery, attempt.reason, due_us)
+        wait_s = attempt.at_least_s + retry.deferral_s(delivery.deferrals)
+        delivery.deferrals += 1
+        return ParkedDelivery(delivery, Reason.ENDPOINT_BUSY, self._now() + int(wait_s * 1_000_000))
+
+    async def _finish(self, delivery: event_pb2.Delivery, made: Made) -> None:
+        """Decide what follows the attempt, and store it: first the retry, because a record that names one must have it.
+
+        That holds even after a long outage.
+        """
+        conclusion = self.attempts.conclude(delivery, made)
+        if conclusion.retried is None:
+            await self._record(conclusion.steps, delivery)
+        elif self._parking is not None and conclusion.decision.is_parked:
+            await self._park_retry(self._parking, delivery, conclusion.retried, conclusion)
+        else:
+            await self._schedule(conclusion.retried, conclusion.due_us)
+            await self._record(conclusion.steps, delivery)
+        log_outcome(delivery, conclusion.record)
+
+    async def _park_retry(
+        self, parking: Parking, delivery: event_pb2.Delivery, retried: event_pb2.Delivery, conclusion: Conclusion
+    ) -> None:
+        """Store a retry as a row, then the attempt's records and that it waits. Raises ClarionError on drain()."""
+        parked = ParkedDelivery(retried, Reason.RETRY, conclusion.due_us)
+        is_stored = False
+
+        async def park() -> None:
+            nonlocal is_stored
+            is_stored = await parking.park(parked)
+
+        await self._store(delivery, park)
+        if is_stored:
+            _PARKED.labels(channels.NAMES[delivery.channel], parked.reason).inc()
+            last = records.parked(parked, self._now())
+        else:
+            conclusion.record.attempted.next_attempt_at_us = 0
+            last = records.backlog_full(delivery, self._now())
+        await self._record([*conclusion.steps, last], delivery)
+
+    async def _park_instead(
+        self, parking: Parking, parked: ParkedDelivery, held: pulling.Held, *, is_claimed: bool
+    ) -> None:
+        """Store a delivery as a row without an attempt, then that it waits. Without the database TIMERS keeps it."""
+        delivery = parked.delivery
+        if delivery.attempt <= 1:
+            delivery.claim = _copy_name(delivery, held)
         try:
-            async with asyncio.timeout(self._attempt_deadline_s):
-                return await self._attempter.send(delivery, message)
-        except parts.PartAway:  # no attempt was made
-            raise
-        except TimeoutError:
-            return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.PROVIDER_TIMEOUT)
-        except Exception as error:  # a fault of ours must end as a recorded attempt, not as a crash loop
-            log.exception("attempt_failed", delivery_id=delivery.id, event_id=delivery.event_id)
-            return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.INTERNAL_ERROR, detail=type(error).__name__)
-
-    async def _finish(
-        self,
-        delivery: event_pb2.Delivery,
-        result: SendResult,
-        started: int,
-        prepared_at: int,
-        details: Details = NO_DETAILS,
-    ) -> None:
-        """Decide what follows the attempt, and store it."""
-        decision = retry.decide(result, delivery.attempt, self._policies[delivery.channel])
-        times = records.AttemptTimes(started, prepared_at, self._now())
-        record = records.attempted(delivery, result, decision.status, times, details)
-        await self._store_outcome(delivery, decision, [*records.earlier_calls(delivery, result), record])
-        self._log_outcome(delivery, decision, record)
-
-    async def _store_outcome(
-        self, delivery: event_pb2.Delivery, decision: retry.Decision, steps: Sequence[trace_pb2.TraceRecord]
-    ) -> None:
-        """Store the attempt's records and its retry or dead letter. The last record is the attempt's own."""
-        record = steps[-1]
-        delivery.ClearField("claim")  # its first attempt is over
-        if decision.status == trace_pb2.DELIVERY_STATUS_DEAD:
-            record.attempted.dead_letter.CopyFrom(delivery)
-        if decision.status != trace_pb2.DELIVERY_STATUS_RETRYING:
-            await self._store(delivery, lambda: self._trace.write_all(steps))
+            is_stored = await parking.park(parked, is_claimed=is_claimed)
+        except ClarionError:
+            await self._defer(delivery, held, f"{parts.POSTGRES}_away")
             return
-        due_us = self._now() + int(decision.delay_s * 1_000_000)
-        record.attempted.next_attempt_at_us = due_us
-        retried = event_pb2.Delivery()
-        retried.CopyFrom(delivery)
-        retried.attempt += 1
-        retried.planned_at_us = due_us
-        # The timer first: a record that names a next attempt must have one, even after a long outage.
-        await self._schedule(retried, due_us)
+        if is_stored:
+            _PARKED.labels(channels.NAMES[delivery.channel], parked.reason).inc()
+            await self._record([records.parked(parked, self._now())], delivery)
+            return
+        delivery.ClearField("claim")
+        record = records.backlog_full(delivery, self._now())
+        await self._record([record], delivery)
+        log_outcome(delivery, record)
+
+    async def _record(self, steps: Sequence[trace_pb2.TraceRecord], delivery: event_pb2.Delivery) -> None:
         await self._store(delivery, lambda: self._trace.write_all(steps))
 
     async def _store(self, delivery: event_pb2.Delivery, store: Callable[[], Awaitable[object]]) -> None:
@@ -340,7 +332,7 @@ class DeliveryWorker:
         _DEFERRED.labels(channels.NAMES[delivery.channel], reason).inc()
         delivery.deferrals += 1
         if delivery.attempt <= 1:
-            delivery.claim = _copy(delivery, held)
+            delivery.claim = _copy_name(delivery, held)
         delivery.planned_at_us = due_us
         await self._schedule(delivery, due_us)
 
@@ -348,31 +340,22 @@ class DeliveryWorker:
         timer = timers.timer(delivery, due_us)
         await self._store(delivery, lambda: self._timers.publish(timer))
 
-    def _log_outcome(
-        self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord
-    ) -> None:
-        channel = channels.NAMES[delivery.channel]
-        status = statuses.name(decision.status)
-        telemetry.labelled(_ATTEMPTS, channel, status).inc()
-        if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
-            telemetry.labelled(_LATENCY, channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
-        step = record.attempted
-        if tracing.is_on():
-            tracing.annotate(status=status, reason=step.reason, provider=step.provider)
-        log.info(
-            "delivery",
-            event_id=delivery.event_id,
-            delivery_id=delivery.id,
-            tenant_id=delivery.tenant_id,
-            channel=channel,
-            attempt=delivery.attempt,
-            status=status,
-            reason=step.reason,
-            provider=step.provider,
-            wait_ms=step.wait_us / 1000,
-            render_ms=step.render_us / 1000,
-            send_ms=step.send_us / 1000,
-        )
+
+def _may_have_row(delivery: event_pb2.Delivery, held: pulling.Held) -> bool:
+    """Return whether the delivery may have been put into a row already.
+
+    A process that died had the message; or the row was stored and the answer lost, so that the delivery was deferred.
+    """
+    return held.deliveries > 1 or delivery.deferrals > 0
+
+
+async def _own_row(parking: Parking, delivery: event_pb2.Delivery, name: str) -> ParkedDelivery | None:
+    """Return the row that this copy of the delivery has; None: there is none. Raises PartAway.
+
+    A row with the name of another copy is not enough: if this one has the claim, the row would be dropped as a repeat.
+    """
+    row = await parking.find(delivery)
+    return row if row is not None and (row.delivery.attempt > 1 or row.delivery.claim == name) else None
 
 
 def _repeat_dropped(delivery: event_pb2.Delivery) -> Callable[[], Awaitable[None]]:
@@ -385,7 +368,7 @@ async def _nothing_to_do() -> None:
     """Do nothing."""
 
 
-def _copy(delivery: event_pb2.Delivery, held: pulling.Held) -> str:
+def _copy_name(delivery: event_pb2.Delivery, held: pulling.Held) -> str:
     """Return which copy of the delivery this is: see Delivery.claim.
 
     Empty: a worker of an earlier version deferred it, so the ledger may know the copy by a name that this is not.
@@ -403,10 +386,10 @@ def _read(held: pulling.Held) -> event_pb2.Delivery | None:
 
 
 def _policies(
-    numbers: Sequence[event_pb2.Channel.ValueType], delays_s: Sequence[float] | None
+    numbers: Sequence[event_pb2.Channel.ValueType], delays_s: Sequence[float] | None, scale: float
 ) -> Mapping[event_pb2.Channel.ValueType, RetryPolicy]:
-    """Return the retry policy of each channel. delays_s: replaces theirs."""
-    policies = {number: channels.BY_NUMBER[number].retry for number in numbers}
+    """Return the retry policy of each channel. delays_s: replaces theirs. scale: multiplies all times."""
+    policies = {number: channels.BY_NUMBER[number].retry.scaled(scale) for number in numbers}
     if delays_s is None:
         return policies
     return {number: dataclasses.replace(policy, delays_s=tuple(delays_s)) for number, policy in policies.items()}

@@ -1,7 +1,7 @@
 """Which events were canceled: what is not in hand by then is not sent.
 
 The router publishes each canceled event as a key of the configuration (topology.canceled_key) for a week: longer than
-anything waits in a stream.
+anything waits in a stream. What waits in rows is ended when the key is seen: see services/senders/webhooks/parking.
 """
 
 from clarion.common.v1 import event_pb2

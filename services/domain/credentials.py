@@ -19,3 +19,14 @@ def scope_of(wanted: str, scopes: Collection[str]) -> str:
         return next(iter(scopes))
     allowed = ", ".join(sorted(scopes))
     raise ClarionError(Code.FORBIDDEN, f"This key is only for the scopes {allowed}. Name one of them as the scope.")
+
+
+def check_endpoint(endpoint_id: str, endpoint_ids: Collection[str]) -> None:
+    """Raise FORBIDDEN if a credential may not send an event to this endpoint.
+
+    endpoint_id: empty: the event is not for one endpoint. endpoint_ids: those of the credential; empty: all.
+    """
+    if not endpoint_ids or endpoint_id in endpoint_ids:
+        return
+    allowed = ", ".join(sorted(endpoint_ids))
+    raise ClarionError(Code.FORBIDDEN, f"This key is only for the endpoints {allowed}. Send the event to one of them.")

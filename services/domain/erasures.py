@@ -74,4 +74,5 @@ class Erasures:
 
     def refusal(self, delivery: event_pb2.Delivery) -> str:
         """Return the reason for not sending this delivery; empty: it may be sent."""
-        return self.refusal_of(delivery.tenant_id, delivery.recipient.user_id, delivery.accepted_at_us)
+        user_id = delivery.recipient.user_id or delivery.webhook.user_id
+        return self.refusal_of(delivery.tenant_id, user_id, delivery.accepted_at_us)

@@ -79,6 +79,8 @@ class Reason(StrEnum):
     RECIPIENT_UNKNOWN = "recipient_unknown", "The tenant stores no recipient with this id.", _TENANT
     CHANNEL_MUTED = "channel_muted", "The recipient does not want to be notified on this channel.", _RECIPIENT
     CANCELED = "canceled", "The event was canceled before this was sent.", _NOBODY
+    NOT_MATCHED = "not_matched", "The filter of the endpoint's subscription does not match the event.", _TENANT
+    NO_SUBSCRIBER = "no_subscriber", "No active endpoint subscribes to this event type.", _TENANT
     TENANT_UNKNOWN = (
         "tenant_unknown",
         "Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.",
@@ -104,6 +106,67 @@ class Reason(StrEnum):
     RENDER_BUSY = "render_busy", "Rendering had no time for this message.", _CLARION, True
     BODY_AWAY = "body_away", "What the event carries cannot be read yet.", _CLARION, True
     CONTENT_DELETED = "content_deleted", "What the event carried was deleted before it could be sent.", _NOBODY
+
+    # Endpoints.
+    ENDPOINT_GONE = "endpoint_gone", "The endpoint was deleted.", _TENANT
+    ENDPOINT_DISABLED = (
+        "endpoint_disabled",
+        "The endpoint is disabled. Messages that were under way wait until it is enabled again.",
+        _TENANT,
+        True,
+    )
+    ENDPOINT_DOWN = (
+        "endpoint_down",
+        "The endpoint failed several times, so messages for it wait until it answers again.",
+        _RECIPIENT,
+        True,
+    )
+    ENDPOINT_BUSY = (
+        "endpoint_busy",
+        "As many messages are under way to the endpoint as may be, or its rate limit is reached.",
+        _RECIPIENT,
+        True,
+    )
+    ENDPOINT_BACKLOG_FULL = (
+        "endpoint_backlog_full",
+        "As many messages wait for the endpoint, or for all endpoints of the tenant, as the tenant allows.",
+        _RECIPIENT,
+    )
+    PARKED_TOO_LONG = (
+        "parked_too_long",
+        "It waited for longer than such messages are kept: the endpoint is disabled, or nobody polled.",
+        _RECIPIENT,
+    )
+    ENDPOINT_UNREACHABLE = "endpoint_unreachable", "No connection to the endpoint was possible.", _RECIPIENT, True
+    ENDPOINT_TIMEOUT = "endpoint_timeout", "The endpoint did not answer in time.", _RECIPIENT, True
+    ENDPOINT_TLS = "endpoint_tls", "No secure connection to the endpoint was possible.", _RECIPIENT, True
+    ENDPOINT_ERROR = (
+        "endpoint_error",
+        "The endpoint answered with another status than 2xx, so the attempt failed.",
+        _RECIPIENT,
+        True,
+    )
+    ENDPOINT_THROTTLED = (
+        "endpoint_throttled",
+        "The endpoint answered 429, which asks to be sent less.",
+        _RECIPIENT,
+        True,
+    )
+    ENDPOINT_ANSWERED_GONE = (
+        "endpoint_answered_gone",
+        "The endpoint answered that it is gone (410), and was disabled.",
+        _RECIPIENT,
+    )
+    SECRET_UNREADABLE = "secret_unreadable", "No encryption key opens the endpoint's secret.", _CLARION, True
+    RETRY = "retry", "It waits for its next attempt.", _NOBODY, True
+    IN_ORDER = (
+        "in_order",
+        "The endpoint gets its messages one by one, and this one waits its turn.",
+        _NOBODY,
+        True,
+    )
+    POLLED = "polled", "The endpoint's owner reads its messages, and has not read this one yet.", _NOBODY, True
+    SKIPPED_BY_HAND = "skipped_by_hand", "Someone decided not to send it any more.", _NOBODY
 
     # Sending.
     MISSING_RECIPIENT = "missing_recipient", "The recipient has no address on this channel.", _TENANT

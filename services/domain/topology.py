@@ -133,6 +133,35 @@ def revocation_key(tenant_id: str, recipient: str = "") -> str:
     return f"{REVOCATIONS}.{tenant_id}.{recipient}" if recipient else f"{REVOCATIONS}.{tenant_id}"
 
 
+# The prefix of endpoint_key.
+ENDPOINTS = "endpoints"
+
+
+def endpoint_key(tenant_id: str, endpoint_id: str) -> str:
+    """An endpoint, active or not: see services.domain.endpoints.Endpoint."""
+    return f"{ENDPOINTS}.{tenant_id}.{endpoint_id}"
+
+
+# The prefix of subscribers_key.
+SUBSCRIBERS = "subscribers"
+
+
+def subscribers_key(tenant_id: str, event_type: str) -> str:
+    """The active endpoints that subscribe to a type, in the order of their creation: JSON list of
+    services.domain.endpoints.Subscriber. Absent: none does.
+    """
+    return f"{SUBSCRIBERS}.{tenant_id}.{key_part(event_type)}"
+
+
+# The prefix of endpoint_state_key.
+ENDPOINT_STATES = "endpoint_states"
+
+
+def endpoint_state_key(tenant_id: str, endpoint_id: str) -> str:
+    """How an endpoint is doing: see services.domain.endpoints.State. Absent: well. The senders write it."""
+    return f"{ENDPOINT_STATES}.{tenant_id}.{endpoint_id}"
+
+
 # The prefix of canceled_key.
 CANCELED = "canceled"
 

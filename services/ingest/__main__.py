@@ -11,14 +11,14 @@ from clarion.ingest.v1 import (
     ledger_pb2_grpc,
     tenants_pb2_grpc,
 )
-from runtime import nats, postgres
-from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
+from runtime import grpc, nats, postgres
+from runtime.configuration import ConfigurationOutbox, ConfigurationWatch, marker_key
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from runtime.grpc import GrpcServer
 from runtime.service import Process, run
 from services.domain import pseudonyms, topology
 from services.domain.broker_health import report_broker
+from services.domain.endpoints import MAX_ANSWER_BYTES
 from services.domain.erasures import PREFIX, Erasures
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.publishing import start_publishing
@@ -31,18 +31,23 @@ from services.ingest.audit.store import AuditStore
 from services.ingest.authenticate import Authenticator
 from services.ingest.claims import servicer as claims_servicer
 from services.ingest.claims.store import ClaimStore
+from services.ingest.endpoints.directory import EndpointDirectory
+from services.ingest.endpoints.router_endpoints import OWNER as ENDPOINTS_OWNER
+from services.ingest.endpoints.router_endpoints import RouterEndpoints
 from services.ingest.event_log import JetStreamEventLog
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.janitor import Janitor
 from services.ingest.keys.servicer import KeyServicer
 from services.ingest.keys.store import KeyStore
 from services.ingest.ledger.consumer import LedgerConsumer
+from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
 from services.ingest.privacy.unkeyed_digests import unkeyed_digests
 from services.ingest.repeats import RepeatNotes
+from services.ingest.retries.store import RetryStore
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import Settings
 from services.ingest.tenant_settings import TenantSettingsCache
@@ -50,7 +55,7 @@ from services.ingest.tenants.servicer import TenantServicer
 from services.ingest.tenants.store import TenantStore
 
 
-async def wire(settings: Settings, process: Process) -> GrpcServer:
+async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     """Wire the service."""
     vault, keyed = _vault(settings), Pseudonyms(settings.pseudonym_key.reveal())
     connection = await nats.connect(settings.nats_url.reveal(), name="ingest")
@@ -72,7 +77,13 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
     event_log = JetStreamEventLog(connection)
     pressure = Pressure()
     fingerprints = Fingerprints(vault.tags("ingest/fingerprint"))
-    acceptor = Acceptor(PostgresAdmission(fast, known.cached_or_default, pressure), event_log, known, fingerprints)
+    acceptor = Acceptor(
+        PostgresAdmission(fast, known.cached_or_default, pressure),
+        event_log,
+        known,
+        fingerprints,
+        _endpoints(settings, process, watch, vault),
+    )
     repeats = RepeatNotes(TraceWriter(nats.StreamPublisher(connection)))
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger, erasures)
@@ -95,10 +106,11 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
 
     keys = KeyStore(durable, outbox)
     authenticator = Authenticator(watch, keys, tenants, vault)
-    server = GrpcServer(
+    server = grpc.GrpcServer(
         settings.grpc_address,
         token=settings.service_token.reveal(),
         open_methods=dict.fromkeys(IngestServicer.OPEN_METHODS, authenticator.identify),
+        max_answer_bytes=MAX_ANSWER_BYTES,
     )
     server.add(
         ingest_pb2_grpc.add_IngestServiceServicer_to_server,
@@ -113,7 +125,7 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
     server.add(keys_pb2_grpc.add_KeyServiceServicer_to_server, KeyServicer(keys), "clarion.ingest.v1.KeyService")
     server.add(
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
-        LedgerServicer(ledger, LedgerReader(durable), connection),
+        LedgerServicer(RetryStore(durable, fast), LedgerReader(durable), connection, Cursors(vault.tags)),
         "clarion.ingest.v1.LedgerService",
     )
     server.add(
@@ -150,7 +162,9 @@ async def _configuration(
     process: Process, connection: Client, durable: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms, erasures: Erasures
 ) -> tuple[ConfigurationWatch, ConfigurationOutbox]:
     """Start to watch and to publish the configuration; return when the erasures are known."""
-    watch = ConfigurationWatch(connection, ["tenants", "keys", PREFIX, pseudonyms.PREFIX], erasures.on_change)
+    prefixes = ["tenants", "keys", PREFIX, pseudonyms.PREFIX]
+    prefixes += [topology.ENDPOINTS, topology.SUBSCRIBERS, topology.ENDPOINT_STATES]
+    watch = ConfigurationWatch(connection, prefixes, erasures.on_change)
     process.start(watch.run(), name="configuration")
     await watch.ready()
     outbox = ConfigurationOutbox(durable, "ingest", connection)
@@ -167,6 +181,14 @@ async def _configuration(
     await watch.complete(configuration_sources.OWNER)
     await migration.ready(watch)
     return watch, outbox
+
+
+def _endpoints(settings: Settings, process: Process, watch: ConfigurationWatch, vault: Vault) -> EndpointDirectory:
+    router = grpc.channel(settings.router_address) if settings.router_address else None
+    if router is not None:
+        process.on_close(router.close)
+    owner = RouterEndpoints(router, grpc.Caller(settings.service_token.reveal()))
+    return EndpointDirectory(watch, owner, vault, marker=marker_key(ENDPOINTS_OWNER))
 
 
 def _vault(settings: Settings) -> Vault:

@@ -1,6 +1,8 @@
 """Accepts events: each is admitted, stored, and only then answered."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import msgspec
 
@@ -10,11 +12,14 @@ from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.ingest import deduplication, validate
+from services.ingest.endpoints.directory import EndpointDirectory, Failure, WrongScopeError
+from services.ingest.endpoints.receipt import Deliveries, deliveries_of
 from services.ingest.event_size import size_in_streams
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.intake import event_of
 from services.ingest.ports import (
     DAY_S,
+    LEAST_PAYLOAD_BYTES,
     Admission,
     AdmissionVerdict,
     Admitted,
@@ -30,7 +35,11 @@ from services.ingest.refusals import refusal, state_of
 _UNSPECIFIED, _KEY = ingest_pb2.DEDUPE_KIND_UNSPECIFIED, ingest_pb2.DEDUPE_KIND_KEY
 _CONTENT, _PAYLOAD = ingest_pb2.DEDUPE_KIND_CONTENT, ingest_pb2.DEDUPE_KIND_PAYLOAD
 _SECOND_US = 1_000_000
+# Refusals of an endpoint whose scope is that of the event. Of the others the scope is not known.
+_OF_KNOWN_ENDPOINTS = frozenset({Code.CONFLICT, Code.LIMITED})
 _KINDS_OF_CONTENT = {ContentKey.FULL: _CONTENT, ContentKey.PAYLOAD: _PAYLOAD}
+
+T = TypeVar("T")
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -38,6 +47,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
     differs: a duplicate that asked for something else than the first event; False where that is not known.
     limits: the tenant's rates after this event; empty for a duplicate, and where they are not known.
+    deliveries: of an event for endpoints. failures: the endpoints that should get it and do not; empty for a duplicate.
     """
 
     event_id: str
@@ -45,6 +55,8 @@ class Accepted(msgspec.Struct, frozen=True):
     duplicate: bool
     differs: bool = False
     limits: tuple[error_pb2.LimitState, ...] = ()
+    deliveries: Deliveries = ()
+    failures: tuple[Failure, ...] = ()
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -63,6 +75,7 @@ class Acceptor:
         log: EventLog,
         tenants: TenantSettingsSource,
         fingerprints: Fingerprints,
+        endpoints: EndpointDirectory,
         *,
         now: clock.Clock = clock.now_us,
     ) -> None:
@@ -70,27 +83,74 @@ class Acceptor:
         self._log = log
         self._tenants = tenants
         self._fingerprints = fingerprints
+        self._endpoints = endpoints
         self._now = now
         self._under_way: dict[bytes, asyncio.Future[_Outcome]] = {}
 
-    async def accept(self, tenant_id: str, new: ingest_pb2.NewEvent) -> Accepted:
+    async def accept(self, tenant_id: str, new: ingest_pb2.NewEvent, *, revision: int = 0) -> Accepted:
         """Return when the event is stored, or known to be a duplicate.
 
-        Raises INVALID, LIMITED (the tenant's limits), UNAVAILABLE or OVERLOADED (the broker).
+        revision: of the tenant's endpoints, see AcceptItem. Raises INVALID, LIMITED (the tenant's limits), UNAVAILABLE
+        or OVERLOADED (the broker), TIMEOUT (answer_by_us has come, and nothing was stored); for one endpoint also what
+        EndpointDirectory.check_named() raises.
         """
         validate.check(new, self._now)
-        event = event_of(tenant_id, new)
+        if len(new.variables) + len(new.payload_extra) > LEAST_PAYLOAD_BYTES:
+            validate.check_payload(new, self._tenants.cached_or_default(tenant_id))
+        event, by = event_of(tenant_id, new), new.answer_by_us
+        if by:
+            self._left_s(by)
+        if not new.HasField("to_endpoints"):
+            return await self._accept(event, await self._claim(event, new), by)
+        if event.endpoints.is_named:
+            return await self._accept_named(event, new, revision)
+        fanout = await self._endpoints.subscribers(tenant_id, event.event_type, event.scope, revision)
+        event.endpoints.endpoint_ids.extend(fanout.endpoint_ids)
+        accepted = await self._accept(event, await self._claim(event, new), by)
+        if fanout.failures and not accepted.duplicate:
+            accepted = msgspec.structs.replace(accepted, failures=fanout.failures)
+        return accepted
+
+    async def _accept_named(self, event: event_pb2.Event, new: ingest_pb2.NewEvent, revision: int) -> Accepted:
+        """Accept an event for one endpoint. A repeat is answered whatever became of the endpoint meanwhile."""
+        [endpoint_id], by = event.endpoints.endpoint_ids, new.answer_by_us
+        fault: ClarionError | None = None
+        try:
+            await self._in_time(self._endpoints.check_named(event.tenant_id, endpoint_id, event.scope, revision), by)
+        except WrongScopeError:
+            raise  # to whom the endpoint is unknown, its deliveries are, too
+        except ClarionError as error:
+            fault = error
         claim = await self._claim(event, new)
+        if fault is None:
+            return await self._accept(event, claim, by)
+        if not claim.key or fault.code is Code.TIMEOUT:
+            raise fault
+        known = await self._in_time(self._admission.known(claim.tenant_id, claim.key), by)
+        if known is None:
+            raise fault
+        if event.scope and fault.code not in _OF_KNOWN_ENDPOINTS:
+            stored = await self._in_time(self._admission.stored_event(claim.tenant_id, known.event_id), by)
+            if stored is None or stored.scope != event.scope:
+                raise fault
+        return (await self._repeat(known.event_id, event, known.first)).accepted
+
+    async def _accept(self, event: event_pb2.Event, claim: Claim, by: int) -> Accepted:
+        """Admit and store an event; of several calls with one key at once only one does. by: answer_by_us."""
         if not claim.key:
-            return (await self._admit_and_store(claim, event)).accepted
-        leader = self._under_way.get(claim.key)
-        if leader is not None:
-            outcome = await asyncio.shield(leader)
-            return self._repeat(outcome.accepted.event_id, event, outcome.first).accepted
+            return (await self._admit_and_store(claim, event, by)).accepted
+        while (leader := self._under_way.get(claim.key)) is not None:
+            try:
+                outcome = await asyncio.shield(leader)
+            except ClarionError as error:
+                if error.code is not Code.TIMEOUT:
+                    raise
+                continue  # the leader's time was over, and perhaps not this call's
+            return (await self._repeat(outcome.accepted.event_id, event, outcome.first, outcome.accepted)).accepted
         future: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
         self._under_way[claim.key] = future
         try:
-            outcome = await self._admit_and_store(claim, event)
+            outcome = await self._admit_and_store(claim, event, by)
         except BaseException as error:
             future.set_exception(_for_followers(error))
             future.exception()  # marks it as seen: there may be no follower
@@ -100,6 +160,28 @@ class Acceptor:
             return outcome.accepted
         finally:
             del self._under_way[claim.key]
+
+    def _in_time(self, work: Awaitable[T], by: int) -> Awaitable[T]:
+        """Return work that stores no event, and that raises TIMEOUT when by has come; 0: no such time."""
+        return self._until(work, by) if by else work
+
+    async def _until(self, work: Awaitable[T], by: int) -> T:
+        timer = asyncio.timeout((by - self._now()) / _SECOND_US)
+        try:
+            async with timer:
+                return await work
+        except TimeoutError:
+            if timer.expired():
+                raise _too_late() from None
+            raise
+
+    def _left_s(self, by: int) -> float | None:
+        """Return the seconds until by; None: there is no such time. Raises TIMEOUT if it has come."""
+        if not by:
+            return None
+        if (left := by - self._now()) <= 0:
+            raise _too_late()
+        return left / _SECOND_US
 
     async def _claim(self, event: event_pb2.Event, new: ingest_pb2.NewEvent) -> Claim:
         """Return what admission is asked for the event."""
@@ -111,10 +193,14 @@ class Acceptor:
             key = new.idempotency_key
             kind = _KEY if key else _UNSPECIFIED
         if kind == _UNSPECIFIED:
-            kind = _KINDS_OF_CONTENT[(await self._tenants.settings(event.tenant_id)).content_key]
+            settings = await self._in_time(self._tenants.settings(event.tenant_id), new.answer_by_us)
+            kind = _KINDS_OF_CONTENT[settings.content_key]
         digest, first = b"", None
         if kind == _KEY:
-            digest, first = deduplication.caller_key(event.tenant_id, key, scope), self._fingerprints.first(event)
+            # Keys are apart for each endpoint that is named, so a repeat is for the endpoint of the first event.
+            named = event.endpoints.endpoint_ids[0] if event.endpoints.is_named else ""
+            digest = deduplication.caller_key(event.tenant_id, key, scope, endpoint_id=named)
+            first = self._fingerprints.first(event)
         elif kind == _PAYLOAD:
             digest, first = deduplication.payload_key(event, scope), self._fingerprints.first(event)
         elif kind == _CONTENT:
@@ -132,22 +218,28 @@ class Acceptor:
             new.cost or 1,
             is_scheduled,
             event.scope,
+            new.key_id,
         )
 
-    async def _admit_and_store(self, claim: Claim, event: event_pb2.Event) -> _Outcome:
-        admitted = await self._admission.admit(claim)
+    async def _admit_and_store(self, claim: Claim, event: event_pb2.Event, by: int) -> _Outcome:
+        admitted = await self._in_time(self._admission.admit(claim), by)
         if admitted.verdict is AdmissionVerdict.LIMITED:
             raise refusal(admitted.reached)
         if admitted.verdict is AdmissionVerdict.STORED:
             first = admitted.first
             if claim.first is not None and first is None:
                 first = await self._look_up(claim, admitted.event_id)
-            return self._repeat(admitted.event_id, event, first)
+            return await self._repeat(admitted.event_id, event, first)
         self._complete(event, claim, admitted)
-        appended = await self._log.append(event)
+        # What was admitted and comes too late counts as unfinished until the janitor recounts. Its key's row makes a
+        # repeat the same event.
+        appended = await self._log.append(event, within=self._left_s(by))
         if admitted.verdict is AdmissionVerdict.NEW and appended.first is None:
             limits = tuple(map(state_of, admitted.limits)) if admitted.limits else ()
-            return _Outcome(Accepted(event.id, event.event_type, duplicate=False, limits=limits), claim.first)
+            deliveries = await deliveries_of(event) if event.HasField("endpoints") else ()
+            return _Outcome(
+                Accepted(event.id, event.event_type, duplicate=False, limits=limits, deliveries=deliveries), claim.first
+            )
         return await self._settle(claim, event, admitted, appended)
 
     async def _settle(self, claim: Claim, event: event_pb2.Event, admitted: Admitted, appended: Appended) -> _Outcome:
@@ -162,18 +254,36 @@ class Acceptor:
         is_other = first is not None and (claimed is None or self._fingerprints.differs(stored, claimed))
         if is_moved or is_other:
             await self._admission.correct(claim.tenant_id, claim.key, admitted.event_id, appended.event_id, first)
+        deliveries = await deliveries_of(stored) if event.HasField("endpoints") else ()
+        answer = Accepted(appended.event_id, event.event_type, duplicate=True, deliveries=deliveries)
         if is_moved or first != claim.first:
-            return self._repeat(appended.event_id, event, first)
+            return await self._repeat(appended.event_id, event, first, answer)
         # A claim of the same body: it cannot be told whether this call's event or an earlier one's was stored.
         known = admitted.verdict is AdmissionVerdict.PENDING and (claimed is None or not is_other)
-        return _Outcome(Accepted(appended.event_id, event.event_type, duplicate=known), first)
+        return _Outcome(msgspec.structs.replace(answer, duplicate=known), first)
 
-    def _repeat(self, event_id: str, event: event_pb2.Event, first: First | None) -> _Outcome:
-        """Return the answer that the first event got. event: the repeat."""
-        if first is None:
-            return _Outcome(Accepted(event_id, event.event_type, duplicate=True), None)
-        differs = self._fingerprints.differs(event, first)
-        return _Outcome(Accepted(event_id, first.event_type, duplicate=True, differs=differs), first)
+    async def _repeat(
+        self, event_id: str, event: event_pb2.Event, first: First | None, answer: Accepted | None = None
+    ) -> _Outcome:
+        """Return the answer that the first event got. event: the repeat. answer: the first event's, if at hand."""
+        deliveries: Deliveries = ()
+        if event.HasField("endpoints"):
+            deliveries = answer.deliveries if answer is not None else await self._deliveries(event_id, event)
+        event_type = event.event_type if first is None else first.event_type
+        differs = first is not None and self._fingerprints.differs(event, first)
+        return _Outcome(Accepted(event_id, event_type, duplicate=True, differs=differs, deliveries=deliveries), first)
+
+    async def _deliveries(self, event_id: str, event: event_pb2.Event) -> Deliveries:
+        """Return the deliveries of a stored event. event: a repeat of it.
+
+        One for a named endpoint has the delivery that the repeat would have; others are read from the ledger.
+        """
+        if event.endpoints.is_named:
+            # A later scheme of ids has to store with the key which scheme the first event has.
+            first = event_pb2.Event(id=event_id, id_scheme=event.id_scheme, endpoints=event.endpoints)
+            return await deliveries_of(first)
+        stored = await self._admission.stored_event(event.tenant_id, event_id)
+        return await deliveries_of(stored) if stored is not None else ()
 
     async def _look_up(self, claim: Claim, event_id: str) -> First | None:
         """Read an event that was accepted without admission from the ledger, and store its fingerprint for repeats."""
@@ -198,6 +308,10 @@ class Acceptor:
             # Its time may have come since it was claimed. Router and ledger take a time that comes after the acceptance
             # for one that it waits for, so they decide as admission did.
             event.accepted_at_us = min(event.accepted_at_us, event.due_at_us - 1)
+
+
+def _too_late() -> ClarionError:
+    return ClarionError(Code.TIMEOUT, "The time for this event is over. Nothing was stored; it can be sent again.")
 
 
 def _for_followers(error: BaseException) -> Exception:

@@ -13,7 +13,16 @@ from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
 from runtime.batching import GROUPED, Batcher
 from services.ingest.degraded import OutageLimits, SettingsOf
-from services.ingest.ports import KEYLESS_TTL_S, AdmissionVerdict, Admitted, Claim, First, LimitState, Reached
+from services.ingest.ports import (
+    KEY_SCOPE,
+    KEYLESS_TTL_S,
+    AdmissionVerdict,
+    Admitted,
+    Claim,
+    First,
+    LimitState,
+    Reached,
+)
 from services.ingest.pressure import Pressure
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -45,6 +54,7 @@ class PostgresAdmission:
         self._outage = OutageLimits(settings_of, self._pressure)
         self._paused_until = 0.0
         self._batcher: Batcher[Claim, Admitted] = Batcher(self._flush, timing=GROUPED)
+        self._lookups: Batcher[tuple[str, bytes], Admitted | None] = Batcher(self._look_up, timing=GROUPED)
 
     async def admit(self, claim: Claim) -> Admitted:
         """See ports.Admission. One process must not admit the same key twice at the same time."""
@@ -62,6 +72,10 @@ class PostgresAdmission:
             await self._pool.execute(_QUERIES.correct, tenant_id, key_hash, claimed, stored, *kept)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("correction_failed", error=repr(error), event_id=stored)
+
+    async def known(self, tenant_id: str, key_hash: bytes) -> Admitted | None:
+        """See ports.Admission."""
+        return await self._lookups.submit((tenant_id, key_hash))
 
     async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """See ports.Admission."""
@@ -84,6 +98,17 @@ class PostgresAdmission:
             return self._without(claims)
         self._outage.reset()
         return [_admitted(row) for row in rows]
+
+    async def _look_up(self, keys: list[tuple[str, bytes]]) -> list[Admitted | None]:
+        tenants, hashes = [tenant_id for tenant_id, _ in keys], [key_hash for _, key_hash in keys]
+        try:
+            _STATEMENTS.labels("admission").inc()
+            rows = await self._pool.fetch(_QUERIES.known, tenants, hashes)
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("keys_unread", error=repr(error), keys=len(keys))
+            return [None] * len(keys)
+        found = {(str(row["tenant_id"]), row["key_hash"]): row for row in rows}
+        return [_stored(found.get(key)) for key in keys]
 
     async def _ask(self, claims: list[Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
@@ -111,9 +136,20 @@ def _admitted(row: asyncpg.Record) -> Admitted:
         str(row["event_id"]),
         AdmissionVerdict(row["verdict"]),
         _reached(row["reached"]) if row["reached"] is not None else None,
-        First(row["first_type"], row["first_fingerprint"]) if row["first_fingerprint"] is not None else None,
+        _first(row["first_type"], row["first_fingerprint"]),
         _limits(row["limits"]) if row["limits"] is not None else (),
     )
+
+
+def _stored(row: asyncpg.Record | None) -> Admitted | None:
+    if row is None:
+        return None
+    first = _first(row["event_type"], row["fingerprint"])
+    return Admitted(str(row["event_id"]), AdmissionVerdict.STORED, first=first)
+
+
+def _first(event_type: str, fingerprint: bytes | None) -> First | None:
+    return First(event_type, fingerprint) if fingerprint is not None else None
 
 
 def _columns(claims: list[Claim]) -> tuple[list[Any], ...]:
@@ -130,7 +166,8 @@ def _columns(claims: list[Claim]) -> tuple[list[Any], ...]:
         [claim.first.event_type if claim.first is not None else None for claim in claims],
         [claim.first.fingerprint if claim.first is not None else None for claim in claims],
         [claim.ttl_s if claim.key else KEYLESS_TTL_S for claim in claims],
-        [claim.scope for claim in claims],
+        ["" if claim.scope.startswith(KEY_SCOPE) else claim.scope for claim in claims],
         [claim.cost for claim in claims],
         [claim.scheduled for claim in claims],
+        [KEY_SCOPE + claim.key_id if claim.key_id else "" for claim in claims],
     )

@@ -13,6 +13,7 @@ from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.ingest.keys.api_key import ApiKey, api_key_of, digest_of
 from services.ingest.keys.store import KeyStore
+from services.ingest.ports import MAX_PAYLOAD_BYTES
 from services.ingest.tenants.secrets import SealedSecret
 from services.ingest.tenants.store import TenantStore
 
@@ -32,6 +33,7 @@ class _Tenant(msgspec.Struct):
     name: str
     active: bool
     webhook_secrets: tuple[SealedSecret, ...] = ()
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
 
 
 _decode = msgspec.json.Decoder(_Tenant).decode
@@ -46,6 +48,7 @@ class Identity:
     account_id: str
     webhook_secrets: tuple[SealedSecret, ...]
     key: ApiKey
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
 
 
 class Authenticator:
@@ -72,9 +75,10 @@ class Authenticator:
             self._look_up, BatchLimits(items=_MAX_KEYS, waiting=_MAX_WAITING), BatchTiming(interval_s=_PACE_S)
         )
 
-    async def identify(self, api_key: str) -> Identity:
+    async def identify(self, api_key: str, *, disabled_too: bool = False) -> Identity:
         """Return the key's tenant.
 
+        disabled_too: the caller looks at Identity.key.disabled; else a disabled key is refused as an unknown one is.
         Raises UNAUTHENTICATED, in the same words for unknown, revoked and expired keys and inactive tenants;
         UNAVAILABLE for a key that memory does not know while PostgreSQL is away; OVERLOADED while too many wait.
         """
@@ -87,9 +91,11 @@ class Authenticator:
             raise ClarionError(
                 Code.UNAVAILABLE, "Keys cannot be checked at the moment; try again.", retry_after=1
             ) from error
-        if key is None or tenant is None or not tenant.active:
+        if key is None or tenant is None or not tenant.active or (key.disabled and not disabled_too):
             raise refusal()
-        return Identity(tenant.id, tenant.name, tenant.account_id, tenant.webhook_secrets, key)
+        return Identity(
+            tenant.id, tenant.name, tenant.account_id, tenant.webhook_secrets, key, tenant.max_payload_bytes
+        )
 
     def open_secrets(self, identity: Identity) -> list[str]:
         """Return the webhook secrets that are valid now.

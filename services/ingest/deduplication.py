@@ -21,9 +21,13 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
-def caller_key(tenant_id: str, key: str, scope: str = "") -> bytes:
-    """Return the key for a key that the caller gave. Equal keys of different scopes are different."""
-    return _digest(b"key", tenant_id.encode(), key.encode(), *_in(scope))
+def caller_key(tenant_id: str, key: str, scope: str = "", *, endpoint_id: str = "") -> bytes:
+    """Return the key for a key that the caller gave. Equal keys of different scopes, or endpoints, are different.
+
+    endpoint_id: the one that the event is for; empty: it names none.
+    """
+    named = (b"endpoint", endpoint_id.encode()) if endpoint_id else ()
+    return _digest(b"key", tenant_id.encode(), key.encode(), *_in(scope), *named)
 
 
 def content_key(event: event_pb2.Event, scope: str = "") -> bytes:
@@ -54,6 +58,9 @@ def content(event: event_pb2.Event) -> tuple[bytes, ...]:
         further += (b"scope", event.scope.encode())
     if event.due_at_us:
         further += (b"due", str(event.due_at_us).encode())
+    if event.metadata:
+        pairs = [text.encode() for pair in sorted(event.metadata.items()) for text in pair]
+        further += (b"metadata", _digest(*pairs))
     return parts + _further(further) if further else parts
 
 
@@ -79,6 +86,10 @@ def _people(event: event_pb2.Event, extra: bytes, variables: bytes) -> list[byte
         parts += (b"timezone", recipient.timezone.encode())
     if event.audience:
         parts += (b"audience", *_targets(event.audience), b"exclusions", *_targets(event.exclusions))
+    if event.HasField("endpoints"):
+        # Who subscribes is not what the caller sent.
+        named = event.endpoints.endpoint_ids[:] if event.endpoints.is_named else []
+        parts += (b"endpoints", _digest(*[endpoint_id.encode() for endpoint_id in named]))
     return parts
 
 

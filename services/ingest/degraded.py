@@ -39,7 +39,7 @@ class OutageLimits:
         """Count one event, or return the limit that refuses it: of several, the one that ends last."""
         settings = self._settings_of(claim.tenant_id)
         now = self._now()
-        rates = [rate for rate in settings.all_rates() if rate.scope in ("", claim.scope)]
+        rates = [rate for rate in (*settings.all_rates(), *settings.key_rates) if rate.counts(claim)]
         windows = [self._window(claim.tenant_id, rate) for rate in rates]
         refusing = [
             window.reached(rate, claim.cost, now)

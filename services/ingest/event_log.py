@@ -26,17 +26,19 @@ class JetStreamEventLog:
         self._publisher = jetstream.StreamPublisher(connection, max_waiting=10_000)
         self._manager = connection.jetstream(timeout=2)
 
-    async def append(self, event: event_pb2.Event) -> Appended:
+    async def append(self, event: event_pb2.Event, *, within: float | None = None) -> Appended:
         """Return when the event is on disk; for a duplicate, return the event that was stored first.
 
         Raises UNAVAILABLE or OVERLOADED; even then the event may be on disk, and a repeat of the call finds it.
+        within, and TIMEOUT: see ports.EventLog.
         """
         stored = await self._publisher.publish(
             jetstream.Outgoing(
                 topology.event_subject(event.tenant_id),
                 event.SerializeToString(),
                 msg_id=_message_id(event),
-            )
+            ),
+            within=within,
         )
         if not stored.duplicate:
             return Appended(event.id)

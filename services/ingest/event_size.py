@@ -7,9 +7,9 @@ from services.ingest.pressure import LEAST_SHARE
 
 # Ids, times and the deduplication key, which are stored beside what the caller sent and the tenant.
 _ENVELOPE = 160
-# Each recipient gets one delivery for each channel, each with up to so many bytes of the body: see
+# Each recipient gets one delivery for each channel that reaches people, each with up to so many bytes of the body: see
 # router.messages.MAX_INLINE_BODY.
-_CHANNELS = len(channels.BY_NUMBER)
+_CHANNELS = len(channels.FOR_PEOPLE)
 _MAX_INLINE = 4096
 # Groups, and everybody, are read in pages of so many recipients. One page of an event is under way at a time.
 _PAGE = 500
@@ -20,9 +20,13 @@ _MOST = int(LEAST_MAX_BYTES * LEAST_SHARE)
 def size_in_streams(event: event_pb2.Event) -> int:
     """Return the most bytes that the streams hold of an event at a time: the event, and its deliveries with bodies.
 
+    Of an event that is for endpoints alone these are known.
     All groups of an audience count as one page. No event counts more than 2 MiB.
     """
     size = event.ByteSize() + _ENVELOPE
+    if event.HasField("endpoints"):
+        endpoints = event.endpoints
+        return min(size + len(endpoints.endpoint_ids) * min(size - endpoints.ByteSize(), _MAX_INLINE), _MOST)
     if not event.audience:
         return size + _CHANNELS * min(size, _MAX_INLINE)
     named = [target.ByteSize() for target in event.audience if not _is_paged(target)]

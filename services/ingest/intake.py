@@ -8,7 +8,7 @@ from services.domain.earlier_events import locale_of
 
 
 def event_of(tenant_id: str, new: ingest_pb2.NewEvent) -> event_pb2.Event:
-    """Return the event for a NewEvent that is valid, without id, time, deduplication key and weight.
+    """Return the event for a NewEvent that is valid, without id, time, deduplication key, weight and subscribers.
 
     An audience of one person whom the caller describes becomes the only recipient. A caller that names this recipient
     in the field of that name may give the locale in payload_extra or variables, as earlier versions read it there.
@@ -29,6 +29,10 @@ def event_of(tenant_id: str, new: ingest_pb2.NewEvent) -> event_pb2.Event:
         _set_locale(recipient, recipient.locale or locale_of(event.payload_extra, event.variables))
     elif new.audience:
         _set_audience(event, new)
+    elif new.HasField("to_endpoints"):
+        _set_endpoints(event.endpoints, new.to_endpoints)
+    for name, value in new.metadata.items():
+        event.metadata[name] = value
     if new.scope:
         event.scope = new.scope
     if new.due_at_us:
@@ -49,6 +53,14 @@ def _set_audience(event: event_pb2.Event, new: ingest_pb2.NewEvent) -> None:
     for target in event.audience:
         if target.HasField("recipient"):
             _set_locale(target.recipient, target.recipient.locale)
+
+
+def _set_endpoints(endpoints: event_pb2.EndpointSet, to: ingest_pb2.ToEndpoints) -> None:
+    """Set the endpoint that is named; subscribers are added later, and there may be none."""
+    endpoints.SetInParent()
+    if to.HasField("endpoint_id"):
+        endpoints.endpoint_ids.append(to.endpoint_id)
+        endpoints.is_named = True
 
 
 def _set_locale(recipient: event_pb2.Recipient, locale: str) -> None:

@@ -5,7 +5,7 @@ from nats.aio.client import Client
 
 from clarion.ingest.v1 import privacy_pb2_grpc, replays_pb2_grpc
 from runtime.configuration import ConfigurationOutbox
-from runtime.grpc import GrpcServer
+from runtime.grpc import Caller, GrpcServer, channel
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
 from services.ingest.janitor import Janitor
@@ -17,6 +17,8 @@ from services.ingest.privacy.store import LedgerPrivacyStore
 from services.ingest.replays import servicer as replays
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
+from services.ingest.replays.subscriptions import RouterSubscriptions
+from services.ingest.retries.publisher import DeliveryPublisher
 from services.ingest.settings import Settings
 
 
@@ -39,7 +41,7 @@ def add_services(
     process.start(keeper.run(), name="retention")
     process.start(Clearing(durable, connection, janitor.spent).run(), name="clearing")
     store, publisher = ReplayStore(durable, fast), ReplayPublisher(connection)
-    runner = ReplayRunner(store, publisher)
+    runner = ReplayRunner(store, publisher, DeliveryPublisher(connection))
     process.start(runner.run(), name="replays")
     server.add(
         privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
@@ -48,6 +50,14 @@ def add_services(
     )
     server.add(
         replays_pb2_grpc.add_ReplayServiceServicer_to_server,
-        replays.ReplayServicer(store, publisher, runner),
+        replays.ReplayServicer(store, publisher, runner, _subscriptions(process, settings)),
         replays.NAME,
     )
+
+
+def _subscriptions(process: Process, settings: Settings) -> RouterSubscriptions | None:
+    if not settings.router_address:
+        return None
+    router = channel(settings.router_address)
+    process.on_close(router.close)
+    return RouterSubscriptions(router, Caller(settings.service_token.reveal()))

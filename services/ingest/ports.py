@@ -15,6 +15,10 @@ KEYLESS_TTL_S = 3600
 DEFAULT_MAX_UNFINISHED = 100_000
 DEFAULT_MAX_SCHEDULED = 100_000
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
+# The largest max_payload_bytes, which is the default, and the least.
+MAX_PAYLOAD_BYTES = 256 * 1024
+LEAST_PAYLOAD_BYTES = 1024
+DEFAULT_MAX_PARKED = 100_000
 # The largest event must fit even while a crowded stream leaves each tenant a sixteenth of its budget.
 LEAST_MAX_BYTES = 32 * 1024 * 1024
 
@@ -46,13 +50,26 @@ class LimitKind(Enum):
     SCHEDULED = 5
 
 
+# What the scope of a key's rate begins with; the key's id follows. No scope that a tenant's rate may have begins so.
+KEY_SCOPE = "\x01"
+
+
 class Rate(msgspec.Struct, frozen=True):
-    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+    """A limit of events per window.
+
+    scope: only events of this scope count; empty: all of the tenant. Of a key's rate: KEY_SCOPE and the key's id.
+    """
 
     window_s: int
     bound: int
     kind: LimitKind = LimitKind.SLIDING
     scope: str = ""
+
+    def counts(self, claim: "Claim") -> bool:
+        """Return whether an event counts."""
+        if self.scope.startswith(KEY_SCOPE):
+            return self.scope[1:] == claim.key_id
+        return self.scope in ("", claim.scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +112,7 @@ class Claim(msgspec.Struct, frozen=True):
     key: of its duplicates; empty: it has none. size: bytes of the tenant's budget (event_size.py). first: stored for
     the key's repeats. ttl_s: how long the key is remembered, seconds. cost: what it takes of each rate, at least 1.
     scheduled: it waits for its time, and counts against another quota meanwhile. scope: rates of this scope count it,
-    besides those of the whole tenant.
+    besides those of the whole tenant. key_id: of the caller's API key, whose rates count it, too.
     """
 
     tenant_id: str
@@ -107,6 +124,7 @@ class Claim(msgspec.Struct, frozen=True):
     cost: int = 1
     scheduled: bool = False
     scope: str = ""
+    key_id: str = ""
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -138,6 +156,12 @@ class Admission(Protocol):
     ) -> None:
         """Correct a claim: the event stored under the key is another one, or has another body. Never raises."""
 
+    async def known(self, tenant_id: str, key_hash: bytes) -> Admitted | None:
+        """Return what admit() answers for a key of a STORED event; None: it is no such key, or the database is away.
+
+        Claims nothing.
+        """
+
     async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """Return an event as it was accepted; None: it was erased, or the database is away."""
 
@@ -168,9 +192,12 @@ class TenantSettings(msgspec.Struct, frozen=True):
     max_scheduled_events: int = DEFAULT_MAX_SCHEDULED
     # Besides the minute's and the day's.
     rates: tuple[Rate, ...] = ()
+    # Of the tenant's keys.
+    key_rates: tuple[Rate, ...] = ()
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
 
     def all_rates(self) -> list[Rate]:
-        """Return the minute's, the day's and the others."""
+        """Return the minute's, the day's and the others, without those of keys."""
         classical = [
             Rate(window_s, bound, kind)
             for (window_s, kind), bound in ((MINUTE, self.rate_limit_per_minute), (DAY, self.daily_cap))
@@ -184,6 +211,9 @@ class TenantSettingsSource(Protocol):
 
     async def settings(self, tenant_id: str) -> TenantSettings:
         """Return a tenant's settings; the defaults if they cannot be read. Never raises."""
+
+    def cached_or_default(self, tenant_id: str) -> TenantSettings:
+        """Return what is known of a tenant's settings here, without asking anybody; else the defaults."""
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -199,5 +229,9 @@ class Appended(msgspec.Struct, frozen=True):
 class EventLog(Protocol):
     """The stream EVENTS."""
 
-    async def append(self, event: event_pb2.Event) -> Appended:
-        """Return when the event is on disk. Raises UNAVAILABLE or OVERLOADED."""
+    async def append(self, event: event_pb2.Event, *, within: float | None = None) -> Appended:
+        """Return when the event is on disk. Raises UNAVAILABLE or OVERLOADED.
+
+        within: seconds after which TIMEOUT is raised, if nothing was sent to the broker; then nothing ever is. Once
+        something was sent its result comes, however late.
+        """

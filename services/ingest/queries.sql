@@ -4,8 +4,14 @@
 SELECT ordinal, event_id, verdict, first_type, first_fingerprint, reached, limits
 FROM ingest.admit(
     $1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7::integer[], $8::text[],
-    $9::integer[], $10::boolean[], $11
+    $9::integer[], $10::boolean[], $11::text[], $12
 )
+
+-- name: known
+SELECT m.tenant_id, m.key_hash, m.event_id, m.event_type, m.fingerprint
+FROM (SELECT DISTINCT k.tenant_id, k.key_hash FROM unnest($1::uuid[], $2::bytea[]) AS k (tenant_id, key_hash)) AS asked
+JOIN ingest.admission m ON m.tenant_id = asked.tenant_id AND m.key_hash = asked.key_hash
+WHERE m.stored AND ingest.key_expiry(m.created_at, m.expires_at) > ingest.clock()
 
 -- The broker knew the key and admission did not, because the row was lost or never written: the first event is another
 -- one. Or it is the same event with another body than the row says.
@@ -83,7 +89,9 @@ WITH truth AS (
         SELECT e.tenant_id, e.size, e.due_at IS NOT NULL AND e.routed_at IS NULL AS waits
         FROM ingest.events e
         -- Not rows of which there is nothing but a note or that they were canceled: there may be no such event.
-        WHERE e.finished_at IS NULL AND (e.accepted_at IS NOT NULL OR e.routed_at IS NOT NULL)
+        -- Nor released ones, which count no more.
+        WHERE e.finished_at IS NULL AND e.is_released IS NOT TRUE
+            AND (e.accepted_at IS NOT NULL OR e.routed_at IS NOT NULL)
         UNION ALL
         SELECT m.tenant_id, m.size, m.scheduled FROM ingest.admission m
         WHERE NOT m.stored AND m.created_at > now() - interval '1 minute'

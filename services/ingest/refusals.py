@@ -4,7 +4,7 @@ from typing import cast
 
 from clarion.common.v1 import error_pb2
 from runtime.errors import ClarionError, Code
-from services.ingest.ports import LimitKind, LimitState, Reached
+from services.ingest.ports import KEY_SCOPE, LimitKind, LimitState, Reached
 
 # Retry-After for a tenant whose quota of unfinished events is used up, seconds.
 QUOTA_RETRY_AFTER_S = 5
@@ -17,7 +17,8 @@ def refusal(reached: Reached | None) -> ClarionError:
     told = reached or Reached(LimitKind.UNFINISHED)
     limit = error_pb2.LimitState(
         kind=_number(told.kind),
-        scope=told.scope,
+        scope=_scope(told.scope),
+        key_id=_key_id(told.scope),
         window_s=told.window_s,
         bound=told.bound,
         remaining=told.remaining,
@@ -31,12 +32,21 @@ def state_of(rate: LimitState) -> error_pb2.LimitState:
     """Return the state of a rate, as callers see it."""
     return error_pb2.LimitState(
         kind=_number(rate.kind),
-        scope=rate.scope,
+        scope=_scope(rate.scope),
+        key_id=_key_id(rate.scope),
         window_s=rate.window_s,
         bound=rate.bound,
         remaining=rate.remaining,
         reset_s=rate.reset_s,
     )
+
+
+def _scope(scope: str) -> str:
+    return "" if scope.startswith(KEY_SCOPE) else scope
+
+
+def _key_id(scope: str) -> str:
+    return scope.removeprefix(KEY_SCOPE) if scope.startswith(KEY_SCOPE) else ""
 
 
 def _number(kind: LimitKind) -> "error_pb2.LimitKind.ValueType":
@@ -46,7 +56,7 @@ def _number(kind: LimitKind) -> "error_pb2.LimitKind.ValueType":
 def _in_words(limit: error_pb2.LimitState) -> str:
     if limit.window_s:
         window = _WINDOWS.get(limit.window_s, f"{limit.window_s:,} seconds")
-        whose = f" of the scope {limit.scope}" if limit.scope else ""
+        whose = f" of the scope {limit.scope}" if limit.scope else " with this key" if limit.key_id else ""
         return f"Too many events{whose}: the limit is {limit.bound:,} in {window}. Send it again later."
     if limit.kind == error_pb2.LIMIT_KIND_BYTES:
         return (

@@ -11,7 +11,7 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value
 from runtime.telemetry import current_trace, labelled
 from services.domain.checks import check_id
-from services.domain.credentials import API_KEY, scope_of
+from services.domain.credentials import API_KEY, check_endpoint, scope_of
 from services.ingest import validate
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.authenticate import Authenticator, refusal
@@ -56,19 +56,23 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         if request.event.HasField("pinned"):
             raise ClarionError(Code.FORBIDDEN, "Only operators can test templates.")
         validate.check_sent(request.event, self._now)
+        check_endpoint(request.event.to_endpoints.endpoint_id, identity.key.endpoint_ids)
+        request.event.key_id = identity.key.id
         request.event.scope = scope_of(request.event.scope, identity.key.scopes)
         if request.event.dedupe.scope:  # else it is the event's
             scope_of(request.event.dedupe.scope, identity.key.scopes)
         if not request.event.trace_id:
             request.event.trace_id = current_trace()
         accepted = await self._accept(identity.tenant_id, request.event)
-        return ingest_pb2.TriggerEventResponse(
+        answer = ingest_pb2.TriggerEventResponse(
             event_id=accepted.event_id,
             duplicate=accepted.duplicate,
             event_type=accepted.event_type,
             differs=accepted.differs,
             limits=accepted.limits,
         )
+        _add_endpoints(answer, accepted)
+        return answer
 
     async def AcceptEvents(
         self, request: ingest_pb2.AcceptEventsRequest, context: Any
@@ -83,7 +87,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request: ingest_pb2.AuthenticateRequest, context: Any
     ) -> ingest_pb2.AuthenticateResponse:
         """Return the tenant of a key."""
-        identity = await self._authenticator.identify(request.api_key)
+        identity = await self._authenticator.identify(request.api_key, disabled_too=request.reads_disabled)
         return ingest_pb2.AuthenticateResponse(
             tenant_id=identity.tenant_id,
             tenant_name=identity.tenant_name,
@@ -92,16 +96,20 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             kind=identity.key.kind,
             scopes=identity.key.scopes,
             expires_at_us=identity.key.expires_at_us,
+            key_id=identity.key.id,
+            disabled=identity.key.disabled,
+            endpoint_ids=identity.key.endpoint_ids,
+            max_payload_bytes=identity.max_payload_bytes,
         )
 
     async def _result(self, item: ingest_pb2.AcceptItem) -> ingest_pb2.AcceptResult:
         try:
             check_id("tenant_id", item.tenant_id)
             with tracing.item("accept event", item.traceparent):
-                accepted = await self._accept(item.tenant_id, item.event)
+                accepted = await self._accept(item.tenant_id, item.event, item.revision)
         except ClarionError as error:
             return ingest_pb2.AcceptResult(error=error.to_proto())
-        return ingest_pb2.AcceptResult(
+        result = ingest_pb2.AcceptResult(
             accepted=ingest_pb2.Accepted(
                 event_id=accepted.event_id,
                 duplicate=accepted.duplicate,
@@ -110,10 +118,12 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                 limits=accepted.limits,
             )
         )
+        _add_endpoints(result.accepted, accepted)
+        return result
 
-    async def _accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> Accepted:
+    async def _accept(self, tenant_id: str, event: ingest_pb2.NewEvent, revision: int = 0) -> Accepted:
         try:
-            accepted = await self._acceptor.accept(tenant_id, event)
+            accepted = await self._acceptor.accept(tenant_id, event, revision=revision)
         except ClarionError as error:
             _INGESTED.labels(error.code.name.lower()).inc()
             log.info(
@@ -135,3 +145,11 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             log.warning("repeat_differs", tenant_id=tenant_id, event_id=accepted.event_id, trace_id=event.trace_id)
             self._repeats.differs(tenant_id, accepted.event_id, event.event_type)
         return accepted
+
+
+def _add_endpoints(answer: ingest_pb2.Accepted | ingest_pb2.TriggerEventResponse, accepted: Accepted) -> None:
+    """Tell what is sent to endpoints, and what is not."""
+    for endpoint_id, delivery_id in accepted.deliveries:
+        answer.deliveries.add(endpoint_id=endpoint_id, delivery_id=delivery_id)
+    for failure in accepted.failures:
+        answer.failures.add(endpoint_id=failure.endpoint_id, reason=failure.reason, detail=failure.detail)

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from runtime.service import ProcessSettings
-from runtime.settings import Secret
+from runtime.settings import Secret, Servers
 
 
 class Settings(ProcessSettings, frozen=True, kw_only=True):
@@ -13,6 +13,9 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
+    # The router, which stores endpoints. Empty: an endpoint that is not in this process's copy is not asked for, and no
+    # replay sends an endpoint what it has missed.
+    router_address: Servers = ""
     # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
     encryption_keys: Secret
     # Makes the digests of erased people; at least 32 bytes. With another key no erasure is found.

@@ -37,7 +37,7 @@ class TenantSettingsCache:
         return known if known is not None else await self._ask(tenant_id)
 
     def cached_or_default(self, tenant_id: str) -> TenantSettings:
-        """Return the copy's settings, or the defaults. Does not ask PostgreSQL."""
+        """See ports.TenantSettingsSource."""
         return self._from_copy(tenant_id) or _DEFAULTS
 
     def _from_copy(self, tenant_id: str) -> TenantSettings | None:

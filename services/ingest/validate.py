@@ -9,12 +9,14 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from runtime import clock
 from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
 from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.domain import channels, locales
 from services.domain.audience import MAX_TARGETS
+from services.domain.endpoints import MAX_METADATA
 from services.domain.time_zones import is_time_zone
 from services.domain.topology import DUPLICATE_WINDOW_S
-from services.ingest.ports import DAY_S
+from services.ingest.ports import DAY_S, MAX_PAYLOAD_BYTES, TenantSettings
 
 # As a caller sends it: the HTTP edge has the same bound for bodies.
 MAX_SENT_BYTES = 256 * 1024
@@ -46,6 +48,17 @@ def check(event: ingest_pb2.NewEvent, now: clock.Clock) -> None:
     _refuse(_faults(event, now))
 
 
+def check_payload(event: ingest_pb2.NewEvent, settings: TenantSettings) -> None:
+    """Raise INVALID, naming variables, if an event carries more than its tenant may send."""
+    most = settings.max_payload_bytes
+    if most >= MAX_PAYLOAD_BYTES and not event.HasField("to_endpoints"):
+        # The largest bound is that of what callers send, which their edge checks: written again it may be longer. What
+        # goes to endpoints is kept as it was sent.
+        return
+    if len(event.variables) + len(event.payload_extra) > most:
+        _refuse([("variables", f"must have at most {most:,} bytes, as many as this tenant may send")])
+
+
 def check_sent(event: ingest_pb2.NewEvent, now: clock.Clock) -> None:
     """Check an event of a caller with an API key, and rewrite its JSON parts in compact form, keys in their order.
 
@@ -64,6 +77,14 @@ def _faults(event: ingest_pb2.NewEvent, now: clock.Clock, *, needs_target: bool 
     _text(faults, "event_type", event.event_type, required=True)
     _text(faults, "caller_event_id", event.caller_event_id)
     _people(faults, event, needs_target=needs_target)
+    if event.HasField("to_endpoints"):
+        _endpoints(faults, event)
+    if event.metadata:
+        _metadata(faults, event)
+    if event.key_id and not is_uuid(event.key_id):
+        faults.append(("key_id", "must be a UUID in lower case"))
+    if event.answer_by_us < 0:
+        faults.append(("answer_by_us", "must not be negative"))
     _text(faults, "idempotency_key", event.idempotency_key)
     _text(faults, "trace_id", event.trace_id)
     if not _CHANNELS.issuperset(event.channels[:]):
@@ -83,7 +104,7 @@ def _faults(event: ingest_pb2.NewEvent, now: clock.Clock, *, needs_target: bool 
 def _people(faults: Faults, event: ingest_pb2.NewEvent, *, needs_target: bool) -> None:
     if event.HasField("recipient"):
         _recipient(faults, "recipient.", event.recipient, needs_id=True)
-    elif needs_target and not event.audience:
+    elif needs_target and not event.audience and not event.HasField("to_endpoints"):
         faults.append(("recipient.user_id", "is required, unless there is an audience"))
     if event.audience:
         _audience(faults, event)
@@ -132,6 +153,26 @@ def _exclusions(faults: Faults, event: ingest_pb2.NewEvent) -> None:
             _text(faults, f"exclusions[{position}].{kind}", getattr(target, kind), required=True)
         else:
             faults.append((f"exclusions[{position}]", "must have a recipient_id or a group"))
+
+
+def _endpoints(faults: Faults, event: ingest_pb2.NewEvent) -> None:
+    if event.HasField("recipient") or event.audience:
+        faults.append(("to_endpoints", "cannot be combined with recipient or audience: send two events"))
+    if event.channels:
+        faults.append(("channels", "must be empty for an event to endpoints"))
+    kind = event.to_endpoints.WhichOneof("to")
+    if kind is None:
+        faults.append(("to_endpoints", "must have an endpoint_id or subscribers"))
+    elif kind == "endpoint_id" and not is_uuid(event.to_endpoints.endpoint_id):
+        faults.append(("to_endpoints.endpoint_id", "must be a UUID in lower case"))
+
+
+def _metadata(faults: Faults, event: ingest_pb2.NewEvent) -> None:
+    if len(event.metadata) > MAX_METADATA:
+        faults.append(("metadata", f"must have at most {MAX_METADATA} entries"))
+    for name, value in sorted(event.metadata.items())[:MAX_METADATA]:
+        _text(faults, "metadata", name, required=True)
+        _text(faults, f"metadata.{name[:MAX_NAME]}", value)
 
 
 def _due(faults: Faults, due_at_us: int, now_us: int) -> None:

@@ -5,7 +5,7 @@ from prometheus_client import Counter, Histogram
 from services.domain import channels
 from services.render.render import Rendered
 
-_NAMES = {0: "unknown"} | {int(number): name for number, name in channels.NAMES.items()}
+_NAMES = {0: "unknown"} | {int(number): channels.NAMES[number] for number in channels.FOR_PEOPLE}
 
 _renders = Counter("clarion_render_items", "Items rendered, by channel and outcome.", ["channel", "outcome"])
 _seconds = Histogram(

@@ -229,8 +229,8 @@ def is_sent(tenant_id: str, event_type: str) -> bool:
 def content_faults(new: NewTemplate) -> list[Fault]:
     """Return the faults that are found without compiling the template."""
     found = []
-    if new.channel not in channels.BY_NUMBER:
-        found.append(Fault("channel", 0, f"must be one of {', '.join(channels.BY_PUBLIC_NAME)}"))
+    if new.channel not in channels.FOR_PEOPLE:
+        found.append(Fault("channel", 0, f"must be one of {', '.join(channels.PUBLIC_NAMES_FOR_PEOPLE)}"))
     if not new.body.strip():
         found.append(Fault("body", 0, "must not be empty"))
     if len(new.body.encode()) > MAX_BODY_BYTES:

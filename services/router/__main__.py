@@ -1,12 +1,14 @@
 """Starts the router: ``python -m services.router``."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
 from nats.aio.client import Client
 
 from clarion.router.v1 import (
+    catalogs_pb2_grpc,
+    endpoints_pb2_grpc,
+    portal_pb2_grpc,
     privacy_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
@@ -15,8 +17,13 @@ from clarion.router.v1 import (
 )
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
+from runtime.database_clock import DatabaseClock
+from runtime.egress import EgressGuard
+from runtime.encryption import Vault
+from runtime.errors import ClarionError, Code
 from runtime.parts import OwnParts
 from runtime.service import Process, run
+from services.delivery.bodies import Bodies
 from services.domain import erasures, pseudonym_keys, topology
 from services.domain.broker_health import report_broker
 from services.domain.cancellations import Cancellations
@@ -27,15 +34,26 @@ from services.domain.suppression_list import SuppressionList
 from services.domain.trace import TraceWriter
 from services.router import configuration_sources, policies
 from services.router.catalog import OWNERS, PREFIXES, Catalog
+from services.router.catalogs.applications.store import ApplicationStore
+from services.router.catalogs.environments.store import EnvironmentStore
+from services.router.catalogs.event_types.store import EventTypeStore
+from services.router.catalogs.servicer import CATALOG_SERVICE, CatalogServicer, CatalogStores
 from services.router.consumer import RouterConsumer
+from services.router.egress import webhook_guard
+from services.router.endpoints.servicer import ENDPOINT_SERVICE, EndpointServicer
+from services.router.endpoints.store import EndpointStore
+from services.router.endpoints.subscriptions.store import SubscriptionStore
+from services.router.endpoints.writing import TenantWrites
+from services.router.filtering import Filtering
 from services.router.groups.store import GroupStore
 from services.router.owners import ConfigurationOwners
-from services.router.planner import CatalogPlanner
-from services.router.policies import Erased, Policy
+from services.router.planner import CatalogPlanner, EventPlanner
+from services.router.policies import Erased, Policies
+from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
+from services.router.portal.store import PortalStore
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
-from services.router.runs.database_clock import DatabaseClock
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs
@@ -50,6 +68,8 @@ from services.router.suppressions.unkeyed_digests import unkeyed_digests
 
 # Suppressions and recipients change rarely, and are read a page at a time; runs are worked off in batches.
 _POSTGRES_CONNECTIONS, _RUNS_POSTGRES_CONNECTIONS = 4, 6
+# Changes of endpoints have connections of their own: planning does not wait for them.
+_ENDPOINTS_POSTGRES_CONNECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +81,7 @@ class _Stores:
     groups: GroupStore
     runs: RunStore
     people_in_runs: PeopleInRuns
+    portal: PortalStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +89,14 @@ class _Configuration:
     """The copy of the configuration, and what in it speaks against sending."""
 
     watch: ConfigurationWatch
-    policies: Sequence[Policy]
+    policies: Policies
     erased: Erased
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     """Wire the service."""
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
+    vault, guard = _checked(settings)
     url = settings.postgres_url.reveal()
     pool = await postgres.connect(url, name="router", size=_POSTGRES_CONNECTIONS)
     process.on_close(pool.close)
@@ -82,6 +104,8 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     process.on_close(connection.close)
     runs_pool = await postgres.connect(url, name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
     process.on_close(runs_pool.close)
+    endpoints_pool = await postgres.connect(url, name="router", size=_ENDPOINTS_POSTGRES_CONNECTIONS)
+    process.on_close(endpoints_pool.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     known = await _configuration(process, connection, pool, outbox, keyed)
     stores = _Stores(
@@ -90,6 +114,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         GroupStore(pool),
         RunStore(runs_pool, outbox),
         PeopleInRuns(runs_pool),
+        PortalStore(pool),
     )
     process.start(stores.groups.keep_removing_deleted(), name="deleted groups")
 
@@ -103,14 +128,17 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         process.on_close(channel.close)
     own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
-    planner = CatalogPlanner(catalog, known.policies)
+    filtering = Filtering(Bodies(connection, channels["ingest"], caller, own))
+    process.on_close(filtering.close)
+    events = EventPlanner(known.policies, filtering)
+    planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
     progress = LedgerProgress(connection, channels["ingest"], caller, own)
     runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
     working = process.start(runs.run(), name="runs")
 
-    consumer = RouterConsumer(connection, catalog, known.policies, people, runs, erased=known.erased, own=own)
+    consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
@@ -125,9 +153,22 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     trace = TraceWriter(nats.StreamPublisher(connection))
     run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
+    _add_endpoint_services(server, endpoints_pool, outbox, vault, guard)
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:
+    """Return what needs more than a setting's type. Raises INVALID naming the variable that is wrong."""
+    try:
+        vault = Vault(*settings.encryption_keys.reveal().split(","))
+    except ValueError as error:
+        raise ClarionError(Code.INVALID, f"CLARION_ENCRYPTION_KEYS: {error}") from error
+    try:
+        return vault, webhook_guard(settings)
+    except ValueError as error:
+        raise ClarionError(Code.INVALID, str(error)) from error
 
 
 async def _configuration(
@@ -160,8 +201,9 @@ async def _configuration(
     await watch.complete(*OWNERS)
     await migration.ready(watch)
     await pseudonym_keys.recognise(watch, keyed, "ingest")  # which names the erased
-    ordered = policies.ordered(SuppressionList(watch.get, keyed).reason, erased.refusal_of, canceled.covers)
-    return _Configuration(watch, ordered, erased.refusal_of)
+    suppressed = SuppressionList(watch.get, keyed).reason
+    everything = policies.of_everything(suppressed, erased.refusal_of, canceled.covers)
+    return _Configuration(watch, everything, erased.refusal_of)
 
 
 def _add_services(
@@ -183,7 +225,26 @@ def _add_services(
         RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
         ROUTER_PRIVACY_SERVICE,
     )
+    server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
+
+
+def _add_endpoint_services(
+    server: grpc.GrpcServer,
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    outbox: configuration.ConfigurationOutbox,
+    vault: Vault,
+    guard: EgressGuard,
+) -> None:
+    writes = TenantWrites(pool, outbox)
+    environments = EnvironmentStore(pool, writes)
+    server.add(
+        endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
+        EndpointServicer(EndpointStore(pool, writes, environments, vault), SubscriptionStore(pool, writes), guard),
+        ENDPOINT_SERVICE,
+    )
+    stores = CatalogStores(EventTypeStore(pool, writes), environments, ApplicationStore(pool, writes))
+    server.add(catalogs_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(stores), CATALOG_SERVICE)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,28 @@
 """Compiles a tenant's configuration into definitions. Pure.
 
 A tenant's active templates of an event type are a workflow that nobody stored: a step for each channel, all at once.
+Its subscriptions are sent to beside it.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from services.domain import channels
+from services.domain import channels, endpoints
+from services.domain.endpoints import Subscriber
+from services.router import filters
 from services.router.definitions import ChannelNumber, Step, Template, Workflow
+
+
+class Subscribers(NamedTuple):
+    """The active endpoints that subscribe to an event type; filters: of those that have one, by the endpoint's id."""
+
+    subscribers: Sequence[Subscriber]
+    filters: "Mapping[str, filters.Filter]"
+
 
 # A template and its channel.
 ActiveTemplate: TypeAlias = tuple[ChannelNumber, Template]
@@ -72,6 +83,14 @@ def allowed_channels(tenant: bytes) -> frozenset[ChannelNumber]:
 def is_active(tenant: bytes) -> bool:
     """Return whether a tenant is active. tenant: a value of topology.tenant_key."""
     return _decode_tenant(tenant).active
+
+
+def subscribers(value: bytes | None) -> Subscribers:
+    """Return the endpoints that subscribe to an event type. value: of topology.subscribers_key."""
+    if value is None:
+        return Subscribers((), {})
+    found = endpoints.decode_subscribers(value)
+    return Subscribers(found, {one.endpoint_id: filters.compiled(one.filter) for one in found if one.filter})
 
 
 def provider_ids(providers: bytes | None, channel: ChannelNumber) -> list[str]:

@@ -1,8 +1,9 @@
 """The router's part of the configuration bucket. See runtime.reconcile."""
 
 from services.domain import pseudonym_keys
+from services.router.endpoints import configuration_sources as endpoints
 from services.router.runs import configuration_sources as runs
 from services.router.suppressions import configuration_sources as suppressions
 
 OWNER = "router"
-SOURCES = (suppressions.SOURCE, runs.SOURCE, pseudonym_keys.source(OWNER))
+SOURCES = (suppressions.SOURCE, runs.SOURCE, *endpoints.SOURCES, pseudonym_keys.source(OWNER))

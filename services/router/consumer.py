@@ -23,26 +23,31 @@ from runtime.retrying import RetryUntilAccepted, failure_of
 from services.domain import channels, delivery_ids, topology
 from services.domain.earlier_events import modernise
 from services.domain.trace import TraceWriter
-from services.router import messages, people
+from services.router import fan_out, messages, people
 from services.router.catalog import Catalog
 from services.router.definitions import Definition
-from services.router.plan import plan
-from services.router.policies import Erased, Policy
-from services.router.ports import NewRun, Person, Runs, StoredRecipients
+from services.router.messages import Plan
+from services.router.planner import EventPlanner
+from services.router.policies import Erased
+from services.router.ports import NewRun, Runs, StoredRecipients
 from services.router.runs import erase
 from services.router.runs.run import WAITING, first_state, has_run
 
 _MAX_HELD = 512
 # Events of one consumer that may wait for an owner that is away, while others are planned from memory.
 _MAX_ASIDE = 1024
-# Events to several recipients that are planned and not yet stored, each with up to 300 deliveries: of one tenant, and
-# of all. Others wait as events. A waiting event is in hand or aside, so their number is bounded elsewhere.
+# Events to several recipients or endpoints that are planned and not yet stored, each with up to 300 deliveries to
+# people and as many to endpoints: of one tenant, and of all. Others wait as events. A waiting event is in hand or
+# aside, so their number is bounded elsewhere.
 _PLANNED_PER_TENANT, _PLANNED = 8, 32
+# The same of events to more endpoints than that, up to services.domain.endpoints.MAX_SUBSCRIBERS.
+_MANY_ENDPOINTS = 300
+_LARGE_PER_TENANT, _LARGE = 1, 4
 _UNBOUNDED = 1_000_000
 # Bytes of the events whose runs are stored together.
 _MAX_KEPT_BYTES = 4 * 1024 * 1024
 # Deliveries that wait to be stored: more than all that are planned at a time.
-_MAX_WAITING = 40_000
+_MAX_WAITING = 60_000
 
 _ROUTED = Counter("clarion_routed_total", "Deliveries planned, by channel and decision.", ["channel", "decision"])
 
@@ -81,15 +86,14 @@ class _Unstored:
 class RouterConsumer:
     """Plans one process's share of the events. Planning an event twice is harmless: its deliveries get the same ids.
 
-    policies: see services.router.policies.ordered. erased: Erasures.refusal_of. runs: keeps the events that are
-    planned later, or page by page.
+    erased: Erasures.refusal_of. runs: keeps the events that are planned later, or page by page.
     """
 
     def __init__(
         self,
         connection: Client,
         catalog: Catalog,
-        policies: Sequence[Policy],
+        planner: EventPlanner,
         recipients: StoredRecipients,
         runs: Runs,
         *,
@@ -98,7 +102,7 @@ class RouterConsumer:
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._catalog = catalog
-        self._policies = policies
+        self._planner = planner
         self._stored_people = people.StoredPeople(recipients)
         self._runs = runs
         self._erased = erased
@@ -107,6 +111,7 @@ class RouterConsumer:
         )
         self._own = own or OwnParts()
         self._many = Gate(per_caller=_PLANNED_PER_TENANT, total=_PLANNED, waiting=_UNBOUNDED)
+        self._large = Gate(per_caller=_LARGE_PER_TENANT, total=_LARGE, waiting=_UNBOUNDED)
         self._deliveries = nats.StreamPublisher(connection, max_waiting=_MAX_WAITING)
         self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._retry_until_accepted = RetryUntilAccepted()
@@ -158,8 +163,8 @@ class RouterConsumer:
                 event = await _read(held)
                 if event is None:
                     continue
-                if (definition := self._at_hand(event)) is not None:
-                    decided.append(self._decide(held, event, definition, people.only_recipient(event)))
+                if (planned := self._planned_at_once(event, held.sequence)) is not None:
+                    decided.append(_decided(held, event, planned))
                     continue
             except Exception:  # our own fault delays this event alone; it is delivered again
                 log.exception("route_crashed", sequence=held.sequence)
@@ -170,11 +175,14 @@ class RouterConsumer:
         if decided:
             await self._conclude(decided, started)
 
-    def _at_hand(self, event: event_pb2.Event) -> Definition | None:
-        """Return the definition, from memory, of an event to its only recipient; None: it needs more than that."""
-        if event.audience or event.exclusions or event.due_at_us or event.HasField("pinned"):
+    def _planned_at_once(self, event: event_pb2.Event, sequence: int) -> Plan | None:
+        """Return the plan of an event to its only recipient and a few endpoints; None: it needs more than memory."""
+        if event.audience or event.exclusions or event.due_at_us:
             return None
-        return self._catalog.from_memory(event.tenant_id, event.event_type)
+        definition = self._catalog.at_hand(event)
+        if definition is None:
+            return None
+        return self._planner.at_once(event, definition, people.only_recipient(event), sequence=sequence)
 
     async def _handle_alone(
         self, held: pulling.Held, event: event_pb2.Event, work: Callable[[], Awaitable[None]]
@@ -191,9 +199,10 @@ class RouterConsumer:
         """Plan an event that needs an owner, stored recipients, or more room than others."""
         with held.span.current():
             definition, found = await self._own.until_answered(partial(self._facts, event), aside=held)
-        async with self._place(held, event):
+        async with self._place(held, event, definition):
             named = people.named_directly(event, found)
-            await self._conclude([self._decide(held, event, definition, named)], started)
+            planned = await self._planner.whole(event, definition, named, sequence=held.sequence)
+            await self._conclude([_decided(held, event, planned)], started)
 
     async def _facts(self, event: event_pb2.Event) -> tuple[Definition, people.Found]:
         """Return what the event means, and the stored recipients that it names. Raises PartAway."""
@@ -203,28 +212,28 @@ class RouterConsumer:
         return definition, await self._own.ask(POSTGRES, partial(self._stored_people.find, wanted))
 
     @asynccontextmanager
-    async def _place(self, held: pulling.Held, event: event_pb2.Event) -> AsyncIterator[None]:
-        """Hold the right to plan the event: of events to several recipients only some are planned at a time.
+    async def _place(self, held: pulling.Held, event: event_pb2.Event, definition: Definition) -> AsyncIterator[None]:
+        """Hold the right to plan the event: of those to several people or endpoints only some are planned at a time.
 
         Raises UNAVAILABLE after drain().
         """
+        gate = self._gate(event, definition)
         async with AsyncExitStack() as stack:
-            if len(event.audience) > 1:
+            if gate is not None:
                 held.set_aside()
                 try:
-                    await stack.enter_async_context(self._many.enter(event.tenant_id))
+                    await stack.enter_async_context(gate.enter(event.tenant_id))
                 finally:
                     held.take_back()
                 if self._stopping:  # in turn they might take minutes while the broker is away
                     raise ClarionError(Code.UNAVAILABLE, "This process is to end.")
             yield
 
-    def _decide(
-        self, held: pulling.Held, event: event_pb2.Event, definition: Definition, named: Sequence[Person]
-    ) -> _Decided:
-        sequence = messages.body_sequence(event, held.sequence)
-        planned = plan(event, definition, named, self._policies, now_us=self._now(), sequence=sequence)
-        return _Decided(held, event, planned.deliveries, messages.records(event, planned))
+    def _gate(self, event: event_pb2.Event, definition: Definition) -> Gate | None:
+        endpoints = len(fan_out.endpoint_ids(event, definition))
+        if endpoints > _MANY_ENDPOINTS:
+            return self._large
+        return self._many if endpoints > 1 or len(event.audience) > 1 else None
 
     async def _keep(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         """Hand the event to its run, which plans it later, or page by page; without who was erased meanwhile."""
@@ -316,14 +325,14 @@ class RouterConsumer:
         self._report(one, started)
 
     def _report(self, one: _Decided, started: int) -> None:
-        """Count and log what was decided: of each channel, or of an audience how many were sent and skipped."""
+        """Count and log what was decided: of each channel, or of several deliveries of one how many were sent."""
         event = one.event
         planned = [planned for record in one.records for planned in record.routed.deliveries]
         decisions = [(channels.NAMES[each.channel], each.reason or "queued") for each in planned]
         for (channel, decision), number in Counted(decisions).items():
             telemetry.labelled(_ROUTED, channel, decision).inc(number)
         shown: dict[str, Any] = dict(decisions)
-        if event.audience:
+        if event.audience or len(shown) < len(decisions):
             shown = {"queued": len(one.deliveries), "skipped": len(planned) - len(one.deliveries)}
         log.info(
             "routed",
@@ -336,6 +345,10 @@ class RouterConsumer:
             ms=(self._now() - started) / 1000,
             **shown,
         )
+
+
+def _decided(held: pulling.Held, event: event_pb2.Event, planned: Plan) -> _Decided:
+    return _Decided(held, event, planned.deliveries, messages.records(event, planned))
 
 
 def _outgoing(delivery: event_pb2.Delivery, span: tracing.Span) -> nats.Outgoing:

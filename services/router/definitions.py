@@ -1,4 +1,7 @@
-"""What an event of some type means to a tenant: the workflows that it starts, with all that planning them needs."""
+"""What an event of some type means to a tenant: the workflows that it starts and the endpoints that subscribe to it.
+
+With all that planning needs.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +10,9 @@ from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
 from services.domain import channels
+from services.domain.endpoints import Subscriber
 from services.domain.reasons import Reason
+from services.router.filters import Filter
 
 ChannelNumber: TypeAlias = event_pb2.Channel.ValueType
 
@@ -58,10 +63,11 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Definition:
-    """What an event of some type means to a tenant. workflows: empty: nothing is sent for it, for the reason in reason.
+    """What an event of some type means to a tenant. workflows: empty: people get nothing, for the reason in reason.
 
     allowed: the channels that the tenant may use; empty: all. providers: ids by channel, best first. default_locale: of
-    the tenant.
+    the tenant. subscribers: the active endpoints that subscribe to the type. filters: of those that have one, by the
+    endpoint's id.
     """
 
     workflows: Sequence[Workflow] = ()
@@ -69,8 +75,15 @@ class Definition:
     providers: Mapping[ChannelNumber, Sequence[str]] = field(default_factory=dict)
     default_locale: str = ""
     reason: Reason = Reason.NO_ACTIVE_TEMPLATE
+    subscribers: Sequence[Subscriber] = ()
+    filters: Mapping[str, Filter] = field(default_factory=dict)
 
     @cached_property
     def steps(self) -> Sequence[tuple[str, Step]]:
         """All steps, each with its workflow's id."""
         return [(workflow.id, step) for workflow in self.workflows for step in workflow.steps]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nobody and no endpoint gets anything: the tenant is unknown, or cannot be looked up."""
+        return not self.workflows and self.reason is not Reason.NO_ACTIVE_TEMPLATE

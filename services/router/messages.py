@@ -12,6 +12,8 @@ _SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
 
 # The largest body, in bytes, that each delivery carries itself; a larger one is referred to.
 MAX_INLINE_BODY = 4096
+# The most bytes of bodies that an event's deliveries to endpoints carry themselves, together.
+MAX_INLINE_BODIES = 256 * 1024
 # Planned deliveries in one record, and about how many bytes of them.
 MAX_PLANNED = 500
 MAX_PLANNED_BYTES = 256 * 1024
@@ -27,16 +29,21 @@ class Plan(NamedTuple):
     reason: str = ""
 
 
-def body_sequence(event: event_pb2.Event, sequence: int) -> int:
-    """Return the sequence by which deliveries find the event's body; 0: it is small, and each carries it."""
-    return sequence if _body_size(event) > MAX_INLINE_BODY else 0
+def body_sequence(event: event_pb2.Event, sequence: int, copies: int = 1) -> int:
+    """Return the sequence by which deliveries find the event's body; 0: it is small, and each carries it.
+
+    copies: the number of endpoints that the event goes to.
+    """
+    size = _body_size(event)
+    return sequence if size > MAX_INLINE_BODY or size * copies > MAX_INLINE_BODIES else 0
 
 
 def records(event: event_pb2.Event, plan: Plan, *, closes: bool = True, before: int = 0) -> list[trace_pb2.TraceRecord]:
     """Return the records of an event's plan, or of a part of it, without ids and times.
 
-    Each has at most MAX_PLANNED decisions and about MAX_PLANNED_BYTES. closes: no other part follows; then there is at
-    least one record, and the last one says so, with the plan's reason. before: the decisions of the parts before.
+    Each has at most MAX_PLANNED decisions and about MAX_PLANNED_BYTES; the last one has the plan's reason. closes: no
+    other part follows; then there is at least one record, and the last one says so. before: the decisions of the parts
+    before.
     """
     written = [
         trace_pb2.TraceRecord(
@@ -45,6 +52,8 @@ def records(event: event_pb2.Event, plan: Plan, *, closes: bool = True, before: 
         for part in _parts(plan.planned)
     ]
     if not closes:
+        if written:
+            written[-1].routed.reason = plan.reason
         return written
     if not written:
         written = [trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id)]
@@ -79,6 +88,17 @@ def decision(candidate: Candidate, delivery_id: str, reason: str) -> trace_pb2.P
         recipient=person.recipient if is_named else None,
         step=step.name_if_not_channels,
         destination=person.destination if is_named and not person.recipient.user_id else "",
+    )
+
+
+def endpoint_decision(endpoint_id: str, delivery_id: str, reason: str) -> trace_pb2.PlannedDelivery:
+    """Return what was decided about an endpoint. reason: for not sending; empty: it is sent."""
+    return trace_pb2.PlannedDelivery(
+        delivery_id=delivery_id,
+        channel=event_pb2.CHANNEL_WEBHOOK,
+        status=_SKIPPED if reason else _QUEUED,
+        reason=reason,
+        endpoint_id=endpoint_id,
     )
 
 
@@ -119,6 +139,25 @@ def delivery(
         written.subscribed = True
     if candidate.step.name_if_not_channels:
         written.step = candidate.step.name_if_not_channels
+    return written
+
+
+def common_to_endpoints(event: event_pb2.Event, now_us: int, sequence: int) -> event_pb2.Delivery:
+    """Return what all deliveries of an event to endpoints have in common: of its body what is sent. See common()."""
+    shared = common(event, now_us, sequence)
+    shared.payload_extra = b""
+    shared.channel = event_pb2.CHANNEL_WEBHOOK
+    if event.recipient.user_id:
+        shared.webhook.user_id = event.recipient.user_id
+    return shared
+
+
+def endpoint_delivery(shared: event_pb2.Delivery, endpoint_id: str, delivery_id: str) -> event_pb2.Delivery:
+    """Return the message to an endpoint. shared: see common_to_endpoints()."""
+    written = event_pb2.Delivery()
+    written.CopyFrom(shared)
+    written.id = delivery_id
+    written.webhook.endpoint_id = endpoint_id
     return written
 
 

@@ -7,9 +7,9 @@ from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.grpc import Caller
 from runtime.parts import INGEST, RENDER, SENDERS, OwnParts
+from runtime.single_flight import SingleFlight
 from services.router.compiler import ActiveTemplate
 from services.router.definitions import ChannelNumber, Template
-from services.router.single_flight import SingleFlight
 
 _DEADLINE_S = 5.0
 

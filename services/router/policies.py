@@ -1,15 +1,16 @@
-"""Why a step is not sent to somebody: a list of policies, one function each, asked in this order. Pure.
+"""Why a step is not sent to somebody, or an event to an endpoint. Pure.
 
-A new reason for not sending is a function here and its place in ordered(). The order decides which of several reasons
-is recorded, so an existing policy keeps its place.
+Two lists of policies, one function each, asked in this order. A new reason for not sending is a function here and its
+place in ordered() or for_endpoints(). The order decides which of several reasons is recorded, so an existing policy
+keeps its place.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from clarion.common.v1 import event_pb2
-from services.domain import addresses, channels
+from services.domain import addresses, audience, channels
 from services.domain.reasons import Reason
 from services.router.definitions import ChannelNumber, Definition, Step, Template
 from services.router.ports import Person
@@ -30,8 +31,29 @@ class Candidate:
     provider_id: str
 
 
+_WEBHOOK = event_pb2.CHANNEL_WEBHOOK
+
 # Returns the reason for not sending; empty: nothing is against it.
 Policy: TypeAlias = Callable[[Candidate], str]
+
+
+class EndpointCandidate(NamedTuple):
+    """An event that may be sent to an endpoint. is_unmatched: the filter of its subscription does not match."""
+
+    event: event_pb2.Event
+    definition: Definition
+    is_unmatched: bool
+
+
+# As Policy, for an endpoint.
+EndpointPolicy: TypeAlias = Callable[[EndpointCandidate], str]
+
+
+class Policies(NamedTuple):
+    """All policies, in their order."""
+
+    people: Sequence[Policy]
+    endpoints: Sequence[EndpointPolicy]
 
 
 class Suppression(Protocol):
@@ -58,7 +80,7 @@ class Canceled(Protocol):
 
 
 def ordered(suppression: Suppression, erased: Erased, canceled: Canceled) -> Sequence[Policy]:
-    """Return all policies in their order."""
+    """Return all policies of people in their order."""
     return (
         not_canceled(canceled),
         not_erased(erased),
@@ -73,12 +95,33 @@ def ordered(suppression: Suppression, erased: Erased, canceled: Canceled) -> Seq
     )
 
 
+def for_endpoints(erased: Erased, canceled: Canceled) -> Sequence[EndpointPolicy]:
+    """Return all policies of endpoints in their order."""
+    return (
+        event_not_canceled(canceled),
+        somebody_not_erased(erased),
+        tenant_sends_webhooks,
+        webhooks_requested,
+        filter_matches,
+    )
+
+
+def of_everything(suppression: Suppression, erased: Erased, canceled: Canceled) -> Policies:
+    """Return all policies."""
+    return Policies(ordered(suppression, erased, canceled), for_endpoints(erased, canceled))
+
+
 def refusal(candidate: Candidate, policies: Sequence[Policy]) -> str:
     """Return the first policy's reason for not sending; empty: it is sent."""
     for policy in policies:
         if reason := policy(candidate):
             return reason
     return ""
+
+
+def endpoint_refusal(candidate: EndpointCandidate, policies: Sequence[EndpointPolicy]) -> str:
+    """Return the first policy's reason for not sending; empty: it is sent."""
+    return next(filter(None, (policy(candidate) for policy in policies)), "")
 
 
 def tenant_channels(candidate: Candidate) -> str:
@@ -163,6 +206,50 @@ def not_suppressed(suppression: Suppression) -> Policy:
         )
 
     return policy
+
+
+def event_not_canceled(canceled: Canceled) -> EndpointPolicy:
+    """Nobody must have canceled the event before it was planned."""
+
+    def policy(candidate: EndpointCandidate) -> str:
+        event = candidate.event
+        return Reason.CANCELED if canceled(event.tenant_id, event.id) else ""
+
+    return policy
+
+
+def somebody_not_erased(erased: Erased) -> EndpointPolicy:
+    """If the event is for people whom it names, one of them must not have been erased since: its body is about them."""
+
+    def policy(candidate: EndpointCandidate) -> str:
+        event = candidate.event
+        reason = ""
+        for target in audience.targets(event):
+            user_id = target.recipient_id or target.recipient.user_id
+            reason = erased(event.tenant_id, user_id, event.accepted_at_us)
+            if not reason:
+                break
+        return reason
+
+    return policy
+
+
+def tenant_sends_webhooks(candidate: EndpointCandidate) -> str:
+    """The tenant must use the channel."""
+    allowed = candidate.definition.allowed
+    return Reason.TENANT_POLICY if allowed and _WEBHOOK not in allowed else ""
+
+
+def webhooks_requested(candidate: EndpointCandidate) -> str:
+    """A request that names channels must name this one, unless it names the endpoints."""
+    event = candidate.event
+    is_left_out = event.channels and not event.HasField("endpoints") and _WEBHOOK not in event.channels
+    return Reason.NOT_REQUESTED if is_left_out else ""
+
+
+def filter_matches(candidate: EndpointCandidate) -> str:
+    """The filter of the endpoint's subscription must match the event."""
+    return Reason.NOT_MATCHED if candidate.is_unmatched else ""
 
 
 def _fault(text: str, parse: Callable[[str], str], missing: Reason, malformed: Reason) -> str:

@@ -31,7 +31,7 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
             raise ClarionError(Code.INVALID, message)
         wanted = people.named_ids(event)
         found = await self._recipients.find(wanted) if wanted else {}
-        planned = await self._planner.plan(event, people.named_directly(event, found), sequence=0)
+        planned = await self._planner.explain(event, people.named_directly(event, found))
         return router_pb2.ExplainRouteResponse(route=messages.routed(planned))
 
 

@@ -8,7 +8,7 @@ import grpc.aio as grpc_aio
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
-from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
+from clarion.senders.v1 import endpoints_pb2_grpc, privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
 from services.delivery.bodies import Bodies
 from services.delivery.claims import LedgerClaims
@@ -36,14 +36,19 @@ from services.senders.servicer_privacy import NAME as PRIVACY_SERVICE
 from services.senders.servicer_privacy import SendersPrivacyServicer
 from services.senders.settings import Settings
 from services.senders.store import ProviderStore, SecretBox
+from services.senders.webhooks.directory import PublishedEndpoints
+from services.senders.webhooks.parking.book import PREFIXES as ENDPOINT_PREFIXES
+from services.senders.webhooks.parking.servicer import PARKING_SERVICE
+from services.senders.webhooks.router import RouterEndpoints
+from services.senders.webhooks.wiring import Neighbours, WebhookConfiguration, Webhooks, make_webhooks
 
-_POSTGRES_CONNECTIONS = 8
+_POSTGRES_CONNECTIONS, _ROWS_POSTGRES_CONNECTIONS = 8, 8
 _MAX_HELD = 512
 # Their keys are complete before the first delivery: tenants, retention and erasures; suppressions and canceled events.
 _OWNERS = ("ingest", "router")
 # The keys that are followed.
 _PREFIXES = (
-    *directory.PREFIXES,
+    *dict.fromkeys((*directory.PREFIXES, *ENDPOINT_PREFIXES)),
     topology.SUPPRESSIONS,
     topology.CANCELED,
     erasures.PREFIX,
@@ -55,6 +60,8 @@ _PREFIXES = (
 @dataclass(frozen=True)
 class _Connections:
     pool: postgres.Pool
+    # Of the rows of deliveries that wait.
+    rows_pool: postgres.Pool
     nats: Client
     render: grpc_aio.Channel
     ingest: grpc_aio.Channel
@@ -81,6 +88,7 @@ class _Configuration:
 
     watch: configuration.ConfigurationWatch
     directory: directory.ConfiguredDirectory
+    webhooks: WebhookConfiguration
     retention: retention.RetentionPolicies
     refusals: Sequence[Refusal]
 
@@ -97,10 +105,12 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     process.start(followed.watch.run(), name="config-watch")
     await _wait_for_configuration(followed.watch, checked)
     process.start(stores.privacy.keep_expiring(settings.outbox_keep_hours, followed.retention), name="retention")
-    _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away))
+    webhooks = _make_webhooks(settings, connections, stores, followed, checked)
+    process.on_close(webhooks.client.close)
+    _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away), webhooks)
     for drain in (stores.sandbox.drain, stores.sent.drain, sender.close):
         process.on_drain(drain)
-    server = _make_server(settings, connections, stores, followed, checked)
+    server = _make_server(settings, connections, stores, followed, checked, webhooks)
     await server.start()
     await report_broker(process, server, connections.nats, (topology.TIMERS, topology.TRACE))
     return server
@@ -109,10 +119,15 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
 async def _connect(settings: Settings, process: service.Process) -> _Connections:
     pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
     process.on_close(pool.close)
+    rows_pool = await postgres.connect(
+        settings.postgres_url.reveal(), name="senders", size=_ROWS_POSTGRES_CONNECTIONS, bitmap_scans=False
+    )
+    process.on_close(rows_pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
     process.on_close(connection.close)
     connections = _Connections(
         pool=pool,
+        rows_pool=rows_pool,
         nats=connection,
         render=grpc.channel(settings.render_address),
         ingest=grpc.channel(settings.ingest_address),
@@ -143,13 +158,20 @@ def _follow_configuration(connections: _Connections, stores: _Stores, checked: C
     policies = retention.RetentionPolicies()
     erased, canceled = erasures.Erasures(checked.pseudonyms), cancellations.Cancellations()
 
+    def get(key: str) -> bytes | None:
+        return watch.get(key)
+
+    owner = RouterEndpoints(connections.router, connections.caller)
+    webhooks = WebhookConfiguration(PublishedEndpoints(get, checked.vault, owner, stores.away))
+
     def on_change(key: str, value: bytes | None) -> None:
-        for follower in (known, policies, erased, canceled):
+        for follower in (known, webhooks, policies, erased, canceled):
             follower.on_change(key, value)
 
     watch = configuration.ConfigurationWatch(connections.nats, _PREFIXES, on_change)
     suppressed = SuppressionList(watch.get, checked.pseudonyms)
-    return _Configuration(watch, known, policies, (erased.refusal, canceled.refusal, suppressed.of_delivery))
+    refusals = (erased.refusal, canceled.refusal, suppressed.of_delivery)
+    return _Configuration(watch, known, webhooks, policies, refusals)
 
 
 async def _wait_for_configuration(watch: configuration.ConfigurationWatch, checked: CheckedSettings) -> None:
@@ -215,22 +237,53 @@ def _make_workers(
             needs=[parts.RENDER],
         )
         for channel in channels.of_service("senders")
+        if channel in channels.FOR_PEOPLE
     ]
 
 
-def _start_workers(process: service.Process, workers: list[DeliveryWorker]) -> None:
+def _make_webhooks(
+    settings: Settings, connections: _Connections, stores: _Stores, followed: _Configuration, checked: CheckedSettings
+) -> Webhooks:
+    neighbours = Neighbours(
+        connections.rows_pool, connections.nats, connections.ingest, connections.router, connections.caller
+    )
+    return make_webhooks(
+        settings,
+        neighbours,
+        stores.config_outbox,
+        followed.webhooks,
+        stores.away,
+        checked.egress,
+        checked.vault,
+        followed.refusals,
+    )
+
+
+def _start_workers(process: service.Process, workers: list[DeliveryWorker], webhooks: Webhooks) -> None:
+    workers = [*workers, webhooks.worker]
     for worker in workers:
         process.start(worker.run(), name="deliveries")
+    process.start(webhooks.clock.run(), name="database clock")
+    process.start(webhooks.notices.run(), name="endpoint notices")
+    process.start(webhooks.parking.canceled.run(), name="canceled deliveries")
+    draining = process.start(webhooks.drain.run(), name="parked deliveries")
 
     async def drain() -> None:
         """Drain all at once: one that waits for a hung mail server must not leave the other taking more."""
-        await asyncio.gather(*[worker.drain() for worker in workers])
+        await asyncio.gather(*[worker.drain() for worker in workers], webhooks.drain.drain())
+        await draining
+        await webhooks.parking.watcher.drain()
 
     process.on_drain(drain)
 
 
 def _make_server(
-    settings: Settings, connections: _Connections, stores: _Stores, followed: _Configuration, checked: CheckedSettings
+    settings: Settings,
+    connections: _Connections,
+    stores: _Stores,
+    followed: _Configuration,
+    checked: CheckedSettings,
+    webhooks: Webhooks,
 ) -> grpc.GrpcServer:
     reports = make_servicer(
         pool=connections.pool,
@@ -250,9 +303,10 @@ def _make_server(
     )
     server.add(senders_pb2_grpc.add_OutboxServiceServicer_to_server, OutboxServicer(stores.sandbox), OUTBOX_SERVICE)
     server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports, REPORT_SERVICE)
+    server.add(endpoints_pb2_grpc.add_ParkingServiceServicer_to_server, webhooks.servicer, PARKING_SERVICE)
     server.add(
         privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server,
-        SendersPrivacyServicer(stores.privacy),
+        SendersPrivacyServicer(stores.privacy, webhooks.parking.eraser),
         PRIVACY_SERVICE,
     )
     return server

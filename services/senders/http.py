@@ -10,7 +10,7 @@ from runtime import tracing
 from runtime.egress import AddressNotAllowed, EgressGuard
 from services.domain.reasons import Reason
 from services.senders.fair_semaphore import WAIT_S, FairSemaphore
-from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, NoResponse
+from services.senders.ports import ADDRESS_NOT_ALLOWED, USER_AGENT, HttpRequest, HttpResponse, NoResponse
 
 if TYPE_CHECKING:
     import aiohttp
@@ -20,8 +20,6 @@ _MAX_CONNECTIONS = 512
 # An API that hangs leaves the rest for the others.
 _MAX_PER_HOST = 128
 _KEEP_ALIVE_S = 30.0
-
-USER_AGENT = "Clarion/0.1"
 
 
 class HttpClient:

@@ -14,6 +14,8 @@ from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 
 # runtime.egress refused the address: nothing was sent, and a retry would not change that.
 ADDRESS_NOT_ALLOWED = Reason.ADDRESS_NOT_ALLOWED
+# How Clarion names itself in calls over HTTP.
+USER_AGENT = "Clarion/0.1"
 
 M_contra = TypeVar("M_contra", contravariant=True)
 S = TypeVar("S", bound=msgspec.Struct)

@@ -8,6 +8,7 @@ from clarion.senders.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.senders.privacy import Scope, SendersPrivacyStore
+from services.senders.webhooks.parking.erase import ParkedEraser
 
 NAME = "clarion.senders.v1.SendersPrivacyService"
 MAX_EVENTS = 100
@@ -19,14 +20,17 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SendersPrivacyServicer(privacy_pb2_grpc.SendersPrivacyServiceServicer):
     """See proto/clarion/senders/v1/privacy.proto."""
 
-    def __init__(self, store: SendersPrivacyStore) -> None:
+    def __init__(self, store: SendersPrivacyStore, parked: ParkedEraser) -> None:
         self._store = store
+        self._parked = parked
 
     async def EraseMessages(
         self, request: privacy_pb2.EraseMessagesRequest, _: Context
     ) -> privacy_pb2.EraseMessagesResponse:
-        """Delete what is stored of these events, or of these deliveries of them."""
-        messages, records = await self._store.erase(_scope(request))
+        """Delete what is stored of these events, or of these deliveries of them, and end those that wait."""
+        scope = _scope(request)
+        await self._parked.erase(scope.tenant_id, scope.event_ids, scope.delivery_ids)
+        messages, records = await self._store.erase(scope)
         return privacy_pb2.EraseMessagesResponse(messages=messages, provider_records=records)
 
     async def ExportMessages(

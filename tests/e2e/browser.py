@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
-_FLAGS = (
+FLAGS = (
     "--headless",
     "--no-sandbox",  # as root there is none; the pages are our own
     "--disable-gpu",
@@ -40,7 +40,7 @@ def chromium() -> str:
 async def open_page() -> AsyncIterator[Page]:
     """Give a page of a fresh browser."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         try:
             page = await browser.new_page()
             page.set_default_timeout(30_000)

@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "CLARION_PROVIDER_URLS": ",".join(f"{kind}=http://127.0.0.1:{PROVIDER_PORT}" for kind in _KINDS),
     # The tests' own servers.
     "CLARION_EGRESS_ALLOW": "127.0.0.1:*",
+    "CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*",
 }
 
 

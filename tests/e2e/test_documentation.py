@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,31 @@ async def test_the_calls_of_a_page(client: Client, shared_stack: Running, name: 
         failing = code.replace("curl -sS", "curl -sSf")
         done = await asyncio.to_thread(documentation.shell, failing, shared_stack, **variables)
         assert done.returncode == 0, (code, done.stderr)
+
+
+async def test_a_workspace_from_nothing(shared_stack: Running) -> None:
+    """The printed lines make a tenant with a key and a token, an endpoint that subscribes, and a delivery to it."""
+    lines = "\n".join(documentation.blocks(documentation.section("docs/nahook.md", "Getting started"), "sh"))
+    done = await asyncio.to_thread(documentation.shell, lines, shared_stack)
+    assert done.returncode == 0, done.stderr
+    subscribed, rest = json.JSONDecoder().raw_decode(done.stdout)
+    assert subscribed == {"subscribed": 1}
+    told = json.loads(done.stdout[rest:])
+    assert (len(told["deliveryIds"]), told["failures"]) == (1, [])
+
+
+async def test_the_webhooks_of_a_page(client: Client, shared_stack: Running) -> None:
+    """Each call of docs/webhooks.md, one after the other, with the variables that docs/admin-api.md sets."""
+    tenant = await client.operator.create_tenant("Reader")
+    variables: dict[str, Any] = {
+        "CLARION_URL": client.http.url,
+        "CLARION_ADMIN_TOKEN": client.operator.admin_token,
+        "CLARION_TENANT_ID": tenant.id,
+    }
+    lines = "\n".join(documentation.blocks(documentation.page("docs/webhooks.md"), "sh"))
+    failing = lines.replace("curl -sS", "curl -sSf")
+    told = await asyncio.to_thread(
+        documentation.shell, failing + '\nprintf "\\n%s" "$secret"', shared_stack, **variables
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.rpartition("\n")[2].startswith("whsec_")

@@ -164,7 +164,7 @@ async def test_a_wrong_key_is_not_tried_again_until_it_is_rotated(client: Client
     assert await client.operator.must("GET", f"/providers/{resend['id']}") == changed
     nothing_to_do = {"renewed": 0, "unreadable": []}
     renewed = await client.operator.must("POST", "/encryption/renew")
-    assert renewed == {"providers": nothing_to_do, "webhook_secrets": nothing_to_do}
+    assert renewed == {"providers": nothing_to_do, "webhook_secrets": nothing_to_do, "endpoints": nothing_to_do}
 
     async def sent_by_resend() -> bool:
         return _tries(await _finished(client, tenant, 3)) == [("sent", 1, "resend", None)]

@@ -9,6 +9,7 @@ from clarion.common.v1 import event_pb2
 from runtime import clock
 from runtime.errors import ClarionError, Code
 from services.ingest.degraded import OutageLimits
+from services.ingest.endpoints.ports import OwnedEndpoint
 from services.ingest.ports import AdmissionVerdict, Admitted, Appended, Claim, First, Reached, TenantSettings
 from tests.fakes.limits import PlainLimits
 
@@ -21,11 +22,27 @@ class MemoryTenants:
 
     async def settings(self, tenant_id: str) -> TenantSettings:
         """Return what is known, or the defaults."""
-        return self.at_hand(tenant_id)
+        return self.cached_or_default(tenant_id)
 
-    def at_hand(self, tenant_id: str) -> TenantSettings:
+    def cached_or_default(self, tenant_id: str) -> TenantSettings:
         """As settings, without a wait."""
         return self.known.get(tenant_id, TenantSettings())
+
+
+@dataclass
+class MemoryEndpointOwner:
+    """Implements ports.EndpointOwner. away: it does not answer. asked: for which endpoints."""
+
+    known: dict[tuple[str, str], OwnedEndpoint] = field(default_factory=dict)
+    away: bool = False
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def endpoint(self, tenant_id: str, endpoint_id: str) -> OwnedEndpoint | None:
+        """Return what is known."""
+        self.asked.append((tenant_id, endpoint_id))
+        if self.away:
+            raise ClarionError(Code.UNAVAILABLE, "The owner does not answer.", retry_after=1)
+        return self.known.get((tenant_id, endpoint_id))
 
 
 @dataclass
@@ -84,6 +101,13 @@ class MemoryAdmission:
             row.event_id = stored
             row.first = first or row.first
 
+    async def known(self, tenant_id: str, key_hash: bytes) -> Admitted | None:
+        """Return what is kept of a stored event's key."""
+        row = None if self.away else self.rows.get((tenant_id, key_hash))
+        if row is None or not row.stored or row.expires_at <= self._now():
+            return None
+        return Admitted(row.event_id, AdmissionVerdict.STORED, first=row.first)
+
     async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """Return what the ledger has."""
         return None if self.away else self.events.get((tenant_id, event_id))
@@ -99,19 +123,27 @@ class MemoryAdmission:
 class MemoryEventLog:
     """Implements ports.EventLog. failure: raised in place of storing. loses_answers: stores, and says it is away.
 
-    gate: append waits for it.
+    has_begun: cleared: nothing is sent to the broker yet. gate: append waits for it after that.
     """
 
     def __init__(self) -> None:
         self.events: list[event_pb2.Event] = []
         self.failure: ClarionError | None = None
         self.loses_answers = False
+        self.has_begun = asyncio.Event()
+        self.has_begun.set()
         self.gate = asyncio.Event()
         self.gate.set()
         self._by_key: dict[tuple[str, bytes], event_pb2.Event] = {}
 
-    async def append(self, event: event_pb2.Event) -> Appended:
+    async def append(self, event: event_pb2.Event, *, within: float | None = None) -> Appended:
         """Store the event once per deduplication key."""
+        if not self.has_begun.is_set():
+            try:
+                async with asyncio.timeout(within):
+                    await self.has_begun.wait()
+            except TimeoutError:
+                raise ClarionError(Code.TIMEOUT, "There was no time to begin it.") from None
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure

@@ -24,7 +24,7 @@ class PlainLimits:
     def take(self, claim: Claim, settings: TenantSettings) -> Reached | tuple[LimitState, ...]:
         """Count one event and return its rates as they are then, or return what refuses it."""
         now, granted = self._now(), self._granted.setdefault(claim.tenant_id, [])
-        rates = [rate for rate in settings.all_rates() if rate.scope in ("", claim.scope)]
+        rates = [rate for rate in (*settings.all_rates(), *settings.key_rates) if rate.counts(claim)]
         refusing = [
             Reached(
                 rate.kind,
@@ -48,7 +48,7 @@ class PlainLimits:
 
 def _counting(rate: Rate, granted: list[_Granted], now: int) -> list[_Granted]:
     """Return what the window of now holds."""
-    return [one for one in granted if rate.scope in ("", one.claim.scope) and now < _leaves(rate, one)]
+    return [one for one in granted if rate.counts(one.claim) and now < _leaves(rate, one)]
 
 
 def _leaves(rate: Rate, one: _Granted) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.errors import ClarionError, Code
 from services.domain.delivery_ids import delivery_id
+from services.router import messages
 from services.router.messages import Plan
 from services.router.ports import Person
 
@@ -25,8 +26,10 @@ class MailPlanner:
     poisonous: set[str] = field(default_factory=set)
     before: Callable[[event_pb2.Event], Awaitable[None]] | None = None
 
-    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Plan:
-        """Return one entry for each person."""
+    async def plan(
+        self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int, with_endpoints: bool
+    ) -> Plan:
+        """Return one entry for each person, and for each endpoint that the event names."""
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "The owner is away.")
         if event.id in self.poisonous:
@@ -55,6 +58,11 @@ class MailPlanner:
                         template_version_id=self.version,
                     )
                 )
+        for endpoint_id in event.endpoints.endpoint_ids if with_endpoints else ():
+            id_ = delivery_id(event, event_pb2.CHANNEL_WEBHOOK, endpoint_id, step="webhook")
+            planned.append(messages.endpoint_decision(endpoint_id, id_, ""))
+            shared = messages.common_to_endpoints(event, 0, sequence)
+            deliveries.append(messages.endpoint_delivery(shared, endpoint_id, id_))
         return Plan(deliveries, planned)
 
 

@@ -39,7 +39,7 @@ class Ingest(
     async def AcceptEvents(self, request: ingest_pb2.AcceptEventsRequest, _: Any) -> ingest_pb2.AcceptEventsResponse:
         """Note the events, and answer the result."""
         self.accepted += request.items
-        return ingest_pb2.AcceptEventsResponse(results=[self.result])
+        return ingest_pb2.AcceptEventsResponse(results=[self.result] * len(request.items))
 
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, _: Any) -> ledger_pb2.GetEventResponse:
         """Return the event with its tenant."""

@@ -22,3 +22,9 @@ class PatientOutbox(configuration.ConfigurationOutbox):
                 return False
             await asyncio.sleep(_PAUSE_S)
         return True
+
+    async def publish(self, key: str, deadline: float | None = None) -> int:
+        """Publish what is waiting and return the key's revision; without a deadline, try for half a minute."""
+        if deadline is not None or await self.flush():
+            return await super().publish(key, deadline or _PATIENCE_S)
+        return 0

@@ -14,7 +14,7 @@ from gateway.replies import not_json
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.domain import locales
-from services.domain.channels import BY_PUBLIC_NAME
+from services.domain.channels import PUBLIC_NAMES
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_ID_LENGTH = 255
@@ -23,6 +23,11 @@ LIMIT = Bounds(default=50, least=1, most=1_000)
 OFFSET = Bounds(default=0, least=0, most=10_000)
 # Invalid addresses are accepted, and later skipped with that reason. Longer texts are refused.
 MAX_ADDRESS_LENGTH = 1024
+
+# The channels that a request may name, as the published API spells them.
+CHANNELS = {
+    PUBLIC_NAMES[number]: number for number in (event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH)
+}
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PAYLOAD_KEYS = ("userId", "recipientEmail", "recipientPhone")
@@ -156,10 +161,10 @@ def _channels(value: Any, faults: Faults) -> "list[event_pb2.Channel.ValueType]"
         return []
     channels: dict[event_pb2.Channel.ValueType, None] = {}
     for position, name in enumerate(value):
-        if isinstance(name, str) and name in BY_PUBLIC_NAME:
-            channels[BY_PUBLIC_NAME[name]] = None
+        if isinstance(name, str) and name in CHANNELS:
+            channels[CHANNELS[name]] = None
         else:
-            faults.append((f"channels[{position}]", "must be one of EMAIL, SMS, PUSH"))
+            faults.append((f"channels[{position}]", f"must be one of {', '.join(CHANNELS)}"))
             break
     return sorted(channels)
 

@@ -26,6 +26,8 @@ _ANSWERS: dict[Code, tuple[int, str]] = {
     # The contract says 500 when the broker or the database is down.
     Code.UNAVAILABLE: (500, "Internal Server Error"),
     Code.INTERNAL: (500, "Internal Server Error"),
+    # Its calls give no time, so this does not happen.
+    Code.TIMEOUT: (500, "Internal Server Error"),
 }
 _BODY_ERRORS = {408: "Request Timeout", 413: "Payload Too Large", 415: "Unsupported Media Type"}
 # The dialect's names for the fields of our own messages.

@@ -24,7 +24,7 @@ from runtime.errors import ClarionError, Code
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 NOT_FOUND = "Notification not found or access denied."
-SCOPED = "This key can only send events of its scopes. Use a key without scopes for inboxes and realtime tokens."
+SCOPED = "This key can only send events. Use a key without scopes and endpoints for inboxes and realtime tokens."
 
 
 class InboxRoutes:
@@ -112,7 +112,7 @@ class InboxRoutes:
         """Return the tenant of a key. Raises UNAUTHENTICATED, and FORBIDDEN if it can only send events."""
         tenant = await self._authenticator.tenant(request, key)
         request[TENANT_ID] = tenant.id
-        if tenant.scopes:
+        if tenant.scopes or tenant.endpoint_ids:
             raise ClarionError(Code.FORBIDDEN, SCOPED)
         return tenant
 

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.dialects.orqestra.bodies import LIMIT, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, OFFSET
+from gateway.dialects.orqestra.bodies import CHANNELS, LIMIT, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, OFFSET
 from gateway.dialects.orqestra.credentials import API_KEY_HEADER
 from gateway.dialects.orqestra.signature import HEADER as SIGNATURE_HEADER
 from gateway.openapi.operations import BODY_FAULTS, RETRY_AFTER, DialectArea, Operation, Parameter, ResponseSpec
-from gateway.openapi.values import NO_NUL, Channel, OpenShape, RetryAfter, Shape, Time
+from gateway.openapi.values import NO_NUL, OpenShape, RetryAfter, Shape, Time
 
 _TAG = "Orqestra"
 _TENANT_KEY = "tenantKey"
@@ -17,6 +17,7 @@ _INBOX = "/api/v1/notifications/{tenant_id}/{user_id}"
 
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_NUL)]
 _Email = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, examples=["ada@example.com"])]
+_Channel = Annotated[str, Meta(extra_json_schema={"enum": list(CHANNELS)})]
 _Phone = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, examples=["+254712345678"])]
 
 
@@ -34,7 +35,7 @@ class TriggerSchema(OpenShape):
     eventType: _Id  # noqa: N815
     payload: PayloadSchema
     eventId: _Id | UnsetType | None = UNSET  # noqa: N815
-    channels: list[Channel] | UnsetType | None = UNSET
+    channels: list[_Channel] | UnsetType | None = UNSET
     variables: dict[str, Any] | UnsetType | None = UNSET
 
 

@@ -12,7 +12,7 @@ from gateway.dialects.orqestra.signature import HEADER, is_signed, refusal
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply, read_json_bytes
 from runtime import telemetry
-from services.domain.credentials import scope_of
+from services.domain.credentials import check_endpoint, scope_of
 
 
 class TriggerRoutes:
@@ -36,6 +36,8 @@ class TriggerRoutes:
         event = bodies.parse_trigger(raw)
         event.idempotency_key = bodies.parse_idempotency_key(request.headers)
         event.scope = scope_of("", tenant.scopes)
+        check_endpoint("", tenant.endpoint_ids)
+        event.key_id = tenant.key_id
         event.trace_id = telemetry.current_trace()
         accepted = await self._acceptor.accept(tenant.id, event)
         request[EVENT_ID] = accepted.event_id

@@ -19,18 +19,38 @@ class EventRecipientSchema(Shape):
     phone: str | None
 
 
+class HttpHeaderSchema(Shape):
+    """A header of a response. The values of headers that may be secret are masked."""
+
+    name: str
+    value: str
+
+
+class HttpExchangeSchema(Shape):
+    """One HTTP call to an endpoint, and its answer. The values of the URL's query are masked."""
+
+    url: str
+    status: Annotated[int | None, Meta(description="null: no answer came.")]
+    headers: list[HttpHeaderSchema]
+    body: Annotated[str, Meta(description="The first 4 KiB of the answer.")]
+    is_cut: Annotated[bool, Meta(description="true: the answer had more.")]
+
+
 class DeliverySchema(Shape):
-    """One message to one recipient."""
+    """One message to one recipient or endpoint."""
 
     id: Id
     event_id: Id
     channel: Channel
     step: Annotated[str, Meta(description="The step of the workflow that sends it; usually the channel's name.")]
     recipient: Annotated[
-        EventRecipientSchema | None, Meta(description="Who gets it. null: the event's only recipient.")
+        EventRecipientSchema | None,
+        Meta(description="Who gets it. null: the event's only recipient, or it goes to an endpoint."),
     ]
+    endpoint_id: Annotated[Id | None, Meta(description="Where it goes; null: to a recipient.")]
     status: Status | None
     reason: Annotated[Reason | None, Meta(description=ALL_REASONS)]
+    parked: Annotated[Reason | None, Meta(description="Why it waits for its endpoint. null: it does not.")]
     provider: str | None
     attempts: int
     updated_at: Time | None
@@ -89,6 +109,7 @@ class StepSchema(Shape):
     sms: Annotated[
         SmsSchema | None, Meta(description="How many segments the text message is billed as; null for other steps.")
     ]
+    http: Annotated[HttpExchangeSchema | None, Meta(description="Of an attempt to an endpoint; null for other steps.")]
 
 
 class EventWithTimelineSchema(EventSchema):
@@ -124,7 +145,10 @@ class DeadLetterReplaySchema(Shape):
 
 
 class PlannedDeliverySchema(Shape):
-    """A delivery as routing would plan it, or the reason why it would be skipped."""
+    """A delivery as routing would plan it, or the reason why it would be skipped.
+
+    Endpoints are listed whatever their filters say.
+    """
 
     channel: Channel
     status: Status | None
@@ -132,6 +156,7 @@ class PlannedDeliverySchema(Shape):
     template_version_id: str | None
     locale: str | None
     provider_id: str | None
+    endpoint_id: Id | None
 
 
 class ExplanationSchema(Shape):

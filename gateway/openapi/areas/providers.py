@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway.admin.providers import ChangedProviderBody, NewProviderBody
 from gateway.openapi.operations import Operation, Parameter, admin
-from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
+from gateway.openapi.values import Id, PageSchema, PeopleChannel, Shape, Time
 
 _TAG = "Providers"
 
@@ -16,7 +16,7 @@ class ProviderSchema(Shape):
 
     id: Id
     tenant_id: Id
-    channel: Channel
+    channel: PeopleChannel
     kind: str
     name: str
     priority: Annotated[int, Meta(description="The provider with the lowest number is tried first.")]
@@ -30,7 +30,7 @@ class ReencryptedSchema(Shape):
 
     renewed: Annotated[int, Meta(ge=0)]
     unreadable: Annotated[
-        list[Id], Meta(description="The ids of the providers or tenants whose secrets no key can decrypt.")
+        list[Id], Meta(description="The ids of the providers, tenants or endpoints whose secrets no key can decrypt.")
     ]
 
 
@@ -39,6 +39,7 @@ class RenewedSchema(Shape):
 
     providers: ReencryptedSchema
     webhook_secrets: ReencryptedSchema
+    endpoints: ReencryptedSchema
 
 
 _NEW = {

@@ -7,7 +7,7 @@ from msgspec import Meta
 from gateway.admin.groups import GroupFieldsBody, MembersBody
 from gateway.admin.recipients import RecipientFieldsBody, RecipientsBody
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin
-from gateway.openapi.values import Channel, PageSchema, Shape, Text, Time
+from gateway.openapi.values import PageSchema, PeopleChannel, Shape, Text, Time
 
 _TAG = "Recipients"
 
@@ -23,7 +23,9 @@ class StoredRecipientSchema(Shape):
     timezone: str
     data: Annotated[dict[str, Any], Meta(description="The tenant's own fields.")]
     tags: list[str]
-    muted_channels: Annotated[list[Channel], Meta(description="The channels that they do not want to be notified on.")]
+    muted_channels: Annotated[
+        list[PeopleChannel], Meta(description="The channels that they do not want to be notified on.")
+    ]
     created_at: Time
     updated_at: Time
 

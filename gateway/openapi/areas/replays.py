@@ -26,6 +26,8 @@ class ReplaySchema(Shape):
     since: Time
     until: Time
     status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
+    endpoint_id: Annotated[Id | None, Meta(description="The only endpoint that it sends to. null: it is for all.")]
+    event_type: Annotated[str | None, Meta(description="The only type of events that it sends. null: all.")]
     per_second: int
     state: Annotated[str, Meta(extra_json_schema={"enum": list(STATES.values())})]
     waiting: Annotated[

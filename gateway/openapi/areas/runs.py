@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway.admin.runs import LIMIT_KINDS, STATES, NewEventBody
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
-from gateway.openapi.values import Id, PageSchema, Shape, Time
+from gateway.openapi.values import Id, PageSchema, Reason, Shape, Time
 
 _TAG = "Runs"
 
@@ -33,6 +33,21 @@ class LimitSchema(Shape):
     reset_s: Annotated[int | None, Meta(description="Seconds until something is admitted again; null: not known.")]
 
 
+class EndpointDeliveryIdSchema(Shape):
+    """The delivery of an event to an endpoint."""
+
+    id: Id
+    endpoint_id: Id
+
+
+class EndpointFailureSchema(Shape):
+    """An endpoint that gets nothing although it should."""
+
+    endpoint_id: Id
+    reason: Reason
+    detail: str
+
+
 class AcceptedEventSchema(Shape):
     """The event is stored, and is sent once."""
 
@@ -40,6 +55,10 @@ class AcceptedEventSchema(Shape):
     duplicate: Annotated[bool, Meta(description="true: an earlier event has this idempotency_key. Nothing is sent.")]
     differs: Annotated[bool, Meta(description="true: a duplicate that asked for something else than the first event.")]
     limits: Annotated[list[LimitSchema], Meta(description="The tenant's rates after this event.")]
+    deliveries: Annotated[
+        list[EndpointDeliveryIdSchema], Meta(description="Of an event for `endpoints`: what is sent to them.")
+    ]
+    failures: Annotated[list[EndpointFailureSchema], Meta(description="Of an event for `endpoints`.")]
 
 
 class RunSchema(Shape):

@@ -8,7 +8,7 @@ from gateway.admin.drafts import DraftBody, TestSendBody
 from gateway.admin.parts import NewPartBody
 from gateway.admin.templates import PART_KINDS, NewLocaleBody, NewTemplateBody
 from gateway.openapi.operations import CURSOR, PAGING, Operation, Parameter, admin, filters
-from gateway.openapi.values import NO_NUL, Channel, Flag, Id, PageSchema, Shape, Time
+from gateway.openapi.values import NO_NUL, Flag, Id, PageSchema, PeopleChannel, Shape, Time
 from services.domain.reasons import NOT_SENT
 
 _TAG = "Templates"
@@ -33,7 +33,7 @@ class TemplateSchema(Shape):
     version: int
     tenant_id: Annotated[str | None, Meta(description="null: a platform template, shared by all tenants.")]
     event_type: str
-    channel: Channel
+    channel: PeopleChannel
     locale: Annotated[
         Locale | None, Meta(description="null: the fallback for languages without a version of their own.")
     ]
@@ -186,7 +186,7 @@ _QUERY = (
     Parameter(
         "locale", Annotated[str, Meta(max_length=1024, pattern=NO_NUL)], "Empty: only templates without a locale."
     ),
-    Parameter("channel", Channel),
+    Parameter("channel", PeopleChannel),
     Parameter("active", Flag, "true: only active versions. false: all versions."),
     *PAGING,
 )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.keys import NewKeyBody
+from gateway.admin.keys import KeyChangeBody, NewKeyBody
 from gateway.admin.tenants import (
     ContentKey,
     NewTenantBody,
@@ -27,13 +27,18 @@ class WebhookSecretSchema(Shape):
     valid_until: Time | None
 
 
-class RateSchema(Shape):
-    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+class WindowRateSchema(Shape):
+    """A limit of events per window."""
 
-    scope: str
     window_s: int
     bound: int
     kind: RateKind
+
+
+class RateSchema(WindowRateSchema):
+    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+
+    scope: str
 
 
 class TenantSchema(Shape):
@@ -61,6 +66,8 @@ class TenantSchema(Shape):
     max_scheduled_events: Annotated[
         int, Meta(description="The number of accepted events that may wait for their time.")
     ]
+    max_payload_bytes: Annotated[int, Meta(description="The largest payload and variables of an event.")]
+    max_parked_per_endpoint: Annotated[int, Meta(description="The number of deliveries that may wait for an endpoint.")]
     content_key: ContentKey
     webhook_secrets: list[WebhookSecretSchema]
     created_at: Time
@@ -84,8 +91,15 @@ class KeySchema(Shape):
     id: Id
     tenant_id: Id
     name: str
-    kind: Annotated[str, Meta(description="Which API takes it. `api`: the APIs for sending events.")]
+    kind: Annotated[
+        str, Meta(description="Which API takes it. `api`: the APIs for sending events; `poll`: the polling API.")
+    ]
     scopes: Annotated[list[str], Meta(description="The scopes of the events that it may send. Empty: all.")]
+    endpoint_ids: Annotated[
+        list[Id], Meta(description="The only endpoints that it may send to, or read. Empty: any that its kind may.")
+    ]
+    rates: Annotated[list[WindowRateSchema], Meta(description="Limits of the events that it sends.")]
+    disabled: Annotated[bool, Meta(description="true: it does not work until it is enabled again.")]
     expires_at: Time | None
     last4: str
     created_at: Time
@@ -165,6 +179,16 @@ OPERATIONS: tuple[Operation, ...] = (
         "List the further API keys, newest first",
         {200: PageSchema[KeySchema]},
         tag=_TAG,
+    ),
+    admin(
+        "PATCH",
+        "/tenants/{id}/keys/{key_id}",
+        "changeKey",
+        "Disable or enable a further API key, or change its limits",
+        {200: KeySchema},
+        tag=_TAG,
+        body=KeyChangeBody,
+        example={"disabled": True},
     ),
     admin(
         "DELETE",

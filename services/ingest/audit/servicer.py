@@ -12,6 +12,8 @@ from services.ingest.time_range import check_time_range
 
 _MAX_TEXT = 512
 _MAX_FIELDS = 64
+_MAX_CALLS = 200
+_MAX_OFFSET = 10_000
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
@@ -28,7 +30,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         for name in ("actor", "method", "route"):
             if not getattr(request, name):
                 raise invalid(name, "is required")
-        for name in ("actor", "method", "route", "resource", "trace_id"):
+        for name in ("actor", "method", "route", "resource", "trace_id", "tenant_id"):
             _check_text(name, getattr(request, name))
         return audit_pb2.BeginAuditEntryResponse(audit_entry_id=await self._store.begin(request))
 
@@ -54,8 +56,11 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         """Return a page of entries."""
         limit = page_limit(request.limit)
         check_time_range(request.since_us, request.until_us)
-        if request.cursor:
-            check_id("cursor", request.cursor)
+        check_id("cursor", request.cursor, required=False)
+        if len(request.calls) > _MAX_CALLS:
+            raise invalid("calls", f"must be at most {_MAX_CALLS}")
+        if not 0 <= request.offset <= _MAX_OFFSET or (request.offset and request.cursor):
+            raise invalid("offset", f"must be from 0 to {_MAX_OFFSET:,}, and 0 where there is a cursor")
         search = AuditSearch(
             actor=request.actor or None,
             tenant_id=request.tenant_id or None,
@@ -64,10 +69,13 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             since_us=request.since_us or None,
             until_us=request.until_us or None,
             before=uuid.UUID(request.cursor) if request.cursor else None,
+            calls=[f"{call.method} {call.route}" for call in request.calls] or None,
+            offset=request.offset,
         )
         entries = await self._store.list(search, limit)
         more = entries[-1].id if len(entries) == limit else ""
-        return audit_pb2.ListAuditEntriesResponse(entries=entries, next_cursor=more)
+        total = await self._store.count(search) if request.count else 0
+        return audit_pb2.ListAuditEntriesResponse(entries=entries, next_cursor=more, total=total)
 
 
 def _check_text(field: str, value: str) -> None:

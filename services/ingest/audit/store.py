@@ -1,4 +1,4 @@
-"""The audit log in PostgreSQL: one entry per write of the admin API, deleted after its retention."""
+"""The audit log in PostgreSQL: one entry per write, deleted after its retention."""
 
 import asyncio
 import random
@@ -29,6 +29,10 @@ class AuditSearch:
     since_us: int | None = None
     until_us: int | None = None
     before: uuid.UUID | None = None
+    # "POST /api/v1/admin/tenants".
+    calls: list[str] | None = None
+    # How many of the newest are left out.
+    offset: int = 0
 
 
 class AuditStore:
@@ -49,6 +53,7 @@ class AuditStore:
             request.route,
             request.resource,
             request.trace_id,
+            request.tenant_id,
         )
         return entry_id
 
@@ -75,8 +80,24 @@ class AuditStore:
             search.until_us,
             search.before,
             limit,
+            search.calls,
+            search.offset,
         )
         return [_entry(row) for row in rows]
+
+    async def count(self, search: AuditSearch) -> int:
+        """Return how many entries there are, wherever the page of the search begins; at most 10,000."""
+        found: int = await self._pool.fetchval(
+            _QUERIES.count_entries,
+            search.actor,
+            search.tenant_id,
+            search.resource,
+            search.method,
+            search.since_us,
+            search.until_us,
+            search.calls,
+        )
+        return found
 
     async def sweep(self) -> int:
         """Delete up to 5,000 entries past their retention; return their number."""

@@ -7,6 +7,7 @@
 --   scopes, costs        which of the tenant's rates count an event besides those of the whole tenant, and how much
 --   scheduled            whether it waits for its time: then it counts against max_scheduled_events, and against
 --                        neither of the limits of what is unfinished
+--   callers              the scope of the rates of the key that sends it, see ingest.rates_of; empty: none
 --   share                the part of the budget of bytes which counts at the moment, from 0 to 1
 -- Returns one row per argument:
 --   event_id  the first event's id where this is a duplicate
@@ -26,6 +27,7 @@ CREATE OR REPLACE FUNCTION ingest.admit(
     scopes text[],
     costs integer[],
     scheduled boolean[],
+    callers text[],
     share double precision
 )
 RETURNS TABLE (
@@ -122,7 +124,8 @@ BEGIN
             t.max_unfinished_events - b.unfinished AS events,
             t.max_unfinished_bytes * share - b.unfinished_bytes AS bytes,
             t.max_scheduled_events - b.scheduled AS scheduled,
-            t.rate_limit_per_minute IS NOT NULL OR t.daily_cap IS NOT NULL OR t.rates <> '[]' AS is_rated
+            t.rate_limit_per_minute IS NOT NULL OR t.daily_cap IS NOT NULL OR t.rates <> '[]' OR t.key_rates <> '[]'
+                AS is_rated
         FROM ingest.backlog b
         JOIN ingest.tenants t ON t.id = b.tenant_id
         WHERE b.tenant_id IN (
@@ -146,7 +149,7 @@ BEGIN
             array_agg(c.tenant_id), array_agg(c.scope), array_agg(c.window_s), array_agg(c.kind), array_agg(c.bound),
             array_agg(c.bound - c.counted), array_agg(0)
         INTO rate_owners, rate_scopes, rate_windows, rate_kinds, rate_bounds, rate_left, rate_granted
-        FROM ingest.rates_of(rated, counted_at) AS c;
+        FROM ingest.rates_of(rated, counted_at, callers) AS c;
     END IF;
 
     verdicts := array_fill('new'::text, ARRAY[cardinality(events)]);
@@ -178,7 +181,8 @@ BEGIN
             r := first_rate;
             WHILE fits AND rate_owners[r] = tenants[e] LOOP
                 -- Null: the day is counted, and not limited.
-                fits := rate_left[r] IS NULL OR rate_left[r] >= costs[e] OR rate_scopes[r] NOT IN ('', scopes[e]);
+                fits := rate_left[r] IS NULL OR rate_left[r] >= costs[e]
+                    OR rate_scopes[r] NOT IN ('', scopes[e], callers[e]);
                 r := r + 1;
             END LOOP;
         END IF;
@@ -195,7 +199,7 @@ BEGIN
         IF first_rate IS NOT NULL THEN
             r := first_rate;
             WHILE rate_owners[r] = tenants[e] LOOP
-                IF rate_scopes[r] IN ('', scopes[e]) THEN
+                IF rate_scopes[r] IN ('', scopes[e], callers[e]) THEN
                     rate_left[r] := rate_left[r] - costs[e];
                     rate_granted[r] := least(2147483647, rate_granted[r]::bigint + costs[e]);
                     IF rate_left[r] IS NOT NULL THEN
@@ -238,11 +242,14 @@ BEGIN
 
     RETURN QUERY
     WITH full_ones AS MATERIALIZED (
-        SELECT f.tenant_id, f.scope, f.cost, f.waits,
-            ingest.limit_reached(f.tenant_id, f.scope, f.cost, f.waits, coalesce(counted_at, asked_at), share)::text AS reached
+        SELECT f.tenant_id, f.scope, f.cost, f.waits, f.caller,
+            ingest.limit_reached(
+                f.tenant_id, ARRAY[f.scope, f.caller], f.cost, f.waits, coalesce(counted_at, asked_at), share
+            )::text AS reached
         FROM (
-            SELECT DISTINCT t.tenant_id, t.scope, t.cost, t.waits
-            FROM unnest(tenants, verdicts, scopes, costs, scheduled) AS t (tenant_id, verdict, scope, cost, waits)
+            SELECT DISTINCT t.tenant_id, t.scope, t.cost, t.waits, t.caller
+            FROM unnest(tenants, verdicts, scopes, costs, scheduled, callers)
+                AS t (tenant_id, verdict, scope, cost, waits, caller)
             WHERE t.verdict = 'limited'
         ) AS f
     ),
@@ -265,10 +272,12 @@ BEGIN
         t.ordinal, t.event_id, t.verdict, t.first_type, t.first_fingerprint,
         CASE WHEN t.verdict = 'limited' THEN f.reached END,
         s.limits
-    FROM unnest(ids, verdicts, first_types, first_fingerprints, tenants, scopes, costs, scheduled) WITH ORDINALITY
-        AS t (event_id, verdict, first_type, first_fingerprint, tenant_id, scope, cost, waits, ordinal)
+    FROM unnest(ids, verdicts, first_types, first_fingerprints, tenants, scopes, costs, scheduled, callers)
+        WITH ORDINALITY
+        AS t (event_id, verdict, first_type, first_fingerprint, tenant_id, scope, cost, waits, caller, ordinal)
     LEFT JOIN full_ones f
         ON f.tenant_id = t.tenant_id AND f.scope = t.scope AND f.cost = t.cost AND f.waits = t.waits
+        AND f.caller = t.caller
     LEFT JOIN states s ON s.ordinal = t.ordinal
     ORDER BY t.ordinal;
 END
@@ -311,6 +320,40 @@ FROM ingest.admit(
     array_fill(''::text, ARRAY[cardinality(events)]),
     array_fill(1, ARRAY[cardinality(events)]),
     array_fill(false, ARRAY[cardinality(events)]),
+    array_fill(''::text, ARRAY[cardinality(events)]),
+    share
+) AS a
+$$;
+
+-- The form that versions before migration 0017 call. They know nothing of keys' rates.
+CREATE OR REPLACE FUNCTION ingest.admit(
+    tenants uuid[],
+    keys bytea[],
+    events uuid[],
+    sizes integer[],
+    types text[],
+    fingerprints bytea[],
+    ttls integer[],
+    scopes text[],
+    costs integer[],
+    scheduled boolean[],
+    share double precision
+)
+RETURNS TABLE (
+    ordinal bigint,
+    event_id uuid,
+    verdict text,
+    first_type text,
+    first_fingerprint bytea,
+    reached text,
+    limits text
+)
+LANGUAGE sql
+AS $$
+SELECT a.ordinal, a.event_id, a.verdict, a.first_type, a.first_fingerprint, a.reached, a.limits
+FROM ingest.admit(
+    tenants, keys, events, sizes, types, fingerprints, ttls, scopes, costs, scheduled,
+    array_fill(''::text, ARRAY[cardinality(events)]),
     share
 ) AS a
 $$;

@@ -1,8 +1,8 @@
 -- Returns the limit that refuses an event, as {kind, scope, window_s, bound, remaining, retry_after}: of several the one
 -- that ends last. kind is clarion.common.v1.LimitKind, retry_after the seconds until the limit admits the event; 0: not
--- known. Null: there is no such tenant.
+-- known. Null: there is no such tenant. counts_in: the scopes whose rates count it, besides those of the whole tenant.
 CREATE OR REPLACE FUNCTION ingest.limit_reached(
-    refused uuid, counts_in text, cost integer, waits boolean, at timestamptz, share double precision
+    refused uuid, counts_in text[], cost integer, waits boolean, at timestamptz, share double precision
 )
 RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -18,7 +18,7 @@ BEGIN
         'retry_after', w.retry_after
     )
     INTO found
-    FROM ingest.rates_of(ARRAY[refused], at) AS c
+    FROM ingest.rates_of(ARRAY[refused], at, counts_in) AS c
     CROSS JOIN LATERAL (
         SELECT ceil(extract(epoch FROM coalesce(
             -- When the first entry leaves without which there is room.
@@ -36,7 +36,7 @@ BEGIN
             END
         ) + make_interval(secs => c.window_s) - at))::integer AS retry_after
     ) AS w
-    WHERE c.scope IN ('', counts_in) AND c.bound - c.counted < cost
+    WHERE (c.scope = '' OR c.scope = ANY (counts_in)) AND c.bound - c.counted < cost
     ORDER BY w.retry_after DESC, c.window_s DESC, c.kind, c.scope
     LIMIT 1;
     IF found IS NOT NULL THEN
@@ -63,4 +63,14 @@ BEGIN
     LIMIT 1;
     RETURN found;
 END
+$$;
+
+-- The form that versions before migration 0017 call.
+CREATE OR REPLACE FUNCTION ingest.limit_reached(
+    refused uuid, counts_in text, cost integer, waits boolean, at timestamptz, share double precision
+)
+RETURNS jsonb
+LANGUAGE sql STABLE
+AS $$
+SELECT ingest.limit_reached(refused, ARRAY[counts_in], cost, waits, at, share)
 $$;

@@ -35,7 +35,7 @@ BEGIN
             c.granted[: l.size - s.same]
                 || least(2147483647, g.amount::bigint + s.same * coalesce(c.granted[l.size], 0))::integer
         FROM granted g
-        JOIN ingest.rates_of(rated, at) AS c
+        JOIN ingest.rates_of(rated, at, scopes) AS c
             ON c.tenant_id = g.tenant_id AND c.scope = g.scope AND c.window_s = g.window_s AND c.kind = g.kind
         CROSS JOIN LATERAL (SELECT cardinality(c.granted_at)) AS n (size)
         CROSS JOIN LATERAL (SELECT n.size, c.granted_at[n.size]) AS l (size, last)

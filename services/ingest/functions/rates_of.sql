@@ -2,7 +2,8 @@
 -- window, and their sum. The day is among them without a bound, too: so that a daily cap that is set at noon counts the
 -- morning, if the tenant had any rate then. The result is exact only for a caller that has locked these tenants' rows of ingest.backlog by
 -- an earlier statement.
-CREATE OR REPLACE FUNCTION ingest.rates_of(tenants uuid[], at timestamptz)
+--   callers  only these rates of keys: their scopes, which are chr(1) and the key's id; null: those of all keys
+CREATE OR REPLACE FUNCTION ingest.rates_of(tenants uuid[], at timestamptz, callers text[])
 RETURNS TABLE (
     tenant_id uuid,
     scope text,
@@ -27,7 +28,8 @@ BEGIN
             ('', 86400, ingest.fixed(), t.daily_cap::bigint)
         UNION ALL
         SELECT j.scope, j.window_s, j.kind, j.bound
-        FROM jsonb_to_recordset(t.rates) AS j (scope text, window_s integer, kind smallint, bound bigint)
+        FROM jsonb_to_recordset(t.rates || t.key_rates) AS j (scope text, window_s integer, kind smallint, bound bigint)
+        WHERE left(j.scope, 1) <> chr(1) OR callers IS NULL OR j.scope = ANY (callers)
     ) AS r (scope, window_s, kind, bound)
     LEFT JOIN ingest.rate_windows w
         ON w.tenant_id = t.id AND w.scope = r.scope AND w.window_s = r.window_s AND w.kind = r.kind
@@ -50,4 +52,22 @@ BEGIN
     WHERE t.id = ANY (tenants) AND (r.bound IS NOT NULL OR r.kind = ingest.fixed())
     ORDER BY t.id, r.scope, r.window_s, r.kind;
 END
+$$;
+
+-- The form that versions before migration 0017 call.
+CREATE OR REPLACE FUNCTION ingest.rates_of(tenants uuid[], at timestamptz)
+RETURNS TABLE (
+    tenant_id uuid,
+    scope text,
+    window_s integer,
+    kind smallint,
+    bound bigint,
+    granted_at timestamptz[],
+    granted integer[],
+    counted bigint
+)
+LANGUAGE sql STABLE
+AS $$
+SELECT r.tenant_id, r.scope, r.window_s, r.kind, r.bound, r.granted_at, r.granted, r.counted
+FROM ingest.rates_of(tenants, at, NULL::text[]) AS r
 $$;

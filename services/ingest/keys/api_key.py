@@ -1,6 +1,7 @@
 """A tenant's API keys, as they are stored and published: pure."""
 
 import hashlib
+from typing import Any
 
 import msgspec
 
@@ -8,15 +9,24 @@ from services.domain.credentials import API_KEY
 
 # Of random bytes.
 KEY_BYTES = 32
+# A time that is over, Unix microseconds.
+_PAST_US = 1
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """What a key is good for. scopes: of events; empty: all. expires_at_us: Unix microseconds; 0: it does not end."""
+    """What a key is good for.
+
+    scopes: of events; empty: all. expires_at_us: Unix microseconds; 0: it does not end. id: of a further key.
+    endpoint_ids: the only ones that it may send to; empty: any.
+    """
 
     tenant_id: str
     kind: str = API_KEY
     scopes: tuple[str, ...] = ()
     expires_at_us: int = 0
+    id: str = ""
+    disabled: bool = False
+    endpoint_ids: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -28,7 +38,20 @@ class ApiKey(msgspec.Struct, frozen=True):
         return 0 < self.expires_at_us <= now_us
 
 
-_decode = msgspec.json.Decoder(ApiKey).decode
+class _Published(msgspec.Struct):
+    """ends_at_us: expires_at_us of a key that versions before migration 0017 must not take for valid."""
+
+    tenant_id: str
+    kind: str = API_KEY
+    scopes: tuple[str, ...] = ()
+    expires_at_us: int = 0
+    id: str = ""
+    disabled: bool = False
+    endpoint_ids: tuple[str, ...] = ()
+    ends_at_us: int | None = None
+
+
+_decode = msgspec.json.Decoder(_Published).decode
 
 
 def digest_of(api_key: str) -> bytes:
@@ -37,10 +60,37 @@ def digest_of(api_key: str) -> bytes:
 
 
 def api_key_value(key: ApiKey) -> bytes:
-    """Return the value to publish for a key: of a plain one the tenant's id, as earlier versions do, else JSON."""
-    return key.tenant_id.encode() if key.is_plain else msgspec.json.encode(key)
+    """Return the value to publish for a key: of a plain one the tenant's id, as earlier versions do, else JSON.
+
+    Versions before migration 0017 do not read the fields from id on. They take a key that one of the others restricts
+    for one that has ended.
+    """
+    if key.is_plain:
+        return key.tenant_id.encode()
+    value: dict[str, Any] = {
+        "tenant_id": key.tenant_id,
+        "kind": key.kind,
+        "scopes": key.scopes,
+        "expires_at_us": key.expires_at_us,
+    }
+    if key.id:
+        value["id"] = key.id
+    if key.disabled or key.endpoint_ids:
+        value |= {
+            "expires_at_us": _PAST_US,
+            "ends_at_us": key.expires_at_us,
+            "disabled": key.disabled,
+            "endpoint_ids": key.endpoint_ids,
+        }
+    return msgspec.json.encode(value)
 
 
 def api_key_of(value: bytes) -> ApiKey:
     """Return the key of a published value."""
-    return _decode(value) if value.startswith(b"{") else ApiKey(value.decode())
+    if not value.startswith(b"{"):
+        return ApiKey(value.decode())
+    found = _decode(value)
+    expires_at_us = found.expires_at_us if found.ends_at_us is None else found.ends_at_us
+    return ApiKey(
+        found.tenant_id, found.kind, found.scopes, expires_at_us, found.id, found.disabled, found.endpoint_ids
+    )

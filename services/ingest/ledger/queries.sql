@@ -2,8 +2,8 @@
 
 -- Also stores the events' recipients: in one statement, because nearly every event has one.
 -- Returns by tenant what to take off the backlog: finished events and their bytes, and events that waited until this
--- planned them (due), which are unfinished from now on. An event that was finished or planned before (a redelivery) is
--- not counted again.
+-- planned them (due), which are unfinished from now on. An event that was finished, released or planned before (a
+-- redelivery) is not counted again. Columns that are empty arrays are null.
 -- name: upsert_events
 WITH people AS (
 INSERT INTO ingest.recipients AS r (event_id, destination, tenant_id, user_id, addresses)
@@ -17,7 +17,8 @@ WHERE NOT r.addresses @> EXCLUDED.addresses
 written AS (
 INSERT INTO ingest.events AS e (
     id, tenant_id, event_type, caller_event_id, trace_id, accepted_at, routed_at, route_us, route_reason,
-    planned, total, finished_at, replay_of, is_test, size, is_shared, due_at, canceled_at, canceled_by
+    planned, total, finished_at, replay_of, is_test, size, is_shared, due_at, canceled_at, canceled_by, metadata,
+    is_released
 )
 SELECT
     t.id, t.tenant_id, t.event_type, t.caller_event_id, t.trace_id,
@@ -29,14 +30,14 @@ SELECT
     'epoch'::timestamptz + t.finished_us * interval '1 microsecond',
     t.replay_of, t.is_test, t.size, t.is_shared,
     'epoch'::timestamptz + t.due_us * interval '1 microsecond',
-    'epoch'::timestamptz + t.canceled_us * interval '1 microsecond', t.canceled_by
+    'epoch'::timestamptz + t.canceled_us * interval '1 microsecond', t.canceled_by, t.metadata::jsonb, t.is_released
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
     $10::integer[], $11::bigint[], $12::uuid[], $13::boolean[], $14::integer[], $15::boolean[], $16::bigint[],
-    $17::bigint[], $18::text[]
+    $17::bigint[], $18::text[], $24::text[], $25::boolean[]
 ) AS t (
     id, tenant_id, event_type, caller_event_id, trace_id, accepted_us, routed_us, route_us, route_reason,
-    total, finished_us, replay_of, is_test, size, is_shared, due_us, canceled_us, canceled_by
+    total, finished_us, replay_of, is_test, size, is_shared, due_us, canceled_us, canceled_by, metadata, is_released
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
@@ -66,11 +67,13 @@ ON CONFLICT (id) DO UPDATE SET
         WHEN EXCLUDED.accepted_at IS NULL THEN e.canceled_at END,
     canceled_by = CASE WHEN e.tenant_id = EXCLUDED.tenant_id THEN coalesce(e.canceled_by, EXCLUDED.canceled_by)
         WHEN EXCLUDED.accepted_at IS NULL THEN e.canceled_by END,
+    metadata = coalesce(e.metadata, EXCLUDED.metadata),
+    is_released = coalesce(e.is_released, EXCLUDED.is_released),
     -- From the row, not from a query: another process may have written it since this statement began.
-    was_finished = e.finished_at IS NOT NULL,
+    was_finished = e.finished_at IS NOT NULL OR e.is_released IS TRUE,
     was_due = e.due_at IS NOT NULL AND e.routed_at IS NOT NULL
 RETURNING e.tenant_id, coalesce(e.size, 0) AS size,
-    e.finished_at IS NOT NULL AND e.was_finished IS NOT TRUE AS is_finished,
+    (e.finished_at IS NOT NULL OR e.is_released IS TRUE) AND e.was_finished IS NOT TRUE AS is_finished,
     e.due_at IS NOT NULL AND e.routed_at IS NOT NULL AND e.was_due IS NOT TRUE AS is_due
 )
 SELECT c.tenant_id,
@@ -109,23 +112,34 @@ ON CONFLICT (tenant_id, event_id) DO NOTHING
 
 -- A status of a higher rank replaces one of a lower rank; a replay starts over. Also keeps the counters of events whose
 -- plan came in several records: what a delivery is counted under stands in its own row, so that a repeat, or another
--- order, never counts it twice.
+-- order, never counts it twice. One that waits in a row of the senders is counted under 0. Columns that are empty
+-- arrays are null.
 -- name: upsert_deliveries
 WITH written AS (
 INSERT INTO ingest.deliveries AS d (
     id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
-    template_version_id, provider_id, updated_at, destination, step, counted
+    template_version_id, provider_id, updated_at, destination, step, counted, endpoint_id, tried,
+    parked_turn, parked_at, parked_reason, parked_until, first_attempt_at, next_attempt_at, sent_at
 )
 SELECT
     t.id, t.event_id, t.tenant_id, t.channel, t.status, t.reason, t.provider, t.attempts, t.replay,
     t.template_version_id, t.provider_id, 'epoch'::timestamptz + t.updated_us * interval '1 microsecond',
-    t.destination, t.step, CASE WHEN t.is_part THEN t.status END
+    t.destination, t.step,
+    CASE WHEN t.is_part THEN CASE WHEN t.parked_turn > coalesce(t.tried, -1) THEN 0 ELSE t.status END END,
+    t.endpoint_id, t.tried, t.parked_turn, 'epoch'::timestamptz + t.parked_us * interval '1 microsecond',
+    t.parked_reason, 'epoch'::timestamptz + t.until_us * interval '1 microsecond',
+    'epoch'::timestamptz + t.first_us * interval '1 microsecond',
+    'epoch'::timestamptz + t.next_us * interval '1 microsecond',
+    'epoch'::timestamptz + t.sent_us * interval '1 microsecond'
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::smallint[], $6::text[], $7::text[], $8::smallint[],
-    $9::smallint[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::boolean[]
+    $9::smallint[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::boolean[],
+    $16::uuid[], $17::integer[], $18::integer[], $19::bigint[], $20::text[], $21::bigint[],
+    $22::bigint[], $23::bigint[], $24::bigint[]
 ) AS t (
     id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
-    template_version_id, provider_id, updated_us, destination, step, is_part
+    template_version_id, provider_id, updated_us, destination, step, is_part,
+    endpoint_id, tried, parked_turn, parked_us, parked_reason, until_us, first_us, next_us, sent_us
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
@@ -145,9 +159,27 @@ ON CONFLICT (id) DO UPDATE SET
     updated_at = greatest(d.updated_at, EXCLUDED.updated_at),
     destination = coalesce(d.destination, EXCLUDED.destination),
     step = coalesce(d.step, EXCLUDED.step),
+    endpoint_id = coalesce(d.endpoint_id, EXCLUDED.endpoint_id),
+    tried = greatest(d.tried, EXCLUDED.tried),
+    parked_turn = greatest(d.parked_turn, EXCLUDED.parked_turn),
+    parked_at = CASE WHEN d.parked_turn IS NULL
+            OR (EXCLUDED.parked_turn, EXCLUDED.parked_at) > (d.parked_turn, d.parked_at)
+        THEN EXCLUDED.parked_at ELSE d.parked_at END,
+    parked_reason = CASE WHEN d.parked_turn IS NULL
+            OR (EXCLUDED.parked_turn, EXCLUDED.parked_at) > (d.parked_turn, d.parked_at)
+        THEN EXCLUDED.parked_reason ELSE d.parked_reason END,
+    parked_until = CASE WHEN d.parked_turn IS NULL
+            OR (EXCLUDED.parked_turn, EXCLUDED.parked_at) > (d.parked_turn, d.parked_at)
+        THEN EXCLUDED.parked_until ELSE d.parked_until END,
+    first_attempt_at = least(d.first_attempt_at, EXCLUDED.first_attempt_at),
+    next_attempt_at = CASE WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
+            > (d.replay, ingest.status_rank(d.status), d.attempts)
+        THEN EXCLUDED.next_attempt_at ELSE d.next_attempt_at END,
+    sent_at = least(d.sent_at, EXCLUDED.sent_at),
     counted_before = d.counted,
     -- Null while no record says that the plan has several; else the new status, as above.
     counted = CASE WHEN coalesce(d.counted, EXCLUDED.counted) IS NULL THEN NULL
+        WHEN greatest(d.parked_turn, EXCLUDED.parked_turn) > coalesce(greatest(d.tried, EXCLUDED.tried), -1) THEN 0
         WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
             > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.status ELSE d.status END
@@ -180,20 +212,22 @@ DELETE FROM ingest.unknown_records WHERE id = ANY ($1::text[])
 -- name: insert_attempts
 INSERT INTO ingest.attempts (
     id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
-    ended_at, wait_us, render_us, send_us, next_attempt_at, sms_segments, sms_encoding, provider_id
+    ended_at, wait_us, render_us, send_us, next_attempt_at, sms_segments, sms_encoding, provider_id,
+    http_status, http_url, http_answer
 )
 SELECT
     t.id, t.event_id, t.delivery_id, t.channel, t.attempt, t.replay, t.status, t.reason, t.detail, t.provider,
     t.provider_message_id, 'epoch'::timestamptz + t.ended_us * interval '1 microsecond',
     t.wait_us, t.render_us, t.send_us, 'epoch'::timestamptz + nullif(t.next_us, 0) * interval '1 microsecond',
-    t.sms_segments, t.sms_encoding, t.provider_id
+    t.sms_segments, t.sms_encoding, t.provider_id, t.http_status, t.http_url, t.http_answer
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::smallint[], $6::smallint[], $7::smallint[], $8::text[],
     $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-    $17::smallint[], $18::text[], $19::text[]
+    $17::smallint[], $18::text[], $19::text[], $20::smallint[], $21::text[], $22::bytea[]
 ) AS t (
     id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
-    ended_us, wait_us, render_us, send_us, next_us, sms_segments, sms_encoding, provider_id
+    ended_us, wait_us, render_us, send_us, next_us, sms_segments, sms_encoding, provider_id,
+    http_status, http_url, http_answer
 )
 ORDER BY t.id
 ON CONFLICT (id) DO NOTHING
@@ -209,34 +243,31 @@ ON CONFLICT (delivery_id) DO UPDATE SET
     delivery = EXCLUDED.delivery, replayed_at = NULL
 WHERE EXCLUDED.died_at > l.died_at
 
--- An event is finished when its plan is closed, and all of its deliveries are known and none is open.
+-- An event is finished when its plan is closed, and all of its deliveries are known and none is open. It is released if
+-- some are open and all of these wait in rows of the senders. state: 1 released, 2 finished.
 -- All statements that write several events lock them in the order of their ids, so that processes do not deadlock.
--- Also releases the quota of the events that it finishes.
+-- Also takes the events that it finishes or releases off the quota, each once.
 -- name: finish_events
 WITH ended AS (
-    SELECT e.id FROM ingest.events e
+    SELECT e.id, s.state, e.is_released IS TRUE AS was_released
+    FROM ingest.events e
+    CROSS JOIN LATERAL (
+        {state}
+    ) AS s
     WHERE e.id = ANY ($1::uuid[]) AND e.finished_at IS NULL
         AND coalesce(e.total, e.planned) IS NOT NULL
-        AND CASE WHEN EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
-        THEN (
-            SELECT sum(c.n) >= e.total AND coalesce(sum(c.n) FILTER (WHERE NOT ingest.is_terminal(c.status)), 0) = 0
-            FROM ingest.event_counts c WHERE c.event_id = e.id
-        )
-        ELSE (
-            SELECT count(*) >= coalesce(e.total, e.planned)
-                AND count(*) FILTER (WHERE NOT ingest.is_terminal(d.status)) = 0
-            FROM ingest.deliveries d WHERE d.event_id = e.id
-        ) END
+        AND s.state > (e.is_released IS TRUE)::integer
     ORDER BY e.id
-    FOR UPDATE
+    FOR UPDATE OF e
 ),
 finished AS (
-    UPDATE ingest.events e SET finished_at = now()
+    UPDATE ingest.events e SET finished_at = CASE WHEN o.state = 2 THEN now() END,
+        is_released = CASE WHEN o.state = 1 THEN true ELSE e.is_released END
     FROM ended o WHERE e.id = o.id AND e.finished_at IS NULL
-    RETURNING e.tenant_id, coalesce(e.size, 0) AS size
+    RETURNING e.tenant_id, coalesce(e.size, 0) AS size, o.was_released
 ),
 counted AS (
-    SELECT f.tenant_id, count(*) AS n, sum(f.size) AS bytes FROM finished f GROUP BY f.tenant_id
+    SELECT f.tenant_id, count(*) AS n, sum(f.size) AS bytes FROM finished f WHERE NOT f.was_released GROUP BY f.tenant_id
 ),
 locked AS (
     SELECT b.tenant_id FROM ingest.backlog b
@@ -248,7 +279,31 @@ SET unfinished = greatest(0, b.unfinished - c.n), unfinished_bytes = greatest(0,
 FROM counted c JOIN locked l ON l.tenant_id = c.tenant_id
 WHERE b.tenant_id = c.tenant_id
 
--- Finishes events that a crash left unfinished, of the next 5000 after $1, and rows of which there is nothing but that
+-- Of the event e, by its counters where it has them: 0 something is open, 1 what is open waits, 2 all have ended.
+-- OFFSET 0: evaluated once for each event.
+-- name: state
+SELECT CASE WHEN EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
+    THEN (
+        SELECT CASE
+            WHEN sum(c.n) < e.total OR e.total IS NULL
+                OR sum(c.n) FILTER (WHERE c.status <> 0 AND NOT ingest.is_terminal(c.status)) > 0 THEN 0
+            WHEN sum(c.n) FILTER (WHERE c.status = 0) > 0 THEN 1
+            ELSE 2 END
+        FROM ingest.event_counts c WHERE c.event_id = e.id
+    )
+    ELSE (
+        SELECT CASE
+            WHEN count(*) < coalesce(e.total, e.planned)
+                OR count(*) FILTER (
+                    WHERE NOT ingest.is_terminal(d.status) AND (d.parked_turn > coalesce(d.tried, -1)) IS NOT TRUE
+                ) > 0 THEN 0
+            WHEN count(*) FILTER (WHERE NOT ingest.is_terminal(d.status)) > 0 THEN 1
+            ELSE 2 END
+        FROM ingest.deliveries d WHERE d.event_id = e.id
+    ) END AS state
+OFFSET 0
+
+-- Finishes or releases events that a crash left unfinished, of the next 5000 after $1, and rows of which there is nothing but that
 -- they were canceled. Returns where to continue; null: from the start.
 -- name: finish_forgotten
 WITH page AS MATERIALIZED (
@@ -258,26 +313,25 @@ WITH page AS MATERIALIZED (
     LIMIT 5000
 ),
 ended AS (
-    SELECT e.id FROM ingest.events e
-    WHERE e.id IN (SELECT p.id FROM page p) AND e.finished_at IS NULL AND (
+    SELECT e.id, CASE WHEN e.accepted_at IS NULL AND e.routed_at IS NULL THEN 2 ELSE s.state END AS state
+    FROM ingest.events e
+    CROSS JOIN LATERAL (
+        {state}
+    ) AS s
+    WHERE e.id IN (SELECT p.id FROM page p) AND e.finished_at IS NULL
+        -- Before the state is computed: most of them are on their way.
+        AND (e.routed_at < now() - interval '5 seconds' OR e.routed_at IS NULL AND e.accepted_at IS NULL) AND (
         e.accepted_at IS NULL AND e.routed_at IS NULL AND e.canceled_at < now() - interval '1 day'
         OR e.routed_at < now() - interval '5 seconds'
             AND coalesce(e.total, e.planned) IS NOT NULL
-            AND CASE WHEN EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
-            THEN (
-                SELECT sum(c.n) >= e.total AND coalesce(sum(c.n) FILTER (WHERE NOT ingest.is_terminal(c.status)), 0) = 0
-                FROM ingest.event_counts c WHERE c.event_id = e.id
-            )
-            ELSE (
-                SELECT count(*) >= coalesce(e.total, e.planned)
-                    AND count(*) FILTER (WHERE NOT ingest.is_terminal(d.status)) = 0
-                FROM ingest.deliveries d WHERE d.event_id = e.id
-            ) END
+            AND s.state > (e.is_released IS TRUE)::integer
     )
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF e SKIP LOCKED
 ),
 finished AS (
-    UPDATE ingest.events e SET finished_at = now() FROM ended o WHERE e.id = o.id
+    UPDATE ingest.events e SET finished_at = CASE WHEN o.state = 2 THEN now() END,
+        is_released = CASE WHEN o.state = 1 THEN true ELSE e.is_released END
+    FROM ended o WHERE e.id = o.id
 )
 SELECT p.id FROM page p ORDER BY p.id OFFSET 4999
 
@@ -293,12 +347,14 @@ WITH stale AS (
 ),
 locked AS (
     SELECT d.id FROM ingest.deliveries d
-    WHERE d.event_id IN (SELECT s.id FROM stale s) AND d.counted IS DISTINCT FROM d.status
+    WHERE d.event_id IN (SELECT s.id FROM stale s) AND d.counted IS DISTINCT FROM
+        CASE WHEN d.parked_turn > coalesce(d.tried, -1) THEN 0 ELSE d.status END
     ORDER BY d.id
     FOR UPDATE
 ),
 fixed AS (
-    UPDATE ingest.deliveries d SET counted_before = d.counted, counted = d.status
+    UPDATE ingest.deliveries d SET counted_before = d.counted,
+        counted = CASE WHEN d.parked_turn > coalesce(d.tried, -1) THEN 0 ELSE d.status END
     FROM locked l WHERE d.id = l.id
     RETURNING d.event_id, d.counted, d.counted_before
 ),
@@ -313,44 +369,3 @@ INSERT INTO ingest.event_counts AS t (event_id, status, n)
 SELECT c.event_id, c.status, c.n FROM changes c
 ORDER BY c.event_id, c.status
 ON CONFLICT (event_id, status) DO UPDATE SET n = t.n + EXCLUDED.n
-
--- Replaying dead letters.
-
--- Locks the event first, as the ledger does; retention skips locked events.
--- name: lock_event_of_dead_letter
-SELECT e.id FROM ingest.events e
-WHERE e.id = (SELECT l.event_id FROM ingest.dead_letters l WHERE l.delivery_id = $1)
-FOR UPDATE
-
--- name: dead_letter_for_update
-SELECT delivery FROM ingest.dead_letters WHERE delivery_id = $1 AND replayed_at IS NULL FOR UPDATE
-
--- name: has_payload
-SELECT EXISTS (SELECT 1 FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2)
-
--- name: mark_replayed
-UPDATE ingest.dead_letters SET replayed_at = now() WHERE delivery_id = $1
-
--- Reopens the delivery's event. Returns its tenant and size if it was finished.
--- name: requeue_delivery
-WITH queued AS (
-    UPDATE ingest.deliveries SET status = $3::smallint, reason = '', replay = $2, updated_at = now(),
-        counted_before = counted, counted = CASE WHEN counted IS NOT NULL THEN $3::smallint END
-    WHERE id = $1 AND replay < $2
-    RETURNING event_id, counted, counted_before
-),
-recounted AS (
-    INSERT INTO ingest.event_counts AS t (event_id, status, n)
-    SELECT q.event_id, c.status, c.n
-    FROM queued q CROSS JOIN LATERAL (VALUES (q.counted, 1), (q.counted_before, -1)) AS c (status, n)
-    WHERE q.counted IS DISTINCT FROM q.counted_before AND c.status IS NOT NULL
-    ORDER BY c.status
-    ON CONFLICT (event_id, status) DO UPDATE SET n = t.n + EXCLUDED.n
-)
-UPDATE ingest.events e SET finished_at = NULL
-FROM queued q
-WHERE e.id = q.event_id AND e.finished_at IS NOT NULL AND coalesce(e.total, e.planned) IS NOT NULL
-RETURNING e.tenant_id, coalesce(e.size, 0) AS size
-
--- name: count_again
-UPDATE ingest.backlog SET unfinished = unfinished + 1, unfinished_bytes = unfinished_bytes + $2 WHERE tenant_id = $1

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import asyncpg
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import postgres
 from runtime.ids import is_uuid
 from services.domain import audience, statuses
+from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import Row
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
@@ -18,8 +19,28 @@ _SEARCH = {
     way: _QUERIES.search.replace("{recipient}", getattr(_QUERIES, way))
     for way in ("of_anybody", "of_user", "of_address")
 }
-# Smaller than any id.
-_FIRST = uuid.UUID(int=0)
+_FIRST_DELIVERIES, _DELIVERIES, _SHARED_DELIVERIES, _DELIVERY = (
+    query.replace("{columns}", _QUERIES.delivery_columns)
+    for query in (_QUERIES.first_deliveries, _QUERIES.deliveries, _QUERIES.shared_deliveries, _QUERIES.delivery)
+)
+_ATTEMPTS, _WEBHOOK_ATTEMPTS = (
+    _QUERIES.attempts.replace("{of}", of) for of in (_QUERIES.of_event, _QUERIES.of_webhook)
+)
+# By the source, and whether they are of one endpoint.
+_OF_ENDPOINTS = {
+    (source, which == "of_endpoint"): _QUERIES.endpoint_deliveries.replace("{columns}", _QUERIES.delivery_columns)
+    .replace("{source}", getattr(_QUERIES, source))
+    .replace("{which}", getattr(_QUERIES, which))
+    for source in ("source_all", "source_statuses", "source_events")
+    for which in ("of_tenant", "of_endpoint")
+}
+# Smaller and larger than any id.
+_FIRST, _LAST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
+# The statuses of most deliveries, which the index by status leaves out.
+_COMMON = {trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED}
+# Deliveries that are read for one page of a filtered list, and events with the same labels that are read instead.
+SCANNED = 5000
+LABELLED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +55,31 @@ class EventSearch:
     until_us: int | None = None
     event_id: str | None = None
     before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySearch:
+    """Filters of the list of deliveries to endpoints; None, empty and 0: any. Times in Unix microseconds.
+
+    metadata: as the events' rows have it. before: the event and the delivery after which the page begins.
+    """
+
+    tenant_id: str
+    endpoint_id: str | None = None
+    statuses: tuple[int, ...] = ()
+    event_type: str | None = None
+    metadata: str | None = None
+    since_us: int = 0
+    until_us: int = 0
+    before: tuple[str, str] = (str(_LAST), str(_LAST))
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """A page, and after which event and delivery the next one begins; None: it is the last."""
+
+    rows: "list[asyncpg.Record]"
+    next: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +143,14 @@ class LedgerReader:
         by_event: dict[str, list[asyncpg.Record]] = {}
         alone = [row["id"] for row in rows if not row["is_shared"]]
         shared = [row["id"] for row in rows if row["is_shared"]] if of_shared else []
-        for row in await self._pool.fetch(_QUERIES.first_deliveries, alone, shared, most_deliveries):
+        for row in await self._pool.fetch(_FIRST_DELIVERIES, alone, shared, most_deliveries):
             by_event.setdefault(str(row["event_id"]), []).append(row)
         counts: dict[str, dict[int, int]] = {}
         for row in await self._pool.fetch(_QUERIES.counts, [row["id"] for row in rows]):
-            counts.setdefault(str(row["event_id"]), {})[row["status"]] = row["n"]
+            # What waits in rows of the senders is shown as queued.
+            of_event = counts.setdefault(str(row["event_id"]), {})
+            status = row["status"] or trace_pb2.DELIVERY_STATUS_QUEUED
+            of_event[status] = of_event.get(status, 0) + row["n"]
         return [KnownEvent(row, by_event.get(id_, []), counts.get(id_, {})) for row in rows for id_ in [str(row["id"])]]
 
     async def settled(self, event_id: str) -> int:
@@ -118,28 +167,36 @@ class LedgerReader:
     ) -> "list[asyncpg.Record]":
         """Return up to limit deliveries of an event, by recipient; after: a delivery's id."""
         if not event["is_shared"]:
-            return await self._pool.fetch(_QUERIES.deliveries, event["id"], status, after, limit)
+            return await self._pool.fetch(_DELIVERIES, event["id"], status, after, limit, recipient is not None)
         destinations = None
         if recipient is not None:
             found = await self._pool.fetch(_QUERIES.destinations, event["id"], audience.of_user(recipient), recipient)
             destinations = [row["destination"] for row in found]
-        return await self._pool.fetch(_QUERIES.shared_deliveries, event["id"], status, after, limit, destinations)
+        return await self._pool.fetch(
+            _SHARED_DELIVERIES, event["id"], status, after, limit, destinations, event["tenant_id"]
+        )
 
     async def of_person(self, event_id: str, user_id: str) -> "list[asyncpg.Record]":
         """Return a user's deliveries of an event with several recipients, at most 1,000."""
-        return await self._pool.fetch(
-            _QUERIES.shared_deliveries, event_id, None, None, 1000, [audience.of_user(user_id)]
-        )
+        return await self._pool.fetch(_SHARED_DELIVERIES, event_id, None, None, 1000, [audience.of_user(user_id)], None)
 
     async def delivery(self, delivery_id: str) -> "asyncpg.Record | None":
         """Return a delivery's row."""
-        return await self._pool.fetchrow(_QUERIES.delivery, delivery_id)
+        return await self._pool.fetchrow(_DELIVERY, delivery_id)
 
-    async def attempts(self, event_id: str, delivery_ids: Sequence[str] | None) -> "list[asyncpg.Record]":
-        """Return the attempts of these deliveries of an event, oldest first, at most 1,000; None: of all."""
-        return await self._pool.fetch(
-            _QUERIES.attempts, event_id, list(delivery_ids) if delivery_ids is not None else None
-        )
+    async def attempts(
+        self, event_id: str, delivery_ids: Sequence[str] | None, *, answers: bool = False
+    ) -> "list[asyncpg.Record]":
+        """Return the attempts of these deliveries of an event, oldest first, at most 1,000; None: of all.
+
+        answers: what endpoints answered, too, to the newest 100.
+        """
+        ids = list(delivery_ids) if delivery_ids is not None else None
+        return await self._pool.fetch(_ATTEMPTS, event_id, ids, answers)
+
+    async def webhook_attempts(self, delivery_id: str) -> "list[asyncpg.Record]":
+        """Return the attempts of a delivery to an endpoint, as attempts() does, with the answers."""
+        return await self._pool.fetch(_WEBHOOK_ATTEMPTS, delivery_id, None, True)
 
     async def replays(self, event_id: str) -> "list[asyncpg.Record]":
         """Return the events that are replays of this one, oldest first, at most 100."""
@@ -154,6 +211,51 @@ class LedgerReader:
         """Return the event as it was accepted; None: deleted, or never read."""
         raw = await self._pool.fetchval(_QUERIES.payload, tenant_id, event_id)
         return event_pb2.Event.FromString(raw) if raw is not None else None
+
+    async def endpoint_deliveries(self, search: DeliverySearch, limit: int) -> DeliveryPage:
+        """Return a page of a tenant's deliveries to endpoints, newest first.
+
+        With filters by event it reads at most SCANNED deliveries, so a page may be short, or empty, and not the last.
+        """
+        has_index = bool(search.statuses) and not set(search.statuses) & _COMMON
+        is_filtered = bool(search.event_type or search.metadata or (search.statuses and not has_index))
+        source = "source_statuses" if has_index else "source_all"
+        page = await self._scan(search, source, SCANNED if is_filtered else limit, limit)
+        if not search.metadata or page.next is None or len(page.rows) == limit:
+            return page
+        # Few have these labels: if few events of all time do, these are read instead.
+        events = [row["id"] for row in await self._pool.fetch(_QUERIES.labelled, search.metadata, LABELLED + 1)]
+        return page if len(events) > LABELLED else await self._scan(search, "source_events", SCANNED, limit, events)
+
+    async def _scan(
+        self,
+        search: DeliverySearch,
+        source: str,
+        scanned: int,
+        limit: int,
+        events: "Sequence[uuid.UUID] | None" = None,
+    ) -> DeliveryPage:
+        rows = await self._pool.fetch(
+            _OF_ENDPOINTS[source, bool(search.endpoint_id)],
+            search.tenant_id,
+            search.endpoint_id,
+            *search.before,
+            lowest_id(search.since_us),
+            lowest_id(search.until_us) if search.until_us else _LAST,
+            list(search.statuses) or None,
+            search.event_type,
+            scanned,
+            limit,
+            search.metadata,
+            events,
+        )
+        found = [row for row in rows if row["id"] is not None]
+        first = rows[0]
+        if len(found) == limit:
+            return DeliveryPage(found, (str(found[-1]["event_id"]), str(found[-1]["id"])))
+        if first["read"] < scanned:
+            return DeliveryPage(found, None)
+        return DeliveryPage(found, (str(first["last_event"]), str(first["last_delivery"])))
 
     async def dead_letters(
         self, tenant_id: str | None, before: tuple[int, str] | None, limit: int

@@ -1,7 +1,9 @@
 """Merges messages of EVENTS and TRACE into rows, one per event and delivery: pure."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
+import msgspec
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -9,6 +11,7 @@ from runtime.ids import time_of
 from services.domain import audience, channels, statuses
 from services.domain.delivery_ids import is_known_scheme
 from services.domain.erasures import Erasures
+from services.domain.reasons import Reason
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.recipients import (
     RecipientRow,
@@ -18,11 +21,13 @@ from services.ingest.ledger.recipients import (
     rows_of,
     user_ids_of,
 )
-from services.ingest.ledger.rows import DeliveryRow, Item, LedgerRows
+from services.ingest.ledger.rows import DeliveryRow, EndpointPart, Item, LedgerRows, Parking, turn_of
 from services.ingest.ports import DAY_S
 
 _NONE_ENDED = (0, 0)
 _DAY_US = DAY_S * 1_000_000
+# The labels of an event whose person was erased.
+_NO_METADATA = "{}"
 
 
 def merge(items: Iterable[Item], erasures: Erasures | None = None) -> LedgerRows:
@@ -63,6 +68,16 @@ def _record_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Eras
             _reported(rows, record)
         case "repeat":
             rows.repeats.setdefault(record.event_id, record)
+        case "parked":
+            _parked(rows, record)
+        case None if not is_known(record):
+            rows.unknown.append(record)
+        case _:
+            _postponed_or_canceled(rows, record)
+
+
+def _postponed_or_canceled(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
+    match record.WhichOneof("step"):
         case "waiting":
             row = rows.event(record.event_id, record.tenant_id)
             row.due_us = max(row.due_us or 0, record.waiting.until_us)
@@ -71,8 +86,6 @@ def _record_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Eras
             row = rows.event(record.event_id, record.tenant_id)
             if row.tenant_id == record.tenant_id:  # nobody cancels another tenant's event
                 row.canceled_us, row.canceled_by = record.at_us, record.canceled.by
-        case None if not is_known(record):
-            rows.unknown.append(record)
 
 
 def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | None) -> None:
@@ -95,8 +108,10 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
     kept = _without_erased(event, erasures) if any_erased or event.exclusions else event
     if kept is None:
         row.caller_event_id = row.trace_id = ""
+        row.metadata = _NO_METADATA if event.metadata else None
     else:
         row.caller_event_id, row.trace_id = event.caller_event_id, event.trace_id
+        row.metadata = metadata_json(event.tenant_id, event.metadata) if event.metadata else None
         row.payload = kept.SerializeToString()
     if event.dedupe_key:
         rows.stored[event.tenant_id, event.dedupe_key] = (
@@ -104,6 +119,12 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
             event.accepted_at_us,
             event.dedupe_ttl_s or DAY_S,
         )
+
+
+def metadata_json(tenant_id: str, metadata: Mapping[str, str]) -> str:
+    """Return an event's labels as its row has them. PostgreSQL stores no NUL."""
+    labels = {name.replace("\x00", ""): value.replace("\x00", "") for name, value in metadata.items()}
+    return msgspec.json.encode({tenant_id: labels}).decode()
 
 
 def _without_erased(event: event_pb2.Event, erasures: Erasures | None) -> event_pb2.Event | None:
@@ -157,9 +178,10 @@ def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures 
             destination,
             planned.step if planned.step and planned.step != channels.NAMES.get(planned.channel) else None,
             is_part,
+            EndpointPart(planned.endpoint_id) if planned.endpoint_id else None,
         )
         _deliver(rows, new)
-    if is_part or len(destinations) > 1:
+    if len(destinations) > 1 or (is_part and destinations):  # endpoints are no recipients
         row.is_shared = True
 
 
@@ -195,8 +217,64 @@ def _attempted(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
             None,
             None,
             record.at_us,
+            endpoint=_tried(record) if step.channel == event_pb2.CHANNEL_WEBHOOK else None,
         ),
     )
+
+
+def _tried(record: trace_pb2.TraceRecord) -> EndpointPart:
+    """Return what an attempt says of a delivery to an endpoint."""
+    step = record.attempted
+    return EndpointPart(
+        tried=turn_of(step.replay, step.attempt, is_last=statuses.is_terminal(step.status)),
+        first_us=record.at_us if step.status != trace_pb2.DELIVERY_STATUS_SKIPPED else None,
+        next_us=step.next_attempt_at_us or None,
+        sent_us=record.at_us if step.status == trace_pb2.DELIVERY_STATUS_SENT else None,
+    )
+
+
+def _parked(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
+    """Store that a delivery waits in a row of the senders, and for the timeline a line among its attempts.
+
+    Not that it waits for its next attempt: the line of the attempt before says so.
+    """
+    step = record.parked
+    _deliver(
+        rows,
+        DeliveryRow(
+            step.delivery_id,
+            record.event_id,
+            record.tenant_id,
+            step.channel,
+            trace_pb2.DELIVERY_STATUS_QUEUED,
+            "",
+            "",
+            0,
+            step.replay,
+            None,
+            None,
+            record.at_us,
+            endpoint=EndpointPart(
+                parking=Parking(turn_of(step.replay, step.attempt), record.at_us, step.reason, step.until_us)
+            ),
+        ),
+    )
+    if step.reason != Reason.RETRY:
+        rows.attempts[record.id] = trace_pb2.TraceRecord(
+            id=record.id,
+            event_id=record.event_id,
+            tenant_id=record.tenant_id,
+            at_us=record.at_us,
+            attempted=trace_pb2.Attempted(
+                delivery_id=step.delivery_id,
+                channel=step.channel,
+                attempt=step.attempt,
+                replay=step.replay,
+                status=trace_pb2.DELIVERY_STATUS_QUEUED,
+                reason=step.reason,
+                next_attempt_at_us=step.until_us,
+            ),
+        )
 
 
 def _reported(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
@@ -244,6 +322,10 @@ def _deliver(rows: LedgerRows, new: DeliveryRow) -> None:
     later.destination = later.destination or earlier.destination
     later.step = later.step or earlier.step
     later.is_part = later.is_part or earlier.is_part
+    if later.endpoint is None:
+        later.endpoint = earlier.endpoint
+    elif earlier.endpoint is not None:
+        later.endpoint.merge(earlier.endpoint)
     rows.deliveries[new.id] = later
 
 
@@ -254,15 +336,21 @@ def _rank(row: DeliveryRow) -> tuple[int, int, int]:
 def _finish(rows: LedgerRows) -> None:
     # By event: how many of its deliveries have ended, and when the last of them did.
     ended: dict[str, tuple[int, int]] = {}
+    # By event: how many wait in rows of the senders.
+    parked: Counter[str] = Counter()
     is_open: set[str] = set()
     for delivery in rows.deliveries.values():
-        if delivery.status in statuses.OPEN:
-            is_open.add(delivery.event_id)
-        else:
+        if delivery.status not in statuses.OPEN:
             count, last_us = ended.get(delivery.event_id, _NONE_ENDED)
             ended[delivery.event_id] = (count + 1, max(last_us, delivery.updated_us))
+        elif delivery.is_parked:
+            parked[delivery.event_id] += 1
+        else:
+            is_open.add(delivery.event_id)
     for row in rows.events.values():
         if row.total is not None and row.id not in is_open:
             count, last_us = ended.get(row.id, _NONE_ENDED)
             if count >= row.total:
                 row.finished_us = last_us or row.routed_us
+            elif parked and count + parked[row.id] >= row.total:
+                row.is_released = True

@@ -1,7 +1,7 @@
 """The rows that one transaction of the ledger writes: plain values."""
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from services.domain import statuses
@@ -9,6 +9,8 @@ from services.ingest.ledger.recipients import RecipientRow
 
 # A message of EVENTS, or a record of TRACE.
 Item: TypeAlias = event_pb2.Event | trace_pb2.TraceRecord
+
+_MAX_REPLAY, _LAST_ATTEMPT = 0x7FFF, 0xFFFF
 
 
 @dataclass(slots=True)
@@ -38,6 +40,10 @@ class EventRow:
     due_us: int | None = None
     canceled_us: int | None = None
     canceled_by: str | None = None
+    # Its labels, as the column has them: JSON {tenant: {name: value}}.
+    metadata: str | None = None
+    # All that is left of it waits in rows of the senders.
+    is_released: bool | None = None
 
     @property
     def is_rest(self) -> bool:
@@ -45,12 +51,57 @@ class EventRow:
         return self.accepted_us is None and self.routed_us is None
 
 
+class Parking(NamedTuple):
+    """That a delivery waits in a row of the senders. Of two the greater one is the newer.
+
+    turn: before which attempt, see turn_of(). at_us: when it began. until_us: 0: not known.
+    """
+
+    turn: int
+    at_us: int
+    reason: str
+    until_us: int
+
+
+@dataclass(slots=True)
+class EndpointPart:
+    """What only a delivery to an endpoint has; None: these messages do not say. Times in Unix microseconds.
+
+    tried: the turn of its newest attempt. next_us: when the next attempt is due.
+    """
+
+    endpoint_id: str | None = None
+    tried: int | None = None
+    parking: Parking | None = None
+    first_us: int | None = None
+    next_us: int | None = None
+    sent_us: int | None = None
+
+    @property
+    def is_parked(self) -> bool:
+        """Return whether it waits in a row of the senders."""
+        return self.parking is not None and self.parking.turn > (-1 if self.tried is None else self.tried)
+
+    def merge(self, earlier: "EndpointPart") -> None:
+        """Add what other messages say. earlier: of a status that this one replaces."""
+        self.endpoint_id = self.endpoint_id or earlier.endpoint_id
+        self.tried = max(self.tried or 0, earlier.tried or 0) or None
+        self.parking = max(filter(None, (self.parking, earlier.parking)), default=None)
+        self.first_us = min(filter(None, (self.first_us, earlier.first_us)), default=None)
+        self.sent_us = min(filter(None, (self.sent_us, earlier.sent_us)), default=None)
+
+
+def turn_of(replay: int, attempt: int, *, is_last: bool = False) -> int:
+    """Return a number by which attempts are compared over all replays. is_last: nothing is tried after it."""
+    return (min(replay, _MAX_REPLAY) << 16) + (_LAST_ATTEMPT if is_last else min(attempt, _LAST_ATTEMPT - 1))
+
+
 @dataclass(slots=True)
 class DeliveryRow:
     """The state of a delivery.
 
     destination: None: the event's only recipient. step: None: the channel's name. is_part: of a plan of several
-    records, whose deliveries have counters.
+    records, whose deliveries have counters. endpoint: None: these messages do not say that it goes to an endpoint.
     """
 
     id: str
@@ -68,6 +119,12 @@ class DeliveryRow:
     destination: str | None = None
     step: str | None = None
     is_part: bool = False
+    endpoint: EndpointPart | None = None
+
+    @property
+    def is_parked(self) -> bool:
+        """Return whether it waits in a row of the senders."""
+        return self.endpoint is not None and self.endpoint.is_parked
 
 
 @dataclass(slots=True)
@@ -113,6 +170,8 @@ class LedgerRows:
 
     def maybe_finished(self) -> list[str]:
         """Return the events that may be finished now, together with what the tables hold of them."""
-        touched = {row.event_id for row in self.deliveries.values() if statuses.is_terminal(row.status)}
+        touched = {
+            row.event_id for row in self.deliveries.values() if statuses.is_terminal(row.status) or row.is_parked
+        }
         touched |= {row.id for row in self.events.values() if row.total is not None}
         return sorted(touched - {row.id for row in self.finished()})

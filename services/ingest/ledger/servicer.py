@@ -2,43 +2,57 @@
 
 import base64
 import binascii
+import dataclasses
 from typing import Any
 
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
-from runtime import clock, nats
+from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain import topology
+from services.domain import statuses
 from services.domain.checks import check_id, invalid
+from services.domain.endpoints import MAX_METADATA
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
+from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.progress import TraceProgress
-from services.ingest.ledger.reader import EventSearch, LedgerReader
-from services.ingest.ledger.store import LedgerStore
-from services.ingest.ledger.summaries import dead_letter, delivery_summary, event_summary, recipient
+from services.ingest.ledger.reader import DeliverySearch, EventSearch, LedgerReader
+from services.ingest.ledger.record import metadata_json
+from services.ingest.ledger.summaries import attempt, dead_letter, delivery_summary, event_summary, recipient
 from services.ingest.ledger.timeline import Row, delivery_timeline, timeline
+from services.ingest.retries.publisher import DeliveryPublisher
+from services.ingest.retries.store import RetryStore
 from services.ingest.time_range import check_time_range
 
 _MAX_STATES = 500
+_MAX_ENDPOINT_DELIVERIES = 200
 # Deliveries of an event that a list shows, and that GetEvent shows; see ListDeliveries.
 LISTED = 20
 SHOWN = 100
+
+log = logs.get(__name__)
 
 
 class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     """See proto/clarion/ingest/v1/ledger.proto."""
 
     def __init__(
-        self, store: LedgerStore, reader: LedgerReader, connection: Client, *, now: clock.Clock = clock.now_us
+        self,
+        retries: RetryStore,
+        reader: LedgerReader,
+        connection: Client,
+        cursors: Cursors,
+        *,
+        now: clock.Clock = clock.now_us,
     ) -> None:
-        self._store = store
+        self._retries = retries
         self._reader = reader
-        self._publisher = nats.StreamPublisher(connection)
+        self._publisher = DeliveryPublisher(connection, now=now)
         self._progress = TraceProgress(connection)
-        self._now = now
+        self._cursors = cursors
 
     @database_errors
     async def ListEvents(self, request: ledger_pb2.ListEventsRequest, context: Any) -> ledger_pb2.ListEventsResponse:
@@ -96,24 +110,92 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             event, request.status or None, request.recipient or None, request.cursor or None, limit
         )
         return ledger_pb2.ListDeliveriesResponse(
-            deliveries=[delivery_summary(row) for row in rows],
+            deliveries=[delivery_summary(row, event) for row in rows],
             next_cursor=str(rows[-1]["id"]) if len(rows) == limit else "",
         )
 
     @database_errors
     async def GetDelivery(self, request: ledger_pb2.GetDeliveryRequest, context: Any) -> ledger_pb2.GetDeliveryResponse:
         """Return one delivery and its timeline."""
-        check_id("delivery_id", request.delivery_id)
-        row = await self._reader.delivery(request.delivery_id)
-        if row is None:
-            raise ClarionError(Code.NOT_FOUND, "There is no such delivery, or the ledger has not read it yet.")
+        row = await self._delivery(request.delivery_id, request.tenant_id)
         event = await self._event(str(row["event_id"]))
-        attempts = await self._reader.attempts(event["id"], [row["id"]])
+        if row["channel"] == event_pb2.CHANNEL_WEBHOOK:
+            attempts = await self._reader.webhook_attempts(request.delivery_id)
+        else:
+            attempts = await self._reader.attempts(event["id"], [row["id"]])
         return ledger_pb2.GetDeliveryResponse(
-            delivery=delivery_summary(row),
+            delivery=delivery_summary(row, event),
             tenant_id=str(row["tenant_id"]),
             steps=delivery_timeline(event, row, attempts),
         )
+
+    async def _delivery(self, delivery_id: str, tenant_id: str) -> Row:
+        """Return a delivery. tenant_id: whose it must be; empty: any tenant's. Raises NOT_FOUND."""
+        check_id("delivery_id", delivery_id)
+        check_id("tenant_id", tenant_id, required=False)
+        row = await self._reader.delivery(delivery_id)
+        if row is None or tenant_id not in ("", str(row["tenant_id"])):
+            raise ClarionError(Code.NOT_FOUND, "There is no such delivery, or the ledger has not read it yet.")
+        return row
+
+    @database_errors
+    async def ListEndpointDeliveries(
+        self, request: ledger_pb2.ListEndpointDeliveriesRequest, context: Any
+    ) -> ledger_pb2.ListEndpointDeliveriesResponse:
+        """Return a page of a tenant's deliveries to endpoints."""
+        limit = page_limit(request.limit, largest=_MAX_ENDPOINT_DELIVERIES)
+        search = self._endpoint_search(request)
+        page = await self._reader.endpoint_deliveries(search, limit)
+        return ledger_pb2.ListEndpointDeliveriesResponse(
+            deliveries=[delivery_summary(row, row) for row in page.rows],
+            next_cursor=self._cursors.encode(page.next, _bound_to(search)) if page.next is not None else "",
+        )
+
+    def _endpoint_search(self, request: ledger_pb2.ListEndpointDeliveriesRequest) -> DeliverySearch:
+        check_id("tenant_id", request.tenant_id)
+        check_id("endpoint_id", request.endpoint_id, required=False)
+        check_time_range(request.since_us, request.until_us)
+        if any(status not in statuses.BY_NUMBER for status in request.statuses):
+            raise invalid("statuses", f"must be some of {', '.join(statuses.BY_NAME)}")
+        if len(request.metadata) > MAX_METADATA:
+            raise invalid("metadata", f"must have at most {MAX_METADATA} labels")
+        search = DeliverySearch(
+            tenant_id=request.tenant_id,
+            endpoint_id=request.endpoint_id or None,
+            statuses=tuple(sorted(set(request.statuses))),
+            event_type=request.event_type or None,
+            metadata=metadata_json(request.tenant_id, request.metadata) if request.metadata else None,
+            since_us=request.since_us,
+            until_us=request.until_us,
+        )
+        if not request.cursor:
+            return search
+        return dataclasses.replace(search, before=self._cursors.decode(request.cursor, _bound_to(search)))
+
+    @database_errors
+    async def ListAttempts(
+        self, request: ledger_pb2.ListAttemptsRequest, context: Any
+    ) -> ledger_pb2.ListAttemptsResponse:
+        """Return the attempts of a delivery to an endpoint."""
+        check_id("tenant_id", request.tenant_id)
+        await self._delivery(request.delivery_id, request.tenant_id)
+        rows = await self._reader.webhook_attempts(request.delivery_id)
+        # Parkings are no attempts.
+        made = [attempt(row) for row in rows if row["status"] != trace_pb2.DELIVERY_STATUS_QUEUED]
+        return ledger_pb2.ListAttemptsResponse(attempts=made)
+
+    @database_errors
+    async def RetryDelivery(
+        self, request: ledger_pb2.RetryDeliveryRequest, context: Any
+    ) -> ledger_pb2.RetryDeliveryResponse:
+        """Send a delivery to an endpoint again."""
+        check_id("tenant_id", request.tenant_id)
+        check_id("delivery_id", request.delivery_id)
+        await self._retries.retry(request.tenant_id, request.delivery_id, self._publisher.publish)
+        row = await self._delivery(request.delivery_id, request.tenant_id)
+        event = await self._event(str(row["event_id"]))
+        log.info("delivery_retried", tenant_id=request.tenant_id, delivery_id=request.delivery_id)
+        return ledger_pb2.RetryDeliveryResponse(delivery=delivery_summary(row, event))
 
     async def _event(self, event_id: str) -> Row:
         row = await self._reader.row(event_id)
@@ -174,19 +256,14 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.ReplayDeadLetterResponse:
         """Send a dead letter again."""
         check_id("delivery_id", request.delivery_id)
-        if not await self._store.replay(request.delivery_id, self._publish):
+        if not await self._retries.replay(request.delivery_id, self._publisher.publish):
             raise ClarionError(Code.NOT_FOUND, "There is no such dead letter, or it was replayed already.")
         return ledger_pb2.ReplayDeadLetterResponse()
 
-    async def _publish(self, delivery: event_pb2.Delivery) -> None:
-        delivery.planned_at_us = self._now()
-        await self._publisher.publish(
-            nats.Outgoing(
-                topology.delivery_subject(delivery.channel, delivery.tenant_id),
-                delivery.SerializeToString(),
-                msg_id=f"{delivery.id}.{delivery.replay}",
-            )
-        )
+
+def _bound_to(search: DeliverySearch) -> tuple[object, ...]:
+    """Return what a cursor of this list is good for."""
+    return tuple(getattr(search, field.name) for field in dataclasses.fields(search) if field.name != "before")
 
 
 def _no_event() -> ClarionError:

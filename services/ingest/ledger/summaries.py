@@ -8,8 +8,9 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from services.domain import channels
 from services.domain.reasons import Reason
-from services.ingest.ledger.timeline import Row, to_us
+from services.ingest.ledger.timeline import Row, exchange, to_us
 
+_decode_metadata = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
 _decode_addresses = msgspec.json.Decoder(dict[str, str | None]).decode
 # The field of a recipient by the channel's name.
 _FIELDS = {channel.name: channel.address_field for channel in channels.BY_NUMBER.values() if channel.address_field}
@@ -39,7 +40,7 @@ def event_summary(row: Row, deliveries: Sequence[Row], counts: Mapping[int, int]
         finished_at_us=to_us(row["finished_at"]),
         replay_of=str(row["replay_of"] or ""),
         test=bool(row["is_test"]),
-        deliveries=[delivery_summary(delivery) for delivery in deliveries],
+        deliveries=[delivery_summary(delivery, row) for delivery in deliveries],
         delivery_count=sum(counts.values()),
         counts=[
             ledger_pb2.StatusCount(status=trace_pb2.DeliveryStatus.ValueType(status), count=count)
@@ -48,8 +49,16 @@ def event_summary(row: Row, deliveries: Sequence[Row], counts: Mapping[int, int]
         several_recipients=row["is_shared"],
         due_at_us=to_us(row["due_at"]),
         waiting=is_waiting(row),
-        reason=Reason.CANCELED if row["canceled_at"] is not None else row["route_reason"] or "",
+        reason=_reason(row, counts),
     )
+
+
+def _reason(row: Row, counts: Mapping[int, int]) -> str:
+    """Return why nothing, or no more, of an event is sent; empty: see the deliveries."""
+    if row["canceled_at"] is not None:
+        return Reason.CANCELED
+    is_sent = any(count for status, count in counts.items() if status != trace_pb2.DELIVERY_STATUS_SKIPPED)
+    return "" if is_sent else row["route_reason"] or ""
 
 
 def is_waiting(row: Row) -> bool:
@@ -57,8 +66,8 @@ def is_waiting(row: Row) -> bool:
     return row["due_at"] is not None and row["routed_at"] is None and row["finished_at"] is None
 
 
-def delivery_summary(row: Row) -> ledger_pb2.DeliverySummary:
-    """Return a delivery."""
+def delivery_summary(row: Row, event: Row) -> ledger_pb2.DeliverySummary:
+    """Return a delivery. event: the row of its event, or of a list that has that row's columns."""
     return ledger_pb2.DeliverySummary(
         id=str(row["id"]),
         event_id=str(row["event_id"]),
@@ -70,6 +79,37 @@ def delivery_summary(row: Row) -> ledger_pb2.DeliverySummary:
         recipient=recipient(row),
         step=row["step"] or channels.NAMES.get(row["channel"], ""),
         updated_at_us=to_us(row["updated_at"]),
+        endpoint_id=str(row["endpoint_id"] or ""),
+        event_type=event["event_type"] or "",
+        caller_event_id=event["caller_event_id"] or "",
+        metadata=metadata(event),
+        created_at_us=to_us(event["accepted_at"]),
+        first_attempt_at_us=to_us(row["first_attempt_at"]),
+        sent_at_us=to_us(row["sent_at"]),
+        next_attempt_at_us=to_us(row["next_attempt_at"]),
+        parked=row["parked"] or "",
+        has_content=event["has_content"],
+    )
+
+
+def metadata(event: Row) -> dict[str, str]:
+    """Return an event's labels."""
+    return next(iter(_decode_metadata(event["metadata"]).values()), {}) if event["metadata"] else {}
+
+
+def attempt(row: Row) -> ledger_pb2.Attempt:
+    """Return an attempt of a delivery to an endpoint."""
+    return ledger_pb2.Attempt(
+        id=str(row["id"]),
+        attempt=row["attempt"],
+        replay=row["replay"],
+        status=row["status"],
+        reason=row["reason"],
+        detail=row["detail"],
+        at_us=to_us(row["ended_at"]),
+        duration_us=row["send_us"],
+        next_attempt_at_us=to_us(row["next_attempt_at"]),
+        http=exchange(row),
     )
 
 
@@ -83,4 +123,5 @@ def dead_letter(row: Row) -> ledger_pb2.DeadLetter:
         reason=row["reason"],
         detail=row["detail"],
         died_at_us=to_us(row["died_at"]),
+        endpoint_id=str(row["endpoint_id"] or ""),
     )

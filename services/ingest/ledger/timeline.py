@@ -19,6 +19,11 @@ class Row(Protocol):
 # A report that changes no status: the recipient unsubscribed.
 _UNSUBSCRIBED = (Reason.UNSUBSCRIBED, statuses.OK)
 _UNKNOWN = ("sent", statuses.OK)
+# What the reason of an event says if some of it is sent.
+_OF_THE_REST: dict[str, str] = {
+    Reason.NO_ACTIVE_TEMPLATE: "The type has no template, so nobody gets a message. The endpoints get the event.",
+    Reason.NO_SUBSCRIBER: "No endpoint subscribes to the type. The other channels get the event.",
+}
 
 
 def to_us(moment: Any) -> int:
@@ -26,11 +31,21 @@ def to_us(moment: Any) -> int:
     return round(moment.timestamp() * 1_000_000) if moment is not None else 0
 
 
+def exchange(attempt: Row) -> trace_pb2.HttpExchange | None:
+    """Return the call of an attempt to an endpoint; without what it answered, if that was not read or was deleted."""
+    if attempt["http_url"] is None:
+        return None
+    answer = attempt["http_answer"]
+    call = trace_pb2.HttpExchange() if answer is None else trace_pb2.HttpExchange.FromString(answer)
+    call.url, call.status = attempt["http_url"], attempt["http_status"]
+    return call
+
+
 def timeline(
     event: Row, deliveries: Sequence[Row], attempts: Sequence[Row], replays: Sequence[Row] = ()
 ) -> list[ledger_pb2.TimelineStep]:
     """Return the steps in order of time. replays: the events (id, accepted_at) that are replays of this one."""
-    steps = _of_event(event)
+    steps = _of_event(event, is_sent=not all(map(_is_skipped, deliveries)))
     if event["routed_at"] is not None:
         steps += [_queued(event, delivery) for delivery in deliveries]
     for attempt in attempts:
@@ -56,8 +71,8 @@ def delivery_timeline(event: Row, delivery: Row, attempts: Sequence[Row]) -> lis
     return sorted(steps, key=lambda step: step.at_us)
 
 
-def _of_event(event: Row) -> list[ledger_pb2.TimelineStep]:
-    """Return the steps of the event as a whole."""
+def _of_event(event: Row, *, is_sent: bool) -> list[ledger_pb2.TimelineStep]:
+    """Return the steps of the event as a whole. is_sent: some of it is sent, so a reason is that of the rest."""
     steps = []
     if event["accepted_at"] is not None:
         steps.append(
@@ -86,8 +101,9 @@ def _of_event(event: Row) -> list[ledger_pb2.TimelineStep]:
                 step="routed",
                 at_us=to_us(event["routed_at"]),
                 duration_us=event["route_us"] or 0,
-                outcome=statuses.SKIPPED if reason else statuses.OK,
+                outcome=statuses.SKIPPED if reason and not is_sent else statuses.OK,
                 reason=reason,
+                detail=_OF_THE_REST.get(reason, "") if is_sent else "",
                 service="router",
             )
         )
@@ -117,9 +133,14 @@ def _of_event(event: Row) -> list[ledger_pb2.TimelineStep]:
     return steps
 
 
+def _is_skipped(delivery: Row) -> bool:
+    """Return whether nothing was tried of a delivery, and nothing will be."""
+    return delivery["status"] == trace_pb2.DELIVERY_STATUS_SKIPPED and not delivery["attempts"]
+
+
 def _queued(event: Row, delivery: Row) -> ledger_pb2.TimelineStep:
     """Return what was decided on a delivery."""
-    skipped = delivery["status"] == trace_pb2.DELIVERY_STATUS_SKIPPED and not delivery["attempts"]
+    skipped = _is_skipped(delivery)
     return ledger_pb2.TimelineStep(
         step="skipped" if skipped else "queued",
         at_us=to_us(event["routed_at"]),
@@ -132,7 +153,24 @@ def _queued(event: Row, delivery: Row) -> ledger_pb2.TimelineStep:
     )
 
 
+def _parked(attempt: Row) -> ledger_pb2.TimelineStep:
+    """Return that a delivery waits in a row of the senders."""
+    return ledger_pb2.TimelineStep(
+        step="parked",
+        at_us=to_us(attempt["ended_at"]),
+        delivery_id=str(attempt["delivery_id"]),
+        channel=attempt["channel"],
+        attempt=attempt["attempt"],
+        outcome=statuses.RETRYING,
+        reason=attempt["reason"],
+        next_attempt_at_us=to_us(attempt["next_attempt_at"]),
+        service="senders",
+    )
+
+
 def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
+    if attempt["status"] == trace_pb2.DELIVERY_STATUS_QUEUED:
+        return [_parked(attempt)]
     status = statuses.BY_NUMBER.get(attempt["status"])
     if status is not None:
         step, outcome, is_report = status.name, status.outcome, status.is_reported
@@ -151,8 +189,9 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
         "attempt": attempt["attempt"],
     }
     steps = []
-    # Without a provider, rendering failed.
-    if not is_report and step != "failed_over" and (attempt["provider"] or outcome == statuses.OK):
+    # Without a provider, rendering failed. For an endpoint nothing is rendered.
+    is_rendered = channel is None or channel.is_for_people
+    if is_rendered and not is_report and step != "failed_over" and (attempt["provider"] or outcome == statuses.OK):
         steps.append(
             ledger_pb2.TimelineStep(
                 step="rendered",
@@ -178,6 +217,7 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
             service=channel.service if channel is not None else "senders",
             sms_segments=attempt["sms_segments"],
             sms_encoding=attempt["sms_encoding"],
+            http=exchange(attempt),
             **common,
         )
     )

@@ -78,6 +78,7 @@ WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
 -- not null: if the ledger reads the event again, it fills in nulls only.
 -- name: erase_events
 UPDATE ingest.events SET caller_event_id = '', trace_id = '',
+    metadata = CASE WHEN metadata IS NOT NULL THEN '{}'::jsonb END,
     user_id = CASE WHEN user_id IS NOT NULL THEN $3 END,
     email = CASE WHEN email IS NOT NULL THEN '' END,
     phone = CASE WHEN phone IS NOT NULL THEN '' END
@@ -126,13 +127,13 @@ SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2 F
 -- name: replace_payload
 UPDATE ingest.event_payloads SET event = $3 WHERE tenant_id = $1 AND event_id = $2
 
--- The provider's text may hold the address, and its message id leads to the message there. $1: all attempts of these
--- events; $2: of these, the attempts of the deliveries $3.
+-- The provider's text may hold the address, and its message id leads to the message there. What an endpoint answered may
+-- repeat what it was sent. $1: all attempts of these events; $2: of these, the attempts of the deliveries $3.
 -- name: erase_attempts
-UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
+UPDATE ingest.attempts a SET detail = '', provider_message_id = '', http_answer = NULL
 WHERE a.event_id = ANY ($1::uuid[] || $2::uuid[])
     AND (a.event_id = ANY ($1::uuid[]) OR a.delivery_id = ANY ($3::uuid[]))
-    AND (a.detail <> '' OR a.provider_message_id <> '')
+    AND (a.detail <> '' OR a.provider_message_id <> '' OR a.http_answer IS NOT NULL)
 
 -- name: erase_dead_letters
 DELETE FROM ingest.dead_letters
@@ -143,10 +144,11 @@ WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[] || $3::uuid[])
 SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
 
 -- name: dead_letters_of_events
-SELECT delivery_id, event_id, tenant_id, channel, reason, detail, died_at
-FROM ingest.dead_letters
-WHERE tenant_id = $1 AND replayed_at IS NULL AND event_id = ANY ($2::uuid[] || $3::uuid[])
-    AND (event_id = ANY ($2::uuid[]) OR delivery_id = ANY ($4::uuid[]))
+SELECT l.delivery_id, l.event_id, l.tenant_id, l.channel, l.reason, l.detail, l.died_at, d.endpoint_id
+FROM ingest.dead_letters l
+LEFT JOIN ingest.deliveries d ON d.id = l.delivery_id
+WHERE l.tenant_id = $1 AND l.replayed_at IS NULL AND l.event_id = ANY ($2::uuid[] || $3::uuid[])
+    AND (l.event_id = ANY ($2::uuid[]) OR l.delivery_id = ANY ($4::uuid[]))
 
 -- Retention. An event's id begins with its time in milliseconds, so the oldest come first in the index.
 
@@ -182,8 +184,10 @@ payloads AS (
 )
 DELETE FROM ingest.events WHERE id = ANY ($1::uuid[])
 
--- As expired_events. Not of unfinished events, whose deliveries may refer to the payload.
+-- As expired_events. Not of unfinished events, whose deliveries may refer to the payload. What endpoints answered to it
+-- goes with it. Returns the number of payloads.
 -- name: delete_expired_payloads
+WITH gone AS (
 DELETE FROM ingest.event_payloads d
 USING (
     SELECT p.tenant_id, p.event_id
@@ -201,6 +205,12 @@ USING (
     LIMIT $3
 ) AS old
 WHERE d.tenant_id = old.tenant_id AND d.event_id = old.event_id
+RETURNING d.event_id
+),
+answers AS (
+    UPDATE ingest.attempts a SET http_answer = NULL FROM gone g WHERE a.event_id = g.event_id AND a.http_answer IS NOT NULL
+)
+SELECT count(*) FROM gone
 
 -- After a week, but not while an event of the tenant from before the erasure is unfinished: it may wait for its time, and
 -- its recipients are then read for the first time. Nor while there are records that only a later version can read: any of
@@ -292,7 +302,7 @@ theirs AS (
     JOIN ingest.recipients r ON r.user_id = p.pseudonym AND r.tenant_id = p.tenant_id
     JOIN ingest.deliveries d ON d.event_id = r.event_id AND d.destination = r.destination
 )
-UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
+UPDATE ingest.attempts a SET detail = '', provider_message_id = '', http_answer = NULL
 FROM theirs t
 WHERE a.event_id = t.event_id AND (t.delivery_id IS NULL OR a.delivery_id = t.delivery_id)
-    AND (a.detail <> '' OR a.provider_message_id <> '')
+    AND (a.detail <> '' OR a.provider_message_id <> '' OR a.http_answer IS NOT NULL)

@@ -78,8 +78,8 @@ class RetentionWorker:
             rows = await connection.fetch(_QUERIES.expired_events, self._events_days, batch, batch)
             if rows:
                 await connection.execute(_QUERIES.delete_events, [row["id"] for row in rows])
-            status = await connection.execute(_QUERIES.delete_expired_payloads, self._payload_days, batch, batch)
-        return len(rows), int(status.rpartition(" ")[2])
+            payloads = await connection.fetchval(_QUERIES.delete_expired_payloads, self._payload_days, batch, batch)
+        return len(rows), int(payloads)
 
     async def forget(self) -> None:
         """Delete erasures that nothing needs any more, and replays and unknown records after 90 days."""

@@ -163,7 +163,7 @@ class LedgerPrivacyStore:
             steps=timeline(
                 event.row,
                 deliveries,
-                await self._ledger.attempts(event.id, only),
+                await self._ledger.attempts(event.id, only, answers=True),
                 await self._ledger.replays(event.id),
             ),
             dead_letters=letters.get(event.id, []),

@@ -8,6 +8,7 @@ from clarion.common.v1 import event_pb2
 from services.domain import audience
 from services.domain.delivery_ids import CURRENT_SCHEME
 from services.domain.earlier_events import modernise
+from services.ingest.event_size import size_in_streams
 
 
 def clone_event(
@@ -20,8 +21,36 @@ def clone_event(
     """Return a new event with the content of first and without a deduplication key, to be published as its replay.
 
     channels: some of those that the caller asked for; empty: all. destinations: of some of its recipients; None: the
-    same audience. None: the caller asked for none of the channels, or nobody is left.
+    same audience. Endpoints get it as they got the first one: those that the event names, or those that subscribe now;
+    none if destinations, or channels without WEBHOOK, are given. None: the caller asked for none of the channels, or
+    nobody is left.
     """
+    event = _renewed(first, new_id, now_us)
+    if channels:
+        wanted = [channel for channel in channels if not first.channels or channel in first.channels]
+        if not wanted:
+            return None
+        event.channels[:] = wanted
+    if destinations is not None:
+        _narrow(event, set(destinations))
+    if destinations is not None or (channels and event_pb2.CHANNEL_WEBHOOK not in channels):
+        event.endpoints.Clear()
+        event.endpoints.SetInParent()  # it is for no endpoint, rather than for those that subscribe
+    has_recipient = event.HasField("recipient") or any(map(_is_somebody, event.audience))
+    return event if has_recipient or event.endpoints.endpoint_ids else None
+
+
+def clone_for_endpoint(first: event_pb2.Event, new_id: str, now_us: int, endpoint_id: str) -> event_pb2.Event:
+    """Return a new event with the content of first for this endpoint alone, to be published as its replay."""
+    event = _renewed(first, new_id, now_us)
+    for field in ("recipient", "audience", "exclusions", "channels", "endpoints"):
+        event.ClearField(field)
+    event.endpoints.endpoint_ids.append(endpoint_id)
+    event.weight = size_in_streams(event)
+    return event
+
+
+def _renewed(first: event_pb2.Event, new_id: str, now_us: int) -> event_pb2.Event:
     event = event_pb2.Event()
     event.CopyFrom(first)
     modernise(event)  # with today's scheme it no longer says that it is of an earlier version
@@ -32,14 +61,7 @@ def clone_event(
     event.dedupe_ttl_s = 0
     event.due_at_us = 0
     event.id_scheme = CURRENT_SCHEME
-    if channels:
-        wanted = [channel for channel in channels if not first.channels or channel in first.channels]
-        if not wanted:
-            return None
-        event.channels[:] = wanted
-    if destinations is not None:
-        _narrow(event, set(destinations))
-    return event if event.HasField("recipient") or any(map(_is_somebody, event.audience)) else None
+    return event
 
 
 def _narrow(event: event_pb2.Event, destinations: set[str]) -> None:

@@ -1,8 +1,15 @@
+-- States are those of clarion.ingest.v1.ReplayState, and 4: running, narrowed to an endpoint or a type, which versions
+-- before do not know.
+
 -- name: insert_replay
-INSERT INTO ingest.replays (id, tenant_id, since, until, status, per_second, state, position)
+INSERT INTO ingest.replays (
+    id, tenant_id, since, until, status, per_second, state, position, endpoint_id, event_type, event_types,
+    environment_id
+)
 VALUES (
     $1, $2, 'epoch'::timestamptz + $3::bigint * interval '1 microsecond',
-    'epoch'::timestamptz + $4::bigint * interval '1 microsecond', $5, $6, 1, $7
+    'epoch'::timestamptz + $4::bigint * interval '1 microsecond', $5, $6,
+    CASE WHEN $8::uuid IS NULL AND $9 = '' THEN 1 ELSE 4 END, $7, $8, $9, $10, $11
 )
 RETURNING *
 
@@ -17,16 +24,16 @@ LIMIT $3
 
 -- name: cancel_replay
 UPDATE ingest.replays SET state = 3, finished_at = now(), waiting = '', position_destination = NULL
-WHERE id = $1 AND state = 1
+WHERE id = $1 AND state IN (1, 4)
 RETURNING id
 
 -- Seconds until the next page of any replay is due; null: no replay runs.
 -- name: next_page
-SELECT extract(epoch FROM min(next_at) - now())::float8 FROM ingest.replays WHERE state = 1
+SELECT extract(epoch FROM min(next_at) - now())::float8 FROM ingest.replays WHERE state IN (1, 4)
 
 -- name: claim
 SELECT * FROM ingest.replays
-WHERE state = 1 AND next_at <= now()
+WHERE state IN (1, 4) AND next_at <= now()
 ORDER BY next_at
 LIMIT 1
 FOR UPDATE SKIP LOCKED
@@ -45,36 +52,44 @@ UPDATE ingest.replays SET waiting = $2, next_at = now() + interval '2 seconds' W
 UPDATE ingest.replays SET
     position = $2, position_destination = $7, replayed = replayed + $3, unplayable = unplayable + $4, waiting = '',
     next_at = greatest(next_at, now() - interval '1 second') + $5::float8 * interval '1 second',
-    state = CASE WHEN $6::boolean THEN 2 ELSE 1 END,
+    state = CASE WHEN $6::boolean THEN 2 ELSE state END,
     finished_at = CASE WHEN $6::boolean THEN now() END
+WHERE id = $1
+
+-- Goes on with deliveries to endpoints, from the beginning of its time.
+-- name: next_stage
+UPDATE ingest.replays SET
+    stage = 1, position = $2, position_destination = NULL, replayed = replayed + $3, unplayable = unplayable + $4,
+    waiting = '', next_at = greatest(next_at, now() - interval '1 second') + $5::float8 * interval '1 second'
 WHERE id = $1
 
 -- The next events in the order of their ids: reads $4, returns at most $5 rows; of an event with several recipients one
 -- for each recipient, after $10 of the event $2. channels: empty: all that it asked for.
 -- Of a status $6 (0: every event): what ended so for a recipient on a channel, and was not sent again on it since,
 -- except by this replay (its events' ids lie between $11 and $12). $7: whether events of which nothing was planned
--- count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a replay left out.
+-- count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a replay left out. $13: only of
+-- this type; empty: of any. Deliveries to endpoints are sent again under their ids: see ended_page.
 -- name: page
 WITH scanned AS (
     SELECT e.id, coalesce(e.total, e.planned) AS total, e.replay_of, e.is_shared IS TRUE AS is_shared,
-        e.canceled_at IS NOT NULL AS is_canceled
+        e.canceled_at IS NOT NULL AS is_canceled, $13::text IN ('', e.event_type) AS is_wanted
     FROM ingest.events e
     WHERE e.tenant_id = $1 AND e.id >= $2 AND (e.id > $2 OR $10::text IS NOT NULL) AND e.id < $3
-        AND e.finished_at IS NOT NULL
+        AND (e.finished_at IS NOT NULL OR e.is_released)
     ORDER BY e.id
     LIMIT $4
 ),
 taken AS (
     SELECT s.id, NULL::text AS destination, '{}'::smallint[] AS channels, '{}'::uuid[] AS deliveries
     FROM scanned s
-    WHERE ($6 = 0 AND s.replay_of IS NULL)
-        OR ($7 AND s.total = 0 AND NOT s.is_canceled
+    WHERE s.is_wanted AND ($6 = 0 AND s.replay_of IS NULL)
+        OR s.is_wanted AND ($7 AND s.total = 0 AND NOT s.is_canceled
             AND NOT EXISTS (SELECT 1 FROM ingest.events r WHERE r.replay_of = s.id AND r.id NOT BETWEEN $11 AND $12))
     UNION ALL
     SELECT s.id, NULL, array_agg(DISTINCT d.channel), array_agg(d.id)
     FROM scanned s
-    JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6
-    WHERE $6 <> 0 AND NOT s.is_shared AND d.reason <> ALL ($8::text[])
+    JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6 AND d.channel <> 4
+    WHERE $6 <> 0 AND s.is_wanted AND NOT s.is_shared AND d.reason <> ALL ($8::text[])
         AND NOT EXISTS (
             SELECT 1 FROM ingest.events r JOIN ingest.deliveries rd ON rd.event_id = r.id
             WHERE r.replay_of = s.id AND r.id NOT BETWEEN $11 AND $12 AND rd.channel = d.channel AND rd.reason <> $9
@@ -99,13 +114,76 @@ taken AS (
         ORDER BY d.destination
         LIMIT $5
     ) AS p
-    WHERE $6 <> 0 AND s.is_shared
+    WHERE $6 <> 0 AND s.is_shared AND s.is_wanted
 )
 SELECT t.id, t.destination, t.channels, t.deliveries, NULL::boolean AS is_end
 FROM (SELECT id, destination, channels, deliveries FROM taken ORDER BY id, destination LIMIT $5) AS t
 UNION ALL
 -- The last event that was read, and whether there are no more.
 SELECT (SELECT id FROM scanned ORDER BY id DESC LIMIT 1), NULL, '{}', '{}', (SELECT count(*) FROM scanned) < $4
+
+-- The next deliveries to endpoints that ended with the status $3, after the delivery $5 of the event $4, in the order of
+-- their events: reads $8, returns at most $9. {of}: of a tenant or of an endpoint. $7: the reasons for which a skipped
+-- one can be sent again. $10: only of this type; empty: of any.
+-- name: ended_page
+WITH scanned AS (
+    SELECT d.id, d.event_id, d.reason
+    FROM ingest.deliveries d
+    WHERE {of}
+    AND d.channel = 4 AND d.status = $3 AND d.status NOT IN (4, 5)
+        AND (d.event_id, d.id) > ($4::uuid, $5::uuid) AND d.event_id < $6
+    ORDER BY d.event_id, d.id
+    LIMIT $8
+)
+SELECT t.id, t.event_id, NULL::boolean AS is_end
+FROM (
+    SELECT s.id, s.event_id FROM scanned s
+    WHERE ($3 <> 3 OR s.reason = ANY ($7::text[]))
+        AND ($10::text = '' OR EXISTS (SELECT 1 FROM ingest.events e WHERE e.id = s.event_id AND e.event_type = $10))
+    ORDER BY s.event_id, s.id
+    LIMIT $9
+) AS t
+UNION ALL
+-- The last delivery that was read, and whether there are no more.
+SELECT l.id, l.event_id, (SELECT count(*) FROM scanned) < $8
+FROM (SELECT 1) AS one
+LEFT JOIN LATERAL (SELECT id, event_id FROM scanned ORDER BY event_id DESC, id DESC LIMIT 1) AS l ON true
+
+-- name: of_endpoint
+d.endpoint_id = $2 AND d.tenant_id = $1
+
+-- name: of_tenant
+$2::uuid IS NULL AND d.tenant_id = $1
+
+-- The next events after $2 of one of the types $6 of which the endpoint $7 has no delivery, also not by a replay, except
+-- by this one (its events' ids lie between $8 and $9): reads $4, returns at most $5. Only what was planned, because the
+-- plan of the others may still reach the endpoint.
+-- name: missed_page
+WITH scanned AS (
+    SELECT e.id, e.event_type, e.replay_of, e.is_test, e.canceled_at, coalesce(e.total, e.planned) AS total
+    FROM ingest.events e
+    WHERE e.tenant_id = $1 AND e.id > $2 AND e.id < $3
+    ORDER BY e.id
+    LIMIT $4
+)
+SELECT t.id, NULL::boolean AS is_end
+FROM (
+    SELECT s.id FROM scanned s
+    WHERE s.event_type = ANY ($6::text[]) AND s.replay_of IS NULL AND s.is_test IS NOT TRUE AND s.canceled_at IS NULL
+        AND s.total IS NOT NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM ingest.deliveries d WHERE d.endpoint_id = $7 AND d.event_id = s.id AND d.channel = 4
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM ingest.events r
+            JOIN ingest.deliveries d ON d.endpoint_id = $7 AND d.event_id = r.id AND d.channel = 4
+            WHERE r.replay_of = s.id AND r.id NOT BETWEEN $8 AND $9
+        )
+    ORDER BY s.id
+    LIMIT $5
+) AS t
+UNION ALL
+SELECT (SELECT id FROM scanned ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM scanned) < $4
 
 -- name: payloads
 SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -17,8 +17,9 @@ from services.domain.paging import page_limit
 from services.ingest.database import database_errors
 from services.ingest.ledger.recipients import recipient_ids_of
 from services.ingest.replays.clone import clone_event
+from services.ingest.replays.pages import StoredEvent, Subscribed
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
-from services.ingest.replays.store import ReplayStore, StoredEvent
+from services.ingest.replays.store import ReplayStore
 
 NAME = "clarion.ingest.v1.ReplayService"
 
@@ -26,18 +27,34 @@ DEFAULT_PER_SECOND = 50
 MAX_PER_SECOND = 1000
 # Together with the rest of the call less than the gateway's deadline.
 _CONCLUDE_S = 2.0
+_MAX_EVENT_TYPE = 255
 # UNSPECIFIED: every event.
 _STATUSES = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, *statuses.REPLAYABLE)
 
 log = logs.get(__name__)
 
 
+class Subscriptions(Protocol):
+    """What endpoints subscribe to."""
+
+    async def of(self, tenant_id: str, endpoint_id: str) -> Subscribed:
+        """Return the types that an endpoint subscribes to, perhaps none. Raises NOT_FOUND, UNAVAILABLE."""
+
+
 class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     """See proto/clarion/ingest/v1/replays.proto."""
 
     def __init__(
-        self, store: ReplayStore, publisher: ReplayPublisher, runner: ReplayRunner, *, now: clock.Clock = clock.now_us
+        self,
+        store: ReplayStore,
+        publisher: ReplayPublisher,
+        runner: ReplayRunner,
+        subscriptions: Subscriptions | None = None,
+        *,
+        now: clock.Clock = clock.now_us,
     ) -> None:
+        """subscriptions: None: this installation does not tell ingest where the router is."""
+        self._subscriptions = subscriptions
         self._store = store
         self._publisher = publisher
         self._runner = runner
@@ -99,10 +116,29 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
             raise invalid("per_second", f"must be 1 to {MAX_PER_SECOND}")
         if request.status not in _STATUSES:
             raise invalid("status", f"must be all, {', '.join(map(statuses.name, statuses.REPLAYABLE))}")
-        replay = await self._store.create(request)
+        check_id("endpoint_id", request.endpoint_id, required=False)
+        if len(request.event_type) > _MAX_EVENT_TYPE:
+            raise invalid("event_type", f"must have at most {_MAX_EVENT_TYPE} characters")
+        replay = await self._store.create(request, await self._subscribed(request))
         self._runner.wake()
         log.info("replay_started", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.StartReplayResponse(replay=replay)
+
+    async def _subscribed(self, request: replays_pb2.StartReplayRequest) -> Subscribed | None:
+        """Return the events to send to an endpoint that has missed them; None: the replay is of another kind.
+
+        Raises NOT_FOUND: no such endpoint; CONFLICT: it subscribes to nothing; UNAVAILABLE.
+        """
+        if not request.endpoint_id or request.status:
+            return None
+        if self._subscriptions is None:
+            raise ClarionError(Code.UNAVAILABLE, "Ingest needs CLARION_ROUTER_ADDRESS to know what an endpoint gets.")
+        found = await self._subscriptions.of(request.tenant_id, request.endpoint_id)
+        if request.event_type:
+            return Subscribed(found.environment_id, [request.event_type])
+        if not found.event_types:
+            raise ClarionError(Code.CONFLICT, "The endpoint subscribes to no event type.")
+        return found
 
     @database_errors
     async def GetReplay(self, request: replays_pb2.GetReplayRequest, context: Any) -> replays_pb2.GetReplayResponse:

@@ -1,8 +1,8 @@
 """Replays in PostgreSQL: their rows, and the events to replay."""
 
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +16,22 @@ from runtime.ids import new_id, time_of
 from services.domain.reasons import NOT_REPLAYED, Reason
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import to_us
+from services.ingest.replays.pages import EndedPage, ReplayPage, ReplayPart, StoredEvent, Subscribed
+from services.ingest.retries.delivery import RETRYABLE_SKIPS
+from services.ingest.retries.store import Requeued, requeue
 
 # Recipients of a page (an event with one counts as one), and the most events that are read to find them.
 PAGE = 50
 SCANNED = 2000
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayPart:
-    """An event to replay, whole or for some of its recipients.
-
-    event: as it was accepted; None: its content was deleted. channels: those to replay; empty: all. destinations: of
-    the recipients; None: the same audience. deliveries: the failed ones that this replays, empty: all of the event.
-    """
-
-    id: str
-    event: event_pb2.Event | None
-    channels: tuple[event_pb2.Channel.ValueType, ...] = ()
-    destinations: tuple[str, ...] | None = None
-    deliveries: tuple[str, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """The number of recipients; of a whole event 1."""
-        return 1 if self.destinations is None else len(self.destinations)
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What tells it apart from the other parts of its event; empty: it is the only one."""
-        return () if self.destinations is None else (self.channels, self.destinations)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event of a tenant as it was accepted; None: its content was deleted."""
-
-    id: str
-    tenant_id: str
-    event: event_pb2.Event | None
-    is_shared: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayPage:
-    """The next events of a replay. position: the last id that was read. is_last: there are no more.
-
-    destination: of the last recipient of the event at position; None: the event is done.
-    """
-
-    parts: list[ReplayPart]
-    position: str
-    destination: str | None
-    is_last: bool
+_ENDED_OF_ENDPOINT, _ENDED_OF_TENANT = (
+    _QUERIES.ended_page.replace("{of}", of) for of in (_QUERIES.of_endpoint, _QUERIES.of_tenant)
+)
+# See the migration of endpoint deliveries.
+_RUNNING_NARROW = 4
+# Larger than any id.
+_LAST_ID = str(uuid.UUID(int=2**128 - 1))
 
 
 class ReplayStore:
@@ -79,8 +41,13 @@ class ReplayStore:
         self._durable = durable
         self._fast = fast
 
-    async def create(self, request: replays_pb2.StartReplayRequest) -> replays_pb2.Replay:
-        """Store a new replay. Raises CONFLICT: the tenant has a running one; NOT_FOUND: no such tenant."""
+    async def create(
+        self, request: replays_pb2.StartReplayRequest, subscribed: Subscribed | None = None
+    ) -> replays_pb2.Replay:
+        """Store a new replay. Raises CONFLICT: the tenant has a running one; NOT_FOUND: no such tenant.
+
+        subscribed: of a replay to an endpoint without a status.
+        """
         if await self._durable.fetchrow(_QUERIES.room, request.tenant_id) is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
         try:
@@ -93,9 +60,13 @@ class ReplayStore:
                 request.status,
                 request.per_second,
                 lowest_id(request.since_us),
+                request.endpoint_id or None,
+                request.event_type,
+                subscribed.event_types if subscribed is not None else None,
+                subscribed.environment_id if subscribed is not None else None,
             )
         except asyncpg.UniqueViolationError as error:
-            raise ClarionError(Code.CONFLICT, "A replay of this tenant is running; cancel it first.") from error
+            raise ClarionError(Code.CONFLICT, "Such a replay of this tenant is running; cancel it first.") from error
         return _replay(row)
 
     async def get(self, replay_id: str) -> replays_pb2.Replay:
@@ -178,6 +149,68 @@ class Claim:
         """Store the reason, and try again in two seconds."""
         await self._connection.execute(_QUERIES.wait, self.replay.id, reason)
 
+    @property
+    def environment_id(self) -> str:
+        """The environment of the endpoint that this sends events to which it has missed."""
+        return self._row["environment_id"] or ""
+
+    @property
+    def retries(self) -> bool:
+        """Whether the next page holds deliveries to endpoints, which are sent again under their ids."""
+        has_status = self.replay.status != trace_pb2.DELIVERY_STATUS_UNSPECIFIED
+        return has_status and bool(self.replay.endpoint_id or self._row["stage"])
+
+    async def ended(self) -> EndedPage:
+        """Return the next deliveries to endpoints that ended as the replay says."""
+        is_filtered = bool(self.replay.event_type) or self.replay.status == trace_pb2.DELIVERY_STATUS_SKIPPED
+        rows = await self._connection.fetch(
+            _ENDED_OF_ENDPOINT if self.replay.endpoint_id else _ENDED_OF_TENANT,
+            self.replay.tenant_id,
+            self.replay.endpoint_id or None,
+            int(self.replay.status),
+            self._row["position"],
+            self._row["position_destination"] or _LAST_ID,
+            lowest_id(self.replay.until_us),
+            list(RETRYABLE_SKIPS),
+            SCANNED if is_filtered else PAGE,
+            PAGE,
+            self.replay.event_type,
+        )
+        found = [row for row in rows if row["is_end"] is None]
+        read = next(row for row in rows if row["is_end"] is not None)
+        last = max(found, key=_place) if len(found) == PAGE else read
+        if last["id"] is None:
+            return EndedPage([], str(self._row["position"]), self._row["position_destination"], is_last=True)
+        is_last = read["is_end"] and len(found) < PAGE
+        return EndedPage([str(row["id"]) for row in found], str(last["event_id"]), str(last["id"]), is_last=is_last)
+
+    async def requeue(self, delivery_ids: Sequence[str]) -> Requeued:
+        """Note that these deliveries to endpoints are sent again."""
+        return await requeue(self._connection, self.replay.tenant_id, delivery_ids)
+
+    async def missed(self) -> ReplayPage:
+        """Return the next events of which the endpoint has no delivery."""
+        own = self.replay.id[:13]
+        rows = await self._connection.fetch(
+            _QUERIES.missed_page,
+            self.replay.tenant_id,
+            self._row["position"],
+            lowest_id(self.replay.until_us),
+            SCANNED,
+            PAGE,
+            self._row["event_types"],
+            self.replay.endpoint_id,
+            f"{own}-0000-0000-000000000000",
+            f"{own}-ffff-ffff-ffffffffffff",
+        )
+        found = sorted(row["id"] for row in rows if row["is_end"] is None)
+        read = next(row for row in rows if row["is_end"] is not None)
+        payloads = await self._payloads(found)
+        parts = [ReplayPart(str(id_), payloads.get(id_)) for id_ in found]
+        is_full = len(found) == PAGE
+        position = str(found[-1] if is_full else read["id"] or self._row["position"])
+        return ReplayPage(parts, position, None, is_last=read["is_end"] and not is_full)
+
     async def page(self) -> ReplayPage:
         """Return the next events."""
         end = lowest_id(self.replay.until_us)
@@ -196,6 +229,7 @@ class Claim:
             self._row["position_destination"],
             f"{own}-0000-0000-000000000000",
             f"{own}-ffff-ffff-ffffffffffff",
+            self.replay.event_type,
         )
         last = next(row for row in rows if row["is_end"] is not None)
         found = [row for row in rows if row["is_end"] is None]
@@ -208,11 +242,7 @@ class Claim:
 
     async def _parts(self, found: "list[asyncpg.Record]") -> list[ReplayPart]:
         """Return the events to make: one for all recipients of an event who missed it on the same channels."""
-        ids = list({row["id"] for row in found})
-        payloads = {
-            row["event_id"]: _event(row["event"])
-            for row in await self._connection.fetch(_QUERIES.payloads, self.replay.tenant_id, ids)
-        }
+        payloads = await self._payloads(list({row["id"] for row in found}))
         grouped: dict[tuple[Any, ...], list[asyncpg.Record]] = {}
         for row in found:
             key = (row["id"], tuple(row["channels"]), row["destination"] is None)
@@ -228,6 +258,10 @@ class Claim:
             for (id_, channels, is_whole), rows in grouped.items()
         ]
 
+    async def _payloads(self, event_ids: "list[uuid.UUID]") -> dict[uuid.UUID, event_pb2.Event | None]:
+        rows = await self._connection.fetch(_QUERIES.payloads, self.replay.tenant_id, event_ids)
+        return {row["event_id"]: _event(row["event"]) for row in rows}
+
     async def known(self, event_ids: list[str]) -> set[str]:
         """Return which of these ids the ledger has: a crash may have interrupted a page."""
         return {str(row["id"]) for row in await self._connection.fetch(_QUERIES.known, event_ids)}
@@ -239,22 +273,52 @@ class Claim:
         deliveries = [one for part in parts for one in part.deliveries]
         await self._connection.execute(_QUERIES.mark_dead_deliveries, deliveries)
 
-    async def advance(self, page: ReplayPage, *, replayed: int, unplayable: int, size: int) -> None:
-        """Store the new position; the next page is due after the time that this page takes at per_second.
+    async def advance(self, page: ReplayPage, *, replayed: int, unplayable: int, size: int) -> bool:
+        """Store the new position; return whether this was the last page.
 
-        size: recipients that this page was sent to.
+        The next page is due after the time that this one takes at per_second. size: recipients that it was sent to.
+        After all events of a status the replay goes on with the deliveries to endpoints that ended so.
         """
-        seconds = max(size, 1) / self.replay.per_second if page.parts else 0.0
+        size = max(size, 1) if page.parts else 0
+        if page.is_last and self.replay.status and not self.replay.endpoint_id:
+            start = lowest_id(self.replay.since_us)
+            await self._connection.execute(
+                _QUERIES.next_stage, self.replay.id, start, replayed, unplayable, self._seconds(size)
+            )
+            return False
+        await self._advance(page.position, page.destination, page, replayed, unplayable, size)
+        return page.is_last
+
+    async def advance_retries(self, page: EndedPage, *, replayed: int, unplayable: int) -> None:
+        """Store the new position, as advance() does."""
+        await self._advance(page.event_id, page.delivery_id, page, replayed, unplayable, len(page.deliveries))
+
+    async def _advance(
+        self,
+        position: str,
+        destination: str | None,
+        page: ReplayPage | EndedPage,
+        replayed: int,
+        unplayable: int,
+        size: int,
+    ) -> None:
         await self._connection.execute(
             _QUERIES.advance,
             self.replay.id,
-            page.position,
+            position,
             replayed,
             unplayable,
-            seconds,
+            self._seconds(size),
             page.is_last,
-            page.destination,
+            None if page.is_last else destination,
         )
+
+    def _seconds(self, size: int) -> float:
+        return size / self.replay.per_second
+
+
+def _place(row: asyncpg.Record) -> tuple[uuid.UUID, uuid.UUID]:
+    return row["event_id"], row["id"]
 
 
 def _event(raw: bytes | None) -> event_pb2.Event | None:
@@ -271,11 +335,13 @@ def _replay(row: asyncpg.Record | None) -> replays_pb2.Replay:
         until_us=to_us(row["until"]),
         status=row["status"],
         per_second=row["per_second"],
-        state=row["state"],
+        state=replays_pb2.REPLAY_STATE_RUNNING if row["state"] == _RUNNING_NARROW else row["state"],
         replayed=row["replayed"],
         unplayable=row["unplayable"],
         position_us=time_of(str(row["position"])),
         created_at_us=to_us(row["created_at"]),
         finished_at_us=to_us(row["finished_at"]),
         waiting=row["waiting"],
+        endpoint_id=str(row["endpoint_id"] or ""),
+        event_type=row["event_type"],
     )

@@ -7,8 +7,9 @@ SELECT EXISTS (SELECT 1 FROM ingest.accounts WHERE id = $1)
 -- name: insert_tenant
 INSERT INTO ingest.tenants
     (id, account_id, name, delivery_channels, sender_name, sender_email, reply_to, max_unfinished_events,
-    rate_limit_per_minute, daily_cap, rates, content_key, max_unfinished_bytes, max_sms_segments, max_scheduled_events)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    rate_limit_per_minute, daily_cap, rates, content_key, max_unfinished_bytes, max_sms_segments, max_scheduled_events,
+    max_payload_bytes, max_parked_per_endpoint)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 
 -- name: insert_backlog
 INSERT INTO ingest.backlog (tenant_id) VALUES ($1)
@@ -23,7 +24,8 @@ UPDATE ingest.api_keys SET revoked_at = now() WHERE tenant_id = $1 AND revoked_a
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
     t.max_unfinished_events, t.max_unfinished_bytes, t.max_sms_segments, t.rate_limit_per_minute, t.daily_cap,
-    t.rates, t.max_scheduled_events, t.content_key, t.created_at,
+    t.rates, t.key_rates, t.max_scheduled_events, t.max_payload_bytes, t.max_parked_per_endpoint, t.content_key,
+    t.created_at,
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE t.id = $1
@@ -35,7 +37,8 @@ SELECT id FROM ingest.tenants WHERE id = $1 FOR UPDATE
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
     t.max_unfinished_events, t.max_unfinished_bytes, t.max_sms_segments, t.rate_limit_per_minute, t.daily_cap,
-    t.rates, t.max_scheduled_events, t.content_key, t.created_at,
+    t.rates, t.key_rates, t.max_scheduled_events, t.max_payload_bytes, t.max_parked_per_endpoint, t.content_key,
+    t.created_at,
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE ($1::uuid IS NULL OR t.id < $1)
@@ -58,7 +61,9 @@ UPDATE ingest.tenants SET
     max_unfinished_bytes = coalesce($14, max_unfinished_bytes),
     max_sms_segments = coalesce($15, max_sms_segments),
     rates = coalesce($16, rates),
-    max_scheduled_events = coalesce($17, max_scheduled_events)
+    max_scheduled_events = coalesce($17, max_scheduled_events),
+    max_payload_bytes = coalesce($18, max_payload_bytes),
+    max_parked_per_endpoint = coalesce($19, max_parked_per_endpoint)
 WHERE id = $1
 
 -- The row that admission locks, so that it does not write a window which is deleted.
@@ -72,6 +77,19 @@ WHERE w.tenant_id = $1 AND NOT EXISTS (
     SELECT 1 FROM ingest.rates_of(ARRAY[$1::uuid], now()) AS r
     WHERE r.scope = w.scope AND r.window_s = w.window_s AND r.kind = w.kind
 )
+
+-- Collects the rates of the tenant's keys in the tenant's row.
+-- name: collect_key_rates
+UPDATE ingest.tenants t SET key_rates = coalesce(
+    (
+        SELECT jsonb_agg(r.rate ORDER BY k.id, r.place)
+        FROM ingest.api_keys k
+        CROSS JOIN LATERAL jsonb_array_elements(k.rates) WITH ORDINALITY AS r (rate, place)
+        WHERE k.tenant_id = t.id AND k.id IS NOT NULL AND NOT isfinite(k.revoked_at)
+    ),
+    '[]'
+)
+WHERE t.id = $1
 
 -- name: insert_webhook_secret
 INSERT INTO ingest.webhook_secrets (id, tenant_id, ciphertext, last4) VALUES ($1, $2, $3, $4)

@@ -7,9 +7,11 @@ import msgspec
 
 from clarion.common.v1 import error_pb2
 from clarion.ingest.v1 import tenants_pb2
-from services.ingest.ports import DAY, DAY_S, MINUTE, LimitKind, Rate, TenantSettings
+from services.ingest.ports import DAY, DAY_S, KEY_SCOPE, MINUTE, LimitKind, Rate, TenantSettings
 
 MAX_RATES = 8
+# Of one key.
+MAX_KEY_RATES = 4
 MAX_WINDOW_S = 31 * DAY_S
 # Of one rate: a log has numbers of 32 bits.
 MAX_BOUND = 2**31 - 1
@@ -28,14 +30,14 @@ class Split:
     stored: str
 
 
-def faults(rates: Sequence[tenants_pb2.Rate]) -> list[tuple[str, str]]:
+def faults(rates: Sequence[tenants_pb2.Rate], most: int = MAX_RATES) -> list[tuple[str, str]]:
     """Return what is wrong with a list of rates: fields and descriptions."""
     found = []
-    if len(rates) > MAX_RATES:
-        found.append(("rates", f"must be at most {MAX_RATES}"))
+    if len(rates) > most:
+        found.append(("rates", f"must be at most {most}"))
     if len({(rate.scope, rate.window_s, rate.kind) for rate in rates}) < len(rates):
         found.append(("rates", "must each have another scope, window and kind"))
-    for number, rate in enumerate(rates[:MAX_RATES]):
+    for number, rate in enumerate(rates[:most]):
         at = f"rates[{number}]"
         if len(rate.scope) > _MAX_SCOPE or not rate.scope.isprintable():
             found.append((f"{at}.scope", f"must be at most {_MAX_SCOPE} printable characters"))
@@ -46,6 +48,12 @@ def faults(rates: Sequence[tenants_pb2.Rate]) -> list[tuple[str, str]]:
         if rate.kind not in _KINDS.values():
             found.append((f"{at}.kind", "must be sliding or fixed"))
     return found
+
+
+def faults_of_key(rates: Sequence[tenants_pb2.Rate]) -> list[tuple[str, str]]:
+    """Return what is wrong with the rates of a key: as faults(), and they have no scope."""
+    scoped = [(f"rates[{number}].scope", "must be empty") for number, rate in enumerate(rates) if rate.scope]
+    return scoped[:MAX_KEY_RATES] or faults(rates, MAX_KEY_RATES)
 
 
 def parsed(rates: Sequence[tenants_pb2.Rate]) -> list[Rate]:
@@ -81,3 +89,14 @@ def shown(per_minute: int | None, per_day: int | None, text: str) -> list[tenant
         tenants_pb2.Rate(scope=rate.scope, window_s=rate.window_s, bound=rate.bound, kind=_KINDS[rate.kind])
         for rate in settings.all_rates()
     ]
+
+
+def stored_of_key(key_id: str, rates: Sequence[Rate]) -> str:
+    """Return the rates of a key as its row has them: JSON."""
+    scope = KEY_SCOPE + key_id
+    return msgspec.json.encode([Rate(rate.window_s, rate.bound, rate.kind, scope) for rate in rates]).decode()
+
+
+def shown_of_key(text: str) -> list[tenants_pb2.Rate]:
+    """Return the rates of a key's row."""
+    return [tenants_pb2.Rate(window_s=rate.window_s, bound=rate.bound, kind=_KINDS[rate.kind]) for rate in stored(text)]

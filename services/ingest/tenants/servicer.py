@@ -13,7 +13,7 @@ from services.domain.checks import check_id
 from services.domain.paging import page_limit
 from services.domain.sms_limit import LARGEST_MAX_SEGMENTS
 from services.ingest.database import database_errors
-from services.ingest.ports import LEAST_MAX_BYTES
+from services.ingest.ports import LEAST_MAX_BYTES, LEAST_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES
 from services.ingest.tenants import rates
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
 from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
@@ -26,6 +26,11 @@ _QUOTAS: "tuple[Literal['max_unfinished_events', 'max_scheduled_events'], ...]" 
     "max_unfinished_events",
     "max_scheduled_events",
 )
+# What these may be.
+_BOUNDS: "dict[Literal['max_payload_bytes', 'max_parked_per_endpoint'], tuple[int, int]]" = {
+    "max_payload_bytes": (LEAST_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES),
+    "max_parked_per_endpoint": (1, 10_000_000),
+}
 # The rates that have a field of their own.
 _OWN_RATES: "tuple[Literal['rate_limit_per_minute', 'daily_cap'], ...]" = ("rate_limit_per_minute", "daily_cap")
 _WEBHOOK_SECRET = re.compile(r"[\x21-\x7e]{16,256}")
@@ -53,6 +58,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             limits=_faults_of_limits(
                 request,
                 quotas={field: getattr(request, field) or 1 for field in _QUOTAS},
+                bounded={field: getattr(request, field) for field in _BOUNDS if getattr(request, field)},
                 budget=request.max_unfinished_bytes or LEAST_MAX_BYTES,
                 own_rates={field: getattr(request, field) for field in _OWN_RATES},
                 new_rates=request.rates or None,
@@ -108,6 +114,8 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             max_unfinished_bytes=given("max_unfinished_bytes"),
             max_sms_segments=given("max_sms_segments"),
             max_scheduled_events=given("max_scheduled_events"),
+            max_payload_bytes=given("max_payload_bytes"),
+            max_parked_per_endpoint=given("max_parked_per_endpoint"),
         )
         _check(
             name="x" if changes.name is None else changes.name,
@@ -119,6 +127,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             limits=_faults_of_limits(
                 request,
                 quotas={field: getattr(request, field) for field in _QUOTAS if request.HasField(field)},
+                bounded={field: getattr(request, field) for field in _BOUNDS if request.HasField(field)},
                 budget=LEAST_MAX_BYTES if changes.max_unfinished_bytes is None else changes.max_unfinished_bytes,
                 own_rates={field: getattr(request, field).value for field in _OWN_RATES},
                 new_rates=new_rates,
@@ -222,12 +231,17 @@ def _faults_of_limits(
     request: tenants_pb2.CreateTenantRequest | tenants_pb2.UpdateTenantRequest,
     *,
     quotas: Mapping[str, int],
+    bounded: "Mapping[Literal['max_payload_bytes', 'max_parked_per_endpoint'], int]",
     budget: int,
     own_rates: Mapping[str, int],
     new_rates: Sequence[tenants_pb2.Rate] | None,
 ) -> list[tuple[str, str]]:
     """Return what is wrong with the limits. own_rates: those that have a field. new_rates: None: they stay."""
     faults = [(field, "must be at least 1") for field, quota in quotas.items() if quota < 1]
+    for field, value in bounded.items():
+        least, most = _BOUNDS[field]
+        if not least <= value <= most:
+            faults.append((field, f"must be from {least:,} to {most:,}"))
     if budget < LEAST_MAX_BYTES:
         faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES:,}"))
     faults += [(field, "must not be negative") for field, bound in own_rates.items() if bound < 0]

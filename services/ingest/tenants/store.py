@@ -19,7 +19,15 @@ from runtime.ids import new_id
 from services.domain import channels, topology
 from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 from services.ingest.keys.api_key import KEY_BYTES, ApiKey, api_key_value, digest_of
-from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_SCHEDULED, DEFAULT_MAX_UNFINISHED, ContentKey, Rate
+from services.ingest.ports import (
+    DEFAULT_MAX_BYTES,
+    DEFAULT_MAX_PARKED,
+    DEFAULT_MAX_SCHEDULED,
+    DEFAULT_MAX_UNFINISHED,
+    MAX_PAYLOAD_BYTES,
+    ContentKey,
+    Rate,
+)
 from services.ingest.tenants import rates
 from services.ingest.tenants import secrets as webhook_secrets
 
@@ -53,6 +61,8 @@ class Changes:
     # Instead of rate_limit_per_minute and daily_cap.
     rates: "Sequence[Rate] | None" = None
     max_scheduled_events: int | None = None
+    max_payload_bytes: int | None = None
+    max_parked_per_endpoint: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,8 @@ class TenantStore:
                 request.max_unfinished_bytes or DEFAULT_MAX_BYTES,
                 request.max_sms_segments or DEFAULT_MAX_SEGMENTS,
                 request.max_scheduled_events or DEFAULT_MAX_SCHEDULED,
+                request.max_payload_bytes or MAX_PAYLOAD_BYTES,
+                request.max_parked_per_endpoint or DEFAULT_MAX_PARKED,
             )
             await connection.execute(_QUERIES.insert_backlog, tenant_id)
             await self._add_key(connection, tenant_id, api_key)
@@ -141,10 +153,11 @@ class TenantStore:
                 changes.max_sms_segments,
                 split.stored if split else None,
                 changes.max_scheduled_events,
+                changes.max_payload_bytes,
+                changes.max_parked_per_endpoint,
             )
             if split:
-                await connection.execute(_QUERIES.lock_backlog, tenant_id)
-                await connection.execute(_QUERIES.delete_rate_windows, tenant_id)
+                await _forget_rates(connection, tenant_id)
             tenant = await self._publish(connection, tenant_id)
             if len(tenant.rates) > rates.MAX_RATES:  # by a rate that has a field of its own
                 raise ClarionError(Code.INVALID, f"A tenant can have {rates.MAX_RATES} rates.")
@@ -241,11 +254,29 @@ class TenantStore:
         await self._outbox.add(connection, topology.api_key_key(digest.hex()), api_key_value(ApiKey(tenant_id)))
 
     async def _publish(self, connection: Any, tenant_id: str) -> tenants_pb2.Tenant:
-        row = await connection.fetchrow(_QUERIES.tenant, tenant_id)
-        signing = await connection.fetch(_QUERIES.webhook_secrets, [tenant_id])
-        kept = await connection.fetch(_QUERIES.all_webhook_secrets, [tenant_id])
-        await self._outbox.add(connection, topology.tenant_key(tenant_id), configuration_value(row, kept))
-        return _tenant(row, signing)
+        row = await _publish(connection, self._outbox, tenant_id)
+        return _tenant(row, await connection.fetch(_QUERIES.webhook_secrets, [tenant_id]))
+
+
+async def publish_key_rates(connection: Any, outbox: ConfigurationOutbox, tenant_id: str) -> None:
+    """Apply changed rates of a tenant's keys, within the transaction that changed them and locked the tenant."""
+    await connection.execute(_QUERIES.collect_key_rates, tenant_id)
+    await _forget_rates(connection, tenant_id)
+    await _publish(connection, outbox, tenant_id)
+
+
+async def _publish(connection: Any, outbox: ConfigurationOutbox, tenant_id: str) -> asyncpg.Record:
+    row = await connection.fetchrow(_QUERIES.tenant, tenant_id)
+    kept = await connection.fetch(_QUERIES.all_webhook_secrets, [tenant_id])
+    await outbox.add(connection, topology.tenant_key(tenant_id), configuration_value(row, kept))
+    found: asyncpg.Record = row
+    return found
+
+
+async def _forget_rates(connection: Any, tenant_id: str) -> None:
+    """Delete what was granted by rates that do not exist any more."""
+    await connection.execute(_QUERIES.lock_backlog, tenant_id)
+    await connection.execute(_QUERIES.delete_rate_windows, tenant_id)
 
 
 def _setting(new: NewLimit | None) -> tuple[bool, int | None]:
@@ -276,6 +307,8 @@ def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> te
         max_sms_segments=row["max_sms_segments"],
         rates=rates.shown(row["rate_limit_per_minute"], row["daily_cap"], row["rates"]),
         max_scheduled_events=row["max_scheduled_events"],
+        max_payload_bytes=row["max_payload_bytes"],
+        max_parked_per_endpoint=row["max_parked_per_endpoint"],
     )
 
 
@@ -285,6 +318,7 @@ def configuration_value(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> by
     So the value depends on the rows alone, and not on the time.
     """
     tenant = _tenant(row, [])
+    key_rates = rates.stored(row["key_rates"])
     return msgspec.json.encode(
         {
             "id": tenant.id,
@@ -301,7 +335,10 @@ def configuration_value(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> by
             "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
             "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
             "rates": rates.stored(row["rates"]),
+            **({"key_rates": key_rates} if key_rates else {}),
             "max_scheduled_events": tenant.max_scheduled_events,
+            "max_payload_bytes": tenant.max_payload_bytes,
+            "max_parked_per_endpoint": tenant.max_parked_per_endpoint,
             "content_key": CONTENT_KEYS[tenant.content_key],
             "webhook_secrets": webhook_secrets.sealed(kept),
         }

@@ -26,7 +26,7 @@ MAX_TAG = 64
 # How many faults an error's sentence holds; its fields are complete.
 _MAX_IN_SENTENCE = 5
 
-_WRONG_CHANNELS = f"must hold only {', '.join(channels.BY_PUBLIC_NAME)}"
+_WRONG_CHANNELS = f"must hold only {', '.join(channels.PUBLIC_NAMES_FOR_PEOPLE)}"
 _EMPTY = b"{}"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -105,7 +105,7 @@ def _stored_form(one: recipients_pb2.StoredRecipient, faults: list[Fault]) -> Ch
     if one.timezone and not is_time_zone(one.timezone):
         faults.append(("timezone", "must be the IANA name of a time zone, such as Africa/Nairobi"))
     faults += _wrong_tags(one.tags)
-    if any(channel not in channels.BY_NUMBER for channel in one.muted_channels):
+    if any(channel not in channels.FOR_PEOPLE for channel in one.muted_channels):
         faults.append(("muted_channels", _WRONG_CHANNELS))
     return CheckedRecipient(
         recipient_id=one.recipient_id,

@@ -45,7 +45,7 @@ def without_all(event: event_pb2.Event, is_erased: Callable[[str], bool]) -> eve
     for user_id in _user_ids(event):
         if is_erased(user_id):
             left = _event_without(left, user_id) or left
-    return left if _names_anybody(left) else None
+    return left if left is event or _names_anybody(left) else None
 
 
 def _user_ids(event: event_pb2.Event) -> Collection[str]:
@@ -74,7 +74,8 @@ def _event_without(event: event_pb2.Event, user_id: str) -> event_pb2.Event | No
     left.audience.extend(kept)
     left.exclusions.extend(excluded)
     if is_recipient:
-        for field in ("recipient", "caller_event_id", "variables", "payload_extra"):
+        # The body is about them, so endpoints do not get it either.
+        for field in ("recipient", "caller_event_id", "variables", "payload_extra", "endpoints"):
             left.ClearField(field)
     return left
 
@@ -85,7 +86,7 @@ def _output_without(output: run_output_pb2.RunOutput, user_id: str) -> tuple[run
     What was planned for them stays in the plan, skipped: whether it was published is not known, and the plan's total
     counts it.
     """
-    kept = [delivery for delivery in output.deliveries if not _is(delivery.recipient, user_id)]
+    kept = [one for one in output.deliveries if user_id not in (one.recipient.user_id, one.webhook.user_id)]
     removed = {delivery.id for delivery in output.deliveries} - {delivery.id for delivery in kept}
     records = [_record_without(record, user_id, removed) for record in output.records]
     return run_output_pb2.RunOutput(deliveries=kept, records=records), len(removed)

@@ -9,11 +9,14 @@ from services.router.ports import Person
 
 
 class Planner(Protocol):
-    """Plans an event for some people."""
+    """Plans an event for some people, and for its endpoints."""
 
-    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Plan:
+    async def plan(
+        self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int, with_endpoints: bool
+    ) -> Plan:
         """Return the plan. sequence: of the event in EVENTS, if the event lacks its body; else 0.
 
+        with_endpoints: also for the endpoints that the event goes to.
         Deliveries need neither the body nor a reference to it: both are added when they are published.
         Raises UNAVAILABLE or OVERLOADED if what the planner must know cannot be asked for at the moment; other errors
         count as a fault of ours, and end the run after many tries.

@@ -24,7 +24,7 @@ LANES = 64
 
 # A body that is larger, in bytes, is read from where it is stored: a run repeats it in each of its deliveries.
 MAX_INLINE_BODY = 1024
-# An event that names more targets waits for its turn among those that are read page by page.
+# An event that names more targets or endpoints waits for its turn among those that are read page by page.
 MAX_FEW = 10
 
 # Seconds until a run is looked at again that waits for the deliveries before, or for a part of Clarion: a quarter of
@@ -145,7 +145,7 @@ def is_paged(event: event_pb2.Event) -> bool:
 
 def is_large(event: event_pb2.Event) -> bool:
     """Return whether it waits for its turn among the large ones, so that few recipients never wait for many."""
-    return is_paged(event) or len(event.audience) > MAX_FEW
+    return is_paged(event) or len(event.audience) > MAX_FEW or len(event.endpoints.endpoint_ids) > MAX_FEW
 
 
 def lane_of(tenant_id: str) -> int:
@@ -190,8 +190,7 @@ def decide(run: Run, planned: Plan, page_after: str, people: int, now_us: int) -
     """Return what a page gives. page_after: where the next one begins; empty: this is the last one."""
     skips = len(planned.planned) - len(planned.deliveries)
     is_last = not page_after
-    total = run.planned + len(planned.planned)
-    told = planned._replace(reason="") if total else planned
+    told = planned._replace(reason=_told(run, planned, people, is_last=is_last))
     written = records(run.event, told, now_us, closes=is_last, before=run.planned)
     output = run_output_pb2.RunOutput(deliveries=planned.deliveries, records=written)
     for delivery in output.deliveries:
@@ -267,6 +266,16 @@ def records(
 def end(event: event_pb2.Event, reason: Reason, now_us: int, before: int) -> list[trace_pb2.TraceRecord]:
     """Return the record that closes an event's plan early. before: the decisions until then."""
     return records(event, Plan(reason=reason), now_us, closes=True, before=before)
+
+
+def _told(run: Run, planned: Plan, people: int, *, is_last: bool) -> str:
+    """Return the reason that a page's record gives.
+
+    That nobody is left to plan for is news only if there was nobody before, either.
+    """
+    if planned.reason == Reason.NO_RECIPIENT:
+        return planned.reason if is_last and not run.recipients + people else ""
+    return "" if run.planned else planned.reason
 
 
 def _end_of(run: Run, output: run_output_pb2.RunOutput, state: runs_pb2.RunState.ValueType) -> Decision:

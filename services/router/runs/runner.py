@@ -217,7 +217,10 @@ class Runs:
                     run = replace(run, page_upto=await self._recipients.newest(run.event.tenant_id))
                 page = await (self._members(run) if runs.is_paged(run.event) else self._named(run))
                 planned = await self._planner.plan(
-                    run.event, page.people, sequence=run.body.sequence if run.body else 0
+                    run.event,
+                    page.people,
+                    sequence=run.body.sequence if run.body else 0,
+                    with_endpoints=not run.page_after,  # with the first page
                 )
             _PEOPLE.inc(len(page.people))
             return runs.decide(run, planned, page.after, len(page.people), self._now())

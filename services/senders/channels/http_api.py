@@ -105,8 +105,13 @@ def refused(kind: str, answer: HttpResponse, detail: str) -> SendResult | None:
     return None
 
 
-def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float:
-    """Return the seconds of Retry-After (a number or a date), else of ratelimit-reset; 0.0: neither is given."""
+def retry_after_s(
+    headers: Mapping[str, str], *, now: datetime | None = None, longest_s: float = _LONGEST_RETRY_AFTER_S
+) -> float:
+    """Return the seconds of Retry-After (a number or a date), else of ratelimit-reset; 0.0: neither is given.
+
+    longest_s: a longer time is cut to it.
+    """
     now = now or datetime.now(UTC)
     text = headers.get("retry-after") or headers.get("ratelimit-reset") or headers.get("x-ratelimit-reset") or ""
     try:
@@ -118,7 +123,7 @@ def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) ->
             return 0.0
     if seconds > 1_000_000_000:  # a moment in Unix time
         seconds -= now.timestamp()
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
+    return min(max(seconds, 0.0), longest_s) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
 
 
 def decoded(answer: HttpResponse) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Runs schemathesis over a running stack's document: right data and wrong, in every phase it knows."""
 
+import json
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from stack.state import StackState
 
 # What a dialect's customers, browsers and providers call, and what operators call: the second would shut out the
 # tenant whose key the first one shows.
-PUBLIC = ("Orqestra", "Gateway", "Demo", "Callbacks")
+PUBLIC = ("Orqestra", "Nahook", "Gateway", "Demo", "Callbacks", "Polling", "Portal")
 
 # Wrong credentials are tried by the hundred, from one address.
 ENVIRONMENT = {"CLARION_AUTH_FAILURES_PER_MINUTE": "0"}
@@ -35,6 +37,12 @@ api_key = "{api_key}"
 bearer = "{admin_token}"
 [auth.openapi.realtimeToken]
 bearer = "not-a-token"
+[auth.openapi.nahookKey]
+bearer = "{nahook_key}"
+[auth.openapi.nahookToken]
+bearer = "{nahook_token}"
+[parameters]
+"path.workspace_id" = "{workspace_id}"
 [checks]
 # What a schema cannot say (a template that compiles, an address that is one) is refused with 422.
 positive_data_acceptance.enabled = false
@@ -67,7 +75,12 @@ def run(state: StackState, folder: Path, *, examples: int, deadline: float, admi
     """Try the admin API, or all else, with so many generated calls for each operation. Blocking."""
     folder.mkdir(parents=True, exist_ok=True)
     config = _CONFIG.format(
-        api_key=state.api_key, admin_token=state.admin_token, scenarios=max(examples, MIN_SCENARIOS)
+        api_key=state.api_key,
+        admin_token=state.admin_token,
+        nahook_key=_create_key(state, "nahook"),
+        nahook_token=_create_key(state, "nahook_management"),
+        workspace_id="ws_" + state.tenant_id.replace("-", ""),
+        scenarios=max(examples, MIN_SCENARIOS),
     )
     (folder / "schemathesis.toml").write_text(config)
     option = "--exclude-tag" if admin else "--include-tag"
@@ -79,3 +92,14 @@ def run(state: StackState, folder: Path, *, examples: int, deadline: float, admi
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=deadline, check=False)
     return Tried(done.returncode == 0, done.stdout + done.stderr)
+
+
+def _create_key(state: StackState, kind: str) -> str:
+    """Return a new key of the demo tenant."""
+    request = urllib.request.Request(  # noqa: S310 - our own gateway
+        f"{state.url}/api/v1/admin/tenants/{state.tenant_id}/keys",
+        data=json.dumps({"name": "schemathesis", "kind": kind}).encode(),
+        headers={"Authorization": f"Bearer {state.admin_token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        return str(json.load(answer)["api_key"])

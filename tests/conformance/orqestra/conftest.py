@@ -1,7 +1,6 @@
 """One running stack for all rows, a tenant of its own for each, and the table that is printed at the end."""
 
 import secrets
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from runtime.grpc import Caller, channel
 from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
+from tests.conformance.table import Table
 from tests.conftest import free_port
 from tests.exchanges import described
 
@@ -39,10 +39,7 @@ RENDERED = "Order ORD-2026-1234 for Alice: $49.99"
 END_S = 30.0
 # Retries soon, and enough of them for a crowded machine; all rows fail to show who they are from one address.
 _ENVIRONMENT = {"CLARION_RETRY_DELAYS_S": "0.2,0.4,1,2,4,8", "CLARION_AUTH_FAILURES_PER_MINUTE": "0"}
-_HERE = Path(__file__).parent
-_ROW = "orqestra row"
-# Tests of the table itself.
-_NO_ROWS = "test_every_sentence"
+_TABLE = Table("Orqestra", Path(__file__).parent, without=("test_every_sentence",))
 
 
 @dataclass(frozen=True)
@@ -226,27 +223,10 @@ def assert_refused(answer: Answer, status: int, error: str, *words: str) -> None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name each row: its table (the module) and the test's name within it."""
-    for item in items:
-        if item.path.parent == _HERE and item.path.stem != _NO_ROWS:
-            item.user_properties.append((_ROW, f"{item.path.stem.removeprefix('test_')}.{item.name[5:]}"))
+    """Name each row."""
+    _TABLE.name_rows(items)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the table: rows passed of rows, each table of the two pages on a line."""
-    passed, rows, missing = Counter[str](), Counter[str](), []
-    for outcome in ("passed", "failed", "error", "skipped"):
-        for report in terminalreporter.stats.get(outcome, []):
-            row = dict(getattr(report, "user_properties", ())).get(_ROW)
-            if row is None or (outcome == "passed" and report.when != "call"):
-                continue
-            table = row.partition(".")[0]
-            rows[table] += 1
-            passed[table] += outcome == "passed"
-            missing += [f"  {outcome}: {row}"] if outcome != "passed" else []
-    if not rows:
-        return
-    terminalreporter.section("Orqestra, row by row")
-    for table in rows:
-        terminalreporter.write_line(f"  {table.replace('_', ' '):<24} {passed[table]:>3} of {rows[table]:>3}")
-    terminalreporter.write_line("\n".join([f"  {'all rows':<24} {passed.total():>3} of {rows.total():>3}", *missing]))
+    """Print the table."""
+    _TABLE.write(terminalreporter)

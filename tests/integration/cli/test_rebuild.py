@@ -37,7 +37,11 @@ from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.suppress import checked
 from services.senders.providers import NewProvider
 from services.senders.store import ProviderStore, SecretBox
+from services.senders.webhooks.parking.breaker import BreakerPolicy, Observation, Seen
+from services.senders.webhooks.parking.ports import EndpointKey
+from services.senders.webhooks.parking.states import EndpointStates
 from tests.integration.outboxes import PatientOutbox
+from tests.integration.router.endpoint_world import write_endpoints
 from tests.keyed import KEYED
 from tests.unit.senders.builders import encryption_key
 from tests.waiting import end, eventually
@@ -112,11 +116,19 @@ async def _write_the_rest(
     for event_id in (new_id(), new_id()):
         await cancellations.cancel(tenant_id, event_id, "operator", clock.now_us())
     await cancellations.publish_cancellations()
+    await write_endpoints(pool, connection, tenant_id)
     providers = ProviderStore(pool, outbox("senders"), SecretBox(vault))
     new = NewProvider(new_id(), tenant_id, EMAIL, "smtp", "main", 1, {"host": "a", "b": {"z": 1, "a": 2}}, {"p": "s"})
     for one in (new, replace(new, id=new_id(), name="spare"), replace(new, id=new_id(), tenant_id=new_id())):
         await providers.create(one)
     await providers.delete(one.id)  # a tenant's last one
+    states = EndpointStates(pool, outbox("senders"), BreakerPolicy())
+    failing = Observation(Seen.FAILED, clock.now_us(), count=BreakerPolicy().failures)
+    down, gone = EndpointKey(tenant_id, new_id()), EndpointKey(tenant_id, new_id())
+    for key in (down, gone):
+        await states.observe(key, failing)
+    await states.forget([gone], are_gone=True)
+    await states.drain()
     await _write_templates(pool, outbox("render"), tenant_id)
 
 

@@ -88,17 +88,35 @@ async def test_the_end_of_a_key_is_named_as_in_the_request(
 async def test_a_tenants_rates(http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
     """One list, in which two have a field of their own."""
     other = {"scope": "eu", "window_s": 3600, "bound": 7, "kind": "fixed"}
-    new = {"name": "Acorn", "rates": [_RATE, other], "max_scheduled_events": 5}
+    new = {"name": "Acorn", "rates": [_RATE, other], "max_scheduled_events": 5, "max_payload_bytes": 2000}
     _, created = await call(http, "POST", "/tenants", admin, new)
     assert (created["rates"], created["rate_limit_per_minute"]) == ([_RATE, other], 10)
-    assert created["max_scheduled_events"] == 5
+    assert (created["max_scheduled_events"], created["max_payload_bytes"]) == (5, 2000)
+    assert created["max_parked_per_endpoint"] == 100_000
     path = f"/tenants/{created['id']}"
     _, changed = await call(http, "PATCH", path, admin, {"rate_limit_per_minute": None, "max_scheduled_events": 6})
     assert (changed["rates"], changed["max_scheduled_events"]) == ([other], 6)
-    _, changed = await call(http, "PATCH", path, admin, {"daily_cap": 8})
+    _, changed = await call(http, "PATCH", path, admin, {"daily_cap": 8, "max_parked_per_endpoint": 9})
+    assert (changed["max_payload_bytes"], changed["max_parked_per_endpoint"]) == (2000, 9)
     assert changed["rates"] == [{"scope": "", "window_s": 86_400, "bound": 8, "kind": "fixed"}, other]
     _, changed = await call(http, "PATCH", path, admin, {"rates": []})
     assert (changed["rates"], changed["daily_cap"]) == ([], None)
+
+
+async def test_a_key_that_is_disabled_does_not_work(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """Until it is enabled again; it begins as the caller wants."""
+    tenant = await create_tenant()
+    _, key = await call(http, "POST", f"/tenants/{tenant.id}/keys", admin, {"name": "k", "prefix": "acorn_"})
+    assert key["api_key"].startswith("acorn_")
+    path = f"/tenants/{tenant.id}/keys/{key['id']}"
+    event = {"eventType": "a", "payload": {"userId": "u1"}}
+    for disabled, status in ((True, 401), (False, 200)):
+        _, changed = await call(http, "PATCH", path, admin, {"disabled": disabled})
+        assert changed["disabled"] is disabled
+        async with http.post("/api/v1/events/trigger", json=event, headers={"x-api-key": key["api_key"]}) as answer:
+            assert answer.status == status, await answer.text()
 
 
 @pytest.mark.parametrize(
@@ -118,12 +136,15 @@ async def test_a_tenants_rates(http: aiohttp.ClientSession, admin: dict[str, str
         ("POST", "/tenants", {"name": "x", "rates": [_RATE, {**_RATE, "bound": 9}]}, 422, "rates"),
         ("POST", "/tenants", {"name": "x", "rates": [_RATE], "daily_cap": 1}, 422, "rates"),
         ("POST", "/tenants", {"name": "x", "max_sms_segments": 0}, 422, "max_sms_segments"),
-        ("POST", "/tenants", {"name": "x", "max_sms_segments": 256}, 422, "max_sms_segments"),
-        ("POST", "/tenants", {"name": "x", "max_sms_segments": None}, 422, "max_sms_segments"),
+        ("POST", "/tenants", {"name": "x", "max_payload_bytes": 1023}, 422, "max_payload_bytes"),
+        ("POST", "/tenants", {"name": "x", "max_parked_per_endpoint": 0}, 422, "max_parked_per_endpoint"),
         ("POST", "/tenants", {"name": "x", "sender_email": "not an address"}, 422, "sender_email"),
         ("POST", "/tenants", {"name": "x", "reply_to": "Help <help@acorn.example>"}, 422, "reply_to"),
         ("POST", "/tenants", {"name": "x", "sender_name": "A\r\nBcc: eve@example.org"}, 422, "sender_name"),
         ("POST", "/templates", {"event_type": "x", "channel": "FAX", "body": "y"}, 422, "channel"),
+        ("POST", "/templates", {"event_type": "x", "channel": "WEBHOOK", "body": "y"}, 422, "channel"),
+        ("POST", "/templates/preview", {"channel": "WEBHOOK", "body": "x"}, 422, "channel"),
+        ("POST", "/providers", {"tenant_id": "x", "channel": "WEBHOOK", "kind": "sandbox"}, 422, "channel"),
         ("GET", "/tenants?tenant_id=x", None, 422, "tenant_id"),
         ("GET", "/tenants?limit=5&limit=6", None, 422, "limit"),
         ("GET", "/tenants?cursor=", None, 422, "cursor"),

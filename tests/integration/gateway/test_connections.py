@@ -9,10 +9,10 @@ from aiohttp import web
 
 from gateway import protocol, replies
 from gateway.addresses import PROXIES, Proxies
-from gateway.admin.problems import from_error
 from gateway.connections import CONNECTIONS, ByteBudget, Connections
 from gateway.life import LIFE, Life
 from gateway.observing import observe
+from gateway.problems import from_error
 from gateway.replies import BodyError, read_bytes
 from gateway.server import HttpServer
 from runtime.errors import ClarionError

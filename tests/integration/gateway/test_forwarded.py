@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from cli.checks import processes
 from cli.checks.finding import Level
@@ -27,6 +28,14 @@ async def test_a_named_proxy_is_none(tmp_path: Path) -> None:
         await forward(gateway)
         assert not await warnings_of(gateway)
         assert "forwarded_for_ignored" not in gateway.log.read_text()
+
+
+@pytest.mark.parametrize(("url", "times"), [("", 1), ("https://notify.example.com", 0)])
+async def test_a_proxy_without_a_public_url_is_told_of(tmp_path: Path, url: str, times: int) -> None:
+    """At the start: if the proxy provides TLS, the forms of the portal are taken for those of another site."""
+    async with alone(tmp_path, CLARION_TRUSTED_PROXIES="127.0.0.0/8", CLARION_PUBLIC_URL=url) as gateway:
+        await forward(gateway)
+        assert gateway.log.read_text().count("public_url_missing") == times
 
 
 async def forward(gateway: Alone) -> None:

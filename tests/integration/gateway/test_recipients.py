@@ -106,6 +106,9 @@ async def test_several_recipients_are_stored_at_once(api: Api) -> None:
     channels = [{"recipient_id": "c"}, {"recipient_id": "d", "muted_channels": ["PUSH", "FAX"]}]
     status, problem = await api.call("PUT", "/recipients", {"recipients": channels})
     assert [fault["field"] for fault in problem["errors"]] == ["recipients[1].muted_channels[1]"]
+    webhook = [{"recipient_id": "c", "muted_channels": ["WEBHOOK"]}]  # it reaches no people
+    status, problem = await api.call("PUT", "/recipients", {"recipients": webhook})
+    assert [fault["field"] for fault in problem["errors"]] == ["recipients[0].muted_channels[0]"]
     assert (await api.call("PUT", "/recipients", {"recipients": []}))[0] == 422
     assert await api.ids("/recipients?tag=t") == ["b", "a", STRANGE]
 

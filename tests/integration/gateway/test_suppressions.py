@@ -86,6 +86,7 @@ async def test_an_operator_adds_looks_up_and_lifts(operator: Admin, create_tenan
     [
         pytest.param({"channel": "PUSH"}, "channel", id="push"),
         pytest.param({"channel": "FAX"}, "channel", id="unknown-channel"),
+        pytest.param({"channel": "WEBHOOK"}, "channel", id="not-of-people"),
         pytest.param({"address": "ada"}, "address", id="no-address"),
         pytest.param({"reason": "whim"}, "reason", id="unknown-reason"),
     ],

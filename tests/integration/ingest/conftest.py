@@ -17,9 +17,10 @@ from runtime.ids import new_id
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
+from services.ingest.retries.store import RetryStore
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
-from tests.integration.ingest.ledger import Ledger
+from tests.integration.ingest.ledger import CURSORS, Ledger
 from tests.integration.ingest.processes import Service, StartService, starter
 
 # Past its deadline each process admits for itself, and no count over several of them is exact.
@@ -93,4 +94,4 @@ async def ledger(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client) -> Le
     tenant, store = new_id(), LedgerStore(pool, pool)
     await builders.insert_tenant(pool, tenant, unfinished=1)
     await pool.execute("UPDATE ingest.backlog SET unfinished_bytes = 10")
-    return Ledger(tenant, pool, store, LedgerServicer(store, LedgerReader(pool), connection))
+    return Ledger(tenant, pool, store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS))

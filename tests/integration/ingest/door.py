@@ -85,7 +85,8 @@ async def tenant_with(pool: Pool, settings: TenantSettings) -> Door:
     await pool.execute("INSERT INTO ingest.accounts (id, name) VALUES ($1, 'A')", account_id)
     await pool.execute(
         "INSERT INTO ingest.tenants (id, account_id, name, max_unfinished_events, max_unfinished_bytes,"
-        " max_scheduled_events, rate_limit_per_minute, daily_cap, rates) VALUES ($1, $2, 'A', $3, $4, $5, $6, $7, $8)",
+        " max_scheduled_events, rate_limit_per_minute, daily_cap, rates, key_rates)"
+        " VALUES ($1, $2, 'A', $3, $4, $5, $6, $7, $8, $9)",
         tenant_id,
         account_id,
         settings.max_unfinished_events,
@@ -94,6 +95,7 @@ async def tenant_with(pool: Pool, settings: TenantSettings) -> Door:
         split.per_minute,
         split.per_day,
         split.stored,
+        rates.split(settings.key_rates).stored,
     )
     await pool.execute("INSERT INTO ingest.backlog (tenant_id) VALUES ($1)", tenant_id)
     return Door(pool, tenant_id)

@@ -1,5 +1,6 @@
 """The ledger of one tenant, as ingest wires it."""
 
+import base64
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -7,12 +8,15 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ledger_pb2
+from runtime.encryption import Vault
+from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import Item
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from tests.integration.ingest import builders
 
+CURSORS = Cursors(Vault(base64.b64encode(bytes(32)).decode()).tags)
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 

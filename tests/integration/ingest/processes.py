@@ -1,5 +1,6 @@
 """Services as processes of their own, for the tests of ingest, router and delivery."""
 
+import asyncio
 import base64
 import signal
 import subprocess
@@ -19,8 +20,16 @@ from clarion.ingest.v1 import (
     ledger_pb2_grpc,
     tenants_pb2_grpc,
 )
-from clarion.router.v1 import recipients_pb2_grpc, router_pb2_grpc, suppressions_pb2_grpc
+from clarion.router.v1 import (
+    catalogs_pb2_grpc,
+    endpoints_pb2_grpc,
+    portal_pb2_grpc,
+    recipients_pb2_grpc,
+    router_pb2_grpc,
+    suppressions_pb2_grpc,
+)
 from runtime.grpc import Caller, channel, is_serving
+from services.domain.endpoints import MAX_ANSWER_BYTES
 from tests.conftest import free_port
 from tests.integration.realtime.conftest import end, spawn
 from tests.keyed import KEY
@@ -32,10 +41,13 @@ ENCRYPTION_KEY = base64.b64encode(bytes(range(32))).decode()
 
 _STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {
     "AuditService": audit_pb2_grpc.AuditServiceStub,
+    "CatalogService": catalogs_pb2_grpc.CatalogServiceStub,
     "ClaimService": claims_pb2_grpc.ClaimServiceStub,
+    "EndpointService": endpoints_pb2_grpc.EndpointServiceStub,
     "IngestService": ingest_pb2_grpc.IngestServiceStub,
     "KeyService": keys_pb2_grpc.KeyServiceStub,
     "LedgerService": ledger_pb2_grpc.LedgerServiceStub,
+    "PortalService": portal_pb2_grpc.PortalServiceStub,
     "RecipientService": recipients_pb2_grpc.RecipientServiceStub,
     "RouterService": router_pb2_grpc.RouterServiceStub,
     "SuppressionService": suppressions_pb2_grpc.SuppressionServiceStub,
@@ -58,6 +70,8 @@ class Service:
         """Start it and wait until it serves."""
         self.process = spawn(self.module, self.variables, self.log)
         await eventually(lambda: is_serving(self.address), 60, every=0.05)  # each look makes a channel
+        async with asyncio.timeout(60):
+            await self.channel.channel_ready()  # it may have tried while the process started, and now waits
 
     async def call(self, method: str, request: Any, *, token: str = TOKEN, deadline: float = 40) -> Any:
         """Call "TenantService.CreateTenant" or its like."""
@@ -93,7 +107,7 @@ async def starter(folder: Path, **common: str) -> AsyncIterator[StartService]:
                 **common,
                 **variables,
             }
-            connection = await stack.enter_async_context(channel(address))
+            connection = await stack.enter_async_context(channel(address, max_answer_bytes=MAX_ANSWER_BYTES))
             service = Service(module, values, log, address, connection)
             stack.callback(service.kill)
             await service.start()

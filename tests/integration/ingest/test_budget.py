@@ -13,6 +13,7 @@ from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.ports import AdmissionVerdict, Claim, LimitKind, Reached, TenantSettings
 from services.ingest.pressure import Pressure
+from services.ingest.retries.store import RetryStore
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED
 from tests.integration.ingest.conftest import Ingest, new_event
@@ -126,7 +127,7 @@ async def test_a_replayed_dead_letter_takes_its_room_again(pool: Pool) -> None:
     async def publish(_: object) -> None:
         """Nowhere."""
 
-    assert await store.replay(id_, publish)
+    assert await RetryStore(pool, pool).replay(id_, publish)
     assert await used(pool) == (1, 400)
 
 

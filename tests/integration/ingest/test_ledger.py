@@ -23,9 +23,11 @@ from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import LedgerRows
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
+from services.ingest.retries.store import RetryStore
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
+from tests.integration.ingest.ledger import CURSORS
 from tests.integration.ingest.processes import StartService
 from tests.statement_timeouts import refuse_short_timeouts
 from tests.streams import Streams
@@ -72,7 +74,7 @@ async def ledger(pool: Pool, connection: Client) -> AsyncIterator[Ledger]:
     store = LedgerStore(pool, pool)
     consumer = LedgerConsumer(connection, store, interval_s=0.02)
     reading = asyncio.create_task(consumer.run())
-    yield Ledger(store, LedgerServicer(store, LedgerReader(pool), connection))
+    yield Ledger(store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS))
     await consumer.drain()
     await asyncio.wait_for(reading, 60)
 
@@ -408,17 +410,17 @@ async def test_a_death_told_twice_does_not_undo_a_replay(ledger: Ledger) -> None
     assert len((await ledger.call("ListDeadLetters")).dead_letters) == 1
 
 
-async def test_a_replay_without_a_broker_changes_nothing(ledger: Ledger, connection: Client) -> None:
+async def test_a_replay_without_a_broker_changes_nothing(ledger: Ledger, pool: Pool, connection: Client) -> None:
     """The dead letter stays as it was."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     await ledger.store.write(merge([event, builders.attempted(event, id_, DEAD, 7)]))
 
-    async def fail(_: event_pb2.Delivery) -> None:
+    async def fail(_: object) -> None:
         raise ClarionError(Code.UNAVAILABLE, "away")
 
     with pytest.raises(ClarionError):
-        await ledger.store.replay(id_, fail)
+        await RetryStore(pool, pool).replay(id_, fail)
     assert len((await ledger.call("ListDeadLetters")).dead_letters) == 1
     assert (await ledger.call("GetEvent", event_id=event.id)).event.deliveries[0].status == DEAD
 
@@ -447,7 +449,7 @@ async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Strea
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     store = LedgerStore(pool, pool)
-    ledger = Ledger(store, LedgerServicer(store, LedgerReader(pool), connection))
+    ledger = Ledger(store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS))
     await streams.publish(builders.trace(builders.attempted(event, id_, SENT)))
     with pytest.raises(ClarionError) as refused:
         await ledger.call("GetDeliveryStates", delivery_ids=[id_])

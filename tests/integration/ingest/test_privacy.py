@@ -23,6 +23,7 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.retention import RetentionWorker
 from services.ingest.privacy.servicer import PrivacyServicer
 from services.ingest.privacy.store import LedgerPrivacyStore
+from services.ingest.retries.store import RetryStore
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT
@@ -284,10 +285,10 @@ async def test_a_dead_letter_sent_again_keeps_its_event_until_it_is_over(privacy
         merge([event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD)])
     )
 
-    async def publish(_: event_pb2.Delivery) -> None:
+    async def publish(_: object) -> None:
         await privacy.keeper.expire_all()
 
-    assert await privacy.ledger.replay(id_, publish)
+    assert await RetryStore(privacy.pool, privacy.pool).replay(id_, publish)
     await privacy.keeper.expire_all()
     assert {name: count for name, count in (await privacy.count()).items() if name != "event_payloads"} == {
         "events": 1,

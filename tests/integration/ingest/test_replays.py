@@ -22,6 +22,7 @@ from services.ingest.replays import clone
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.servicer import ReplayServicer
 from services.ingest.replays.store import PAGE, ReplayStore
+from services.ingest.retries.publisher import DeliveryPublisher
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED, SMS
 from tests.statement_timeouts import refuse_short_timeouts
@@ -95,7 +96,7 @@ async def replays(pool: Pool, connection: Client) -> Replays:
     tenant = new_id()
     await builders.insert_tenant(pool, tenant, unfinished=0)
     store, publisher = ReplayStore(pool, pool), ReplayPublisher(connection)
-    runner = ReplayRunner(store, publisher)
+    runner = ReplayRunner(store, publisher, DeliveryPublisher(connection))
     return Replays(tenant, pool, store, runner, ReplayServicer(store, publisher, runner))
 
 
@@ -221,7 +222,7 @@ async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: S
 
     original = replays.store.claimed
 
-    async def crash(*_: Any, **__: Any) -> None:
+    async def crash(*_: Any, **__: Any) -> bool:
         raise Crash
 
     async with original() as claim:
@@ -242,7 +243,9 @@ async def test_it_survives_a_restart_and_keeps_to_its_pace(replays: Replays, con
     replay = await replays.begin(per_second=100)
     async with replays.running():
         await eventually(lambda: _replayed(replays, replay), 30)
-    other = ReplayRunner(ReplayStore(replays.pool, replays.pool), ReplayPublisher(connection))
+    other = ReplayRunner(
+        ReplayStore(replays.pool, replays.pool), ReplayPublisher(connection), DeliveryPublisher(connection)
+    )
     replays.runner = other
     async with replays.running():
         ended = await replays.ended(replay)

@@ -13,6 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.ingest.ledger.rows import Item
 from services.ingest.ledger.servicer import LISTED, SHOWN
+from services.ingest.retries.store import RetryStore
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
 from tests.integration.ingest.ledger import Ledger, shared_event, user_ids
@@ -112,10 +113,10 @@ async def test_a_replayed_dead_letter_is_counted_once(ledger: Ledger) -> None:
     await ledger.write(builders.attempted(event, plans[0].delivery_id, DEAD, 7))
     assert (await ledger.event(event.id)).finished_at_us
 
-    async def publish(_: event_pb2.Delivery) -> None:
+    async def publish(_: object) -> None:
         pass
 
-    assert await ledger.store.replay(plans[0].delivery_id, publish)
+    assert await RetryStore(ledger.pool, ledger.pool).replay(plans[0].delivery_id, publish)
     assert await ledger.count(_COUNTS, event.id) == {QUEUED: 1, SENT: 599}
     assert not (await ledger.event(event.id)).finished_at_us
     await ledger.write(builders.attempted(event, plans[0].delivery_id, SENT, replay=1))

@@ -147,10 +147,10 @@ async def test_what_is_read_after_the_erasure(privacy: Privacy) -> None:
     """The event and its plan come late, in any order and twice: without ada, and with the others."""
     tenant = await privacy.tenant()
     await _erase(privacy, tenant)
+    event = builders.shared_event(tenant, builders.person("ada", "ada@example.org"), builders.person("bob"))
     known = Erasures(KEYED)
     marker = erasures.Erasure(new_id(), clock.now_us())
     known.on_change(erasures.key(tenant, KEYED.erasure(unkeyed(tenant, "ada"))), msgspec.json.encode(marker))
-    event = builders.shared_event(tenant, builders.person("ada", "ada@example.org"), builders.person("bob"))
     items = _of(event, ["ada", "bob"])
     for item in items:
         if isinstance(item, trace_pb2.TraceRecord) and item.HasField("attempted"):

@@ -17,6 +17,7 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.servicer import ReplayServicer
 from services.ingest.replays.store import PAGE, ReplayStore
+from services.ingest.retries.publisher import DeliveryPublisher
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED, SMS
 from tests.streams import Streams
@@ -37,7 +38,7 @@ class Replays:
         self.pool = pool
         store, publisher = ReplayStore(pool, pool), ReplayPublisher(connection)
         self.store = store
-        self.runner = ReplayRunner(store, publisher)
+        self.runner = ReplayRunner(store, publisher, DeliveryPublisher(connection))
         self.servicer = ReplayServicer(store, publisher, self.runner)
 
     async def call(self, method: str, **fields: Any) -> Any:

@@ -58,8 +58,12 @@ class Routed:
 
     async def records(self) -> dict[str, trace_pb2.Routed]:
         """What was decided of each event, as TRACE tells it."""
+        return {record.event_id: record.routed for record in await self.all_records()}
+
+    async def all_records(self) -> list[trace_pb2.TraceRecord]:
+        """All of TRACE."""
         batches = [trace_pb2.TraceBatch.FromString(data) for data in await self._streams.messages(topology.TRACE)]
-        return {record.event_id: record.routed for batch in batches for record in batch.records}
+        return [record for batch in batches for record in batch.records]
 
     async def decisions(self, event_id: str) -> dict[str, str]:
         """The reason for each channel, "" where it is used. AssertionError: not routed yet."""

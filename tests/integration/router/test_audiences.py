@@ -11,12 +11,15 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock
 from runtime.ids import new_id
 from runtime.parts import OwnParts
+from services.delivery.bodies import Bodies
 from services.domain import topology
 from services.domain.reasons import Reason
 from services.router import policies
 from services.router.catalog import Catalog
 from services.router.consumer import RouterConsumer
+from services.router.filtering import Filtering
 from services.router.owners import ConfigurationOwners
+from services.router.planner import EventPlanner
 from services.router.policies import Candidate
 from tests.fakes.configuration import MemoryWatch
 from tests.fakes.grpc import MemoryCaller, MemoryChannel
@@ -53,11 +56,12 @@ class Router:
         watch: Any = self._watch
         caller: Any = MemoryCaller({})
         owners = ConfigurationOwners(ingest=channel, render=channel, senders=channel, caller=caller, own=self._own)
-        ordered = [self._note, *policies.ordered(lambda *_, **__: "", self._erased, lambda *_: False)]
+        everything = policies.of_everything(lambda *_, **__: "", self._erased, lambda *_: False)
+        noted = everything._replace(people=[self._note, *everything.people])
         self.consumer = RouterConsumer(
             connection,
             Catalog(watch, owners),
-            ordered,
+            EventPlanner(noted, Filtering(Bodies(connection, channel, caller, self._own))),
             self.recipients,
             self.runs,
             erased=self._erased,

@@ -29,6 +29,24 @@ async def test_a_group_is_sent_page_by_page(world: World) -> None:
     assert (run.state, run.recipients, run.sends, run.skips) == (runs_pb2.RUN_STATE_DONE, 35, 35, 0)
 
 
+async def test_endpoints_come_with_the_first_page(world: World) -> None:
+    """Each once, however many pages of recipients there are, and with an event that waits for its time."""
+    world.recipients.add(TENANT, *names(25), group="g")
+    endpoints = event_pb2.EndpointSet(endpoint_ids=[new_id(), new_id()])
+    paged = world.event(group("g"), endpoints=endpoints)
+    due = world.event(endpoints=endpoints, due_in_s=60)
+    empty = world.event(group("nobody"), endpoints=endpoints)
+    await world.begin(paged, due, empty)
+    await world.work()
+    world.clock.pass_s(61)
+    await world.work()
+    sent = [(one.event_id, one.webhook.endpoint_id) for one in await world.deliveries() if one.webhook.endpoint_id]
+    assert sorted(sent) == sorted((event.id, id_) for event in (paged, due, empty) for id_ in endpoints.endpoint_ids)
+    assert (await world.plan(paged), await world.plan(due), await world.plan(empty)) == ((27, [27]), (2, [2]), (2, [2]))
+    bodies = {one.variables for one in await world.deliveries() if one.webhook.endpoint_id}
+    assert bodies == {paged.variables}
+
+
 async def test_who_is_named_and_not_stored_is_told(world: World) -> None:
     """Beside a group as alone: the plan says of them, once, that the tenant does not know them."""
     world.recipients.add(TENANT, *names(15), group="g")

@@ -11,13 +11,13 @@ from clarion.common.v1 import event_pb2
 from clarion.router.v1 import runs_pb2
 from runtime import nats
 from runtime.configuration import ConfigurationOutbox
+from runtime.database_clock import DatabaseClock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 from services.router.runs import run as runs
 from services.router.runs import runner, store
-from services.router.runs.database_clock import DatabaseClock
 from services.router.runs.runner import LARGE_BATCH
 from services.router.runs.servicer import RunServicer
 from services.router.runs.store import LEASE_S, RunStore

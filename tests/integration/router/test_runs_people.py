@@ -93,6 +93,30 @@ async def test_no_row_keeps_who_was_erased(world: World, people: PeopleInRuns, m
     assert (summary.sends, summary.skips) == (25, 1)
 
 
+async def test_endpoints_get_nothing_about_who_was_erased(
+    world: World, people: PeopleInRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The body is about an event's only recipient: neither what waits nor what is decided goes to an endpoint."""
+    endpoints = event_pb2.EndpointSet(endpoint_ids=[new_id()])
+    about_ada = [world.event(due_in_s=seconds, endpoints=endpoints) for seconds in (1, 60)]
+    for event in about_ada:
+        event.recipient.CopyFrom(event_pb2.Recipient(user_id="ada", email="ada@example.com"))
+    about_ada.append(world.event(inline("ada"), due_in_s=60, endpoints=endpoints))
+    among_others = world.event(inline("ada"), inline("bob"), due_in_s=60, endpoints=endpoints)
+    for_nobody = world.event(due_in_s=60, endpoints=endpoints)
+    await world.begin(*about_ada, among_others, for_nobody)
+    world.clock.pass_s(2)
+    with monkeypatch.context() as broken:
+        broken.setattr(nats.StreamPublisher, "publish_all", fail)
+        await world.work()
+    assert await _erase(world, people, "ada") == 4
+    assert await _in_rows(world, "ada") == 0
+    world.clock.pass_s(LEASE_S + 61)
+    await world.work()
+    sent = {one.event_id for one in await world.deliveries() if one.webhook.endpoint_id}
+    assert sent == {among_others.id, for_nobody.id}
+
+
 async def test_few_runs_are_read_at_a_time(world: World) -> None:
     """However many name the person; all are rewritten in the end, and those in between are looked at once."""
     events = [world.event(inline("ada" if n % 3 else "adam"), due_in_s=60) for n in range(10)]

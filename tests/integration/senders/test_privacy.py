@@ -6,14 +6,20 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
+from nats.aio.client import Client
 
 from clarion.senders.v1 import privacy_pb2, senders_pb2
-from runtime import postgres
+from runtime import clock, nats, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from runtime.parts import OwnParts
+from services.domain.trace import TraceWriter
 from services.senders.outbox import KeptEmail, SandboxOutbox
 from services.senders.privacy import Scope, SendersPrivacyStore
 from services.senders.servicer_privacy import SendersPrivacyServicer
+from services.senders.webhooks.parking.erase import ParkedEraser
+from services.senders.webhooks.parking.rows import ParkedRows
+from tests.integration.outboxes import PatientOutbox
 from tests.statement_timeouts import refuse_short_timeouts
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -28,6 +34,13 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
     made = await postgres.connect(postgres_url, name="test", size=4)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def eraser(pool: Pool, connection: Client) -> ParkedEraser:
+    """Ends what waits for endpoints; nothing does here (see parking/test_modes.py)."""
+    rows = ParkedRows(pool, PatientOutbox(pool, "senders", connection), OwnParts(), bound=lambda _: 1)
+    return ParkedEraser(rows, TraceWriter(nats.StreamPublisher(connection)), now=clock.now_us)
 
 
 async def _keep(
@@ -62,9 +75,9 @@ async def test_erased_by_event_and_by_tenant(pool: Pool) -> None:
         assert [(row["tenant_id"], str(row["event_id"])) for row in left] == [("t1", other), ("t2", mine)]
 
 
-async def test_of_an_event_with_many_recipients_one_alone(pool: Pool) -> None:
+async def test_of_an_event_with_many_recipients_one_alone(pool: Pool, eraser: ParkedEraser) -> None:
     """Only the named deliveries are shown and erased; those of other events are not, though they are named."""
-    servicer, event_id, other = SendersPrivacyServicer(SendersPrivacyStore(pool)), new_id(), new_id()
+    servicer, event_id, other = SendersPrivacyServicer(SendersPrivacyStore(pool), eraser), new_id(), new_id()
     adas, bobs, foreign = [new_id(), new_id()], new_id(), new_id()
     for event, delivery in ((event_id, adas[0]), (event_id, adas[1]), (event_id, bobs), (other, foreign)):
         await _keep(pool, "t1", event, delivery_id=delivery)
@@ -80,9 +93,9 @@ async def test_of_an_event_with_many_recipients_one_alone(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("delivery_ids", [["nonsense"], [new_id()] * 1_001])
-async def test_wrong_delivery_ids_erase_nothing(pool: Pool, delivery_ids: list[str]) -> None:
+async def test_wrong_delivery_ids_erase_nothing(pool: Pool, eraser: ParkedEraser, delivery_ids: list[str]) -> None:
     """Neither all of the event nor a part of it."""
-    servicer, event_id = SendersPrivacyServicer(SendersPrivacyStore(pool)), new_id()
+    servicer, event_id = SendersPrivacyServicer(SendersPrivacyStore(pool), eraser), new_id()
     await _keep(pool, "t1", event_id)
     request = privacy_pb2.EraseMessagesRequest(tenant_id="t1", event_ids=[event_id], delivery_ids=delivery_ids)
     with pytest.raises(ClarionError) as refusal:

@@ -4,8 +4,8 @@ import pytest
 
 from clarion.common.v1 import trace_pb2
 from services.delivery.ports import SendResult, Verdict
-from services.delivery.retry import decide, deferral_s, is_postponed
-from services.domain.retry_policy import MESSAGES, RetryPolicy
+from services.delivery.retry import Decision, decide, deferral_s, is_postponed
+from services.domain.retry_policy import MESSAGES, WEBHOOKS, RetryPolicy
 
 
 def _no_jitter(low: float, high: float) -> float:
@@ -71,3 +71,33 @@ def test_deferrals_grow_to_a_minute() -> None:
 def test_deferrals_have_no_last_one(deferrals: int) -> None:
     """Deferrals may go on for days, and 2.0**1024 would overflow."""
     assert deferral_s(deferrals, _no_jitter) == pytest.approx(48)
+
+
+def test_a_channel_that_parks_waits_as_long_as_it_says() -> None:
+    """Beyond the limit of timers a delay is a row, and is not cut."""
+    failed, policy = SendResult(Verdict.TRANSIENT, "p"), RetryPolicy((900.0, 3_600.0), parks=True)
+    assert decide(failed, 1, policy, _no_jitter) == Decision(trace_pb2.DELIVERY_STATUS_RETRYING, 900.0)
+    assert decide(failed, 1, policy, _most_jitter).is_parked
+    decision = decide(failed, 2, policy, _most_jitter)
+    assert decision.is_parked
+    assert decision.delay_s == pytest.approx(4_320.0)
+
+
+def test_a_wish_has_bounds() -> None:
+    """Never shorter than the schedule's delay, at most a day."""
+    policy = RetryPolicy((5.0, 3_600.0), parks=True)
+
+    def asked(seconds: float, attempt: int) -> float:
+        throttled = SendResult(Verdict.THROTTLED, "p", retry_after_s=seconds)
+        return decide(throttled, attempt, policy, _no_jitter).delay_s
+
+    assert [asked(60, 1), asked(60, 2), asked(1e9, 1)] == [60, 3_600, 86_400]
+
+
+def test_webhooks_are_retried_for_at_least_three_days() -> None:
+    """Without any jitter, and with at most a fifth more."""
+    assert 3 * 86_400 <= sum(WEBHOOKS.delays_s) <= 3.1 * 86_400
+    assert WEBHOOKS.parks
+    scaled = WEBHOOKS.scaled(0.001)
+    assert sum(scaled.delays_s) == pytest.approx(sum(WEBHOOKS.delays_s) / 1_000)
+    assert scaled.longest_timer_s == pytest.approx(0.9)

@@ -1,5 +1,6 @@
 """Who was erased: known by a user id only."""
 
+from clarion.common.v1 import event_pb2
 from services.domain import erasures
 from services.domain.pseudonyms import unkeyed
 from tests.keyed import KEYED
@@ -14,3 +15,15 @@ def test_nobody_is_erased_with_everybody_who_has_no_user_id() -> None:
     assert known.find("t1", "u1", 10) is not None
     assert known.find("t1", "u1", 11) is None
     assert known.find("t1", "", 10) is None
+
+
+def test_a_delivery_to_an_endpoint_is_about_its_events_recipient() -> None:
+    """It has no recipient of its own; of an event for several people, or for nobody, it is sent."""
+    known = erasures.Erasures(KEYED)
+    known.on_change(erasures.key("t1", KEYED.erasure(unkeyed("t1", "u1"))), b'{"id": "x", "at_us": 10}')
+
+    def refusal(user_id: str, accepted_us: int = 10) -> str:
+        webhook = event_pb2.Webhook(endpoint_id="e", user_id=user_id)
+        return known.refusal(event_pb2.Delivery(tenant_id="t1", webhook=webhook, accepted_at_us=accepted_us))
+
+    assert (refusal("u1"), refusal("u1", 11), refusal("u2"), refusal("")) == ("recipient_erased", "", "", "")

@@ -22,6 +22,7 @@ class Ingest:
         self.kind = ""  # as the previous version answers
         self.scopes: list[str] = []
         self.expires_at_us = 0
+        self.disabled = False
         self.asked: list[str] = []
         self.fault: ClarionError | None = None
         self.gate = asyncio.Event()
@@ -41,6 +42,10 @@ class Ingest:
             kind=self.kind,
             scopes=self.scopes,
             expires_at_us=self.expires_at_us,
+            key_id="key-1",
+            disabled=self.disabled,
+            endpoint_ids=["e1"],
+            max_payload_bytes=2000,
         )
 
 
@@ -247,4 +252,23 @@ async def test_a_key_of_another_kind_is_unknown() -> None:
     assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
     tenant = await authenticator.tenant(request(), "good", "inbox")
     assert (tenant.kind, tenant.scopes) == ("inbox", ("live",))
+    assert ingest.asked == ["good"]
+
+
+async def test_what_a_dialect_learns_of_a_key() -> None:
+    """Its id, its endpoints, and how much an event may carry."""
+    authenticator = CachedAuthenticator(Ingest(), unlimited(), now=Clock())
+    tenant = await authenticator.tenant(request(), "good")
+    assert (tenant.key_id, tenant.endpoint_ids, tenant.max_payload_bytes) == ("key-1", ("e1",), 2000)
+    assert not tenant.disabled
+
+
+async def test_a_disabled_key_is_refused_unless_its_caller_asks_for_it() -> None:
+    """From memory, too. Some APIs tell it apart from an unknown key, and the others do not."""
+    ingest = Ingest()
+    ingest.disabled = True
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=Clock())
+    assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
+    assert (await authenticator.tenant(request(), "good", disabled_too=True)).disabled
+    assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
     assert ingest.asked == ["good"]

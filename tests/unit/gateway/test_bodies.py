@@ -99,6 +99,7 @@ def test_what_is_not_given_is_empty() -> None:
         ({"variables": "x"}, "variables"),
         ({"channels": "EMAIL"}, "channels"),
         ({"channels": ["EMAIL", "FAX"]}, "channels[1]"),
+        ({"channels": ["EMAIL", "WEBHOOK"]}, "channels[1]"),
         ({"channels": ["email"]}, "channels[0]"),
         ({"channels": [None]}, "channels[0]"),
         ({"channels": [{}]}, "channels[0]"),

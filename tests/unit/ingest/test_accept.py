@@ -9,17 +9,21 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
+from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.domain.delivery_ids import CURRENT_SCHEME
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.deduplication import caller_key
+from services.ingest.endpoints.directory import EndpointDirectory
 from services.ingest.event_size import size_in_streams
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.intake import event_of
 from services.ingest.ports import DAY_S, ContentKey, First, TenantSettings
 from services.ingest.refusals import QUOTA_RETRY_AFTER_S
-from tests.fakes.ingest import MemoryAdmission, MemoryEventLog, MemoryTenants, Row
+from tests.fakes.configuration import MemoryWatch
+from tests.fakes.ingest import MemoryAdmission, MemoryEndpointOwner, MemoryEventLog, MemoryTenants, Row
+from tests.unit.senders.builders import encryption_key
 
 _TENANT = new_id()
 _FINGERPRINTS = Fingerprints([b"k" * 32])
@@ -37,12 +41,13 @@ class Desk:
     ticks: Any = field(default_factory=lambda: itertools.count(1_000_000))
 
     def __post_init__(self) -> None:
-        self.admission = MemoryAdmission(self.tenants.at_hand)
+        self.admission = MemoryAdmission(self.tenants.cached_or_default)
         self.acceptor = self.another()
 
     def another(self) -> Acceptor:
         """Return another process's acceptor over the same database and broker."""
-        return Acceptor(self.admission, self.log, self.tenants, _FINGERPRINTS, now=lambda: next(self.ticks))
+        endpoints = EndpointDirectory(MemoryWatch(), MemoryEndpointOwner(), Vault(encryption_key()), marker="")
+        return Acceptor(self.admission, self.log, self.tenants, _FINGERPRINTS, endpoints, now=lambda: next(self.ticks))
 
     async def accept(self, new: ingest_pb2.NewEvent, tenant_id: str = _TENANT) -> Accepted:
         """Accept an event."""
@@ -345,9 +350,9 @@ async def test_our_own_try_without_deduplication_is_one_event() -> None:
     desk = Desk()
     append = desk.log.append
 
-    async def twice(event: event_pb2.Event) -> Any:
-        await append(event)
-        return await append(event)
+    async def twice(event: event_pb2.Event, **how: Any) -> Any:
+        await append(event, **how)
+        return await append(event, **how)
 
     desk.log.append = twice  # type: ignore[method-assign]  # as the publisher's own repeat does
     accepted = await desk.accept(_call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE)))
@@ -490,9 +495,9 @@ async def test_our_own_try_is_no_duplicate() -> None:
     desk = Desk()
     append = desk.log.append
 
-    async def twice(event: event_pb2.Event) -> Any:
-        await append(event)
-        return await append(event)
+    async def twice(event: event_pb2.Event, **how: Any) -> Any:
+        await append(event, **how)
+        return await append(event, **how)
 
     desk.log.append = twice  # type: ignore[method-assign]  # as the publisher's own repeat does
     assert not (await desk.accept(_call())).duplicate

@@ -151,6 +151,9 @@ _BY_PAYLOAD: list[dict[str, object]] = [
     {"audience": [event_pb2.Target(group="g"), event_pb2.Target(recipient_id="h")]},
     {"audience": [event_pb2.Target(group="g")], "exclusions": [event_pb2.Target(recipient_id="h")]},
     {"audience": [event_pb2.Target(group="g")], "exclusions": [event_pb2.Target(group="h")]},
+    {"audience": [], "to_endpoints": ingest_pb2.ToEndpoints(endpoint_id=_TENANT)},
+    {"audience": [], "to_endpoints": ingest_pb2.ToEndpoints(endpoint_id=_TENANT.replace("1", "2"))},
+    {"audience": [], "to_endpoints": ingest_pb2.ToEndpoints(subscribers=ingest_pb2.Subscribers())},
 ]
 _BY_THE_REST: list[dict[str, object]] = [
     {"caller_event_id": "1"},
@@ -158,6 +161,9 @@ _BY_THE_REST: list[dict[str, object]] = [
     {"channels": [_EMAIL]},
     {"scope": "live"},
     {"due_at_us": 1},
+    {"metadata": {"a": "b"}},
+    {"metadata": {"a": "c"}},
+    {"metadata": {"a": "b", "c": "d"}},
 ]
 
 
@@ -189,6 +195,29 @@ def test_scopes_and_kinds_of_keys_never_collide() -> None:
     assert not callers & contents
     assert not callers & payloads
     assert not contents & payloads
+
+
+def test_who_subscribes_makes_no_other_event() -> None:
+    """The caller sent the same; the order of its labels does not count either."""
+    to = ingest_pb2.ToEndpoints(subscribers=ingest_pb2.Subscribers())
+    first, later = [_event(audience=[], to_endpoints=to, metadata={"a": "1", "b": "2"}) for _ in range(2)]
+    later.endpoints.endpoint_ids.append(_TENANT)
+    later.metadata.clear()
+    later.metadata["b"], later.metadata["a"] = "2", "1"
+    assert content_key(first) == content_key(later)
+    assert payload_key(first) == payload_key(later)
+
+
+def test_keys_of_endpoints_are_apart() -> None:
+    """Of two endpoints, of none, and of a scope that is spelled like one."""
+    keys = [
+        caller_key("t", "k"),
+        caller_key("t", "k", endpoint_id="e1"),
+        caller_key("t", "k", endpoint_id="e2"),
+        caller_key("t", "k", "e1"),
+        caller_key("t", "k", "e1", endpoint_id="e1"),
+    ]
+    assert len(set(keys)) == len(keys)
 
 
 @given(st.text(), st.text(), st.text(), st.text())

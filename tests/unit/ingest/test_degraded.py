@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.ingest.degraded import OutageLimits
-from services.ingest.ports import Claim, LimitKind, Rate, Reached, TenantSettings
+from services.ingest.ports import KEY_SCOPE, Claim, LimitKind, Rate, Reached, TenantSettings
 from services.ingest.pressure import Pressure
 
 # A midnight of UTC.
@@ -121,3 +121,15 @@ def test_what_waits_for_its_time_has_a_quota_of_its_own() -> None:
     assert process.take("t", 10) == Reached(LimitKind.UNFINISHED, 1)
     process.limits.reset()
     assert process.take("t", 99, scheduled=True) is None
+
+
+def test_rates_of_a_key_count_its_events() -> None:
+    """Not those of another key or without one, whatever scope an event names."""
+    process = Process(key_rates=(Rate(60, 1, LimitKind.SLIDING, KEY_SCOPE + "k1"),))
+    assert process.take("t", key_id="k1") is None
+    reached = process.take("t", key_id="k1")
+    assert reached is not None
+    assert (reached.scope, reached.bound) == (KEY_SCOPE + "k1", 1)
+    assert process.take("t", key_id="k2") is None
+    assert process.take("t") is None
+    assert process.take("t", scope=KEY_SCOPE + "k1") is None

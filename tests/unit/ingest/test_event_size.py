@@ -54,3 +54,16 @@ def test_groups_count_as_one_page() -> None:
 def test_every_event_has_room() -> None:
     """The largest one too, in the least budget, while a stream is crowded."""
     assert _size([_EVERYBODY, *_people(MAX_TARGETS - 1)], 4096) <= LEAST_MAX_BYTES * LEAST_SHARE
+
+
+def test_each_endpoint_counts_with_its_delivery() -> None:
+    """One with the body, if that is small; no event counts more than there is room for."""
+
+    def size(number: int, body: int) -> int:
+        endpoints = event_pb2.EndpointSet(endpoint_ids=[f"{n:036}" for n in range(number)])
+        return size_in_streams(event_pb2.Event(event_type="a.b", variables=b"x" * body, endpoints=endpoints))
+
+    assert size(0, 300) < 300 + 300
+    assert 10 * 300 < size(10, 300) - size(0, 300) < 10 * 600
+    assert size(10, 100_000) < 100_000 + 10 * 5_000
+    assert size(5_000, 100_000) <= LEAST_MAX_BYTES * LEAST_SHARE

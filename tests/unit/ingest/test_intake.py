@@ -32,6 +32,9 @@ def test_every_field_arrives() -> None:
         scope="live",
         due_at_us=7,
         cost=3,
+        metadata={"source": "checkout"},
+        key_id="key",
+        answer_by_us=9,
     )
     assert event_of("t", new) == event_pb2.Event(
         tenant_id="t",
@@ -45,8 +48,19 @@ def test_every_field_arrives() -> None:
         pinned=pinned,
         scope="live",
         due_at_us=7,
+        metadata={"source": "checkout"},
         id_scheme=CURRENT_SCHEME,
     )
+
+
+def test_the_endpoints_of_an_event() -> None:
+    """One that is named is there; of those that subscribe only that there are such. Of others not even that."""
+    named = event_of("t", _new(to_endpoints=ingest_pb2.ToEndpoints(endpoint_id="e")))
+    assert named.endpoints == event_pb2.EndpointSet(endpoint_ids=["e"], is_named=True)
+    subscribers = event_of("t", _new(to_endpoints=ingest_pb2.ToEndpoints(subscribers=ingest_pb2.Subscribers())))
+    assert subscribers.HasField("endpoints")
+    assert subscribers.endpoints == event_pb2.EndpointSet()
+    assert not event_of("t", _new()).HasField("endpoints")
 
 
 @pytest.mark.parametrize(

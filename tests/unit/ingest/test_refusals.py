@@ -4,7 +4,7 @@ import pytest
 
 from clarion.common.v1 import error_pb2
 from runtime.errors import Code
-from services.ingest.ports import LimitKind, LimitState, Reached
+from services.ingest.ports import KEY_SCOPE, LimitKind, LimitState, Reached
 from services.ingest.refusals import QUOTA_RETRY_AFTER_S, refusal, state_of
 
 
@@ -73,3 +73,15 @@ def test_what_is_left(kind: LimitKind) -> None:
     told = state_of(LimitState(kind, "live", 60, 100, 41, 7))
     assert error_pb2.LimitKind.Name(told.kind) == f"LIMIT_KIND_{kind.name}"
     assert (told.scope, told.window_s, told.bound, told.remaining, told.reset_s) == ("live", 60, 100, 41, 7)
+
+
+def test_a_limit_of_a_key_names_the_key() -> None:
+    """In place of a scope."""
+    key_id = "0192d3a4-0000-7000-8000-000000000001"
+    reached = Reached(LimitKind.SLIDING, 5, 9, scope=KEY_SCOPE + key_id, window_s=60)
+    error = refusal(reached)
+    assert error.limit is not None
+    assert (error.limit.key_id, error.limit.scope, error.code) == (key_id, "", Code.LIMITED)
+    assert error.detail == "Too many events with this key: the limit is 5 in a minute. Send it again later."
+    state = state_of(LimitState(LimitKind.SLIDING, KEY_SCOPE + key_id, 60, 5, 4, 9))
+    assert (state.key_id, state.scope) == (key_id, "")

@@ -96,6 +96,7 @@ def test_a_report_is_one_step_of_the_timeline(status: int, step: str, outcome: s
         "next_attempt_at": None,
         "sms_segments": 0,
         "sms_encoding": "",
+        "http_url": None,
     }
     (line,) = timeline(event, [], [attempt])
     assert (line.step, line.outcome, line.reason, line.detail, line.provider, line.service) == (

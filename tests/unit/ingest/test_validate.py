@@ -13,6 +13,9 @@ from services.ingest.validate import check, check_sent
 _NOW_US = 1_800_000_000_000_000
 _DAY_US = DAY_S * 1_000_000
 _EVERYBODY = event_pb2.Target(everybody=event_pb2.Everybody())
+_ID = "0192d3a4-0000-7000-8000-000000000001"
+_ONE = ingest_pb2.ToEndpoints(endpoint_id=_ID)
+_SUBSCRIBERS = ingest_pb2.ToEndpoints(subscribers=ingest_pb2.Subscribers())
 _KEY, _NONE, _CONTENT = ingest_pb2.DEDUPE_KIND_KEY, ingest_pb2.DEDUPE_KIND_NONE, ingest_pb2.DEDUPE_KIND_CONTENT
 
 
@@ -64,6 +67,9 @@ def _wrong_fields(event: ingest_pb2.NewEvent, *, sent: bool = False) -> list[str
         _event(dedupe=ingest_pb2.Dedupe(kind=_KEY, key="k", scope="s", ttl_s=30 * DAY_S)),
         _event(dedupe=ingest_pb2.Dedupe(kind=_NONE)),
         _event(dedupe=ingest_pb2.Dedupe(kind=_CONTENT, ttl_s=120)),
+        _event(metadata={str(number): "x" * 255 for number in range(5)}, key_id=_ID, answer_by_us=1),
+        _event(audience=[], to_endpoints=_ONE),
+        _event(audience=[], to_endpoints=_SUBSCRIBERS),
     ],
 )
 def test_what_is_valid(event: ingest_pb2.NewEvent) -> None:
@@ -116,6 +122,16 @@ def test_what_is_valid(event: ingest_pb2.NewEvent) -> None:
         (_event(dedupe=ingest_pb2.Dedupe(ttl_s=-1)), "dedupe.ttl_s"),
         (_event(dedupe=ingest_pb2.Dedupe(ttl_s=119)), "dedupe.ttl_s"),
         (_event(dedupe=ingest_pb2.Dedupe(ttl_s=30 * DAY_S + 1)), "dedupe.ttl_s"),
+        (_event(metadata={str(number): "x" for number in range(6)}), "metadata"),
+        (_event(metadata={"": "x"}), "metadata"),
+        (_event(metadata={"x" * 256: "x"}), "metadata"),
+        (_event(key_id="k"), "key_id"),
+        (_event(answer_by_us=-1), "answer_by_us"),
+        (_event(to_endpoints=_ONE), "to_endpoints"),
+        (_event(audience=[_group()], to_endpoints=_SUBSCRIBERS), "to_endpoints"),
+        (_event(audience=[], to_endpoints=ingest_pb2.ToEndpoints()), "to_endpoints"),
+        (_event(audience=[], to_endpoints=ingest_pb2.ToEndpoints(endpoint_id="e")), "to_endpoints.endpoint_id"),
+        (_event(audience=[], to_endpoints=_ONE, channels=[1]), "channels"),
     ],
 )
 def test_faults_name_their_field(event: ingest_pb2.NewEvent, field: str) -> None:
@@ -152,6 +168,12 @@ def test_all_faults_are_named_at_once() -> None:
     ]
     assert _wrong_fields(event) == named
     assert _wrong_fields(event, sent=True) == [*named, "variables", "payload_extra"]
+
+
+@pytest.mark.parametrize("value", ["x" * 256, "a\x00b"])
+def test_faults_of_a_label_name_it(value: str) -> None:
+    """Each value has at most 255 characters; it may be empty."""
+    assert _wrong_fields(_event(metadata={"source": value, "good": ""})) == ["metadata.source"]
 
 
 def test_a_caller_with_a_key_says_whom_it_is_for() -> None:

@@ -71,7 +71,7 @@ def test_platform_templates_are_complete() -> None:
     """Each global type on each channel once, for no tenant, and acceptable."""
     made = platform_templates.templates()
     kinds = {(new.event_type, new.channel) for new in made}
-    assert kinds == {(event_type, channel) for event_type in templates.GLOBAL_TYPES for channel in channels.BY_NUMBER}
+    assert kinds == {(event_type, channel) for event_type in templates.GLOBAL_TYPES for channel in channels.FOR_PEOPLE}
     assert len(made) == len(kinds)
     assert [templates._faults(new) for new in made] == [[]] * len(made)
     assert {new.tenant_id for new in made} == {""}

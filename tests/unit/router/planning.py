@@ -5,7 +5,8 @@ from typing import Any
 
 from clarion.common.v1 import event_pb2
 from services.domain import delivery_ids
-from services.router import compiler, messages, people, policies
+from services.domain.endpoints import Subscriber
+from services.router import compiler, fan_out, filters, messages, people, policies
 from services.router.compiler import ActiveTemplate
 from services.router.definitions import ChannelNumber, Definition, Template
 from services.router.messages import Plan
@@ -69,9 +70,22 @@ def definition(
     *,
     allowed: Collection[ChannelNumber] = (),
     default_locale: str = "",
+    subscribers: Sequence[Subscriber] = (),
 ) -> Definition:
-    """What a tenant's active templates mean. allowed: its channels; none: all."""
-    return Definition(compiler.workflows(templates), frozenset(allowed), providers, default_locale)
+    """What a tenant's active templates and subscriptions mean. allowed: its channels; none: all."""
+    return Definition(
+        compiler.workflows(templates),
+        frozenset(allowed),
+        providers,
+        default_locale,
+        subscribers=subscribers,
+        filters={one.endpoint_id: filters.compiled(one.filter) for one in subscribers if one.filter},
+    )
+
+
+def subscriber(endpoint_id: str, environment_id: str = "live", rule: str = "") -> Subscriber:
+    """An endpoint that subscribes."""
+    return Subscriber(endpoint_id, environment_id, rule)
 
 
 def not_suppressed(*_: Any, **__: Any) -> str:
@@ -82,8 +96,15 @@ def not_suppressed(*_: Any, **__: Any) -> str:
 def ordered(
     suppression: policies.Suppression = not_suppressed, *, erased: str = "", canceled: bool = False
 ) -> Sequence[policies.Policy]:
-    """Return all policies. erased: the reason where everyone is. canceled: every event is."""
+    """Return all policies of people. erased: the reason where everyone is. canceled: every event is."""
     return policies.ordered(suppression, lambda *_: erased, lambda *_: canceled)
+
+
+def everything(
+    suppression: policies.Suppression = not_suppressed, *, erased: str = "", canceled: bool = False
+) -> policies.Policies:
+    """Return all policies. erased: the reason where everyone with an id is. canceled: every event is."""
+    return policies.of_everything(suppression, lambda _, user_id, __: erased if user_id else "", lambda *_: canceled)
 
 
 def planned(
@@ -93,12 +114,22 @@ def planned(
     *,
     now_us: int = 0,
     sequence: int = 0,
-    suppression: policies.Suppression = not_suppressed,
+    asked: policies.Policies | None = None,
 ) -> Plan:
-    """Plan an event. found: the stored recipients. sequence: of the event in EVENTS."""
+    """Plan an event. found: the stored recipients. sequence: of the event in EVENTS. asked: the policies."""
     named = people.named_directly(event, found or {})
-    sequence = messages.body_sequence(event, sequence)
-    return plan(event, meaning, named, ordered(suppression), now_us=now_us, sequence=sequence)
+    endpoint_ids = fan_out.endpoint_ids(event, meaning)
+    sequence = messages.body_sequence(event, sequence, len(endpoint_ids))
+    seen = filters.outcome(fan_out.filters_of(endpoint_ids, meaning), filters.document_of(event))
+    return plan(
+        event,
+        meaning,
+        named,
+        asked or everything(),
+        now_us=now_us,
+        sequence=sequence,
+        unmatched=seen.unmatched,
+    )
 
 
 def decisions(found: Plan) -> dict[int, str]:

@@ -11,56 +11,14 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import templates_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from runtime.parts import INGEST, RENDER, SENDERS, OwnParts, PartAway
+from runtime.parts import INGEST, RENDER, SENDERS, PartAway
 from services.domain import topology
 from services.domain.reasons import Reason
-from services.router.catalog import Catalog
 from services.router.definitions import Definition, Step, Template, Workflow
-from services.router.owners import ConfigurationOwners
-from tests.fakes.configuration import MemoryWatch
-from tests.fakes.grpc import MemoryCaller, MemoryChannel
-from tests.fakes.router import Owners
+from tests.unit.router.catalog_desk import INGEST_SERVICE, RENDER_SERVICE, SENDERS_SERVICE, TENANT, TYPE, Desk
 from tests.waiting import eventually
 
-TENANT, TYPE = new_id(), "order.confirmed"
 EMAIL, SMS, PUSH = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH
-_INGEST, _RENDER, _SENDERS = (
-    "clarion.ingest.v1.TenantService",
-    "clarion.render.v1.TemplateService",
-    "clarion.senders.v1.ProviderService",
-)
-
-
-class Desk:
-    """A catalog, its copy and its owners."""
-
-    def __init__(self) -> None:
-        self.watch = MemoryWatch()
-        self.owners = Owners()  # type: ignore[abstract]  # the other methods are never called
-        self.caller = MemoryCaller(dict.fromkeys((_INGEST, _RENDER, _SENDERS), self.owners))
-        channel: Any = MemoryChannel()
-        watch: Any = self.watch
-        caller: Any = self.caller
-        self.own = OwnParts()
-        owners = ConfigurationOwners(ingest=channel, render=channel, senders=channel, caller=caller, own=self.own)
-        self.catalog = Catalog(watch, owners)
-
-    def tenant(self, *channels: str) -> None:
-        """Bring the tenant, with a channel policy."""
-        self.watch.put(topology.tenant_key(TENANT), {"id": TENANT, "delivery_channels": channels})
-
-    def templates(self, *templates: dict[str, Any], event_type: str = TYPE, tenant_id: str = TENANT) -> None:
-        """Bring an event type's active templates; none: there are none any more."""
-        self.watch.put(topology.templates_key(tenant_id, event_type), list(templates) or None)
-
-    def providers(self, **channels: str) -> None:
-        """Bring the tenant's providers, by their ids: p1="SMS"."""
-        records = [{"id": id_, "channel": channel} for id_, channel in channels.items()]
-        self.watch.put(topology.providers_key(TENANT), records or None)
-
-    async def ask(self, event_type: str = TYPE) -> Definition:
-        """Return what an event means."""
-        return await self.catalog.definition(TENANT, event_type)
 
 
 def _meaning(*steps: Step) -> list[Workflow]:
@@ -237,7 +195,9 @@ async def test_an_asker_that_gives_up_leaves_the_answer_to_the_others() -> None:
     assert desk.caller.asked == ["ResolveTemplates"]
 
 
-@pytest.mark.parametrize(("service", "part"), [(_INGEST, INGEST), (_RENDER, RENDER), (_SENDERS, SENDERS)])
+@pytest.mark.parametrize(
+    ("service", "part"), [(INGEST_SERVICE, INGEST), (RENDER_SERVICE, RENDER), (SENDERS_SERVICE, SENDERS)]
+)
 async def test_an_owner_that_is_away_is_no_word_that_there_is_none(service: str, part: str) -> None:
     """Its name is told, so that the event waits for it; when it is back it is asked again."""
     desk = Desk()
@@ -270,7 +230,7 @@ async def test_an_outage_does_not_reach_what_is_known() -> None:
     desk = Desk()
     for bring in _BRINGS:
         bring(desk)
-    desk.caller.away |= {_INGEST, _RENDER, _SENDERS}
+    desk.caller.away |= {INGEST_SERVICE, RENDER_SERVICE, SENDERS_SERVICE}
     assert await desk.ask() == _WHOLE
     assert desk.caller.asked == []
 

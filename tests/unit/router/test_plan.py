@@ -25,8 +25,8 @@ from tests.unit.router.planning import (
     decisions,
     definition,
     described,
+    everything,
     for_audience,
-    ordered,
     planned,
     stored,
 )
@@ -217,7 +217,7 @@ def test_an_event_that_is_kept_without_its_body() -> None:
         an_event(weight=9_000),
         definition(),
         [Person(an_event().recipient, "u")],
-        ordered(),
+        everything(),
         now_us=0,
         sequence=7,
     )

@@ -36,6 +36,26 @@ def test_an_empty_last_page_is_no_reason() -> None:
     assert (alone.reason, alone.total) == (Reason.NO_RECIPIENT, 0)
 
 
+def test_a_page_that_says_why_people_get_nothing() -> None:
+    """Endpoints come with the first page, and its record has the reason, though pages follow."""
+    webhook = trace_pb2.PlannedDelivery(delivery_id=new_id(), channel=event_pb2.CHANNEL_WEBHOOK, endpoint_id="e")
+    plan = Plan(planned=[webhook], reason=Reason.NO_ACTIVE_TEMPLATE)
+    (first,) = runs.decide(_run(), plan, "next", 500, 1).output.records
+    assert (first.routed.reason, first.routed.continues) == (Reason.NO_ACTIVE_TEMPLATE, True)
+    nobody = Plan(planned=[webhook], reason=Reason.NO_RECIPIENT)
+    assert runs.decide(_run(), nobody, "next", 0, 1).output.records[-1].routed.reason == ""
+    assert runs.decide(_run(), nobody, "", 0, 1).output.records[-1].routed.reason == Reason.NO_RECIPIENT
+
+
+def test_an_event_to_many_endpoints_is_large() -> None:
+    """It waits for its turn among the large ones."""
+    few, many = (
+        event_pb2.Event(endpoints=event_pb2.EndpointSet(endpoint_ids=[new_id() for _ in range(number)]))
+        for number in (runs.MAX_FEW, runs.MAX_FEW + 1)
+    )
+    assert (runs.is_large(few), runs.is_large(many)) == (False, True)
+
+
 def test_deliveries_say_when_they_were_decided() -> None:
     """Long after their event was accepted: workers need not ask whether another copy was sent."""
     plan = Plan(deliveries=[event_pb2.Delivery(id=new_id(), accepted_at_us=1, variables=b"{}")])

@@ -41,9 +41,9 @@ def test_a_unit_is_a_file_or_a_folder_that_shares_a_fixture(root: Path, nodeid: 
 
 
 def test_the_longest_unit_comes_first(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder counts with all of its files; a file that nobody measured with one second; a file's order stays."""
+    """A folder counts with all of its files; a file's order stays."""
     seconds = {"tests/stack/test_a.py": 6.0, "tests/stack/deep/test_b.py": 5.0, "tests/own/test_long.py": 10.0}
-    monkeypatch.setattr(durations, "measured", lambda: seconds)
+    monkeypatch.setattr(durations, "expected", lambda name: seconds.get(name, 1.0))
     files = ("own/test_c", "own/test_long", "stack/test_a", "own/test_d", "stack/deep/test_b", "own/test_c")
     ids = [f"tests/{file}.py::test_{number}" for number, file in enumerate(files)]
     found = sharing.ordered(root, cast("list[pytest.Item]", [_Item(nodeid) for nodeid in ids]))
@@ -55,6 +55,16 @@ def test_the_longest_unit_comes_first(root: Path, monkeypatch: pytest.MonkeyPatc
         "tests/own/test_c.py::test_5",
         "tests/own/test_d.py::test_3",
     ]
+
+
+def test_a_file_that_nobody_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts as much as its folder's others, or those of the folder around it; one of fast tests with a second."""
+    names = {"own/deep/test_a": 30.0, "own/test_b": 10.0, "own/test_c": 12.0, "unit/test_d": 5.0}
+    seconds = {f"tests/{name}.py": taken for name, taken in names.items()}
+    monkeypatch.setattr(durations, "measured", lambda: seconds)
+    new = ("own/test_x", "own/deep/test_x", "own/other/test_x", "unit/test_x", "unit/new/test_x", "alone/test_x")
+    assert [durations.expected(f"tests/{name}.py") for name in new] == [12.0, 30.0, 12.0, 1.0, 1.0, 11.0]
+    assert durations.expected("tests/own/test_b.py") == 10.0
 
 
 def test_durations_are_those_of_the_last_run(tmp_path: Path) -> None:

@@ -172,3 +172,46 @@ async def test_a_cancelled_item_is_not_sent() -> None:
     gate.release(2)
     await asyncio.gather(first, kept)
     assert gate.batches == [[0], [4]]
+
+
+async def test_an_item_that_no_batch_takes_in_time_never_is_in_one() -> None:
+    """TIMEOUT, while the batch before it hangs; what has no such time goes on waiting."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
+    first = batcher.enqueue(0)
+    await asyncio.sleep(0)
+    late, patient = batcher.enqueue(2, within=0.01), batcher.enqueue(4)
+    with pytest.raises(ClarionError) as refused:
+        await late
+    assert refused.value.code is Code.TIMEOUT
+    gate.release(2)
+    assert [await first, await patient] == [0, 40]
+    assert gate.batches == [[0], [4]]
+
+
+async def test_an_item_that_a_batch_has_taken_is_waited_for() -> None:
+    """However long the batch takes: its time is over before the batch ends."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
+    taken = batcher.enqueue(2, within=0.01)
+    over = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(0.02, over.set_result, None)
+    await over
+    assert not taken.done()
+    gate.release()
+    assert await taken == 20
+
+
+async def test_an_item_that_is_given_up_has_no_time_left_over() -> None:
+    """Its submitter leaves first; nothing fails when its time comes."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
+    first = batcher.enqueue(0)
+    await asyncio.sleep(0)
+    batcher.enqueue(2, within=0.01).cancel()
+    with pytest.raises(ClarionError):
+        await batcher.enqueue(4, within=0.02)
+    gate.release()
+    assert await first == 0
+    await batcher.drain()
+    assert gate.batches == [[0]]

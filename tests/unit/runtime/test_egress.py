@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runtime.egress import AddressNotAllowed, EgressGuard, EgressPolicy, Ports
 from runtime.egress.addresses import plain, special_kind, translated
-from runtime.egress.lookup import SystemLookup
+from runtime.egress.lookup import LookupShares, SystemLookup
 
 _MAIL = Ports(frozenset({25, 587}), "CLARION_EGRESS_SMTP_PORTS")
 
@@ -163,3 +163,44 @@ async def test_a_name_is_looked_up_once_at_a_time(monkeypatch: pytest.MonkeyPatc
     failed = await asyncio.gather(*(lookup("unknown.example.org") for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in failed] == [socket.gaierror] * 3
     assert len(asked) == 3
+
+
+async def test_names_that_hang_leave_lookups_for_other_owners() -> None:
+    """A lookup counts until it has ended, though nobody waits for it any more."""
+    asked: list[str] = []
+    gate = asyncio.Event()
+
+    async def lookup(name: str) -> list[str]:
+        asked.append(name)
+        if name.startswith("hangs"):
+            await gate.wait()
+        return ["8.8.8.8"]
+
+    shares = LookupShares(lookup, share=2)
+    hung = [asyncio.ensure_future(shares.of("a")(f"hangs{number}")) for number in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert asked == ["hangs0", "hangs1"]
+    for task in hung[:3]:  # two that are under way, and one that waits
+        task.cancel()
+    await asyncio.wait(hung[:3])
+    assert await shares.of("b")("well") == ["8.8.8.8"]
+    assert asked == ["hangs0", "hangs1", "well"]
+    gate.set()
+    assert await asyncio.gather(*hung[3:]) == [["8.8.8.8"]] * 2
+    assert asked == ["hangs0", "hangs1", "well", "hangs3", "hangs4"]
+    assert shares._owners == {}
+
+
+async def test_an_owners_lookup_that_fails_makes_room() -> None:
+    """The next one waits no longer, and the failure is its caller's."""
+
+    async def lookup(name: str) -> list[str]:
+        if name == "unknown":
+            raise OSError("no such name")
+        return ["8.8.8.8"]
+
+    shares = LookupShares(lookup, share=1)
+    found = await asyncio.gather(*(shares.of("a")(name) for name in ("unknown", "b", "c")), return_exceptions=True)
+    assert [type(one) for one in found] == [OSError, list, list]
+    assert shares._owners == {}

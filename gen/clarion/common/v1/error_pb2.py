@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/common/v1/error.proto\x12\x11\x63larion.common.v1\"4\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\xbb\x01\n\x05\x45rror\x12*\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.clarion.common.v1.ErrorCode\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x31\n\x06\x66ields\x18\x03 \x03(\x0b\x32!.clarion.common.v1.FieldViolation\x12\x15\n\rretry_after_s\x18\x04 \x01(\x05\x12,\n\x05limit\x18\x05 \x01(\x0b\x32\x1d.clarion.common.v1.LimitState\"\x8c\x01\n\nLimitState\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.clarion.common.v1.LimitKind\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x10\n\x08window_s\x18\x03 \x01(\x03\x12\r\n\x05\x62ound\x18\x04 \x01(\x03\x12\x11\n\tremaining\x18\x05 \x01(\x03\x12\x0f\n\x07reset_s\x18\x06 \x01(\x03*\x94\x02\n\tErrorCode\x12\x1a\n\x16\x45RROR_CODE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45RROR_CODE_INVALID\x10\x01\x12\x1e\n\x1a\x45RROR_CODE_UNAUTHENTICATED\x10\x02\x12\x18\n\x14\x45RROR_CODE_FORBIDDEN\x10\x03\x12\x18\n\x14\x45RROR_CODE_NOT_FOUND\x10\x04\x12\x17\n\x13\x45RROR_CODE_CONFLICT\x10\x05\x12\x16\n\x12\x45RROR_CODE_LIMITED\x10\x06\x12\x19\n\x15\x45RROR_CODE_OVERLOADED\x10\x07\x12\x1a\n\x16\x45RROR_CODE_UNAVAILABLE\x10\x08\x12\x17\n\x13\x45RROR_CODE_INTERNAL\x10\t*\xa0\x01\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12LIMIT_KIND_SLIDING\x10\x01\x12\x14\n\x10LIMIT_KIND_FIXED\x10\x02\x12\x19\n\x15LIMIT_KIND_UNFINISHED\x10\x03\x12\x14\n\x10LIMIT_KIND_BYTES\x10\x04\x12\x18\n\x14LIMIT_KIND_SCHEDULED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/common/v1/error.proto\x12\x11\x63larion.common.v1\"4\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\xbb\x01\n\x05\x45rror\x12*\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.clarion.common.v1.ErrorCode\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x31\n\x06\x66ields\x18\x03 \x03(\x0b\x32!.clarion.common.v1.FieldViolation\x12\x15\n\rretry_after_s\x18\x04 \x01(\x05\x12,\n\x05limit\x18\x05 \x01(\x0b\x32\x1d.clarion.common.v1.LimitState\"\x9c\x01\n\nLimitState\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.clarion.common.v1.LimitKind\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x10\n\x08window_s\x18\x03 \x01(\x03\x12\r\n\x05\x62ound\x18\x04 \x01(\x03\x12\x11\n\tremaining\x18\x05 \x01(\x03\x12\x0f\n\x07reset_s\x18\x06 \x01(\x03\x12\x0e\n\x06key_id\x18\x07 \x01(\t*\xac\x02\n\tErrorCode\x12\x1a\n\x16\x45RROR_CODE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45RROR_CODE_INVALID\x10\x01\x12\x1e\n\x1a\x45RROR_CODE_UNAUTHENTICATED\x10\x02\x12\x18\n\x14\x45RROR_CODE_FORBIDDEN\x10\x03\x12\x18\n\x14\x45RROR_CODE_NOT_FOUND\x10\x04\x12\x17\n\x13\x45RROR_CODE_CONFLICT\x10\x05\x12\x16\n\x12\x45RROR_CODE_LIMITED\x10\x06\x12\x19\n\x15\x45RROR_CODE_OVERLOADED\x10\x07\x12\x1a\n\x16\x45RROR_CODE_UNAVAILABLE\x10\x08\x12\x17\n\x13\x45RROR_CODE_INTERNAL\x10\t\x12\x16\n\x12\x45RROR_CODE_TIMEOUT\x10\n*\xa0\x01\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12LIMIT_KIND_SLIDING\x10\x01\x12\x14\n\x10LIMIT_KIND_FIXED\x10\x02\x12\x19\n\x15LIMIT_KIND_UNFINISHED\x10\x03\x12\x14\n\x10LIMIT_KIND_BYTES\x10\x04\x12\x18\n\x14LIMIT_KIND_SCHEDULED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.common.v1.error_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORCODE']._serialized_start=440
-  _globals['_ERRORCODE']._serialized_end=716
-  _globals['_LIMITKIND']._serialized_start=719
-  _globals['_LIMITKIND']._serialized_end=879
+  _globals['_ERRORCODE']._serialized_start=456
+  _globals['_ERRORCODE']._serialized_end=756
+  _globals['_LIMITKIND']._serialized_start=759
+  _globals['_LIMITKIND']._serialized_end=919
   _globals['_FIELDVIOLATION']._serialized_start=52
   _globals['_FIELDVIOLATION']._serialized_end=104
   _globals['_ERROR']._serialized_start=107
   _globals['_ERROR']._serialized_end=294
   _globals['_LIMITSTATE']._serialized_start=297
-  _globals['_LIMITSTATE']._serialized_end=437
+  _globals['_LIMITSTATE']._serialized_end=453
 # @@protoc_insertion_point(module_scope)

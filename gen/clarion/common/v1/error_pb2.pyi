@@ -43,6 +43,8 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     """A part that Clarion needs (broker, database) is away."""
     ERROR_CODE_INTERNAL: _ErrorCode.ValueType  # 9
     """An error in Clarion; the text is in its log only."""
+    ERROR_CODE_TIMEOUT: _ErrorCode.ValueType  # 10
+    """The time that the caller gave is over, and nothing was done."""
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper):
     """The kind of error, for programs."""
@@ -65,6 +67,8 @@ ERROR_CODE_UNAVAILABLE: ErrorCode.ValueType  # 8
 """A part that Clarion needs (broker, database) is away."""
 ERROR_CODE_INTERNAL: ErrorCode.ValueType  # 9
 """An error in Clarion; the text is in its log only."""
+ERROR_CODE_TIMEOUT: ErrorCode.ValueType  # 10
+"""The time that the caller gave is over, and nothing was done."""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 class _LimitKind:
@@ -167,7 +171,7 @@ Global___Error: _TypeAlias = Error  # noqa: Y015
 
 @_typing.final
 class LimitState(_message.Message):
-    """A limit of a tenant, and what is left of it."""
+    """A limit of a tenant, or of one of its keys, and what is left of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -177,6 +181,7 @@ class LimitState(_message.Message):
     BOUND_FIELD_NUMBER: _builtins.int
     REMAINING_FIELD_NUMBER: _builtins.int
     RESET_S_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     kind: Global___LimitKind.ValueType
     scope: _builtins.str
     """What it counts: a label within the tenant; empty: the whole tenant."""
@@ -188,6 +193,8 @@ class LimitState(_message.Message):
     """How much is left now."""
     reset_s: _builtins.int
     """Seconds until something leaves the window; of a limit that is reached, until it admits the event. 0: not known."""
+    key_id: _builtins.str
+    """Of a limit of a key: the key's id; scope is empty then."""
     def __init__(
         self,
         *,
@@ -197,10 +204,11 @@ class LimitState(_message.Message):
         bound: _builtins.int = ...,
         remaining: _builtins.int = ...,
         reset_s: _builtins.int = ...,
+        key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "kind", b"kind", "remaining", b"remaining", "reset_s", b"reset_s", "scope", b"scope", "window_s", b"window_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "key_id", b"key_id", "kind", b"kind", "remaining", b"remaining", "reset_s", b"reset_s", "scope", b"scope", "window_s", b"window_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,14 +29,16 @@ class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Channel.Value
     CHANNEL_EMAIL: _Channel.ValueType  # 1
     CHANNEL_SMS: _Channel.ValueType  # 2
     CHANNEL_PUSH: _Channel.ValueType  # 3
+    CHANNEL_WEBHOOK: _Channel.ValueType  # 4
 
 class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
-    """A way to reach a person. services/domain/channels.py has the details of each."""
+    """A way to reach a person, or another system. services/domain/channels.py has the details of each."""
 
 CHANNEL_UNSPECIFIED: Channel.ValueType  # 0
 CHANNEL_EMAIL: Channel.ValueType  # 1
 CHANNEL_SMS: Channel.ValueType  # 2
 CHANNEL_PUSH: Channel.ValueType  # 3
+CHANNEL_WEBHOOK: Channel.ValueType  # 4
 Global___Channel: _TypeAlias = Channel  # noqa: Y015
 
 @_typing.final
@@ -138,6 +140,26 @@ class Event(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
@@ -158,6 +180,8 @@ class Event(_message.Message):
     ID_SCHEME_FIELD_NUMBER: _builtins.int
     DUE_AT_US_FIELD_NUMBER: _builtins.int
     DEDUPE_TTL_S_FIELD_NUMBER: _builtins.int
+    ENDPOINTS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given at admission."""
     tenant_id: _builtins.str
@@ -208,6 +232,16 @@ class Event(_message.Message):
     def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
         """Who gets nothing although the audience holds them: stored recipients and groups; at most 100."""
 
+    @_builtins.property
+    def endpoints(self) -> Global___EndpointSet:
+        """The endpoints that it is for, decided when it was accepted, because the caller was told so. Absent: those that
+        subscribe to its type when it is planned.
+        """
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The caller's labels, for finding its deliveries; they are not sent. At most 5."""
+
     def __init__(
         self,
         *,
@@ -231,14 +265,42 @@ class Event(_message.Message):
         id_scheme: _builtins.int = ...,
         due_at_us: _builtins.int = ...,
         dedupe_ttl_s: _builtins.int = ...,
+        endpoints: Global___EndpointSet | None = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "dedupe_ttl_s", b"dedupe_ttl_s", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "dedupe_ttl_s", b"dedupe_ttl_s", "due_at_us", b"due_at_us", "endpoints", b"endpoints", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "metadata", b"metadata", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class EndpointSet(_message.Message):
+    """Endpoints by their ids, each once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
+    IS_NAMED_FIELD_NUMBER: _builtins.int
+    is_named: _builtins.bool
+    """The caller named them; false: they are those that subscribed to the event's type."""
+    @_builtins.property
+    def endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
+        is_named: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids", "is_named", b"is_named"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndpointSet: _TypeAlias = EndpointSet  # noqa: Y015
 
 @_typing.final
 class PinnedTemplate(_message.Message):
@@ -277,7 +339,7 @@ Global___PinnedTemplate: _TypeAlias = PinnedTemplate  # noqa: Y015
 
 @_typing.final
 class Delivery(_message.Message):
-    """One message to one recipient on one channel: one message of the DELIVERIES stream."""
+    """One message to one recipient or endpoint on one channel: one message of the DELIVERIES stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -303,6 +365,7 @@ class Delivery(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     CLAIM_FIELD_NUMBER: _builtins.int
     DECIDED_AT_US_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv8 by hash, see services/domain/delivery_ids.py: planning twice gives the same id."""
     event_id: _builtins.str
@@ -348,6 +411,10 @@ class Delivery(_message.Message):
     def body_reference(self) -> Global___BodyReference:
         """Where variables and payload_extra are stored, if they are too large for each delivery to carry."""
 
+    @_builtins.property
+    def webhook(self) -> Global___Webhook:
+        """Of the channel WEBHOOK: where it goes; then there is no recipient and no template. variables is what is sent."""
+
     def __init__(
         self,
         *,
@@ -373,14 +440,40 @@ class Delivery(_message.Message):
         step: _builtins.str = ...,
         claim: _builtins.str = ...,
         decided_at_us: _builtins.int = ...,
+        webhook: Global___Webhook | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "recipient", b"recipient", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "claim", b"claim", "decided_at_us", b"decided_at_us", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "claim", b"claim", "decided_at_us", b"decided_at_us", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
+
+@_typing.final
+class Webhook(_message.Message):
+    """A delivery's destination that is no person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    endpoint_id: _builtins.str
+    user_id: _builtins.str
+    """The only recipient of the event, whom its body is about: if they are erased, it is not sent. Empty: there is none."""
+    def __init__(
+        self,
+        *,
+        endpoint_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Webhook: _TypeAlias = Webhook  # noqa: Y015
 
 @_typing.final
 class BodyReference(_message.Message):

@@ -109,6 +109,7 @@ class TraceRecord(_message.Message):
     REPEAT_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     CANCELED_FIELD_NUMBER: _builtins.int
+    PARKED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7; the ledger stores records with the same id once."""
     event_id: _builtins.str
@@ -128,6 +129,8 @@ class TraceRecord(_message.Message):
     def waiting(self) -> Global___Waiting: ...
     @_builtins.property
     def canceled(self) -> Global___Canceled: ...
+    @_builtins.property
+    def parked(self) -> Global___Parked: ...
     def __init__(
         self,
         *,
@@ -142,12 +145,13 @@ class TraceRecord(_message.Message):
         repeat: Global___Repeat | None = ...,
         waiting: Global___Waiting | None = ...,
         canceled: Global___Canceled | None = ...,
+        parked: Global___Parked | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "canceled", b"canceled", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "canceled", b"canceled", "parked", b"parked", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "canceled", b"canceled", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "canceled", b"canceled", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "parked", b"parked", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported", "repeat", "waiting", "canceled"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported", "repeat", "waiting", "canceled", "parked"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 
@@ -249,6 +253,7 @@ class PlannedDelivery(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     DESTINATION_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     status: Global___DeliveryStatus.ValueType
@@ -263,6 +268,8 @@ class PlannedDelivery(_message.Message):
     """See Delivery.step."""
     destination: _builtins.str
     """Of a recipient without a user_id: what identifies them within the event, see services/domain/audience.py."""
+    endpoint_id: _builtins.str
+    """Of the channel WEBHOOK: where it goes; there is no recipient then."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """Who gets it; absent: the event's only recipient."""
@@ -280,10 +287,11 @@ class PlannedDelivery(_message.Message):
         recipient: _event_pb2.Recipient | None = ...,
         step: _builtins.str = ...,
         destination: _builtins.str = ...,
+        endpoint_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "destination", b"destination", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "destination", b"destination", "endpoint_id", b"endpoint_id", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -312,6 +320,7 @@ class Attempted(_message.Message):
     PROVIDER_ID_FIELD_NUMBER: _builtins.int
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
+    HTTP_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     attempt: _builtins.int
@@ -340,6 +349,10 @@ class Attempted(_message.Message):
     def dead_letter(self) -> _event_pb2.Delivery:
         """The delivery, for a replay; only with status DEAD."""
 
+    @_builtins.property
+    def http(self) -> Global___HttpExchange:
+        """Of the channel WEBHOOK: what was called, and what it answered."""
+
     def __init__(
         self,
         *,
@@ -360,14 +373,118 @@ class Attempted(_message.Message):
         provider_id: _builtins.str = ...,
         sms_segments: _builtins.int = ...,
         sms_encoding: _builtins.str = ...,
+        http: Global___HttpExchange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dead_letter", b"dead_letter"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dead_letter", b"dead_letter", "http", b"http"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "channel", b"channel", "dead_letter", b"dead_letter", "delivery_id", b"delivery_id", "detail", b"detail", "next_attempt_at_us", b"next_attempt_at_us", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "render_us", b"render_us", "replay", b"replay", "send_us", b"send_us", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "status", b"status", "wait_us", b"wait_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "channel", b"channel", "dead_letter", b"dead_letter", "delivery_id", b"delivery_id", "detail", b"detail", "http", b"http", "next_attempt_at_us", b"next_attempt_at_us", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "render_us", b"render_us", "replay", b"replay", "send_us", b"send_us", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "status", b"status", "wait_us", b"wait_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Attempted: _TypeAlias = Attempted  # noqa: Y015
+
+@_typing.final
+class HttpExchange(_message.Message):
+    """One HTTP call to an endpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    IS_CUT_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Without user name and password."""
+    status: _builtins.int
+    """0: no answer came."""
+    body: _builtins.bytes
+    """The first 4 KiB of the answer, as it came."""
+    is_cut: _builtins.bool
+    """The answer had more."""
+    @_builtins.property
+    def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HttpHeader]:
+        """Of the answer, at most 50, with names in lower case, together at most 4 KiB."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        status: _builtins.int = ...,
+        headers: _abc.Iterable[Global___HttpHeader] | None = ...,
+        body: _builtins.bytes = ...,
+        is_cut: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "headers", b"headers", "is_cut", b"is_cut", "status", b"status", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HttpExchange: _TypeAlias = HttpExchange  # noqa: Y015
+
+@_typing.final
+class HttpHeader(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HttpHeader: _TypeAlias = HttpHeader  # noqa: Y015
+
+@_typing.final
+class Parked(_message.Message):
+    """A delivery waits in a row of the senders (services/senders/webhooks/parking), and no stream has it meanwhile. Its event
+    does not count as unfinished any more. That it waits is no attempt.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    UNTIL_US_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REPLAY_FIELD_NUMBER: _builtins.int
+    delivery_id: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    reason: _builtins.str
+    """Why: "endpoint_down", "endpoint_disabled", "endpoint_busy", "in_order", "polled"; "retry": only until the next attempt."""
+    until_us: _builtins.int
+    """Until when, Unix microseconds; 0: not known."""
+    attempt: _builtins.int
+    """See Delivery."""
+    replay: _builtins.int
+    def __init__(
+        self,
+        *,
+        delivery_id: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        reason: _builtins.str = ...,
+        until_us: _builtins.int = ...,
+        attempt: _builtins.int = ...,
+        replay: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "reason", b"reason", "replay", b"replay", "until_us", b"until_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Parked: _TypeAlias = Parked  # noqa: Y015
 
 @_typing.final
 class Reported(_message.Message):

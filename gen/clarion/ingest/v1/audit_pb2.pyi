@@ -35,7 +35,7 @@ class AuditEntry(_message.Message):
     FINISHED_AT_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     actor: _builtins.str
-    """The name of the admin token."""
+    """The name of the admin token; of others what they are and an id, such as "token:<id>"."""
     method: _builtins.str
     """The HTTP method: "POST"."""
     route: _builtins.str
@@ -86,11 +86,14 @@ class BeginAuditEntryRequest(_message.Message):
     ROUTE_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
     method: _builtins.str
     route: _builtins.str
     resource: _builtins.str
     trace_id: _builtins.str
+    tenant_id: _builtins.str
+    """Empty: not known yet, or none."""
     def __init__(
         self,
         *,
@@ -99,10 +102,11 @@ class BeginAuditEntryRequest(_message.Message):
         route: _builtins.str = ...,
         resource: _builtins.str = ...,
         trace_id: _builtins.str = ...,
+        tenant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "method", b"method", "resource", b"resource", "route", b"route", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "method", b"method", "resource", b"resource", "route", b"route", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -140,6 +144,7 @@ class FinishAuditEntryRequest(_message.Message):
     status: _builtins.int
     resource: _builtins.str
     tenant_id: _builtins.str
+    """Empty: that of the begin, if it had one."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -186,6 +191,9 @@ class ListAuditEntriesRequest(_message.Message):
     UNTIL_US_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
     """Empty strings and zeros mean: any."""
     tenant_id: _builtins.str
@@ -197,6 +205,14 @@ class ListAuditEntriesRequest(_message.Message):
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    offset: _builtins.int
+    """How many of the newest entries to leave out, at most 10,000; not together with cursor."""
+    count: _builtins.bool
+    """Count what the filters admit."""
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditedCall]:
+        """Only these calls, at most 200; empty: any."""
+
     def __init__(
         self,
         *,
@@ -208,14 +224,42 @@ class ListAuditEntriesRequest(_message.Message):
         until_us: _builtins.int = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        calls: _abc.Iterable[Global___AuditedCall] | None = ...,
+        offset: _builtins.int = ...,
+        count: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cursor", b"cursor", "limit", b"limit", "method", b"method", "resource", b"resource", "since_us", b"since_us", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "calls", b"calls", "count", b"count", "cursor", b"cursor", "limit", b"limit", "method", b"method", "offset", b"offset", "resource", b"resource", "since_us", b"since_us", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAuditEntriesRequest: _TypeAlias = ListAuditEntriesRequest  # noqa: Y015
+
+@_typing.final
+class AuditedCall(_message.Message):
+    """A method of a route."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    route: _builtins.str
+    """As in AuditEntry."""
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        route: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "route", b"route"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditedCall: _TypeAlias = AuditedCall  # noqa: Y015
 
 @_typing.final
 class ListAuditEntriesResponse(_message.Message):
@@ -223,8 +267,11 @@ class ListAuditEntriesResponse(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
     """Empty: that was the last page."""
+    total: _builtins.int
+    """If they are to be counted: their number, at most 10,000."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEntry]: ...
     def __init__(
@@ -232,10 +279,11 @@ class ListAuditEntriesResponse(_message.Message):
         *,
         entries: _abc.Iterable[Global___AuditEntry] | None = ...,
         next_cursor: _builtins.str = ...,
+        total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_cursor", b"next_cursor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_cursor", b"next_cursor", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """The log of writes through the admin API. An entry is begun before the write and finished after it.
+    """The log of writes through the admin API, the portal and the APIs by which tenants manage what they have. An entry is begun before the write and finished after it.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class AuditServiceStub:
 
 
 class AuditServiceServicer:
-    """The log of writes through the admin API. An entry is begun before the write and finished after it.
+    """The log of writes through the admin API, the portal and the APIs by which tenants manage what they have. An entry is begun before the write and finished after it.
     """
 
     def BeginAuditEntry(self, request, context):
@@ -104,7 +104,7 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """The log of writes through the admin API. An entry is begun before the write and finished after it.
+    """The log of writes through the admin API, the portal and the APIs by which tenants manage what they have. An entry is begun before the write and finished after it.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """The log of writes through the admin API. An entry is begun before the write and finished after it."""
+    """The log of writes through the admin API, the portal and the APIs by which tenants manage what they have. An entry is begun before the write and finished after it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -42,7 +42,7 @@ class AuditServiceStub:
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
-    """The log of writes through the admin API. An entry is begun before the write and finished after it."""
+    """The log of writes through the admin API, the portal and the APIs by which tenants manage what they have. An entry is begun before the write and finished after it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginAuditEntry: _aio.UnaryUnaryMultiCallable[_audit_pb2.BeginAuditEntryRequest, _audit_pb2.BeginAuditEntryResponse]  # type: ignore[assignment]
@@ -53,7 +53,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Newest first."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The log of writes through the admin API. An entry is begun before the write and finished after it."""
+    """The log of writes through the admin API, the portal and the APIs by which tenants manage what they have. An entry is begun before the write and finished after it."""
 
     @_abc_1.abstractmethod
     def BeginAuditEntry(

@@ -56,6 +56,26 @@ class NewEvent(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
     CALLER_EVENT_ID_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
@@ -71,6 +91,10 @@ class NewEvent(_message.Message):
     DUE_AT_US_FIELD_NUMBER: _builtins.int
     DEDUPE_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    TO_ENDPOINTS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    ANSWER_BY_US_FIELD_NUMBER: _builtins.int
     event_type: _builtins.str
     """1 to 255 characters."""
     caller_event_id: _builtins.str
@@ -90,6 +114,12 @@ class NewEvent(_message.Message):
     """When to send it, Unix microseconds, at most a year ahead; 0, and times in the past: at once."""
     cost: _builtins.int
     """How much of each limit it takes; 0: 1."""
+    key_id: _builtins.str
+    """The caller's key, which has limits of its own; see AuthenticateResponse. Empty: none."""
+    answer_by_us: _builtins.int
+    """Unix microseconds: nothing is done for the event later, and the answer is TIMEOUT. Once it may be stored its answer
+    comes, however late. 0: no such time.
+    """
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """The only recipient, with a user_id; instead of audience."""
@@ -112,6 +142,16 @@ class NewEvent(_message.Message):
     def dedupe(self) -> Global___Dedupe:
         """How duplicates are found; absent: by idempotency_key, else by the content, as the tenant's content_key says."""
 
+    @_builtins.property
+    def to_endpoints(self) -> Global___ToEndpoints:
+        """For endpoints alone; instead of recipient and audience. Absent: besides its recipients the event goes to the
+        endpoints that subscribe to its type.
+        """
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """See clarion.common.v1.Event.metadata; names of 1 to 255 characters, values of at most 255."""
+
     def __init__(
         self,
         *,
@@ -130,14 +170,67 @@ class NewEvent(_message.Message):
         due_at_us: _builtins.int = ...,
         dedupe: Global___Dedupe | None = ...,
         cost: _builtins.int = ...,
+        to_endpoints: Global___ToEndpoints | None = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        key_id: _builtins.str = ...,
+        answer_by_us: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dedupe", b"dedupe", "pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dedupe", b"dedupe", "pinned", b"pinned", "recipient", b"recipient", "to_endpoints", b"to_endpoints"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "cost", b"cost", "dedupe", b"dedupe", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "idempotency_key", b"idempotency_key", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "scope", b"scope", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by_us", b"answer_by_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "cost", b"cost", "dedupe", b"dedupe", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "idempotency_key", b"idempotency_key", "key_id", b"key_id", "metadata", b"metadata", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "scope", b"scope", "to_endpoints", b"to_endpoints", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NewEvent: _TypeAlias = NewEvent  # noqa: Y015
+
+@_typing.final
+class ToEndpoints(_message.Message):
+    """The endpoints that an event is for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    SUBSCRIBERS_FIELD_NUMBER: _builtins.int
+    endpoint_id: _builtins.str
+    """This one. NOT_FOUND: the tenant has no such endpoint in the event's scope. CONFLICT: it is not active. LIMITED: too
+    much waits for it. INTERNAL: what is stored of it, or its secret, cannot be read. UNAVAILABLE: it is not known here,
+    and the router does not answer. A repeat is answered whatever became of the endpoint. Equal keys of different
+    endpoints are different.
+    """
+    @_builtins.property
+    def subscribers(self) -> Global___Subscribers:
+        """The active ones that subscribe to its type in its scope; perhaps none."""
+
+    def __init__(
+        self,
+        *,
+        endpoint_id: _builtins.str = ...,
+        subscribers: Global___Subscribers | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "subscribers", b"subscribers", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "subscribers", b"subscribers", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_to: _TypeAlias = _typing.Literal["endpoint_id", "subscribers"]  # noqa: Y015
+    _WhichOneofArgType_to: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_to) -> _WhichOneofReturnType_to | None: ...
+
+Global___ToEndpoints: _TypeAlias = ToEndpoints  # noqa: Y015
+
+@_typing.final
+class Subscribers(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Subscribers: _TypeAlias = Subscribers  # noqa: Y015
 
 @_typing.final
 class Dedupe(_message.Message):
@@ -203,6 +296,8 @@ class TriggerEventResponse(_message.Message):
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
     DIFFERS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """The event's id; of a duplicate, the id of the first one."""
     duplicate: _builtins.bool
@@ -217,6 +312,12 @@ class TriggerEventResponse(_message.Message):
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_error_pb2.LimitState]:
         """The tenant's rates after this event; empty for a duplicate, and while the database is away."""
 
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointDelivery]:
+        """See Accepted."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointFailure]: ...
     def __init__(
         self,
         *,
@@ -225,10 +326,12 @@ class TriggerEventResponse(_message.Message):
         event_type: _builtins.str = ...,
         differs: _builtins.bool = ...,
         limits: _abc.Iterable[_error_pb2.LimitState] | None = ...,
+        deliveries: _abc.Iterable[Global___EndpointDelivery] | None = ...,
+        failures: _abc.Iterable[Global___EndpointFailure] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type", "limits", b"limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type", "failures", b"failures", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -263,9 +366,14 @@ class AcceptItem(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     traceparent: _builtins.str
     """The span that the item belongs to, as in the W3C header of that name: a call carries items of many. Empty: none."""
+    revision: _builtins.int
+    """The newest revision of the tenant's endpoints and subscriptions that the caller knows of: to_endpoints is read from
+    a copy that has it. 0: none.
+    """
     @_builtins.property
     def event(self) -> Global___NewEvent: ...
     def __init__(
@@ -274,10 +382,11 @@ class AcceptItem(_message.Message):
         tenant_id: _builtins.str = ...,
         event: Global___NewEvent | None = ...,
         traceparent: _builtins.str = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "tenant_id", b"tenant_id", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "revision", b"revision", "tenant_id", b"tenant_id", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,6 +451,8 @@ class Accepted(_message.Message):
     FIRST_TYPE_FIELD_NUMBER: _builtins.int
     DIFFERS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     duplicate: _builtins.bool
     first_type: _builtins.str
@@ -352,6 +463,16 @@ class Accepted(_message.Message):
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_error_pb2.LimitState]:
         """See TriggerEventResponse.limits."""
 
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointDelivery]:
+        """Of to_endpoints: what is sent; of a duplicate, what the first event sent. If that was for subscribers it is known only
+        as long as its content is stored.
+        """
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointFailure]:
+        """Of to_endpoints: the endpoints that get nothing although they should; empty for a duplicate."""
+
     def __init__(
         self,
         *,
@@ -360,29 +481,84 @@ class Accepted(_message.Message):
         first_type: _builtins.str = ...,
         differs: _builtins.bool = ...,
         limits: _abc.Iterable[_error_pb2.LimitState] | None = ...,
+        deliveries: _abc.Iterable[Global___EndpointDelivery] | None = ...,
+        failures: _abc.Iterable[Global___EndpointFailure] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "first_type", b"first_type", "limits", b"limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "failures", b"failures", "first_type", b"first_type", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Accepted: _TypeAlias = Accepted  # noqa: Y015
 
 @_typing.final
+class EndpointDelivery(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    endpoint_id: _builtins.str
+    delivery_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        endpoint_id: _builtins.str = ...,
+        delivery_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "endpoint_id", b"endpoint_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndpointDelivery: _TypeAlias = EndpointDelivery  # noqa: Y015
+
+@_typing.final
+class EndpointFailure(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    endpoint_id: _builtins.str
+    reason: _builtins.str
+    """"endpoint_backlog_full", "secret_unreadable", "internal_error"; see services/domain/reasons.py."""
+    detail: _builtins.str
+    """One sentence for the caller."""
+    def __init__(
+        self,
+        *,
+        endpoint_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "endpoint_id", b"endpoint_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndpointFailure: _TypeAlias = EndpointFailure  # noqa: Y015
+
+@_typing.final
 class AuthenticateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     API_KEY_FIELD_NUMBER: _builtins.int
+    READS_DISABLED_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
+    reads_disabled: _builtins.bool
+    """The caller looks at AuthenticateResponse.disabled. Without it a disabled key is UNAUTHENTICATED."""
     def __init__(
         self,
         *,
         api_key: _builtins.str = ...,
+        reads_disabled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "reads_disabled", b"reads_disabled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -399,6 +575,10 @@ class AuthenticateResponse(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_US_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    DISABLED_FIELD_NUMBER: _builtins.int
+    ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
+    MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     tenant_name: _builtins.str
     account_id: _builtins.str
@@ -406,6 +586,12 @@ class AuthenticateResponse(_message.Message):
     """The kind of credential; "" and "api": a tenant's API key."""
     expires_at_us: _builtins.int
     """When it ends, Unix microseconds; 0: it does not."""
+    key_id: _builtins.str
+    """Of a further key: its id."""
+    disabled: _builtins.bool
+    """The key is disabled: it is good for nothing, but some APIs tell its callers so."""
+    max_payload_bytes: _builtins.int
+    """Of the tenant; 0: not known."""
     @_builtins.property
     def webhook_secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tenant signs its events with any of these; empty: events need not be signed."""
@@ -413,6 +599,10 @@ class AuthenticateResponse(_message.Message):
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The scopes that the credential is good for; empty: all."""
+
+    @_builtins.property
+    def endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The only endpoints that the key may send to, at most 20; empty: any."""
 
     def __init__(
         self,
@@ -424,10 +614,14 @@ class AuthenticateResponse(_message.Message):
         kind: _builtins.str = ...,
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         expires_at_us: _builtins.int = ...,
+        key_id: _builtins.str = ...,
+        disabled: _builtins.bool = ...,
+        endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
+        max_payload_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "expires_at_us", b"expires_at_us", "kind", b"kind", "scopes", b"scopes", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "disabled", b"disabled", "endpoint_ids", b"endpoint_ids", "expires_at_us", b"expires_at_us", "key_id", b"key_id", "kind", b"kind", "max_payload_bytes", b"max_payload_bytes", "scopes", b"scopes", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

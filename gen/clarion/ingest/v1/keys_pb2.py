@@ -22,29 +22,34 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from clarion.ingest.v1 import tenants_pb2 as clarion_dot_ingest_dot_v1_dot_tenants__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63larion/ingest/v1/keys.proto\x12\x11\x63larion.ingest.v1\"\x8d\x01\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x15\n\rexpires_at_us\x18\x06 \x01(\x03\x12\r\n\x05last4\x18\x07 \x01(\t\x12\x15\n\rcreated_at_us\x18\x08 \x01(\x03\"h\n\x10\x43reateKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x15\n\rexpires_at_us\x18\x05 \x01(\x03\"I\n\x11\x43reateKeyResponse\x12#\n\x03key\x18\x01 \x01(\x0b\x32\x16.clarion.ingest.v1.Key\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"$\n\x0fListKeysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"8\n\x10ListKeysResponse\x12$\n\x04keys\x18\x01 \x03(\x0b\x32\x16.clarion.ingest.v1.Key\"5\n\x10RevokeKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\"\x13\n\x11RevokeKeyResponse2\x91\x02\n\nKeyService\x12V\n\tCreateKey\x12#.clarion.ingest.v1.CreateKeyRequest\x1a$.clarion.ingest.v1.CreateKeyResponse\x12S\n\x08ListKeys\x12\".clarion.ingest.v1.ListKeysRequest\x1a#.clarion.ingest.v1.ListKeysResponse\x12V\n\tRevokeKey\x12#.clarion.ingest.v1.RevokeKeyRequest\x1a$.clarion.ingest.v1.RevokeKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63larion/ingest/v1/keys.proto\x12\x11\x63larion.ingest.v1\x1a\x1f\x63larion/ingest/v1/tenants.proto\"\xdd\x01\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x15\n\rexpires_at_us\x18\x06 \x01(\x03\x12\r\n\x05last4\x18\x07 \x01(\t\x12\x15\n\rcreated_at_us\x18\x08 \x01(\x03\x12\x10\n\x08\x64isabled\x18P \x01(\x08\x12\x14\n\x0c\x65ndpoint_ids\x18Q \x03(\t\x12&\n\x05rates\x18R \x03(\x0b\x32\x17.clarion.ingest.v1.Rate\"\xb6\x01\n\x10\x43reateKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x15\n\rexpires_at_us\x18\x05 \x01(\x03\x12\x14\n\x0c\x65ndpoint_ids\x18Q \x03(\t\x12&\n\x05rates\x18R \x03(\x0b\x32\x17.clarion.ingest.v1.Rate\x12\x0e\n\x06prefix\x18S \x01(\t\"I\n\x11\x43reateKeyResponse\x12#\n\x03key\x18\x01 \x01(\x0b\x32\x16.clarion.ingest.v1.Key\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"$\n\x0fListKeysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"8\n\x10ListKeysResponse\x12$\n\x04keys\x18\x01 \x03(\x0b\x32\x16.clarion.ingest.v1.Key\"5\n\x10RevokeKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\"\x13\n\x11RevokeKeyResponse\"\x85\x01\n\x10UpdateKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x15\n\x08\x64isabled\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12*\n\x05rates\x18\x04 \x01(\x0b\x32\x1b.clarion.ingest.v1.RateListB\x0b\n\t_disabled\"8\n\x11UpdateKeyResponse\x12#\n\x03key\x18\x01 \x01(\x0b\x32\x16.clarion.ingest.v1.Key2\xe9\x02\n\nKeyService\x12V\n\tCreateKey\x12#.clarion.ingest.v1.CreateKeyRequest\x1a$.clarion.ingest.v1.CreateKeyResponse\x12S\n\x08ListKeys\x12\".clarion.ingest.v1.ListKeysRequest\x1a#.clarion.ingest.v1.ListKeysResponse\x12V\n\tRevokeKey\x12#.clarion.ingest.v1.RevokeKeyRequest\x1a$.clarion.ingest.v1.RevokeKeyResponse\x12V\n\tUpdateKey\x12#.clarion.ingest.v1.UpdateKeyRequest\x1a$.clarion.ingest.v1.UpdateKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.ingest.v1.keys_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KEY']._serialized_start=52
-  _globals['_KEY']._serialized_end=193
-  _globals['_CREATEKEYREQUEST']._serialized_start=195
-  _globals['_CREATEKEYREQUEST']._serialized_end=299
-  _globals['_CREATEKEYRESPONSE']._serialized_start=301
-  _globals['_CREATEKEYRESPONSE']._serialized_end=374
-  _globals['_LISTKEYSREQUEST']._serialized_start=376
-  _globals['_LISTKEYSREQUEST']._serialized_end=412
-  _globals['_LISTKEYSRESPONSE']._serialized_start=414
-  _globals['_LISTKEYSRESPONSE']._serialized_end=470
-  _globals['_REVOKEKEYREQUEST']._serialized_start=472
-  _globals['_REVOKEKEYREQUEST']._serialized_end=525
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=527
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=546
-  _globals['_KEYSERVICE']._serialized_start=549
-  _globals['_KEYSERVICE']._serialized_end=822
+  _globals['_KEY']._serialized_start=85
+  _globals['_KEY']._serialized_end=306
+  _globals['_CREATEKEYREQUEST']._serialized_start=309
+  _globals['_CREATEKEYREQUEST']._serialized_end=491
+  _globals['_CREATEKEYRESPONSE']._serialized_start=493
+  _globals['_CREATEKEYRESPONSE']._serialized_end=566
+  _globals['_LISTKEYSREQUEST']._serialized_start=568
+  _globals['_LISTKEYSREQUEST']._serialized_end=604
+  _globals['_LISTKEYSRESPONSE']._serialized_start=606
+  _globals['_LISTKEYSRESPONSE']._serialized_end=662
+  _globals['_REVOKEKEYREQUEST']._serialized_start=664
+  _globals['_REVOKEKEYREQUEST']._serialized_end=717
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=719
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=738
+  _globals['_UPDATEKEYREQUEST']._serialized_start=741
+  _globals['_UPDATEKEYREQUEST']._serialized_end=874
+  _globals['_UPDATEKEYRESPONSE']._serialized_start=876
+  _globals['_UPDATEKEYRESPONSE']._serialized_end=932
+  _globals['_KEYSERVICE']._serialized_start=935
+  _globals['_KEYSERVICE']._serialized_end=1296
 # @@protoc_insertion_point(module_scope)

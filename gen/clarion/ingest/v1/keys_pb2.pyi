@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from clarion.ingest.v1 import tenants_pb2 as _tenants_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -30,6 +31,9 @@ class Key(_message.Message):
     EXPIRES_AT_US_FIELD_NUMBER: _builtins.int
     LAST4_FIELD_NUMBER: _builtins.int
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
+    DISABLED_FIELD_NUMBER: _builtins.int
+    ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     name: _builtins.str
@@ -38,8 +42,18 @@ class Key(_message.Message):
     """Unix microseconds; 0: it does not end."""
     last4: _builtins.str
     created_at_us: _builtins.int
+    disabled: _builtins.bool
+    """It does not work until it is enabled again."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The only endpoints that it may send to; empty: any."""
+
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[_tenants_pb2.Rate]:
+        """Limits of the events that it sends, besides the tenant's, at most 4. Their scope is empty."""
+
     def __init__(
         self,
         *,
@@ -51,10 +65,13 @@ class Key(_message.Message):
         expires_at_us: _builtins.int = ...,
         last4: _builtins.str = ...,
         created_at_us: _builtins.int = ...,
+        disabled: _builtins.bool = ...,
+        endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
+        rates: _abc.Iterable[_tenants_pb2.Rate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "expires_at_us", b"expires_at_us", "id", b"id", "kind", b"kind", "last4", b"last4", "name", b"name", "scopes", b"scopes", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "disabled", b"disabled", "endpoint_ids", b"endpoint_ids", "expires_at_us", b"expires_at_us", "id", b"id", "kind", b"kind", "last4", b"last4", "name", b"name", "rates", b"rates", "scopes", b"scopes", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -69,6 +86,9 @@ class CreateKeyRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_US_FIELD_NUMBER: _builtins.int
+    ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     name: _builtins.str
     """What it is for, for people: 1 to 100 characters."""
@@ -76,10 +96,18 @@ class CreateKeyRequest(_message.Message):
     """Which API takes it: a word in lower case. Empty: "api", which the APIs for sending events take."""
     expires_at_us: _builtins.int
     """When it ends, Unix microseconds, in the future; 0: it does not."""
+    prefix: _builtins.str
+    """What the key begins with, so that people and scanners recognize it: at most 16 lower-case letters, digits and "_"."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The scopes of the events that it may send, at most 20; empty: all. An event that names none gets the only one."""
 
+    @_builtins.property
+    def endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See Key."""
+
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[_tenants_pb2.Rate]: ...
     def __init__(
         self,
         *,
@@ -88,10 +116,13 @@ class CreateKeyRequest(_message.Message):
         kind: _builtins.str = ...,
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         expires_at_us: _builtins.int = ...,
+        endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
+        rates: _abc.Iterable[_tenants_pb2.Rate] | None = ...,
+        prefix: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at_us", b"expires_at_us", "kind", b"kind", "name", b"name", "scopes", b"scopes", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids", "expires_at_us", b"expires_at_us", "kind", b"kind", "name", b"name", "prefix", b"prefix", "rates", b"rates", "scopes", b"scopes", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,3 +226,54 @@ class RevokeKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeKeyResponse: _TypeAlias = RevokeKeyResponse  # noqa: Y015
+
+@_typing.final
+class UpdateKeyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    DISABLED_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    key_id: _builtins.str
+    disabled: _builtins.bool
+    @_builtins.property
+    def rates(self) -> _tenants_pb2.RateList: ...
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+        disabled: _builtins.bool | None = ...,
+        rates: _tenants_pb2.RateList | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_disabled", b"_disabled", "disabled", b"disabled", "rates", b"rates"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disabled", b"_disabled", "disabled", b"disabled", "key_id", b"key_id", "rates", b"rates", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__disabled: _TypeAlias = _typing.Literal["disabled"]  # noqa: Y015
+    _WhichOneofArgType__disabled: _TypeAlias = _typing.Literal["_disabled", b"_disabled"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disabled) -> _WhichOneofReturnType__disabled | None: ...
+
+Global___UpdateKeyRequest: _TypeAlias = UpdateKeyRequest  # noqa: Y015
+
+@_typing.final
+class UpdateKeyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___Key: ...
+    def __init__(
+        self,
+        *,
+        key: Global___Key | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateKeyResponse: _TypeAlias = UpdateKeyResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class KeyServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_keys__pb2.RevokeKeyRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_keys__pb2.RevokeKeyResponse.FromString,
                 _registered_method=True)
+        self.UpdateKey = channel.unary_unary(
+                '/clarion.ingest.v1.KeyService/UpdateKey',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_keys__pb2.UpdateKeyRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_keys__pb2.UpdateKeyResponse.FromString,
+                _registered_method=True)
 
 
 class KeyServiceServicer:
@@ -77,6 +82,13 @@ class KeyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateKey(self, request, context):
+        """Changes the fields that are present. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KeyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_KeyServiceServicer_to_server(servicer, server):
                     servicer.RevokeKey,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_keys__pb2.RevokeKeyRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_keys__pb2.RevokeKeyResponse.SerializeToString,
+            ),
+            'UpdateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateKey,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_keys__pb2.UpdateKeyRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_keys__pb2.UpdateKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class KeyService:
             '/clarion.ingest.v1.KeyService/RevokeKey',
             clarion_dot_ingest_dot_v1_dot_keys__pb2.RevokeKeyRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_keys__pb2.RevokeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.KeyService/UpdateKey',
+            clarion_dot_ingest_dot_v1_dot_keys__pb2.UpdateKeyRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_keys__pb2.UpdateKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

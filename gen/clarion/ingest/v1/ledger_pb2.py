@@ -26,13 +26,17 @@ from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__
 from clarion.common.v1 import trace_pb2 as clarion_dot_common_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/ingest/v1/ledger.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"\xd5\x01\n\x11ListEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x10\n\x08since_us\x18\x05 \x01(\x03\x12\x10\n\x08until_us\x18\x06 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\x12\r\n\x05limit\x18\x08 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\t \x01(\t\"Z\n\x12ListEventsResponse\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xbe\x03\n\x0c\x45ventSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x04 \x01(\t\x12/\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x07 \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x08 \x01(\x03\x12\x36\n\ndeliveries\x18\t \x03(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x11\n\treplay_of\x18\x37 \x01(\t\x12\x0c\n\x04test\x18( \x01(\x08\x12\x16\n\x0e\x64\x65livery_count\x18< \x01(\x03\x12.\n\x06\x63ounts\x18= \x03(\x0b\x32\x1e.clarion.ingest.v1.StatusCount\x12\x1a\n\x12several_recipients\x18> \x01(\x08\x12\x11\n\tdue_at_us\x18? \x01(\x03\x12\x0f\n\x07waiting\x18@ \x01(\x08\x12\x0e\n\x06reason\x18\x41 \x01(\t\"O\n\x0bStatusCount\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\x99\x02\n\x0f\x44\x65liverySummary\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x31\n\x06status\x18\x03 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x10\n\x08\x65vent_id\x18< \x01(\t\x12/\n\trecipient\x18= \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x0c\n\x04step\x18> \x01(\t\x12\x15\n\rupdated_at_us\x18? \x01(\x03\"#\n\x0fGetEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"r\n\x10GetEventResponse\x12.\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12.\n\x05steps\x18\x02 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\"\x8e\x01\n\x15ListDeliveriesRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"e\n\x16ListDeliveriesResponse\x12\x36\n\ndeliveries\x18\x01 \x03(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\")\n\x12GetDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\"\x8e\x01\n\x13GetDeliveryResponse\x12\x34\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12.\n\x05steps\x18\x03 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\"\xfe\x02\n\x0cTimelineStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x13\n\x0b\x64uration_us\x18\x03 \x01(\x03\x12\x13\n\x0b\x64\x65livery_id\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12\x10\n\x08provider\x18\n \x01(\t\x12\x1a\n\x12next_attempt_at_us\x18\x0b \x01(\x03\x12\x0f\n\x07service\x18\x0c \x01(\t\x12\x13\n\x0bprovider_id\x18\x1e \x01(\t\x12\x1b\n\x13provider_message_id\x18\x1f \x01(\t\x12\x1b\n\x13template_version_id\x18( \x01(\t\x12\x14\n\x0csms_segments\x18) \x01(\x05\x12\x14\n\x0csms_encoding\x18* \x01(\t\"+\n\x17GetEventProgressRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"+\n\x18GetEventProgressResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x03\":\n\x13GetEventBodyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"@\n\x14GetEventBodyResponse\x12\x11\n\tvariables\x18\x01 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x02 \x01(\x0c\"0\n\x18GetDeliveryStatesRequest\x12\x14\n\x0c\x64\x65livery_ids\x18\x01 \x03(\t\"N\n\x19GetDeliveryStatesResponse\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.clarion.common.v1.DeliveryStatus\"J\n\x16ListDeadLettersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"c\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.DeadLetter\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xa7\x01\n\nDeadLetter\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12+\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x12\n\ndied_at_us\x18\x07 \x01(\x03\".\n\x17ReplayDeadLetterRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\"\x1a\n\x18ReplayDeadLetterResponse2\x99\x07\n\rLedgerService\x12Y\n\nListEvents\x12$.clarion.ingest.v1.ListEventsRequest\x1a%.clarion.ingest.v1.ListEventsResponse\x12S\n\x08GetEvent\x12\".clarion.ingest.v1.GetEventRequest\x1a#.clarion.ingest.v1.GetEventResponse\x12\x65\n\x0eListDeliveries\x12(.clarion.ingest.v1.ListDeliveriesRequest\x1a).clarion.ingest.v1.ListDeliveriesResponse\x12\\\n\x0bGetDelivery\x12%.clarion.ingest.v1.GetDeliveryRequest\x1a&.clarion.ingest.v1.GetDeliveryResponse\x12n\n\x11GetDeliveryStates\x12+.clarion.ingest.v1.GetDeliveryStatesRequest\x1a,.clarion.ingest.v1.GetDeliveryStatesResponse\x12_\n\x0cGetEventBody\x12&.clarion.ingest.v1.GetEventBodyRequest\x1a\'.clarion.ingest.v1.GetEventBodyResponse\x12k\n\x10GetEventProgress\x12*.clarion.ingest.v1.GetEventProgressRequest\x1a+.clarion.ingest.v1.GetEventProgressResponse\x12h\n\x0fListDeadLetters\x12).clarion.ingest.v1.ListDeadLettersRequest\x1a*.clarion.ingest.v1.ListDeadLettersResponse\x12k\n\x10ReplayDeadLetter\x12*.clarion.ingest.v1.ReplayDeadLetterRequest\x1a+.clarion.ingest.v1.ReplayDeadLetterResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/ingest/v1/ledger.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"\xd5\x01\n\x11ListEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x10\n\x08since_us\x18\x05 \x01(\x03\x12\x10\n\x08until_us\x18\x06 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\x12\r\n\x05limit\x18\x08 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\t \x01(\t\"Z\n\x12ListEventsResponse\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xbe\x03\n\x0c\x45ventSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x04 \x01(\t\x12/\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x07 \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x08 \x01(\x03\x12\x36\n\ndeliveries\x18\t \x03(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x11\n\treplay_of\x18\x37 \x01(\t\x12\x0c\n\x04test\x18( \x01(\x08\x12\x16\n\x0e\x64\x65livery_count\x18< \x01(\x03\x12.\n\x06\x63ounts\x18= \x03(\x0b\x32\x1e.clarion.ingest.v1.StatusCount\x12\x1a\n\x12several_recipients\x18> \x01(\x08\x12\x11\n\tdue_at_us\x18? \x01(\x03\x12\x0f\n\x07waiting\x18@ \x01(\x08\x12\x0e\n\x06reason\x18\x41 \x01(\t\"O\n\x0bStatusCount\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xd9\x04\n\x0f\x44\x65liverySummary\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x31\n\x06status\x18\x03 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x10\n\x08\x65vent_id\x18< \x01(\t\x12/\n\trecipient\x18= \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x0c\n\x04step\x18> \x01(\t\x12\x15\n\rupdated_at_us\x18? \x01(\x03\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18R \x01(\t\x12\x42\n\x08metadata\x18S \x03(\x0b\x32\x30.clarion.ingest.v1.DeliverySummary.MetadataEntry\x12\x15\n\rcreated_at_us\x18T \x01(\x03\x12\x1b\n\x13\x66irst_attempt_at_us\x18U \x01(\x03\x12\x12\n\nsent_at_us\x18V \x01(\x03\x12\x1a\n\x12next_attempt_at_us\x18W \x01(\x03\x12\x0e\n\x06parked\x18X \x01(\t\x12\x13\n\x0bhas_content\x18Y \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"#\n\x0fGetEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"r\n\x10GetEventResponse\x12.\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12.\n\x05steps\x18\x02 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\"\x8e\x01\n\x15ListDeliveriesRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"e\n\x16ListDeliveriesResponse\x12\x36\n\ndeliveries\x18\x01 \x03(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"<\n\x12GetDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18P \x01(\t\"\x8e\x01\n\x13GetDeliveryResponse\x12\x34\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12.\n\x05steps\x18\x03 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\"\xad\x03\n\x0cTimelineStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x13\n\x0b\x64uration_us\x18\x03 \x01(\x03\x12\x13\n\x0b\x64\x65livery_id\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12\x10\n\x08provider\x18\n \x01(\t\x12\x1a\n\x12next_attempt_at_us\x18\x0b \x01(\x03\x12\x0f\n\x07service\x18\x0c \x01(\t\x12\x13\n\x0bprovider_id\x18\x1e \x01(\t\x12\x1b\n\x13provider_message_id\x18\x1f \x01(\t\x12\x1b\n\x13template_version_id\x18( \x01(\t\x12\x14\n\x0csms_segments\x18) \x01(\x05\x12\x14\n\x0csms_encoding\x18* \x01(\t\x12-\n\x04http\x18P \x01(\x0b\x32\x1f.clarion.common.v1.HttpExchange\"+\n\x17GetEventProgressRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"+\n\x18GetEventProgressResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x03\":\n\x13GetEventBodyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"@\n\x14GetEventBodyResponse\x12\x11\n\tvariables\x18\x01 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x02 \x01(\x0c\"0\n\x18GetDeliveryStatesRequest\x12\x14\n\x0c\x64\x65livery_ids\x18\x01 \x03(\t\"N\n\x19GetDeliveryStatesResponse\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.clarion.common.v1.DeliveryStatus\"J\n\x16ListDeadLettersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"c\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.DeadLetter\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xbc\x01\n\nDeadLetter\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12+\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x12\n\ndied_at_us\x18\x07 \x01(\x03\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\".\n\x17ReplayDeadLetterRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\"\x1a\n\x18ReplayDeadLetterResponse\"\xd6\x02\n\x1dListEndpointDeliveriesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\x12\x33\n\x08statuses\x18\x03 \x03(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12P\n\x08metadata\x18\x05 \x03(\x0b\x32>.clarion.ingest.v1.ListEndpointDeliveriesRequest.MetadataEntry\x12\x10\n\x08since_us\x18\x06 \x01(\x03\x12\x10\n\x08until_us\x18\x07 \x01(\x03\x12\r\n\x05limit\x18\x08 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\t \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"m\n\x1eListEndpointDeliveriesResponse\x12\x36\n\ndeliveries\x18\x01 \x03(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"=\n\x13ListAttemptsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\"D\n\x14ListAttemptsResponse\x12,\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x1a.clarion.ingest.v1.Attempt\"\xf8\x01\n\x07\x41ttempt\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0e\n\x06replay\x18\x03 \x01(\x05\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\r\n\x05\x61t_us\x18\x07 \x01(\x03\x12\x13\n\x0b\x64uration_us\x18\x08 \x01(\x03\x12\x1a\n\x12next_attempt_at_us\x18\t \x01(\x03\x12-\n\x04http\x18\n \x01(\x0b\x32\x1f.clarion.common.v1.HttpExchange\">\n\x14RetryDeliveryRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\"M\n\x15RetryDeliveryResponse\x12\x34\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\".clarion.ingest.v1.DeliverySummary2\xdd\t\n\rLedgerService\x12Y\n\nListEvents\x12$.clarion.ingest.v1.ListEventsRequest\x1a%.clarion.ingest.v1.ListEventsResponse\x12S\n\x08GetEvent\x12\".clarion.ingest.v1.GetEventRequest\x1a#.clarion.ingest.v1.GetEventResponse\x12\x65\n\x0eListDeliveries\x12(.clarion.ingest.v1.ListDeliveriesRequest\x1a).clarion.ingest.v1.ListDeliveriesResponse\x12\\\n\x0bGetDelivery\x12%.clarion.ingest.v1.GetDeliveryRequest\x1a&.clarion.ingest.v1.GetDeliveryResponse\x12n\n\x11GetDeliveryStates\x12+.clarion.ingest.v1.GetDeliveryStatesRequest\x1a,.clarion.ingest.v1.GetDeliveryStatesResponse\x12_\n\x0cGetEventBody\x12&.clarion.ingest.v1.GetEventBodyRequest\x1a\'.clarion.ingest.v1.GetEventBodyResponse\x12k\n\x10GetEventProgress\x12*.clarion.ingest.v1.GetEventProgressRequest\x1a+.clarion.ingest.v1.GetEventProgressResponse\x12h\n\x0fListDeadLetters\x12).clarion.ingest.v1.ListDeadLettersRequest\x1a*.clarion.ingest.v1.ListDeadLettersResponse\x12k\n\x10ReplayDeadLetter\x12*.clarion.ingest.v1.ReplayDeadLetterRequest\x1a+.clarion.ingest.v1.ReplayDeadLetterResponse\x12}\n\x16ListEndpointDeliveries\x12\x30.clarion.ingest.v1.ListEndpointDeliveriesRequest\x1a\x31.clarion.ingest.v1.ListEndpointDeliveriesResponse\x12_\n\x0cListAttempts\x12&.clarion.ingest.v1.ListAttemptsRequest\x1a\'.clarion.ingest.v1.ListAttemptsResponse\x12\x62\n\rRetryDelivery\x12\'.clarion.ingest.v1.RetryDeliveryRequest\x1a(.clarion.ingest.v1.RetryDeliveryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.ingest.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DELIVERYSUMMARY_METADATAENTRY']._loaded_options = None
+  _globals['_DELIVERYSUMMARY_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_LISTENDPOINTDELIVERIESREQUEST_METADATAENTRY']._loaded_options = None
+  _globals['_LISTENDPOINTDELIVERIESREQUEST_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_LISTEVENTSREQUEST']._serialized_start=116
   _globals['_LISTEVENTSREQUEST']._serialized_end=329
   _globals['_LISTEVENTSRESPONSE']._serialized_start=331
@@ -42,43 +46,61 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATUSCOUNT']._serialized_start=872
   _globals['_STATUSCOUNT']._serialized_end=951
   _globals['_DELIVERYSUMMARY']._serialized_start=954
-  _globals['_DELIVERYSUMMARY']._serialized_end=1235
-  _globals['_GETEVENTREQUEST']._serialized_start=1237
-  _globals['_GETEVENTREQUEST']._serialized_end=1272
-  _globals['_GETEVENTRESPONSE']._serialized_start=1274
-  _globals['_GETEVENTRESPONSE']._serialized_end=1388
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1391
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1533
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1535
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1636
-  _globals['_GETDELIVERYREQUEST']._serialized_start=1638
-  _globals['_GETDELIVERYREQUEST']._serialized_end=1679
-  _globals['_GETDELIVERYRESPONSE']._serialized_start=1682
-  _globals['_GETDELIVERYRESPONSE']._serialized_end=1824
-  _globals['_TIMELINESTEP']._serialized_start=1827
-  _globals['_TIMELINESTEP']._serialized_end=2209
-  _globals['_GETEVENTPROGRESSREQUEST']._serialized_start=2211
-  _globals['_GETEVENTPROGRESSREQUEST']._serialized_end=2254
-  _globals['_GETEVENTPROGRESSRESPONSE']._serialized_start=2256
-  _globals['_GETEVENTPROGRESSRESPONSE']._serialized_end=2299
-  _globals['_GETEVENTBODYREQUEST']._serialized_start=2301
-  _globals['_GETEVENTBODYREQUEST']._serialized_end=2359
-  _globals['_GETEVENTBODYRESPONSE']._serialized_start=2361
-  _globals['_GETEVENTBODYRESPONSE']._serialized_end=2425
-  _globals['_GETDELIVERYSTATESREQUEST']._serialized_start=2427
-  _globals['_GETDELIVERYSTATESREQUEST']._serialized_end=2475
-  _globals['_GETDELIVERYSTATESRESPONSE']._serialized_start=2477
-  _globals['_GETDELIVERYSTATESRESPONSE']._serialized_end=2555
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=2557
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=2631
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=2633
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=2732
-  _globals['_DEADLETTER']._serialized_start=2735
-  _globals['_DEADLETTER']._serialized_end=2902
-  _globals['_REPLAYDEADLETTERREQUEST']._serialized_start=2904
-  _globals['_REPLAYDEADLETTERREQUEST']._serialized_end=2950
-  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_start=2952
-  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_end=2978
-  _globals['_LEDGERSERVICE']._serialized_start=2981
-  _globals['_LEDGERSERVICE']._serialized_end=3902
+  _globals['_DELIVERYSUMMARY']._serialized_end=1555
+  _globals['_DELIVERYSUMMARY_METADATAENTRY']._serialized_start=1508
+  _globals['_DELIVERYSUMMARY_METADATAENTRY']._serialized_end=1555
+  _globals['_GETEVENTREQUEST']._serialized_start=1557
+  _globals['_GETEVENTREQUEST']._serialized_end=1592
+  _globals['_GETEVENTRESPONSE']._serialized_start=1594
+  _globals['_GETEVENTRESPONSE']._serialized_end=1708
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1711
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1853
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1855
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1956
+  _globals['_GETDELIVERYREQUEST']._serialized_start=1958
+  _globals['_GETDELIVERYREQUEST']._serialized_end=2018
+  _globals['_GETDELIVERYRESPONSE']._serialized_start=2021
+  _globals['_GETDELIVERYRESPONSE']._serialized_end=2163
+  _globals['_TIMELINESTEP']._serialized_start=2166
+  _globals['_TIMELINESTEP']._serialized_end=2595
+  _globals['_GETEVENTPROGRESSREQUEST']._serialized_start=2597
+  _globals['_GETEVENTPROGRESSREQUEST']._serialized_end=2640
+  _globals['_GETEVENTPROGRESSRESPONSE']._serialized_start=2642
+  _globals['_GETEVENTPROGRESSRESPONSE']._serialized_end=2685
+  _globals['_GETEVENTBODYREQUEST']._serialized_start=2687
+  _globals['_GETEVENTBODYREQUEST']._serialized_end=2745
+  _globals['_GETEVENTBODYRESPONSE']._serialized_start=2747
+  _globals['_GETEVENTBODYRESPONSE']._serialized_end=2811
+  _globals['_GETDELIVERYSTATESREQUEST']._serialized_start=2813
+  _globals['_GETDELIVERYSTATESREQUEST']._serialized_end=2861
+  _globals['_GETDELIVERYSTATESRESPONSE']._serialized_start=2863
+  _globals['_GETDELIVERYSTATESRESPONSE']._serialized_end=2941
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=2943
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=3017
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=3019
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=3118
+  _globals['_DEADLETTER']._serialized_start=3121
+  _globals['_DEADLETTER']._serialized_end=3309
+  _globals['_REPLAYDEADLETTERREQUEST']._serialized_start=3311
+  _globals['_REPLAYDEADLETTERREQUEST']._serialized_end=3357
+  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_start=3359
+  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_end=3385
+  _globals['_LISTENDPOINTDELIVERIESREQUEST']._serialized_start=3388
+  _globals['_LISTENDPOINTDELIVERIESREQUEST']._serialized_end=3730
+  _globals['_LISTENDPOINTDELIVERIESREQUEST_METADATAENTRY']._serialized_start=1508
+  _globals['_LISTENDPOINTDELIVERIESREQUEST_METADATAENTRY']._serialized_end=1555
+  _globals['_LISTENDPOINTDELIVERIESRESPONSE']._serialized_start=3732
+  _globals['_LISTENDPOINTDELIVERIESRESPONSE']._serialized_end=3841
+  _globals['_LISTATTEMPTSREQUEST']._serialized_start=3843
+  _globals['_LISTATTEMPTSREQUEST']._serialized_end=3904
+  _globals['_LISTATTEMPTSRESPONSE']._serialized_start=3906
+  _globals['_LISTATTEMPTSRESPONSE']._serialized_end=3974
+  _globals['_ATTEMPT']._serialized_start=3977
+  _globals['_ATTEMPT']._serialized_end=4225
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=4227
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=4289
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=4291
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=4368
+  _globals['_LEDGERSERVICE']._serialized_start=4371
+  _globals['_LEDGERSERVICE']._serialized_end=5616
 # @@protoc_insertion_point(module_scope)

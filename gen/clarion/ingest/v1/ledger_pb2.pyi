@@ -200,6 +200,26 @@ Global___StatusCount: _TypeAlias = StatusCount  # noqa: Y015
 class DeliverySummary(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
@@ -210,6 +230,16 @@ class DeliverySummary(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     UPDATED_AT_US_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    CALLER_EVENT_ID_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    CREATED_AT_US_FIELD_NUMBER: _builtins.int
+    FIRST_ATTEMPT_AT_US_FIELD_NUMBER: _builtins.int
+    SENT_AT_US_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_AT_US_FIELD_NUMBER: _builtins.int
+    PARKED_FIELD_NUMBER: _builtins.int
+    HAS_CONTENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     status: _trace_pb2.DeliveryStatus.ValueType
@@ -221,10 +251,27 @@ class DeliverySummary(_message.Message):
     """See clarion.common.v1.Delivery."""
     updated_at_us: _builtins.int
     """Unix microseconds."""
+    endpoint_id: _builtins.str
+    """Of the channel WEBHOOK; there is no recipient then."""
+    event_type: _builtins.str
+    """Of its event."""
+    caller_event_id: _builtins.str
+    created_at_us: _builtins.int
+    """Unix microseconds; 0: not yet."""
+    first_attempt_at_us: _builtins.int
+    sent_at_us: _builtins.int
+    next_attempt_at_us: _builtins.int
+    """When the next attempt is due; 0: none is, or it is not known."""
+    parked: _builtins.str
+    """Why it waits in a row of the senders, see clarion.common.v1.Parked; empty: it does not."""
+    has_content: _builtins.bool
+    """The content of the event is stored."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """Who gets it; absent: the event's only recipient."""
 
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
         self,
         *,
@@ -238,10 +285,20 @@ class DeliverySummary(_message.Message):
         recipient: _event_pb2.Recipient | None = ...,
         step: _builtins.str = ...,
         updated_at_us: _builtins.int = ...,
+        endpoint_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        caller_event_id: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        created_at_us: _builtins.int = ...,
+        first_attempt_at_us: _builtins.int = ...,
+        sent_at_us: _builtins.int = ...,
+        next_attempt_at_us: _builtins.int = ...,
+        parked: _builtins.str = ...,
+        has_content: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "channel", b"channel", "event_id", b"event_id", "id", b"id", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "updated_at_us", b"updated_at_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "caller_event_id", b"caller_event_id", "channel", b"channel", "created_at_us", b"created_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "event_type", b"event_type", "first_attempt_at_us", b"first_attempt_at_us", "has_content", b"has_content", "id", b"id", "metadata", b"metadata", "next_attempt_at_us", b"next_attempt_at_us", "parked", b"parked", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "sent_at_us", b"sent_at_us", "status", b"status", "step", b"step", "updated_at_us", b"updated_at_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,15 +411,19 @@ class GetDeliveryRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
+    tenant_id: _builtins.str
+    """If it is not empty, the delivery must be this tenant's; else NOT_FOUND."""
     def __init__(
         self,
         *,
         delivery_id: _builtins.str = ...,
+        tenant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -420,10 +481,11 @@ class TimelineStep(_message.Message):
     TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
+    HTTP_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """"accepted", "waiting" (next_attempt_at_us: until when), "canceled" (detail: by whom), "routed", "skipped", "queued",
     "rendered", "sent", "failed_over" (the next provider was called at once), "retrying", "failed", "dead";
-    "delivered", "bounced", "complained", "unsubscribed"; "replayed"; "repeated" (a later call with the event's key
+    "delivered", "bounced", "complained", "unsubscribed"; "parked" (reason: why); "replayed"; "repeated" (a later call with the event's key
     asked for something else).
     """
     at_us: _builtins.int
@@ -450,6 +512,10 @@ class TimelineStep(_message.Message):
     sms_segments: _builtins.int
     """Of an SMS: see clarion.common.v1.Attempted."""
     sms_encoding: _builtins.str
+    @_builtins.property
+    def http(self) -> _trace_pb2.HttpExchange:
+        """Of an attempt to an endpoint; headers and body only in GetDelivery, of the newest 100."""
+
     def __init__(
         self,
         *,
@@ -470,10 +536,11 @@ class TimelineStep(_message.Message):
         template_version_id: _builtins.str = ...,
         sms_segments: _builtins.int = ...,
         sms_encoding: _builtins.str = ...,
+        http: _trace_pb2.HttpExchange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["http", b"http"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "http", b"http", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -667,6 +734,7 @@ class DeadLetter(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     DIED_AT_US_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     event_id: _builtins.str
     tenant_id: _builtins.str
@@ -674,6 +742,8 @@ class DeadLetter(_message.Message):
     reason: _builtins.str
     detail: _builtins.str
     died_at_us: _builtins.int
+    endpoint_id: _builtins.str
+    """Of the channel WEBHOOK."""
     def __init__(
         self,
         *,
@@ -684,10 +754,11 @@ class DeadLetter(_message.Message):
         reason: _builtins.str = ...,
         detail: _builtins.str = ...,
         died_at_us: _builtins.int = ...,
+        endpoint_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "died_at_us", b"died_at_us", "event_id", b"event_id", "reason", b"reason", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "died_at_us", b"died_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "reason", b"reason", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -726,3 +797,233 @@ class ReplayDeadLetterResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplayDeadLetterResponse: _TypeAlias = ReplayDeadLetterResponse  # noqa: Y015
+
+@_typing.final
+class ListEndpointDeliveriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    SINCE_US_FIELD_NUMBER: _builtins.int
+    UNTIL_US_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    endpoint_id: _builtins.str
+    """Empty: of all endpoints."""
+    event_type: _builtins.str
+    since_us: _builtins.int
+    """Accepted at or after, and before; Unix microseconds; 0: any."""
+    until_us: _builtins.int
+    limit: _builtins.int
+    """1 to 200; 0: 50."""
+    cursor: _builtins.str
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_trace_pb2.DeliveryStatus.ValueType]:
+        """Empty: any."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Deliveries whose event has all of these labels."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        endpoint_id: _builtins.str = ...,
+        statuses: _abc.Iterable[_trace_pb2.DeliveryStatus.ValueType] | None = ...,
+        event_type: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        since_us: _builtins.int = ...,
+        until_us: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "limit", b"limit", "metadata", b"metadata", "since_us", b"since_us", "statuses", b"statuses", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEndpointDeliveriesRequest: _TypeAlias = ListEndpointDeliveriesRequest  # noqa: Y015
+
+@_typing.final
+class ListEndpointDeliveriesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliverySummary]:
+        """With statuses, event_type or metadata a page may hold fewer than limit, or none, although more follow."""
+
+    def __init__(
+        self,
+        *,
+        deliveries: _abc.Iterable[Global___DeliverySummary] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEndpointDeliveriesResponse: _TypeAlias = ListEndpointDeliveriesResponse  # noqa: Y015
+
+@_typing.final
+class ListAttemptsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The delivery must be this tenant's; else NOT_FOUND."""
+    delivery_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        delivery_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttemptsRequest: _TypeAlias = ListAttemptsRequest  # noqa: Y015
+
+@_typing.final
+class ListAttemptsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]: ...
+    def __init__(
+        self,
+        *,
+        attempts: _abc.Iterable[Global___Attempt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttemptsResponse: _TypeAlias = ListAttemptsResponse  # noqa: Y015
+
+@_typing.final
+class Attempt(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REPLAY_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    AT_US_FIELD_NUMBER: _builtins.int
+    DURATION_US_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_AT_US_FIELD_NUMBER: _builtins.int
+    HTTP_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    attempt: _builtins.int
+    replay: _builtins.int
+    status: _trace_pb2.DeliveryStatus.ValueType
+    reason: _builtins.str
+    detail: _builtins.str
+    at_us: _builtins.int
+    """Unix microseconds when it ended, and microseconds that it took."""
+    duration_us: _builtins.int
+    next_attempt_at_us: _builtins.int
+    @_builtins.property
+    def http(self) -> _trace_pb2.HttpExchange: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        replay: _builtins.int = ...,
+        status: _trace_pb2.DeliveryStatus.ValueType = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        at_us: _builtins.int = ...,
+        duration_us: _builtins.int = ...,
+        next_attempt_at_us: _builtins.int = ...,
+        http: _trace_pb2.HttpExchange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["http", b"http"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "detail", b"detail", "duration_us", b"duration_us", "http", b"http", "id", b"id", "next_attempt_at_us", b"next_attempt_at_us", "reason", b"reason", "replay", b"replay", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
+
+@_typing.final
+class RetryDeliveryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    delivery_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        delivery_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeliveryRequest: _TypeAlias = RetryDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class RetryDeliveryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def delivery(self) -> Global___DeliverySummary: ...
+    def __init__(
+        self,
+        *,
+        delivery: Global___DeliverySummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeliveryResponse: _TypeAlias = RetryDeliveryResponse  # noqa: Y015

@@ -80,6 +80,21 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ReplayDeadLetterRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ReplayDeadLetterResponse.FromString,
                 _registered_method=True)
+        self.ListEndpointDeliveries = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/ListEndpointDeliveries',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListEndpointDeliveriesRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListEndpointDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.ListAttempts = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/ListAttempts',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListAttemptsRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListAttemptsResponse.FromString,
+                _registered_method=True)
+        self.RetryDelivery = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/RetryDelivery',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -152,6 +167,29 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEndpointDeliveries(self, request, context):
+        """The deliveries of a tenant to endpoints, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAttempts(self, request, context):
+        """The attempts of a delivery to an endpoint, oldest first, at most 1,000; headers and body of the newest 100.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryDelivery(self, request, context):
+        """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it did not end as FAILED or
+        DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
+        it ends as SKIPPED again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -199,6 +237,21 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ReplayDeadLetter,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ReplayDeadLetterRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ReplayDeadLetterResponse.SerializeToString,
+            ),
+            'ListEndpointDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEndpointDeliveries,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListEndpointDeliveriesRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListEndpointDeliveriesResponse.SerializeToString,
+            ),
+            'ListAttempts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAttempts,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListAttemptsRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListAttemptsResponse.SerializeToString,
+            ),
+            'RetryDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryDelivery,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -445,6 +498,87 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/ReplayDeadLetter',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.ReplayDeadLetterRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.ReplayDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEndpointDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/ListEndpointDeliveries',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListEndpointDeliveriesRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListEndpointDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAttempts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/ListAttempts',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListAttemptsRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListAttemptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/RetryDelivery',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

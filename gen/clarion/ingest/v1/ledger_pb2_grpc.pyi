@@ -57,6 +57,15 @@ class LedgerServiceStub:
     """Newest first."""
     ReplayDeadLetter: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]
     """Sends a dead letter again, from its first attempt."""
+    ListEndpointDeliveries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEndpointDeliveriesRequest, _ledger_pb2.ListEndpointDeliveriesResponse]
+    """The deliveries of a tenant to endpoints, newest first."""
+    ListAttempts: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListAttemptsRequest, _ledger_pb2.ListAttemptsResponse]
+    """The attempts of a delivery to an endpoint, oldest first, at most 1,000; headers and body of the newest 100."""
+    RetryDelivery: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.RetryDeliveryRequest, _ledger_pb2.RetryDeliveryResponse]
+    """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it did not end as FAILED or
+    DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
+    it ends as SKIPPED again.
+    """
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -87,6 +96,15 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Newest first."""
     ReplayDeadLetter: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]  # type: ignore[assignment]
     """Sends a dead letter again, from its first attempt."""
+    ListEndpointDeliveries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEndpointDeliveriesRequest, _ledger_pb2.ListEndpointDeliveriesResponse]  # type: ignore[assignment]
+    """The deliveries of a tenant to endpoints, newest first."""
+    ListAttempts: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListAttemptsRequest, _ledger_pb2.ListAttemptsResponse]  # type: ignore[assignment]
+    """The attempts of a delivery to an endpoint, oldest first, at most 1,000; headers and body of the newest 100."""
+    RetryDelivery: _aio.UnaryUnaryMultiCallable[_ledger_pb2.RetryDeliveryRequest, _ledger_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
+    """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it did not end as FAILED or
+    DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
+    it ends as SKIPPED again.
+    """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """What became of every event. About a second behind."""
@@ -168,5 +186,32 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ReplayDeadLetterResponse, _abc.Awaitable[_ledger_pb2.ReplayDeadLetterResponse]]:
         """Sends a dead letter again, from its first attempt."""
+
+    @_abc_1.abstractmethod
+    def ListEndpointDeliveries(
+        self,
+        request: _ledger_pb2.ListEndpointDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListEndpointDeliveriesResponse, _abc.Awaitable[_ledger_pb2.ListEndpointDeliveriesResponse]]:
+        """The deliveries of a tenant to endpoints, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListAttempts(
+        self,
+        request: _ledger_pb2.ListAttemptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListAttemptsResponse, _abc.Awaitable[_ledger_pb2.ListAttemptsResponse]]:
+        """The attempts of a delivery to an endpoint, oldest first, at most 1,000; headers and body of the newest 100."""
+
+    @_abc_1.abstractmethod
+    def RetryDelivery(
+        self,
+        request: _ledger_pb2.RetryDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.RetryDeliveryResponse, _abc.Awaitable[_ledger_pb2.RetryDeliveryResponse]]:
+        """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it did not end as FAILED or
+        DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
+        it ends as SKIPPED again.
+        """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -103,6 +103,8 @@ class StartReplayRequest(_message.Message):
     UNTIL_US_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     PER_SECOND_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     since_us: _builtins.int
     """Accepted at or after, and before; Unix microseconds, negative before 1970. until_us 0: now."""
@@ -114,6 +116,13 @@ class StartReplayRequest(_message.Message):
     """
     per_second: _builtins.int
     """Events a second, of those with several recipients recipients a second; 1 to 1,000; 0: 50."""
+    endpoint_id: _builtins.str
+    """Only what was, or would have been, sent to this endpoint. With a status: its deliveries that ended so, which are
+    sent again under their ids. UNSPECIFIED: events of the types that it subscribes to, or of event_type, of which it
+    has no delivery.
+    """
+    event_type: _builtins.str
+    """Only events of this type; empty: any."""
     def __init__(
         self,
         *,
@@ -122,10 +131,12 @@ class StartReplayRequest(_message.Message):
         until_us: _builtins.int = ...,
         status: _trace_pb2.DeliveryStatus.ValueType = ...,
         per_second: _builtins.int = ...,
+        endpoint_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["per_second", b"per_second", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "event_type", b"event_type", "per_second", b"per_second", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,6 +179,8 @@ class Replay(_message.Message):
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
     FINISHED_AT_US_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     since_us: _builtins.int
@@ -185,6 +198,8 @@ class Replay(_message.Message):
     """0 while it runs."""
     waiting: _builtins.str
     """Why it waits at the moment ("backlog", "tenant_inactive"); empty: it does not."""
+    endpoint_id: _builtins.str
+    event_type: _builtins.str
     def __init__(
         self,
         *,
@@ -201,10 +216,12 @@ class Replay(_message.Message):
         created_at_us: _builtins.int = ...,
         finished_at_us: _builtins.int = ...,
         waiting: _builtins.str = ...,
+        endpoint_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "finished_at_us", b"finished_at_us", "id", b"id", "per_second", b"per_second", "position_us", b"position_us", "replayed", b"replayed", "since_us", b"since_us", "state", b"state", "status", b"status", "tenant_id", b"tenant_id", "unplayable", b"unplayable", "until_us", b"until_us", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "per_second", b"per_second", "position_us", b"position_us", "replayed", b"replayed", "since_us", b"since_us", "state", b"state", "status", b"status", "tenant_id", b"tenant_id", "unplayable", b"unplayable", "until_us", b"until_us", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,15 +26,15 @@ from clarion.common.v1 import error_pb2 as clarion_dot_common_dot_v1_dot_error__
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/ingest/v1/tenants.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/error.proto\x1a\x1d\x63larion/common/v1/event.proto\"M\n\rWebhookSecret\x12\r\n\x05last4\x18\x01 \x01(\t\x12\x15\n\rcreated_at_us\x18\x02 \x01(\x03\x12\x16\n\x0evalid_until_us\x18\x03 \x01(\x03\"%\n\x05Limit\x12\x12\n\x05value\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_value\"b\n\x04Rate\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x10\n\x08window_s\x18\x02 \x01(\x03\x12\r\n\x05\x62ound\x18\x03 \x01(\x03\x12*\n\x04kind\x18\x04 \x01(\x0e\x32\x1c.clarion.common.v1.LimitKind\"2\n\x08RateList\x12&\n\x05rates\x18\x01 \x03(\x0b\x32\x17.clarion.ingest.v1.Rate\"\xd4\x04\n\x06Tenant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x35\n\x11\x64\x65livery_channels\x18\x05 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x13\n\x0bsender_name\x18\x06 \x01(\t\x12\x14\n\x0csender_email\x18\x07 \x01(\t\x12\x10\n\x08reply_to\x18\x08 \x01(\t\x12\x11\n\tkey_last4\x18\t \x01(\t\x12\x1d\n\x15max_unfinished_events\x18\n \x01(\x05\x12\x15\n\rcreated_at_us\x18\x0b \x01(\x03\x12\"\n\x15rate_limit_per_minute\x18\x14 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tdaily_cap\x18\x15 \x01(\x05H\x01\x88\x01\x01\x12\x32\n\x0b\x63ontent_key\x18\x16 \x01(\x0e\x32\x1d.clarion.ingest.v1.ContentKey\x12\x39\n\x0fwebhook_secrets\x18\x17 \x03(\x0b\x32 .clarion.ingest.v1.WebhookSecret\x12\x1c\n\x14max_unfinished_bytes\x18< \x01(\x03\x12\x18\n\x10max_sms_segments\x18\x46 \x01(\x05\x12&\n\x05rates\x18G \x03(\x0b\x32\x17.clarion.ingest.v1.Rate\x12\x1c\n\x14max_scheduled_events\x18H \x01(\x05\x42\x18\n\x16_rate_limit_per_minuteB\x0c\n\n_daily_cap\"\xe0\x03\n\x13\x43reateTenantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x35\n\x11\x64\x65livery_channels\x18\x03 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x13\n\x0bsender_name\x18\x04 \x01(\t\x12\x14\n\x0csender_email\x18\x05 \x01(\t\x12\x10\n\x08reply_to\x18\x06 \x01(\t\x12\x1d\n\x15max_unfinished_events\x18\x07 \x01(\x05\x12\"\n\x15rate_limit_per_minute\x18\x14 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tdaily_cap\x18\x15 \x01(\x05H\x01\x88\x01\x01\x12\x32\n\x0b\x63ontent_key\x18\x16 \x01(\x0e\x32\x1d.clarion.ingest.v1.ContentKey\x12\x1c\n\x14max_unfinished_bytes\x18< \x01(\x03\x12\x18\n\x10max_sms_segments\x18\x46 \x01(\x05\x12&\n\x05rates\x18G \x03(\x0b\x32\x17.clarion.ingest.v1.Rate\x12\x1c\n\x14max_scheduled_events\x18H \x01(\x05\x42\x18\n\x16_rate_limit_per_minuteB\x0c\n\n_daily_cap\"R\n\x14\x43reateTenantResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"%\n\x10GetTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\">\n\x11GetTenantResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\"3\n\x12ListTenantsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"V\n\x13ListTenantsResponse\x12*\n\x07tenants\x18\x01 \x03(\x0b\x32\x19.clarion.ingest.v1.Tenant\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xbc\x06\n\x13UpdateTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61\x63tive\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12@\n\x11\x64\x65livery_channels\x18\x04 \x01(\x0b\x32 .clarion.ingest.v1.ChannelPolicyH\x02\x88\x01\x01\x12\x18\n\x0bsender_name\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x19\n\x0csender_email\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x15\n\x08reply_to\x18\x07 \x01(\tH\x05\x88\x01\x01\x12\"\n\x15max_unfinished_events\x18\x08 \x01(\x05H\x06\x88\x01\x01\x12<\n\x15rate_limit_per_minute\x18\x14 \x01(\x0b\x32\x18.clarion.ingest.v1.LimitH\x07\x88\x01\x01\x12\x30\n\tdaily_cap\x18\x15 \x01(\x0b\x32\x18.clarion.ingest.v1.LimitH\x08\x88\x01\x01\x12\x37\n\x0b\x63ontent_key\x18\x16 \x01(\x0e\x32\x1d.clarion.ingest.v1.ContentKeyH\t\x88\x01\x01\x12!\n\x14max_unfinished_bytes\x18< \x01(\x03H\n\x88\x01\x01\x12\x1d\n\x10max_sms_segments\x18\x46 \x01(\x05H\x0b\x88\x01\x01\x12/\n\x05rates\x18G \x01(\x0b\x32\x1b.clarion.ingest.v1.RateListH\x0c\x88\x01\x01\x12!\n\x14max_scheduled_events\x18H \x01(\x05H\r\x88\x01\x01\x42\x07\n\x05_nameB\t\n\x07_activeB\x14\n\x12_delivery_channelsB\x0e\n\x0c_sender_nameB\x0f\n\r_sender_emailB\x0b\n\t_reply_toB\x18\n\x16_max_unfinished_eventsB\x18\n\x16_rate_limit_per_minuteB\x0c\n\n_daily_capB\x0e\n\x0c_content_keyB\x17\n\x15_max_unfinished_bytesB\x13\n\x11_max_sms_segmentsB\x08\n\x06_ratesB\x17\n\x15_max_scheduled_events\"=\n\rChannelPolicy\x12,\n\x08\x63hannels\x18\x01 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\"A\n\x14UpdateTenantResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\"%\n\x10RotateKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"O\n\x11RotateKeyResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\",\n\x17\x44\x65\x61\x63tivateTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"E\n\x18\x44\x65\x61\x63tivateTenantResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\"e\n\x1aRotateWebhookSecretRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x16\n\toverlap_s\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06secret\x18\x03 \x01(\tB\x0c\n\n_overlap_s\"X\n\x1bRotateWebhookSecretResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\x12\x0e\n\x06secret\x18\x02 \x01(\t\"0\n\x1b\x44\x65leteWebhookSecretsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"I\n\x1c\x44\x65leteWebhookSecretsResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\"\x1c\n\x1aRenewWebhookSecretsRequest\"M\n\x1bRenewWebhookSecretsResponse\x12\x0f\n\x07renewed\x18\x01 \x01(\x05\x12\x1d\n\x15unreadable_tenant_ids\x18\x02 \x03(\t*X\n\nContentKey\x12\x1b\n\x17\x43ONTENT_KEY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ONTENT_KEY_FULL\x10\x01\x12\x17\n\x13\x43ONTENT_KEY_PAYLOAD\x10\x02\x32\xb1\x07\n\rTenantService\x12_\n\x0c\x43reateTenant\x12&.clarion.ingest.v1.CreateTenantRequest\x1a\'.clarion.ingest.v1.CreateTenantResponse\x12V\n\tGetTenant\x12#.clarion.ingest.v1.GetTenantRequest\x1a$.clarion.ingest.v1.GetTenantResponse\x12\\\n\x0bListTenants\x12%.clarion.ingest.v1.ListTenantsRequest\x1a&.clarion.ingest.v1.ListTenantsResponse\x12_\n\x0cUpdateTenant\x12&.clarion.ingest.v1.UpdateTenantRequest\x1a\'.clarion.ingest.v1.UpdateTenantResponse\x12V\n\tRotateKey\x12#.clarion.ingest.v1.RotateKeyRequest\x1a$.clarion.ingest.v1.RotateKeyResponse\x12k\n\x10\x44\x65\x61\x63tivateTenant\x12*.clarion.ingest.v1.DeactivateTenantRequest\x1a+.clarion.ingest.v1.DeactivateTenantResponse\x12t\n\x13RotateWebhookSecret\x12-.clarion.ingest.v1.RotateWebhookSecretRequest\x1a..clarion.ingest.v1.RotateWebhookSecretResponse\x12w\n\x14\x44\x65leteWebhookSecrets\x12..clarion.ingest.v1.DeleteWebhookSecretsRequest\x1a/.clarion.ingest.v1.DeleteWebhookSecretsResponse\x12t\n\x13RenewWebhookSecrets\x12-.clarion.ingest.v1.RenewWebhookSecretsRequest\x1a..clarion.ingest.v1.RenewWebhookSecretsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/ingest/v1/tenants.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/error.proto\x1a\x1d\x63larion/common/v1/event.proto\"M\n\rWebhookSecret\x12\r\n\x05last4\x18\x01 \x01(\t\x12\x15\n\rcreated_at_us\x18\x02 \x01(\x03\x12\x16\n\x0evalid_until_us\x18\x03 \x01(\x03\"%\n\x05Limit\x12\x12\n\x05value\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_value\"b\n\x04Rate\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x10\n\x08window_s\x18\x02 \x01(\x03\x12\r\n\x05\x62ound\x18\x03 \x01(\x03\x12*\n\x04kind\x18\x04 \x01(\x0e\x32\x1c.clarion.common.v1.LimitKind\"2\n\x08RateList\x12&\n\x05rates\x18\x01 \x03(\x0b\x32\x17.clarion.ingest.v1.Rate\"\x90\x05\n\x06Tenant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x35\n\x11\x64\x65livery_channels\x18\x05 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x13\n\x0bsender_name\x18\x06 \x01(\t\x12\x14\n\x0csender_email\x18\x07 \x01(\t\x12\x10\n\x08reply_to\x18\x08 \x01(\t\x12\x11\n\tkey_last4\x18\t \x01(\t\x12\x1d\n\x15max_unfinished_events\x18\n \x01(\x05\x12\x15\n\rcreated_at_us\x18\x0b \x01(\x03\x12\"\n\x15rate_limit_per_minute\x18\x14 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tdaily_cap\x18\x15 \x01(\x05H\x01\x88\x01\x01\x12\x32\n\x0b\x63ontent_key\x18\x16 \x01(\x0e\x32\x1d.clarion.ingest.v1.ContentKey\x12\x39\n\x0fwebhook_secrets\x18\x17 \x03(\x0b\x32 .clarion.ingest.v1.WebhookSecret\x12\x1c\n\x14max_unfinished_bytes\x18< \x01(\x03\x12\x18\n\x10max_sms_segments\x18\x46 \x01(\x05\x12&\n\x05rates\x18G \x03(\x0b\x32\x17.clarion.ingest.v1.Rate\x12\x1c\n\x14max_scheduled_events\x18H \x01(\x05\x12\x19\n\x11max_payload_bytes\x18P \x01(\x05\x12\x1f\n\x17max_parked_per_endpoint\x18Q \x01(\x05\x42\x18\n\x16_rate_limit_per_minuteB\x0c\n\n_daily_cap\"\x9c\x04\n\x13\x43reateTenantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x35\n\x11\x64\x65livery_channels\x18\x03 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x13\n\x0bsender_name\x18\x04 \x01(\t\x12\x14\n\x0csender_email\x18\x05 \x01(\t\x12\x10\n\x08reply_to\x18\x06 \x01(\t\x12\x1d\n\x15max_unfinished_events\x18\x07 \x01(\x05\x12\"\n\x15rate_limit_per_minute\x18\x14 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tdaily_cap\x18\x15 \x01(\x05H\x01\x88\x01\x01\x12\x32\n\x0b\x63ontent_key\x18\x16 \x01(\x0e\x32\x1d.clarion.ingest.v1.ContentKey\x12\x1c\n\x14max_unfinished_bytes\x18< \x01(\x03\x12\x18\n\x10max_sms_segments\x18\x46 \x01(\x05\x12&\n\x05rates\x18G \x03(\x0b\x32\x17.clarion.ingest.v1.Rate\x12\x1c\n\x14max_scheduled_events\x18H \x01(\x05\x12\x19\n\x11max_payload_bytes\x18P \x01(\x05\x12\x1f\n\x17max_parked_per_endpoint\x18Q \x01(\x05\x42\x18\n\x16_rate_limit_per_minuteB\x0c\n\n_daily_cap\"R\n\x14\x43reateTenantResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"%\n\x10GetTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\">\n\x11GetTenantResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\"3\n\x12ListTenantsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"V\n\x13ListTenantsResponse\x12*\n\x07tenants\x18\x01 \x03(\x0b\x32\x19.clarion.ingest.v1.Tenant\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xb4\x07\n\x13UpdateTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61\x63tive\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12@\n\x11\x64\x65livery_channels\x18\x04 \x01(\x0b\x32 .clarion.ingest.v1.ChannelPolicyH\x02\x88\x01\x01\x12\x18\n\x0bsender_name\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x19\n\x0csender_email\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x15\n\x08reply_to\x18\x07 \x01(\tH\x05\x88\x01\x01\x12\"\n\x15max_unfinished_events\x18\x08 \x01(\x05H\x06\x88\x01\x01\x12<\n\x15rate_limit_per_minute\x18\x14 \x01(\x0b\x32\x18.clarion.ingest.v1.LimitH\x07\x88\x01\x01\x12\x30\n\tdaily_cap\x18\x15 \x01(\x0b\x32\x18.clarion.ingest.v1.LimitH\x08\x88\x01\x01\x12\x37\n\x0b\x63ontent_key\x18\x16 \x01(\x0e\x32\x1d.clarion.ingest.v1.ContentKeyH\t\x88\x01\x01\x12!\n\x14max_unfinished_bytes\x18< \x01(\x03H\n\x88\x01\x01\x12\x1d\n\x10max_sms_segments\x18\x46 \x01(\x05H\x0b\x88\x01\x01\x12/\n\x05rates\x18G \x01(\x0b\x32\x1b.clarion.ingest.v1.RateListH\x0c\x88\x01\x01\x12!\n\x14max_scheduled_events\x18H \x01(\x05H\r\x88\x01\x01\x12\x1e\n\x11max_payload_bytes\x18P \x01(\x05H\x0e\x88\x01\x01\x12$\n\x17max_parked_per_endpoint\x18Q \x01(\x05H\x0f\x88\x01\x01\x42\x07\n\x05_nameB\t\n\x07_activeB\x14\n\x12_delivery_channelsB\x0e\n\x0c_sender_nameB\x0f\n\r_sender_emailB\x0b\n\t_reply_toB\x18\n\x16_max_unfinished_eventsB\x18\n\x16_rate_limit_per_minuteB\x0c\n\n_daily_capB\x0e\n\x0c_content_keyB\x17\n\x15_max_unfinished_bytesB\x13\n\x11_max_sms_segmentsB\x08\n\x06_ratesB\x17\n\x15_max_scheduled_eventsB\x14\n\x12_max_payload_bytesB\x1a\n\x18_max_parked_per_endpoint\"=\n\rChannelPolicy\x12,\n\x08\x63hannels\x18\x01 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\"A\n\x14UpdateTenantResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\"%\n\x10RotateKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"O\n\x11RotateKeyResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\",\n\x17\x44\x65\x61\x63tivateTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"E\n\x18\x44\x65\x61\x63tivateTenantResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\"e\n\x1aRotateWebhookSecretRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x16\n\toverlap_s\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06secret\x18\x03 \x01(\tB\x0c\n\n_overlap_s\"X\n\x1bRotateWebhookSecretResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\x12\x0e\n\x06secret\x18\x02 \x01(\t\"0\n\x1b\x44\x65leteWebhookSecretsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"I\n\x1c\x44\x65leteWebhookSecretsResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Tenant\"\x1c\n\x1aRenewWebhookSecretsRequest\"M\n\x1bRenewWebhookSecretsResponse\x12\x0f\n\x07renewed\x18\x01 \x01(\x05\x12\x1d\n\x15unreadable_tenant_ids\x18\x02 \x03(\t*X\n\nContentKey\x12\x1b\n\x17\x43ONTENT_KEY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ONTENT_KEY_FULL\x10\x01\x12\x17\n\x13\x43ONTENT_KEY_PAYLOAD\x10\x02\x32\xb1\x07\n\rTenantService\x12_\n\x0c\x43reateTenant\x12&.clarion.ingest.v1.CreateTenantRequest\x1a\'.clarion.ingest.v1.CreateTenantResponse\x12V\n\tGetTenant\x12#.clarion.ingest.v1.GetTenantRequest\x1a$.clarion.ingest.v1.GetTenantResponse\x12\\\n\x0bListTenants\x12%.clarion.ingest.v1.ListTenantsRequest\x1a&.clarion.ingest.v1.ListTenantsResponse\x12_\n\x0cUpdateTenant\x12&.clarion.ingest.v1.UpdateTenantRequest\x1a\'.clarion.ingest.v1.UpdateTenantResponse\x12V\n\tRotateKey\x12#.clarion.ingest.v1.RotateKeyRequest\x1a$.clarion.ingest.v1.RotateKeyResponse\x12k\n\x10\x44\x65\x61\x63tivateTenant\x12*.clarion.ingest.v1.DeactivateTenantRequest\x1a+.clarion.ingest.v1.DeactivateTenantResponse\x12t\n\x13RotateWebhookSecret\x12-.clarion.ingest.v1.RotateWebhookSecretRequest\x1a..clarion.ingest.v1.RotateWebhookSecretResponse\x12w\n\x14\x44\x65leteWebhookSecrets\x12..clarion.ingest.v1.DeleteWebhookSecretsRequest\x1a/.clarion.ingest.v1.DeleteWebhookSecretsResponse\x12t\n\x13RenewWebhookSecrets\x12-.clarion.ingest.v1.RenewWebhookSecretsRequest\x1a..clarion.ingest.v1.RenewWebhookSecretsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.ingest.v1.tenants_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONTENTKEY']._serialized_start=3421
-  _globals['_CONTENTKEY']._serialized_end=3509
+  _globals['_CONTENTKEY']._serialized_start=3661
+  _globals['_CONTENTKEY']._serialized_end=3749
   _globals['_WEBHOOKSECRET']._serialized_start=116
   _globals['_WEBHOOKSECRET']._serialized_end=193
   _globals['_LIMIT']._serialized_start=195
@@ -44,45 +44,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RATELIST']._serialized_start=334
   _globals['_RATELIST']._serialized_end=384
   _globals['_TENANT']._serialized_start=387
-  _globals['_TENANT']._serialized_end=983
-  _globals['_CREATETENANTREQUEST']._serialized_start=986
-  _globals['_CREATETENANTREQUEST']._serialized_end=1466
-  _globals['_CREATETENANTRESPONSE']._serialized_start=1468
-  _globals['_CREATETENANTRESPONSE']._serialized_end=1550
-  _globals['_GETTENANTREQUEST']._serialized_start=1552
-  _globals['_GETTENANTREQUEST']._serialized_end=1589
-  _globals['_GETTENANTRESPONSE']._serialized_start=1591
-  _globals['_GETTENANTRESPONSE']._serialized_end=1653
-  _globals['_LISTTENANTSREQUEST']._serialized_start=1655
-  _globals['_LISTTENANTSREQUEST']._serialized_end=1706
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=1708
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=1794
-  _globals['_UPDATETENANTREQUEST']._serialized_start=1797
-  _globals['_UPDATETENANTREQUEST']._serialized_end=2625
-  _globals['_CHANNELPOLICY']._serialized_start=2627
-  _globals['_CHANNELPOLICY']._serialized_end=2688
-  _globals['_UPDATETENANTRESPONSE']._serialized_start=2690
-  _globals['_UPDATETENANTRESPONSE']._serialized_end=2755
-  _globals['_ROTATEKEYREQUEST']._serialized_start=2757
-  _globals['_ROTATEKEYREQUEST']._serialized_end=2794
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=2796
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=2875
-  _globals['_DEACTIVATETENANTREQUEST']._serialized_start=2877
-  _globals['_DEACTIVATETENANTREQUEST']._serialized_end=2921
-  _globals['_DEACTIVATETENANTRESPONSE']._serialized_start=2923
-  _globals['_DEACTIVATETENANTRESPONSE']._serialized_end=2992
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=2994
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=3095
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=3097
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=3185
-  _globals['_DELETEWEBHOOKSECRETSREQUEST']._serialized_start=3187
-  _globals['_DELETEWEBHOOKSECRETSREQUEST']._serialized_end=3235
-  _globals['_DELETEWEBHOOKSECRETSRESPONSE']._serialized_start=3237
-  _globals['_DELETEWEBHOOKSECRETSRESPONSE']._serialized_end=3310
-  _globals['_RENEWWEBHOOKSECRETSREQUEST']._serialized_start=3312
-  _globals['_RENEWWEBHOOKSECRETSREQUEST']._serialized_end=3340
-  _globals['_RENEWWEBHOOKSECRETSRESPONSE']._serialized_start=3342
-  _globals['_RENEWWEBHOOKSECRETSRESPONSE']._serialized_end=3419
-  _globals['_TENANTSERVICE']._serialized_start=3512
-  _globals['_TENANTSERVICE']._serialized_end=4457
+  _globals['_TENANT']._serialized_end=1043
+  _globals['_CREATETENANTREQUEST']._serialized_start=1046
+  _globals['_CREATETENANTREQUEST']._serialized_end=1586
+  _globals['_CREATETENANTRESPONSE']._serialized_start=1588
+  _globals['_CREATETENANTRESPONSE']._serialized_end=1670
+  _globals['_GETTENANTREQUEST']._serialized_start=1672
+  _globals['_GETTENANTREQUEST']._serialized_end=1709
+  _globals['_GETTENANTRESPONSE']._serialized_start=1711
+  _globals['_GETTENANTRESPONSE']._serialized_end=1773
+  _globals['_LISTTENANTSREQUEST']._serialized_start=1775
+  _globals['_LISTTENANTSREQUEST']._serialized_end=1826
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=1828
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=1914
+  _globals['_UPDATETENANTREQUEST']._serialized_start=1917
+  _globals['_UPDATETENANTREQUEST']._serialized_end=2865
+  _globals['_CHANNELPOLICY']._serialized_start=2867
+  _globals['_CHANNELPOLICY']._serialized_end=2928
+  _globals['_UPDATETENANTRESPONSE']._serialized_start=2930
+  _globals['_UPDATETENANTRESPONSE']._serialized_end=2995
+  _globals['_ROTATEKEYREQUEST']._serialized_start=2997
+  _globals['_ROTATEKEYREQUEST']._serialized_end=3034
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=3036
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=3115
+  _globals['_DEACTIVATETENANTREQUEST']._serialized_start=3117
+  _globals['_DEACTIVATETENANTREQUEST']._serialized_end=3161
+  _globals['_DEACTIVATETENANTRESPONSE']._serialized_start=3163
+  _globals['_DEACTIVATETENANTRESPONSE']._serialized_end=3232
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=3234
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=3335
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=3337
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=3425
+  _globals['_DELETEWEBHOOKSECRETSREQUEST']._serialized_start=3427
+  _globals['_DELETEWEBHOOKSECRETSREQUEST']._serialized_end=3475
+  _globals['_DELETEWEBHOOKSECRETSRESPONSE']._serialized_start=3477
+  _globals['_DELETEWEBHOOKSECRETSRESPONSE']._serialized_end=3550
+  _globals['_RENEWWEBHOOKSECRETSREQUEST']._serialized_start=3552
+  _globals['_RENEWWEBHOOKSECRETSREQUEST']._serialized_end=3580
+  _globals['_RENEWWEBHOOKSECRETSRESPONSE']._serialized_start=3582
+  _globals['_RENEWWEBHOOKSECRETSRESPONSE']._serialized_end=3659
+  _globals['_TENANTSERVICE']._serialized_start=3752
+  _globals['_TENANTSERVICE']._serialized_end=4697
 # @@protoc_insertion_point(module_scope)

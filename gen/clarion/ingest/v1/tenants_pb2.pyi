@@ -175,6 +175,8 @@ class Tenant(_message.Message):
     MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     RATES_FIELD_NUMBER: _builtins.int
     MAX_SCHEDULED_EVENTS_FIELD_NUMBER: _builtins.int
+    MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_PARKED_PER_ENDPOINT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     account_id: _builtins.str
     name: _builtins.str
@@ -202,6 +204,12 @@ class Tenant(_message.Message):
     """The most segments that a text message may be billed as, 1 to 255; a longer one is not sent."""
     max_scheduled_events: _builtins.int
     """How many accepted events may wait for their time; beyond that calls with a time are LIMITED."""
+    max_payload_bytes: _builtins.int
+    """The most bytes of variables and payload_extra together, 1 KiB to 256 KiB; a larger event is INVALID."""
+    max_parked_per_endpoint: _builtins.int
+    """How many deliveries of one endpoint may wait in the senders' rows; beyond that new ones fail at acceptance, and those
+    under way become dead letters.
+    """
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]:
         """The channels that the tenant may use; empty: all."""
@@ -236,10 +244,12 @@ class Tenant(_message.Message):
         max_sms_segments: _builtins.int = ...,
         rates: _abc.Iterable[Global___Rate] | None = ...,
         max_scheduled_events: _builtins.int = ...,
+        max_payload_bytes: _builtins.int = ...,
+        max_parked_per_endpoint: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "active", b"active", "content_key", b"content_key", "created_at_us", b"created_at_us", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "id", b"id", "key_last4", b"key_last4", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "active", b"active", "content_key", b"content_key", "created_at_us", b"created_at_us", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "id", b"id", "key_last4", b"key_last4", "max_parked_per_endpoint", b"max_parked_per_endpoint", "max_payload_bytes", b"max_payload_bytes", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
@@ -270,6 +280,8 @@ class CreateTenantRequest(_message.Message):
     MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     RATES_FIELD_NUMBER: _builtins.int
     MAX_SCHEDULED_EVENTS_FIELD_NUMBER: _builtins.int
+    MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_PARKED_PER_ENDPOINT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 100 characters."""
     account_id: _builtins.str
@@ -289,6 +301,10 @@ class CreateTenantRequest(_message.Message):
     """1 to 255; 0: the default, 10."""
     max_scheduled_events: _builtins.int
     """0: the default, 100,000."""
+    max_payload_bytes: _builtins.int
+    """1,024 to 262,144; 0: the default, 262,144."""
+    max_parked_per_endpoint: _builtins.int
+    """1 to 10,000,000; 0: the default, 100,000."""
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
     @_builtins.property
@@ -312,10 +328,12 @@ class CreateTenantRequest(_message.Message):
         max_sms_segments: _builtins.int = ...,
         rates: _abc.Iterable[Global___Rate] | None = ...,
         max_scheduled_events: _builtins.int = ...,
+        max_payload_bytes: _builtins.int = ...,
+        max_parked_per_endpoint: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_parked_per_endpoint", b"max_parked_per_endpoint", "max_payload_bytes", b"max_payload_bytes", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
@@ -457,6 +475,8 @@ class UpdateTenantRequest(_message.Message):
     MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     RATES_FIELD_NUMBER: _builtins.int
     MAX_SCHEDULED_EVENTS_FIELD_NUMBER: _builtins.int
+    MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_PARKED_PER_ENDPOINT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     name: _builtins.str
     active: _builtins.bool
@@ -468,6 +488,8 @@ class UpdateTenantRequest(_message.Message):
     max_unfinished_bytes: _builtins.int
     max_sms_segments: _builtins.int
     max_scheduled_events: _builtins.int
+    max_payload_bytes: _builtins.int
+    max_parked_per_endpoint: _builtins.int
     @_builtins.property
     def delivery_channels(self) -> Global___ChannelPolicy: ...
     @_builtins.property
@@ -496,10 +518,12 @@ class UpdateTenantRequest(_message.Message):
         max_sms_segments: _builtins.int | None = ...,
         rates: Global___RateList | None = ...,
         max_scheduled_events: _builtins.int | None = ...,
+        max_payload_bytes: _builtins.int | None = ...,
+        max_parked_per_endpoint: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_scheduled_events", b"_max_scheduled_events", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_rates", b"_rates", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_parked_per_endpoint", b"_max_parked_per_endpoint", "_max_payload_bytes", b"_max_payload_bytes", "_max_scheduled_events", b"_max_scheduled_events", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_rates", b"_rates", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_parked_per_endpoint", b"max_parked_per_endpoint", "max_payload_bytes", b"max_payload_bytes", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_scheduled_events", b"_max_scheduled_events", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_rates", b"_rates", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_parked_per_endpoint", b"_max_parked_per_endpoint", "_max_payload_bytes", b"_max_payload_bytes", "_max_scheduled_events", b"_max_scheduled_events", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_rates", b"_rates", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_parked_per_endpoint", b"max_parked_per_endpoint", "max_payload_bytes", b"max_payload_bytes", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
     _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
@@ -509,6 +533,10 @@ class UpdateTenantRequest(_message.Message):
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
     _WhichOneofReturnType__delivery_channels: _TypeAlias = _typing.Literal["delivery_channels"]  # noqa: Y015
     _WhichOneofArgType__delivery_channels: _TypeAlias = _typing.Literal["_delivery_channels", b"_delivery_channels"]  # noqa: Y015
+    _WhichOneofReturnType__max_parked_per_endpoint: _TypeAlias = _typing.Literal["max_parked_per_endpoint"]  # noqa: Y015
+    _WhichOneofArgType__max_parked_per_endpoint: _TypeAlias = _typing.Literal["_max_parked_per_endpoint", b"_max_parked_per_endpoint"]  # noqa: Y015
+    _WhichOneofReturnType__max_payload_bytes: _TypeAlias = _typing.Literal["max_payload_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_payload_bytes: _TypeAlias = _typing.Literal["_max_payload_bytes", b"_max_payload_bytes"]  # noqa: Y015
     _WhichOneofReturnType__max_scheduled_events: _TypeAlias = _typing.Literal["max_scheduled_events"]  # noqa: Y015
     _WhichOneofArgType__max_scheduled_events: _TypeAlias = _typing.Literal["_max_scheduled_events", b"_max_scheduled_events"]  # noqa: Y015
     _WhichOneofReturnType__max_sms_segments: _TypeAlias = _typing.Literal["max_sms_segments"]  # noqa: Y015
@@ -537,6 +565,10 @@ class UpdateTenantRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_cap) -> _WhichOneofReturnType__daily_cap | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__delivery_channels) -> _WhichOneofReturnType__delivery_channels | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_parked_per_endpoint) -> _WhichOneofReturnType__max_parked_per_endpoint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_payload_bytes) -> _WhichOneofReturnType__max_payload_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_scheduled_events) -> _WhichOneofReturnType__max_scheduled_events | None: ...
     @_typing.overload

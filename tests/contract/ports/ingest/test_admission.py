@@ -13,6 +13,7 @@ from services.ingest.admission import PostgresAdmission
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.ports import (
+    KEY_SCOPE,
     Admission,
     AdmissionVerdict,
     Admitted,
@@ -51,7 +52,7 @@ class Subject:
 
 def _fake() -> Subject:
     tenants = MemoryTenants()
-    admission = MemoryAdmission(tenants.at_hand)
+    admission = MemoryAdmission(tenants.cached_or_default)
 
     async def tenant(settings: TenantSettings) -> str:
         tenant_id = new_id()
@@ -230,3 +231,37 @@ async def test_an_outage_reaches_no_caller(subject: Subject) -> None:
     assert answers[-1].reached.kind is LimitKind.UNFINISHED
     await subject.admission.correct(tenant_id, b"k", first.event_id, new_id())
     assert await subject.admission.stored_event(tenant_id, first.event_id) is None
+
+
+async def test_rates_of_a_key_count_only_its_events(subject: Subject) -> None:
+    """Besides the tenant's; what exceeds one of a key is told as that key's, and leaves the others their room."""
+    one, other = new_id(), new_id()
+    key_rates = (Rate(3600, 2, LimitKind.SLIDING, KEY_SCOPE + one), Rate(86_400, 9, LimitKind.FIXED, KEY_SCOPE + other))
+    tenant_id = await subject.tenant(TenantSettings(rate_limit_per_minute=4, key_rates=key_rates))
+    answers = await asyncio.gather(*[subject.ask(tenant_id, "", key_id=one) for _ in range(5)])
+    reached = [answer.reached for answer in answers if answer.reached is not None]
+    assert [(limit.kind, limit.scope, limit.bound) for limit in reached] == [
+        (LimitKind.SLIDING, KEY_SCOPE + one, 2)
+    ] * 3
+    left = {
+        (state.scope, state.window_s): state.remaining
+        for state in (await subject.ask(tenant_id, "", key_id=other)).limits
+    }
+    assert left == {("", 60): 1, (KEY_SCOPE + other, 86_400): 8}
+    # No scope that a caller names counts as a key.
+    assert (await subject.ask(tenant_id, "", scope=KEY_SCOPE + one)).verdict is AdmissionVerdict.NEW
+    assert (await subject.ask(tenant_id, "")).reached is not None
+
+
+async def test_a_stored_key_is_known_without_a_claim(subject: Subject) -> None:
+    """Not one that is only claimed, nor another tenant's; several can be asked for at once."""
+    tenant_id = await subject.tenant(TenantSettings())
+    claimed, stored = await subject.ask(tenant_id, "claimed"), await subject.ask(tenant_id, "stored", _FIRST)
+    await subject.store(_event(tenant_id, "stored", stored.event_id))
+    known = Admitted(stored.event_id, AdmissionVerdict.STORED, first=_FIRST)
+    keys = [(tenant_id, b"stored"), (tenant_id, b"claimed"), (tenant_id, b"stored"), (new_id(), b"stored")]
+    found = await asyncio.gather(*[subject.admission.known(*key) for key in keys])
+    assert found == [known, None, known, None]
+    assert (await subject.ask(tenant_id, "claimed")).event_id == claimed.event_id
+    subject.go_away()
+    assert await subject.admission.known(tenant_id, b"stored") is None

@@ -1,6 +1,7 @@
 """ports.EventLog: an event is stored once per key, and the answer tells which one is."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from tests.fakes.ingest import MemoryEventLog
 from tests.integration.ingest import builders
 from tests.streams import Streams
 
+_SOON_S = 0.05
+
 
 @dataclass
 class Subject:
@@ -28,6 +31,9 @@ class Subject:
     # Stop answering; take nothing more.
     go_away: Callable[[], None]
     fill: Callable[[], Awaitable[None]]
+    # Stop answering for a while: begin to store an event, and nothing after it.
+    hang: Callable[[event_pb2.Event], Awaitable["asyncio.Task[Appended]"]]
+    resume: Callable[[], None]
 
 
 def _fake() -> Subject:
@@ -42,7 +48,18 @@ def _fake() -> Subject:
     async def fill() -> None:
         log.failure = ClarionError(Code.OVERLOADED, "full")
 
-    return Subject(log, events, go_away, fill)
+    async def hang(event: event_pb2.Event) -> "asyncio.Task[Appended]":
+        log.gate.clear()
+        appending = asyncio.create_task(log.append(event, within=_SOON_S))
+        await asyncio.sleep(0)
+        log.has_begun.clear()
+        return appending
+
+    def resume() -> None:
+        log.has_begun.set()
+        log.gate.set()
+
+    return Subject(log, events, go_away, fill, hang, resume)
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -57,7 +74,19 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     async def fill() -> None:
         await streams.refuse(topology.EVENTS)
 
-    return Subject(JetStreamEventLog(connection), streams.events, server.kill, fill)
+    log = JetStreamEventLog(connection)
+
+    async def hang(event: event_pb2.Event) -> "asyncio.Task[Appended]":
+        server.process.send_signal(signal.SIGSTOP)
+        appending = asyncio.create_task(log.append(event, within=_SOON_S))
+        for _ in range(3):  # the publisher's batch starts in a task of its own
+            await asyncio.sleep(0)
+        return appending
+
+    def resume() -> None:
+        server.process.send_signal(signal.SIGCONT)
+
+    return Subject(log, streams.events, server.kill, fill, hang, resume)
 
 
 def _event(key: str = "", tenant_id: str = "", **fields: str) -> event_pb2.Event:
@@ -119,3 +148,17 @@ async def test_a_full_log_stores_nothing(subject: Subject) -> None:
         await subject.log.append(_event("k"))
     assert refused.value.code is Code.OVERLOADED
     assert await subject.events() == []
+
+
+async def test_what_does_not_begin_in_time_is_never_stored(subject: Subject) -> None:
+    """TIMEOUT, while the log hangs with the event before it; that one has begun, and is waited for."""
+    first, late, patient = _event("1"), _event("2"), _event("3")
+    begun = await subject.hang(first)
+    waiting = asyncio.create_task(subject.log.append(patient))
+    with pytest.raises(ClarionError) as refused:
+        await subject.log.append(late, within=_SOON_S)
+    assert refused.value.code is Code.TIMEOUT
+    assert not begun.done()
+    subject.resume()
+    assert [await begun, await waiting] == [Appended(first.id), Appended(patient.id)]
+    assert {event.id for event in await subject.events()} == {first.id, patient.id}

@@ -13,7 +13,7 @@ from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.ids import new_id
 from services.domain import topology
-from services.ingest.ports import ContentKey, LimitKind, Rate, TenantSettings, TenantSettingsSource
+from services.ingest.ports import KEY_SCOPE, ContentKey, LimitKind, Rate, TenantSettings, TenantSettingsSource
 from services.ingest.tenant_settings import TenantSettingsCache
 from services.ingest.tenants.store import TenantStore
 from tests.contract.ports.conftest import Pool
@@ -24,7 +24,8 @@ from tests.unit.senders.builders import encryption_key
 from tests.waiting import end, eventually
 
 _RATES = (Rate(3600, 5, LimitKind.FIXED, "eu"), Rate(1, 2))
-_SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.PAYLOAD, 11, _RATES)
+_KEY_RATES = (Rate(60, 3, LimitKind.SLIDING, KEY_SCOPE + "k"),)
+_SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.PAYLOAD, 11, _RATES, _KEY_RATES, 2000)
 
 
 @dataclass
@@ -74,6 +75,8 @@ async def test_settings_are_those_that_were_published_last(subject: Subject) -> 
     one, other = new_id(), new_id()
     await subject.publish(one, _SETTINGS)
     assert await subject.tenants.settings(one) == _SETTINGS
+    assert subject.tenants.cached_or_default(one) == _SETTINGS
+    assert subject.tenants.cached_or_default(other) == TenantSettings()
     await subject.publish(other, TenantSettings(daily_cap=1))
     assert [await subject.tenants.settings(id_) for id_ in (one, other)] == [_SETTINGS, TenantSettings(daily_cap=1)]
 

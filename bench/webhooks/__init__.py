@@ -1,0 +1,1 @@
+"""Measures webhooks: `python -m bench.webhooks`."""

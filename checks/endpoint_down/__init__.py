@@ -1,0 +1,1 @@
+"""One endpoint is down for three days, in minutes."""

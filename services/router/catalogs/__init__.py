@@ -1,0 +1,1 @@
+"""What a tenant's endpoints are organized by: event types, environments, applications."""

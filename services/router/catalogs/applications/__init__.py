@@ -1,0 +1,1 @@
+"""The customers of a tenant, who manage endpoints in the portal."""

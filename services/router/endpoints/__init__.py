@@ -1,0 +1,1 @@
+"""Endpoints of tenants, their secrets and their subscriptions: stored, and published to all processes."""

@@ -1,0 +1,1 @@
+"""Which event types an endpoint gets."""

@@ -1,0 +1,1 @@
+"""Webhooks: one signed POST to one endpoint of a tenant."""

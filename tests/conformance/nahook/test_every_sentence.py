@@ -1,0 +1,29 @@
+"""sentences.tsv holds every sentence of the page, and every row that it names is there."""
+
+import pytest
+
+from tests.conformance.nahook import contract
+
+# What these hold is not on the page: the specification of the rest of the API.
+_BEYOND = (
+    "batch.",
+    "catalogs.",
+    "client.",
+    "deliveries.",
+    "endpoints.",
+    "errors.",
+    "every_sentence.",
+    "management.",
+    "send.",
+)
+
+
+@pytest.mark.parametrize("seed", contract.SEEDS)
+def test_no_sentence_is_missing(seed: str) -> None:
+    """Every one is listed, in order, with the words it begins with."""
+    contract.PAGES.assert_nothing_missing(seed)
+
+
+def test_every_row_named_is_a_test_and_every_row_is_named() -> None:
+    """Both ways, but for the rows about what other pages say."""
+    contract.PAGES.assert_rows_exist(contract.NOT_HELD, _BEYOND)

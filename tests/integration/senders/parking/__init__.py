@@ -1,0 +1,1 @@
+"""Deliveries of endpoints that wait in rows, on real PostgreSQL and NATS."""

@@ -1,0 +1,1 @@
+"""Parking, without I/O."""

@@ -18,8 +18,9 @@ SENT = trace_pb2.DELIVERY_STATUS_SENT
 DEAD = trace_pb2.DELIVERY_STATUS_DEAD
 SMS = event_pb2.CHANNEL_SMS
 
-# Each step a second after the one before, so that times tell them apart.
-_clock = itertools.count(time.time_ns() // 1000 - 3600 * 1_000_000, 1_000_000)
+# Each step a second after the one before, so that times tell them apart; and before now, however many events all the
+# tests of a process make.
+_clock = itertools.count(time.time_ns() // 1000 - 12 * 3600 * 1_000_000, 1_000_000)
 
 
 def event(

@@ -1,4 +1,4 @@
-"""Endpoints that note what they are sent, and fail when they are told to."""
+"""Endpoints that record the messages they get. The check can make them fail."""
 
 import asyncio
 import time

@@ -12,7 +12,7 @@ from runtime.errors import ClarionError, Code
 _FOLDER = Path(__file__).parent
 STYLE = _FOLDER / "static" / "portal.css"
 
-# No script at all, and nothing from elsewhere. The origin alone is told, and only to ourselves: forms need it.
+# No scripts, and nothing from other sites. Browsers send the origin to this site only: forms are checked by it.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

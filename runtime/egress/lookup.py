@@ -47,7 +47,7 @@ class LookupShares:
     """Lets each owner of names, such as a tenant, have only some looked up at a time.
 
     So an owner of many names whose name servers hang does not take all the threads. A lookup counts until it has ended,
-    even if nobody waits for it any more.
+    even if its caller has given up.
     """
 
     def __init__(self, lookup: Lookup, *, share: int = _SHARE) -> None:

@@ -9,7 +9,7 @@ from gateway.observing import TENANT_ID
 from runtime.errors import ClarionError, Code
 
 # The kinds of credentials, and how their texts begin: the region "us" is the only one that the vendor serves, and its
-# SDKs choose their host by it unless they are told a base URL.
+# SDKs without a base URL choose their host by it.
 INGEST = "nahook"
 MANAGEMENT = "nahook_management"
 KEY_KINDS = {
@@ -35,7 +35,7 @@ async def management_token(authenticator: CachedAuthenticator, request: web.Requ
 
 
 def check_fans_out(key: AuthenticatedTenant) -> None:
-    """Raise ApiError for a key that is good for some endpoints only: it may not send to whoever subscribes."""
+    """Raise ApiError for a key that is good for some endpoints only: it may not send to all subscribers."""
     if key.endpoint_ids:
         message = "This key is limited to endpoints. Triggering an event type needs a key for the whole workspace."
         raise ApiError(400, INVALID_API_KEY, message)

@@ -234,6 +234,6 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_APPLICATIONS,
         body=NewPortalLinkBody,
         example={"role": "editor", "expires_in_minutes": 60},
-        description="The link can be opened once. Whoever opens it manages the endpoints of this application only.",
+        description="The link can be opened once, and gives access to the endpoints of this application only.",
     ),
 )

@@ -144,7 +144,7 @@ class EndpointDirectory:
             raise ClarionError(Code.INTERNAL, _DETAILS[fault])
 
     async def _reach(self, revision: int) -> None:
-        """Wait a moment for a revision, unless others waited for it in vain just now."""
+        """Wait a moment for a revision, unless it did not come for an earlier event a few seconds ago."""
         if not revision:
             return
         # Given up for a while only: a bucket that was made again counts from 1, so the number may come after all.

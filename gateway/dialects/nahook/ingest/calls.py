@@ -45,7 +45,7 @@ class _Answer:
 
 
 class IngestRoutes:
-    """Handlers of the ingest API. Their errors are answered by whoever adds them to the router."""
+    """Handlers of the ingest API. They raise errors; the routes turn these into answers."""
 
     def __init__(self, backend: Backend) -> None:
         self._authenticator = backend.authenticator

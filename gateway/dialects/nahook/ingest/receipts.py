@@ -1,4 +1,4 @@
-"""What a caller is told of an accepted event: pure."""
+"""Answers to accepted events, as JSON objects. Pure."""
 
 from typing import Any
 

@@ -118,7 +118,7 @@ async def _find(call: Call) -> ledger_pb2.DeliverySummary:
 
 
 async def _payload(call: Call, delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:
-    """Return the envelope of a payload. Whether it can be read is told in it, never by the status of the response."""
+    """Return the envelope of a payload. Its own status says whether the payload can be read; the response is 200."""
     wire = ledger_pb2.GetEventBodyRequest(tenant_id=call.tenant_id, event_id=delivery.event_id)
     try:
         answer = await call.ask(call.backend.clients.ledger.GetEventBody, wire)

@@ -1,4 +1,4 @@
-"""What a caller is told of an accepted event."""
+"""Answers to accepted events."""
 
 import pytest
 

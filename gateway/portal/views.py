@@ -90,7 +90,7 @@ class Views:
         fault: str = "",
         typed: dict[str, str] | None = None,
     ) -> web.Response:
-        """Return the page of an endpoint. secret: a new one, shown on this page only. fault: what is wrong with the form."""
+        """Return the page of an endpoint. secret: a new one, shown only here. fault: what is wrong with the form."""
         names: dict[str, Any] = {"tenant_id": session.tenant_id, "endpoint_id": endpoint.id}
         application = await self.application(session)
         state = await self._clients.call(

@@ -2,109 +2,30 @@
 
 import asyncio
 import itertools
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
-from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.domain.delivery_ids import CURRENT_SCHEME
-from services.ingest.accept import Accepted, Acceptor
-from services.ingest.deduplication import caller_key
-from services.ingest.endpoints.directory import EndpointDirectory
+from services.ingest.accept import Accepted
 from services.ingest.event_size import size_in_streams
-from services.ingest.fingerprint import Fingerprints
 from services.ingest.intake import event_of
-from services.ingest.ports import DAY_S, ContentKey, First, TenantSettings
+from services.ingest.ports import DAY_S, ContentKey, TenantSettings
 from services.ingest.refusals import QUOTA_RETRY_AFTER_S
-from tests.fakes.configuration import MemoryWatch
-from tests.fakes.ingest import MemoryAdmission, MemoryEndpointOwner, MemoryEventLog, MemoryTenants, Row
-from tests.unit.senders.builders import encryption_key
+from tests.unit.ingest.desk import KEY, OTHER, OURS, TENANT, Desk, call, first_of, row
 
-_TENANT = new_id()
-_FINGERPRINTS = Fingerprints([b"k" * 32])
-_OURS, _OTHER = "our.type", "other.type"
 _AWAY = ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1)
 _FULL = ClarionError(Code.OVERLOADED, "Too much work is waiting.", retry_after=1)
-
-
-@dataclass
-class Desk:
-    """An acceptor and what it works with."""
-
-    tenants: MemoryTenants = field(default_factory=MemoryTenants)
-    log: MemoryEventLog = field(default_factory=MemoryEventLog)
-    ticks: Any = field(default_factory=lambda: itertools.count(1_000_000))
-
-    def __post_init__(self) -> None:
-        self.admission = MemoryAdmission(self.tenants.cached_or_default)
-        self.acceptor = self.another()
-
-    def another(self) -> Acceptor:
-        """Return another process's acceptor over the same database and broker."""
-        endpoints = EndpointDirectory(MemoryWatch(), MemoryEndpointOwner(), Vault(encryption_key()), marker="")
-        return Acceptor(self.admission, self.log, self.tenants, _FINGERPRINTS, endpoints, now=lambda: next(self.ticks))
-
-    async def accept(self, new: ingest_pb2.NewEvent, tenant_id: str = _TENANT) -> Accepted:
-        """Accept an event."""
-        return await self.acceptor.accept(tenant_id, new)
-
-    async def refused(self, new: ingest_pb2.NewEvent) -> ClarionError:
-        """Return why an event is not accepted."""
-        with pytest.raises(ClarionError) as refused:
-            await self.accept(new)
-        return refused.value
-
-    def claim(self, event_type: str, *, keeps_body: bool = True) -> str:
-        """Let another process have claimed the key for a body of this type; return the event's id."""
-        event_id = new_id()
-        first = _first(event_type) if keeps_body else None
-        self.admission.rows[_TENANT, _KEY] = _row(event_id, first)
-        return event_id
-
-    async def append(self, event_type: str, event_id: str = "") -> str:
-        """Let another process have stored a body of this type under the key; return the event's id."""
-        new = _call(event_type)
-        stored = event_pb2.Event(
-            id=event_id or new_id(),
-            tenant_id=_TENANT,
-            event_type=event_type,
-            recipient=new.recipient,
-            dedupe_key=_KEY,
-        )
-        await self.log.append(stored)
-        return stored.id
-
-    def row_of(self, key: bytes) -> Row:
-        """Return the key's row."""
-        return self.admission.rows[_TENANT, key]
-
-
-def _call(event_type: str = _OURS, key: str = "k", **fields: Any) -> ingest_pb2.NewEvent:
-    recipient = event_pb2.Recipient(user_id="u")
-    return ingest_pb2.NewEvent(event_type=event_type, recipient=recipient, idempotency_key=key, **fields)
-
-
-def _first(event_type: str) -> First:
-    """Return what is stored of a call of this type, for its repeats."""
-    return _FINGERPRINTS.first(event_of(_TENANT, _call(event_type)))
-
-
-def _row(event_id: str, first: First | None) -> Row:
-    return Row(event_id, first)
-
-
-_KEY = caller_key(_TENANT, "k")
 
 
 async def test_an_event_is_stored_as_it_was_sent() -> None:
     """Under admission's id, with the caller's fields, the moment, the key and what it weighs."""
     desk = Desk()
-    new = _call(
+    new = call(
         caller_event_id="mine",
         variables=b'{"a":1}',
         payload_extra=b"{}",
@@ -113,12 +34,12 @@ async def test_an_event_is_stored_as_it_was_sent() -> None:
     )
     accepted = await desk.accept(new)
     [event] = desk.log.events
-    assert accepted == Accepted(event.id, _OURS, duplicate=False)
-    assert (event.tenant_id, event.event_type, event.caller_event_id) == (_TENANT, _OURS, "mine")
+    assert accepted == Accepted(event.id, OURS, duplicate=False)
+    assert (event.tenant_id, event.event_type, event.caller_event_id) == (TENANT, OURS, "mine")
     assert (event.variables, event.payload_extra, event.trace_id) == (b'{"a":1}', b"{}", "t")
     assert (list(event.channels), event.recipient) == ([event_pb2.CHANNEL_SMS], new.recipient)
-    weight = size_in_streams(event_of(_TENANT, new))
-    assert (event.accepted_at_us, event.dedupe_key, event.weight) == (1_000_000, _KEY, weight)
+    weight = size_in_streams(event_of(TENANT, new))
+    assert (event.accepted_at_us, event.dedupe_key, event.weight) == (1_000_000, KEY, weight)
     assert (event.id_scheme, event.due_at_us, event.scope) == (CURRENT_SCHEME, 0, "")
     assert not event.HasField("pinned")
 
@@ -133,20 +54,20 @@ async def test_a_malformed_event_reaches_nobody() -> None:
 async def test_a_repeat_is_answered_with_the_first_event() -> None:
     """While its event is on its way to the ledger, and when that has it; another body is noted as such."""
     desk = Desk()
-    first = await desk.accept(_call())
-    pending = await desk.accept(_call())
+    first = await desk.accept(call())
+    pending = await desk.accept(call())
     desk.admission.store(desk.log.events[0])
-    stored = await desk.accept(_call())
-    assert pending == stored == Accepted(first.event_id, _OURS, duplicate=True)
-    other = await desk.accept(_call(_OTHER))
-    assert other == Accepted(first.event_id, _OURS, duplicate=True, differs=True)
+    stored = await desk.accept(call())
+    assert pending == stored == Accepted(first.event_id, OURS, duplicate=True)
+    other = await desk.accept(call(OTHER))
+    assert other == Accepted(first.event_id, OURS, duplicate=True, differs=True)
     assert len(desk.log.events) == 1
 
 
 async def test_a_key_is_its_tenants() -> None:
     """The same key of two tenants names two events."""
     desk = Desk()
-    first, other = await desk.accept(_call()), await desk.accept(_call(), new_id())
+    first, other = await desk.accept(call()), await desk.accept(call(), new_id())
     assert (first.duplicate, other.duplicate, len(desk.log.events)) == (False, False, 2)
 
 
@@ -157,10 +78,10 @@ async def test_a_key_is_its_tenants() -> None:
 async def test_without_a_key_the_content_is_the_key(content_key: ContentKey, *, duplicate: bool, differs: bool) -> None:
     """By default all of it, so that another body is another event; by the tenant's setting the payload alone."""
     desk = Desk()
-    desk.tenants.known[_TENANT] = TenantSettings(content_key=content_key)
-    first = await desk.accept(_call(key="", variables=b'{"n":1}'))
-    assert (await desk.accept(_call(key="", variables=b'{"n":1}'))).event_id == first.event_id
-    other = await desk.accept(_call(key="", variables=b'{"n":2}'))
+    desk.tenants.known[TENANT] = TenantSettings(content_key=content_key)
+    first = await desk.accept(call(key="", variables=b'{"n":1}'))
+    assert (await desk.accept(call(key="", variables=b'{"n":1}'))).event_id == first.event_id
+    other = await desk.accept(call(key="", variables=b'{"n":2}'))
     assert (other.duplicate, other.differs) == (duplicate, differs)
     assert (other.event_id == first.event_id) is duplicate
 
@@ -169,14 +90,14 @@ async def test_calls_at_once_share_one_event() -> None:
     """The first one stores it, the others wait for that; one with another body hears of it."""
     desk = Desk()
     desk.log.gate.clear()
-    calls = [asyncio.create_task(desk.accept(new)) for new in (_call(), _call(), _call(_OTHER))]
+    calls = [asyncio.create_task(desk.accept(new)) for new in (call(), call(), call(OTHER))]
     await asyncio.sleep(0)
     assert not any(call.done() for call in calls)
     desk.log.gate.set()
     first, same, other = await asyncio.gather(*calls)
-    assert first == Accepted(first.event_id, _OURS, duplicate=False)
-    assert same == Accepted(first.event_id, _OURS, duplicate=True)
-    assert other == Accepted(first.event_id, _OURS, duplicate=True, differs=True)
+    assert first == Accepted(first.event_id, OURS, duplicate=False)
+    assert same == Accepted(first.event_id, OURS, duplicate=True)
+    assert other == Accepted(first.event_id, OURS, duplicate=True, differs=True)
     assert len(desk.log.events) == 1
 
 
@@ -185,11 +106,11 @@ async def test_where_the_broker_fails_all_are_told_and_a_repeat_stores_it_once(f
     """The key stays claimed: the repeat is stored under its first id, with the first call's moment."""
     desk = Desk()
     desk.log.failure = failure
-    answers = await asyncio.gather(*[desk.accept(_call()) for _ in range(3)], return_exceptions=True)
+    answers = await asyncio.gather(*[desk.accept(call()) for _ in range(3)], return_exceptions=True)
     assert answers == [failure] * 3
-    claimed = desk.row_of(_KEY).event_id
+    claimed = desk.row_of(KEY).event_id
     desk.log.failure = None
-    accepted = await desk.accept(_call())
+    accepted = await desk.accept(call())
     [event] = desk.log.events
     assert accepted.event_id == event.id == claimed
     assert event.accepted_at_us == time_of(claimed)
@@ -200,9 +121,9 @@ async def test_an_answer_of_the_broker_that_was_lost() -> None:
     """The event is stored, and its caller was told otherwise: the repeat finds it, whichever process gets it."""
     desk = Desk()
     desk.log.loses_answers = True
-    assert (await desk.refused(_call())).code is Code.UNAVAILABLE
+    assert (await desk.refused(call())).code is Code.UNAVAILABLE
     desk.log.loses_answers = False
-    accepted = await desk.another().accept(_TENANT, _call())
+    accepted = await desk.another().accept(TENANT, call())
     assert [accepted.event_id] == [event.id for event in desk.log.events]
 
 
@@ -210,7 +131,7 @@ async def test_a_call_that_is_cut_off_leaves_the_key_to_the_next() -> None:
     """Its deadline, say: whoever waited for it is told to try again, and the repeat is stored under the same id."""
     desk = Desk()
     desk.log.gate.clear()
-    leader, follower = (asyncio.create_task(desk.accept(_call())) for _ in range(2))
+    leader, follower = (asyncio.create_task(desk.accept(call())) for _ in range(2))
     await asyncio.sleep(0)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
@@ -219,8 +140,8 @@ async def test_a_call_that_is_cut_off_leaves_the_key_to_the_next() -> None:
         await follower
     assert (told.value.code, told.value.retry_after) == (Code.UNAVAILABLE, 1)
     desk.log.gate.set()
-    claimed = desk.row_of(_KEY).event_id
-    assert (await desk.accept(_call())).event_id == claimed
+    claimed = desk.row_of(KEY).event_id
+    assert (await desk.accept(call())).event_id == claimed
     assert not desk.acceptor._under_way
 
 
@@ -228,7 +149,7 @@ async def test_a_follower_that_gives_up_takes_nothing_from_the_leader() -> None:
     """The first call goes on, and its event is stored."""
     desk = Desk()
     desk.log.gate.clear()
-    leader, follower = (asyncio.create_task(desk.accept(_call())) for _ in range(2))
+    leader, follower = (asyncio.create_task(desk.accept(call())) for _ in range(2))
     await asyncio.sleep(0)
     follower.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -243,11 +164,11 @@ async def test_some_of_a_group_fail_alone() -> None:
     limited = new_id()
     desk.tenants.known[limited] = TenantSettings(max_unfinished_events=0)
     asked = [
-        (_TENANT, _call(key="1")),
-        (_TENANT, ingest_pb2.NewEvent()),
-        (_TENANT, _call(key="1")),
-        (limited, _call(key="1")),
-        (_TENANT, _call(key="2")),
+        (TENANT, call(key="1")),
+        (TENANT, ingest_pb2.NewEvent()),
+        (TENANT, call(key="1")),
+        (limited, call(key="1")),
+        (TENANT, call(key="2")),
     ]
     answers = await asyncio.gather(*[desk.accept(new, tenant) for tenant, new in asked], return_exceptions=True)
     told = [one.code if isinstance(one, ClarionError) else one.duplicate for one in answers]  # type: ignore[union-attr]
@@ -268,23 +189,23 @@ async def test_some_of_a_group_fail_alone() -> None:
 async def test_a_limit_that_is_reached(settings: TenantSettings, says: str, retry_after: int) -> None:
     """The caller is told which one and when to come back; a repeat of what was let in burns nothing."""
     desk = Desk()
-    desk.tenants.known[_TENANT] = settings
-    accepted = await desk.accept(_call(key="1"))
-    refused = await desk.refused(_call(key="2"))
+    desk.tenants.known[TENANT] = settings
+    accepted = await desk.accept(call(key="1"))
+    refused = await desk.refused(call(key="2"))
     assert refused.code is Code.LIMITED
     assert says in refused.detail
     assert refused.limit is not None
     assert refused.limit.kind
     assert 1 <= (refused.retry_after or 0) <= retry_after
-    assert (await desk.accept(_call(key="1"))).event_id == accepted.event_id
+    assert (await desk.accept(call(key="1"))).event_id == accepted.event_id
     assert len(desk.log.events) == 1
 
 
 async def test_what_waits_for_a_refused_call_is_refused_too() -> None:
     """Calls with one key at once are one event, also past a limit."""
     desk = Desk()
-    desk.tenants.known[_TENANT] = TenantSettings(max_unfinished_events=0)
-    answers = await asyncio.gather(*[desk.accept(_call()) for _ in range(2)], return_exceptions=True)
+    desk.tenants.known[TENANT] = TenantSettings(max_unfinished_events=0)
+    answers = await asyncio.gather(*[desk.accept(call()) for _ in range(2)], return_exceptions=True)
     assert [one.code for one in answers if isinstance(one, ClarionError)] == [Code.LIMITED] * 2
 
 
@@ -292,10 +213,10 @@ async def test_without_the_database_the_broker_keeps_keys_single() -> None:
     """Every key is new to admission; the event that is stored under it answers, whatever it asked for."""
     desk = Desk()
     desk.admission.away = True
-    first = await desk.accept(_call())
-    same, other = await desk.accept(_call()), await desk.accept(_call(_OTHER))
+    first = await desk.accept(call())
+    same, other = await desk.accept(call()), await desk.accept(call(OTHER))
     assert same.event_id == first.event_id
-    assert other == Accepted(first.event_id, _OURS, duplicate=True, differs=True)
+    assert other == Accepted(first.event_id, OURS, duplicate=True, differs=True)
     assert len(desk.log.events) == 1
 
 
@@ -303,30 +224,30 @@ async def test_a_row_that_the_database_lost_is_put_right() -> None:
     """The broker knows the key: the row that the repeat has made names the first event from then on."""
     desk = Desk()
     desk.admission.away = True
-    first = await desk.accept(_call())
+    first = await desk.accept(call())
     desk.admission.away = False
-    assert (await desk.accept(_call())).event_id == first.event_id
-    assert desk.row_of(_KEY).event_id == first.event_id
+    assert (await desk.accept(call())).event_id == first.event_id
+    assert desk.row_of(KEY).event_id == first.event_id
 
 
 async def test_what_came_while_admission_was_away_is_looked_up_once() -> None:
     """A stored key without a fingerprint: the ledger's event says what a repeat is compared with, and it is kept."""
     desk = Desk()
-    event = event_pb2.Event(id=new_id(), tenant_id=_TENANT, event_type=_OTHER, recipient=_call().recipient)
-    desk.admission.rows[_TENANT, _KEY] = _row(event.id, None)
+    event = event_pb2.Event(id=new_id(), tenant_id=TENANT, event_type=OTHER, recipient=call().recipient)
+    desk.admission.rows[TENANT, KEY] = row(event.id, None)
     desk.admission.store(event)
-    assert await desk.accept(_call()) == Accepted(event.id, _OTHER, duplicate=True, differs=True)
-    assert desk.row_of(_KEY).first == _first(_OTHER)
+    assert await desk.accept(call()) == Accepted(event.id, OTHER, duplicate=True, differs=True)
+    assert desk.row_of(KEY).first == first_of(OTHER)
     desk.admission.events.clear()  # it is erased: what was kept still tells
-    assert (await desk.accept(_call())).differs
+    assert (await desk.accept(call())).differs
 
 
 async def test_a_stored_event_that_was_erased_is_the_same() -> None:
     """Nobody knows what it was: the repeat counts as its duplicate."""
     desk = Desk()
-    event_id = desk.claim(_OTHER, keeps_body=False)
-    desk.row_of(_KEY).stored = True
-    assert await desk.accept(_call()) == Accepted(event_id, _OURS, duplicate=True)
+    event_id = desk.claim(OTHER, keeps_body=False)
+    desk.row_of(KEY).stored = True
+    assert await desk.accept(call()) == Accepted(event_id, OURS, duplicate=True)
 
 
 async def test_without_deduplication_each_call_is_an_event() -> None:
@@ -334,7 +255,7 @@ async def test_without_deduplication_each_call_is_an_event() -> None:
     desk = Desk()
     desk.log.gate.clear()
     never = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE)
-    calls = [asyncio.create_task(desk.accept(_call(key="", dedupe=never))) for _ in range(3)]
+    calls = [asyncio.create_task(desk.accept(call(key="", dedupe=never))) for _ in range(3)]
     await asyncio.sleep(0)
     desk.log.gate.set()
     accepted = await asyncio.gather(*calls)
@@ -355,17 +276,17 @@ async def test_our_own_try_without_deduplication_is_one_event() -> None:
         return await append(event, **how)
 
     desk.log.append = twice  # type: ignore[method-assign]  # as the publisher's own repeat does
-    accepted = await desk.accept(_call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE)))
-    assert accepted == Accepted(desk.log.events[0].id, _OURS, duplicate=False)
+    accepted = await desk.accept(call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE)))
+    assert accepted == Accepted(desk.log.events[0].id, OURS, duplicate=False)
     assert len(desk.log.events) == 1
 
 
 async def test_an_idempotency_key_is_short_for_a_key() -> None:
     """Whichever way it is said, the same key is the same event, for a day."""
     desk = Desk()
-    first = await desk.accept(_call(key="k"))
+    first = await desk.accept(call(key="k"))
     named = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k")
-    assert (await desk.accept(_call(key="", dedupe=named))).event_id == first.event_id
+    assert (await desk.accept(call(key="", dedupe=named))).event_id == first.event_id
     assert {claim.ttl_s for claim in desk.admission.claims} == {DAY_S}
 
 
@@ -379,10 +300,10 @@ async def test_the_caller_says_which_content_is_the_key(
     """Whatever the tenant's setting is."""
     desk = Desk()
     for content_key in ContentKey:
-        desk.tenants.known[_TENANT] = TenantSettings(content_key=content_key)
+        desk.tenants.known[TENANT] = TenantSettings(content_key=content_key)
         asked = ingest_pb2.Dedupe(kind=kind, scope=content_key.value)
-        first = await desk.accept(_call(key="", dedupe=asked, variables=b'{"n":1}'))
-        other = await desk.accept(_call(key="", dedupe=asked, variables=b'{"n":2}'))
+        first = await desk.accept(call(key="", dedupe=asked, variables=b'{"n":1}'))
+        other = await desk.accept(call(key="", dedupe=asked, variables=b'{"n":2}'))
         assert (other.event_id == first.event_id) is differs_by_variables
         assert other.differs is differs_by_variables
 
@@ -391,12 +312,12 @@ async def test_keys_of_two_scopes_are_two_events() -> None:
     """The scope of the deduplication; where it has none, that of the event."""
     desk = Desk()
     asked = [
-        _call(),
-        _call(scope="live"),
-        _call(scope="test"),
-        _call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="other")),
-        _call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="live")),
-        _call(key="", scope="test", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k")),
+        call(),
+        call(scope="live"),
+        call(scope="test"),
+        call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="other")),
+        call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="live")),
+        call(key="", scope="test", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k")),
     ]
     accepted = [await desk.accept(new) for new in asked]
     assert [one.duplicate for one in accepted] == [False, False, False, False, True, True]
@@ -406,11 +327,11 @@ async def test_keys_of_two_scopes_are_two_events() -> None:
 async def test_a_receipt_says_what_is_left() -> None:
     """Of each rate, after a new event; of a duplicate nothing is taken, and nothing is told."""
     desk = Desk()
-    desk.tenants.known[_TENANT] = TenantSettings(rate_limit_per_minute=10, daily_cap=20)
-    first = await desk.accept(_call(key="1"))
+    desk.tenants.known[TENANT] = TenantSettings(rate_limit_per_minute=10, daily_cap=20)
+    first = await desk.accept(call(key="1"))
     assert [(limit.window_s, limit.bound, limit.remaining) for limit in first.limits] == [(60, 10, 9), (DAY_S, 20, 19)]
-    assert (await desk.accept(_call(key="1"))).limits == ()
-    assert [limit.remaining for limit in (await desk.accept(_call(key="2", cost=3))).limits] == [6, 16]
+    assert (await desk.accept(call(key="1"))).limits == ()
+    assert [limit.remaining for limit in (await desk.accept(call(key="2", cost=3))).limits] == [6, 16]
 
 
 async def test_admission_is_told_cost_memory_schedule_and_scope() -> None:
@@ -418,11 +339,11 @@ async def test_admission_is_told_cost_memory_schedule_and_scope() -> None:
     desk = Desk(ticks=itertools.repeat(1_000_000))
     week = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="w", ttl_s=7 * DAY_S)
     for new in (
-        _call(key="1"),
-        _call(key="", dedupe=week, cost=3),
-        _call(key="2", due_at_us=1_000_001),
-        _call(key="3", due_at_us=1_000_000),
-        _call(key="4", scope="live"),
+        call(key="1"),
+        call(key="", dedupe=week, cost=3),
+        call(key="2", due_at_us=1_000_001),
+        call(key="3", due_at_us=1_000_000),
+        call(key="4", scope="live"),
     ):
         await desk.accept(new)
     assert [(claim.ttl_s, claim.cost, claim.scheduled, claim.scope) for claim in desk.admission.claims] == [
@@ -445,7 +366,7 @@ async def test_a_key_is_remembered_until_a_day_after_the_event_is_due(wait_s: in
     """Longer if the caller says so. The ledger, which writes lost rows again, is told."""
     desk = Desk(ticks=itertools.repeat(1_000_000))
     dedupe = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", ttl_s=asked_s)
-    await desk.accept(_call(key="", dedupe=dedupe, due_at_us=1_000_000 + wait_s * 1_000_000))
+    await desk.accept(call(key="", dedupe=dedupe, due_at_us=1_000_000 + wait_s * 1_000_000))
     assert [claim.ttl_s for claim in desk.admission.claims] == [kept_s]
     assert [event.dedupe_ttl_s for event in desk.log.events] == [kept_s]
 
@@ -453,8 +374,8 @@ async def test_a_key_is_remembered_until_a_day_after_the_event_is_due(wait_s: in
 async def test_an_event_whose_time_comes_while_it_is_accepted_still_waits() -> None:
     """Admission has counted it as scheduled; so its time is after its acceptance, for router and ledger."""
     desk = Desk()
-    await desk.accept(_call(due_at_us=1_000_002))
-    await desk.accept(_call(key="2", due_at_us=1_000_003))
+    await desk.accept(call(due_at_us=1_000_002))
+    await desk.accept(call(key="2", due_at_us=1_000_003))
     assert [claim.scheduled for claim in desk.admission.claims] == [True, False]
     waiting, at_once = desk.log.events
     assert waiting.accepted_at_us < waiting.due_at_us
@@ -464,16 +385,16 @@ async def test_an_event_whose_time_comes_while_it_is_accepted_still_waits() -> N
 @pytest.mark.parametrize(
     ("row", "stored", "event_type", "duplicate", "kept"),
     [
-        pytest.param(None, None, _OURS, False, _OURS, id="nobody else"),
-        pytest.param(None, _OURS, _OURS, True, _OURS, id="the row was lost, the same is stored"),
-        pytest.param(None, _OTHER, _OTHER, True, _OTHER, id="the row was lost, another one is stored"),
-        pytest.param(_OTHER, None, _OURS, False, _OURS, id="the other one claimed, we stored"),
-        pytest.param(_OTHER, _OTHER, _OTHER, True, _OTHER, id="the other one claimed and stored"),
-        pytest.param(_OTHER, _OURS, _OURS, False, _OURS, id="the other one claimed, we stored in an earlier try"),
-        pytest.param(_OURS, None, _OURS, True, _OURS, id="the same claimed"),
-        pytest.param(_OURS, _OURS, _OURS, True, _OURS, id="the same claimed and stored"),
-        pytest.param(_OURS, _OTHER, _OTHER, True, _OTHER, id="the same claimed, another one stored"),
-        pytest.param("", None, _OURS, True, _OURS, id="the version before claimed"),
+        pytest.param(None, None, OURS, False, OURS, id="nobody else"),
+        pytest.param(None, OURS, OURS, True, OURS, id="the row was lost, the same is stored"),
+        pytest.param(None, OTHER, OTHER, True, OTHER, id="the row was lost, another one is stored"),
+        pytest.param(OTHER, None, OURS, False, OURS, id="the other one claimed, we stored"),
+        pytest.param(OTHER, OTHER, OTHER, True, OTHER, id="the other one claimed and stored"),
+        pytest.param(OTHER, OURS, OURS, False, OURS, id="the other one claimed, we stored in an earlier try"),
+        pytest.param(OURS, None, OURS, True, OURS, id="the same claimed"),
+        pytest.param(OURS, OURS, OURS, True, OURS, id="the same claimed and stored"),
+        pytest.param(OURS, OTHER, OTHER, True, OTHER, id="the same claimed, another one stored"),
+        pytest.param("", None, OURS, True, OURS, id="the version before claimed"),
     ],
 )
 async def test_the_stored_body_is_the_first(
@@ -481,13 +402,13 @@ async def test_the_stored_body_is_the_first(
 ) -> None:
     """Of two processes with one key: the answer is that of what is in the stream, and the key's row says the same."""
     desk = Desk()
-    claimed = None if row is None else desk.claim(row or _OTHER, keeps_body=bool(row))
+    claimed = None if row is None else desk.claim(row or OTHER, keeps_body=bool(row))
     first = None if stored is None else await desk.append(stored, claimed or "")
-    accepted = await desk.accept(_call())
+    accepted = await desk.accept(call())
     [event] = desk.log.events
     assert event.id == (claimed or first or accepted.event_id)
-    assert accepted == Accepted(event.id, event_type, duplicate=duplicate, differs=event_type != _OURS)
-    assert (desk.row_of(_KEY).event_id, desk.row_of(_KEY).first) == (event.id, _first(kept))
+    assert accepted == Accepted(event.id, event_type, duplicate=duplicate, differs=event_type != OURS)
+    assert (desk.row_of(KEY).event_id, desk.row_of(KEY).first) == (event.id, first_of(kept))
 
 
 async def test_our_own_try_is_no_duplicate() -> None:
@@ -500,4 +421,4 @@ async def test_our_own_try_is_no_duplicate() -> None:
         return await append(event, **how)
 
     desk.log.append = twice  # type: ignore[method-assign]  # as the publisher's own repeat does
-    assert not (await desk.accept(_call())).duplicate
+    assert not (await desk.accept(call())).duplicate

@@ -168,7 +168,7 @@ class Routed(_message.Message):
     CONTINUES_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Why nothing is sent on any channel ("no_active_template"); empty: see the deliveries."""
+    """Why nothing is sent to people ("no_active_template"), or at all; empty: see the deliveries."""
     continues: _builtins.bool
     """More records of this event's plan come; this one does not close it."""
     total: _builtins.int

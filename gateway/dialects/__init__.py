@@ -56,6 +56,7 @@ class Dialect:
     unanswered: the response to such a request for a status that no handler answered (404, 405, 500).
     area: its part of the OpenAPI document, with every path that add_routes() serves.
     key_kinds: what keys of its own kinds are like.
+    is_main: whether readers of the OpenAPI document meet it first.
     """
 
     add_routes: Callable[[web.Application, Backend], None]
@@ -63,13 +64,15 @@ class Dialect:
     unanswered: Callable[[int], web.Response]
     area: "Callable[[], DialectArea]"
     key_kinds: Mapping[str, KeyKind] = field(default_factory=dict)
+    is_main: bool = False
 
 
 @functools.cache
 def installed() -> tuple[Dialect, ...]:
-    """Return every dialect, sorted by the name of its folder."""
+    """Return every dialect: the main one, then the others by the names of their folders."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
-    return tuple(importlib.import_module(f"{__name__}.{name}").DIALECT for name in names)
+    found = [importlib.import_module(f"{__name__}.{name}").DIALECT for name in names]
+    return tuple(sorted(found, key=lambda dialect: not dialect.is_main))
 
 
 def of(request: web.Request) -> Dialect | None:

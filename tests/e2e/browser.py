@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
-FLAGS = (
+_FLAGS = (
     "--headless",
     "--no-sandbox",  # as root there is none; the pages are our own
     "--disable-gpu",
@@ -30,20 +30,27 @@ def chromium() -> str:
     for name in _NAMES:
         if found := shutil.which(name):
             return found
-    missing = "No Chromium is on PATH (Debian: apt-get install chromium): the demo page is not tested."
+    missing = "No Chromium is on PATH (Debian: apt-get install chromium): pages are not tested."
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(missing)
     pytest.skip(missing)
 
 
 @asynccontextmanager
-async def open_page() -> AsyncIterator[Page]:
-    """Give a page of a fresh browser."""
+async def open_browser() -> AsyncIterator[Browser]:
+    """Give a fresh browser."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
         try:
-            page = await browser.new_page()
-            page.set_default_timeout(30_000)
-            yield page
+            yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def open_page() -> AsyncIterator[Page]:
+    """Give a page of a fresh browser."""
+    async with open_browser() as browser:
+        page = await browser.new_page()
+        page.set_default_timeout(30_000)
+        yield page

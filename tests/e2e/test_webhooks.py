@@ -9,12 +9,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 from standardwebhooks import Webhook
 
 from checks.client import Client
 from checks.waiting import until
-from tests.e2e.browser import FLAGS, chromium
+from tests.e2e.browser import chromium, open_browser
 from tests.integration.gateway.test_endpoints import endpoint_calls
 
 END_S = 30.0
@@ -216,50 +216,47 @@ async def test_a_customer_manages_its_endpoint_in_the_portal(client: Client, rec
     link = await _link(client, name="W" * 200)
     receiver.answer = (400, b"<script>document.title = 'hacked'</script>" + b"x" * 5000)
 
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-        async with _visitor(browser) as (page, said):
-            await _open(page, link)
-            await _is_narrow(page)
-            await page.get_by_label("URL").fill(receiver.url + "/" + "long" * 100)
-            await page.get_by_label("Description").fill("<b>Orders</b>")
-            await page.get_by_role("button", name="Add").click()
-            await expect(page.get_by_role("status")).to_have_text("The endpoint was created.")
-            await expect(page.get_by_text("<b>Orders</b>").first).to_be_visible()
-            await _is_narrow(page)
-            await _is_dark_and_light(page)
+    async with open_browser() as browser, _visitor(browser) as (page, said):
+        await _open(page, link)
+        await _is_narrow(page)
+        await page.get_by_label("URL").fill(receiver.url + "/" + "long" * 100)
+        await page.get_by_label("Description").fill("<b>Orders</b>")
+        await page.get_by_role("button", name="Add").click()
+        await expect(page.get_by_role("status")).to_have_text("The endpoint was created.")
+        await expect(page.get_by_text("<b>Orders</b>").first).to_be_visible()
+        await _is_narrow(page)
+        await _is_dark_and_light(page)
 
-            await page.get_by_label("order.shipped").check()
-            await page.get_by_role("button", name="Save").first.click()
-            await expect(page.get_by_label("order.shipped")).to_be_checked()
-            await page.get_by_role("button", name="Show the secret").click()
-            secret = await page.get_by_text("whsec_").inner_text()
-            await page.get_by_role("button", name="Send a test event").click()
-            await until(lambda: _is(bool(receiver.arrived)), "the test event", deadline=END_S)
-            assert receiver.verified(secret)
+        await page.get_by_label("order.shipped").check()
+        await page.get_by_role("button", name="Save").first.click()
+        await expect(page.get_by_label("order.shipped")).to_be_checked()
+        await page.get_by_role("button", name="Show the secret").click()
+        secret = await page.get_by_text("whsec_").inner_text()
+        await page.get_by_role("button", name="Send a test event").click()
+        await until(lambda: _is(bool(receiver.arrived)), "the test event", deadline=END_S)
+        assert receiver.verified(secret)
 
-            async def is_dead() -> bool:
-                await page.reload()
-                return await page.locator(".badge.dead").count() == 1
+        async def is_dead() -> bool:
+            await page.reload()
+            return await page.locator(".badge.dead").count() == 1
 
-            await until(is_dead, "the end of the delivery", deadline=END_S)
-            await page.get_by_role("link", name="endpoint.test").click()
-            await page.get_by_text("HTTP 400").first.click()
-            await expect(page.get_by_text("document.title = 'hacked'").first).to_be_visible()
-            await _is_narrow(page)
-            receiver.answer = (204, b"")
-            arrived = len(receiver.arrived)
-            await page.get_by_role("button", name="Send again").click()
-            await until(lambda: _is(len(receiver.arrived) > arrived), "the delivery", deadline=END_S)
-            assert len({headers["webhook-id"] for headers, _ in receiver.arrived}) == 1
+        await until(is_dead, "the end of the delivery", deadline=END_S)
+        await page.get_by_role("link", name="endpoint.test").click()
+        await page.get_by_text("HTTP 400").first.click()
+        await expect(page.get_by_text("document.title = 'hacked'").first).to_be_visible()
+        await _is_narrow(page)
+        receiver.answer = (204, b"")
+        arrived = len(receiver.arrived)
+        await page.get_by_role("button", name="Send again").click()
+        await until(lambda: _is(len(receiver.arrived) > arrived), "the delivery", deadline=END_S)
+        assert len({headers["webhook-id"] for headers, _ in receiver.arrived}) == 1
 
-            await page.get_by_role("button", name="Leave").click()
-            await expect(page.get_by_role("heading", name="Goodbye")).to_be_visible()
-            await page.goto(link)
-            await page.get_by_role("button", name="Open").click()
-            await expect(page.get_by_text("A link can be opened once")).to_be_visible()
-            assert not [text for text in said if "Content Security Policy" in text]
-        await browser.close()
+        await page.get_by_role("button", name="Leave").click()
+        await expect(page.get_by_role("heading", name="Goodbye")).to_be_visible()
+        await page.goto(link)
+        await page.get_by_role("button", name="Open").click()
+        await expect(page.get_by_text("A link can be opened once")).to_be_visible()
+        assert not [text for text in said if "Content Security Policy" in text]
 
 
 async def test_a_page_of_another_site_sends_no_form_of_the_portal(client: Client) -> None:
@@ -281,15 +278,12 @@ async def test_a_page_of_another_site_sends_no_form_of_the_portal(client: Client
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     try:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-            async with _visitor(browser) as (page, _):
-                await _open(page, link)
-                # Another name of the same machine is another site.
-                await page.goto(f"http://localhost:{port}/")
-                await page.get_by_role("button", name="Win").click()
-                await expect(page.get_by_role("heading", name="That is not allowed")).to_be_visible()
-            await browser.close()
+        async with open_browser() as browser, _visitor(browser) as (page, _):
+            await _open(page, link)
+            # Another name of the same machine is another site.
+            await page.goto(f"http://localhost:{port}/")
+            await page.get_by_role("button", name="Win").click()
+            await expect(page.get_by_role("heading", name="That is not allowed")).to_be_visible()
     finally:
         await runner.cleanup()
 

@@ -17,4 +17,4 @@ def _area() -> "DialectArea":
     return AREA
 
 
-DIALECT = Dialect(add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area)
+DIALECT = Dialect(add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, is_main=True)

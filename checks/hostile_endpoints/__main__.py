@@ -196,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m checks.hostile_endpoints", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=45.0, help="of each of the two loads (45)")
     parser.add_argument("--rate", type=float, default=100.0, help="events a second for the well ones together (100)")
-    parser.add_argument("--hostile-rate", type=float, default=100.0, help="for the hostile ones together (100)")
+    parser.add_argument("--hostile-rate", type=float, default=50.0, help="for the hostile ones together (50)")
     try:
         status = asyncio.run(_main(parser.parse_args()))
     except (StackError, CheckError, ClarionError) as error:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -22,9 +23,10 @@ MOST_TURNS, MOST_OF_TENANT = 256, 64
 # The longest pause while nothing is due, seconds. The process that parks a delivery knows when it is due; others, which
 # take over if that one ends, find it by looking.
 _IDLE_S = 2.0
-# The pause after a failure, and the shortest one, seconds.
+# The pause after a failure, seconds.
 _FAILED_S = 1.0
-_SHORTEST_S = 0.02
+# Between two looks, seconds: many endpoints may fail at a time.
+_PACE_S = 0.05
 # How often rows that rest for too long are looked for, seconds, and in how many steps at the most.
 _AGED_S, _AGED_STEPS = 3_600.0, 100
 
@@ -78,11 +80,12 @@ class Drain:
         looking = asyncio.create_task(self._look_for_aged())
         while not self._desk.stopping.is_set():
             self._wake.clear()
+            looked = time.monotonic()
             pause = await self._lease_or_idle()
-            if pause > 0 and not self._desk.stopping.is_set():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            await asyncio.sleep(looked + _PACE_S - time.monotonic())
         looking.cancel()
         while self._tasks or self._calls:
             await asyncio.wait(self._tasks | self._calls)
@@ -106,13 +109,13 @@ class Drain:
                 is_short = partial(shares.is_full, state.key.tenant_id)
                 self._begin(Turn(self._desk, state, is_short, self._yield_s), state.key)
             if leased:
-                return _SHORTEST_S
+                return 0.0
             until = await self._desk.states.until_next()
         except ClarionError as error:
             log.warning("parked_wait", error=error.detail)
             return _FAILED_S * _varied()
         idle = _IDLE_S * _varied()
-        return idle if until is None else min(idle, max(until, _SHORTEST_S))
+        return idle if until is None else min(idle, until)
 
     def _begin(self, turn: Turn, key: EndpointKey) -> None:
         self._turns[key] = turn

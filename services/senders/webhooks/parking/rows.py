@@ -12,7 +12,7 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2
 from runtime import clock, postgres
-from runtime.batching import Batcher, BatchLimits
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.configuration import ConfigurationOutbox
 from runtime.parts import POSTGRES, OwnParts
 from services.delivery.ports import ParkedDelivery
@@ -36,6 +36,8 @@ SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 # Rows and bytes that one transaction stores.
 _GROUP, _GROUP_BYTES = 500, 2 * 1024 * 1024
+# Between two transactions that park, seconds. What is parked is in no hurry, and many endpoints may fail at a time.
+_PACE_S = 0.05
 # Rows of a canceled event that are read together.
 _PAGE = 200
 # So long after its event was accepted a delivery in strict order is sent at the earliest: another router may plan an
@@ -94,6 +96,7 @@ class ParkedRows:
         self._parker: Batcher[_New, bool] = Batcher(
             self._park,
             BatchLimits(items=_GROUP, bytes=_GROUP_BYTES),
+            BatchTiming(interval_s=_PACE_S),
             size=lambda new: new.parked.delivery.ByteSize(),
         )
         self._settler: Batcher[Ended | Kept, None] = Batcher(self._settle, BatchLimits(items=_GROUP))

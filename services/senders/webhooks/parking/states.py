@@ -32,8 +32,9 @@ from services.senders.webhooks.parking.rows import SQL
 # How long a lease lasts without being renewed, seconds.
 LEASE_S = 30.0
 _GROUP = 200
-# Between two groups of observations, seconds: an endpoint that fails fast fails often.
+# Seconds between two groups of observations, as an endpoint that fails fast fails often, and of leases given back.
 _PACE_S = 0.1
+_RELEASE_PACE_S = 0.05
 
 _CHANGES = Counter("clarion_endpoint_breaker_changes_total", "Changes of endpoints' circuit breakers.", ["state"])
 _NAMES = {breaker.CLOSED: "closed", breaker.OPEN: "open", breaker.DRAINING: "draining"}
@@ -71,7 +72,9 @@ class EndpointStates:
             self._observe, BatchLimits(items=_GROUP), BatchTiming(interval_s=_PACE_S)
         )
         self._renewer: Batcher[EndpointKey, EndpointState | None] = Batcher(self._renew, BatchLimits(items=_GROUP))
-        self._releaser: Batcher[Release, None] = Batcher(self._release, BatchLimits(items=_GROUP))
+        self._releaser: Batcher[Release, None] = Batcher(
+            self._release, BatchLimits(items=_GROUP), BatchTiming(interval_s=_RELEASE_PACE_S)
+        )
 
     async def observe(self, key: EndpointKey, observation: Observation) -> Health:
         """See ports.States."""

@@ -42,6 +42,10 @@ class Bounds:
         self._endpoints[endpoint_id] += 1
         return True
 
+    def has_calls(self, tenant_id: str) -> bool:
+        """Return whether calls of a tenant are under way."""
+        return tenant_id in self._tenants
+
     def leave(self, tenant_id: str, endpoint_id: str) -> None:
         """End a call."""
         self.under_way -= 1

@@ -12,7 +12,8 @@ from prometheus_client import Counter, Gauge
 from runtime import tracing
 from runtime.egress import AddressNotAllowed, EgressGuard
 from services.domain.reasons import Reason
-from services.senders.webhooks.bounds import Bounds, Limits
+from services.senders.webhooks.bounds import Limits
+from services.senders.webhooks.calls import Calls
 from services.senders.webhooks.pool import ConnectionPool, Place, PoolLimits
 from services.senders.webhooks.ports import Answer, Call, NoAnswer
 from services.senders.webhooks.tunnel import Opener, ProxyRefused, read_proxy
@@ -44,13 +45,13 @@ class WebhookClient:
         self._proxy = read_proxy(proxy)
         self._opener = opener or Opener(guard, self._proxy)
         self._timeout_s = timeout_s
-        self._bounds = Bounds(limits or Limits())
+        self._calls = Calls(limits or Limits())
         self._pool = ConnectionPool(pool_limits)
 
     @property
     def under_way(self) -> int:
         """The number of calls that are under way."""
-        return self._bounds.under_way
+        return self._calls.under_way
 
     @property
     def idle(self) -> int:
@@ -59,9 +60,9 @@ class WebhookClient:
 
     async def post(self, call: Call) -> Answer:
         """See ports.WebhookTransport."""
-        if not self._bounds.enter(call.tenant_id, call.endpoint_id):
+        if not await self._calls.enter(call.tenant_id, call.endpoint_id):
             raise NoAnswer(Reason.ENDPOINT_BUSY, "As many calls are under way as may be.")
-        _UNDER_WAY.set(self._bounds.under_way)
+        _UNDER_WAY.set(self._calls.under_way)
         try:
             if not tracing.is_on():
                 return await self._post(call)
@@ -70,8 +71,8 @@ class WebhookClient:
                 span.status(answer.status)
                 return answer
         finally:
-            self._bounds.leave(call.tenant_id, call.endpoint_id)
-            _UNDER_WAY.set(self._bounds.under_way)
+            self._calls.leave(call.tenant_id, call.endpoint_id)
+            _UNDER_WAY.set(self._calls.under_way)
 
     async def close(self) -> None:
         """Close the connections that wait for a call."""

@@ -21,6 +21,7 @@ from services.senders.egress import Egress
 from services.senders.settings import Settings
 from services.senders.webhooks.attempter import WebhookAttempter
 from services.senders.webhooks.bounds import Limits
+from services.senders.webhooks.calls import MOST_WAITING
 from services.senders.webhooks.client import WebhookClient
 from services.senders.webhooks.directory import PublishedEndpoints
 from services.senders.webhooks.parking import wiring as parking_wiring
@@ -45,10 +46,10 @@ _AT_ONCE = 16
 def most_held(calls: int) -> int:
     """Return how many deliveries each consumer of the worker may have in hand. calls: the most that are under way.
 
-    Even if all calls are those of one consumer's tenants, it has room to take what others send, and to put what may not
-    be sent now into rows.
+    Even if all calls are those of one consumer's tenants, and all that may wait for one do, it has room to take what
+    others send, and to put what may not be sent now into rows.
     """
-    return max(_LEAST_HELD, calls + calls // 3)
+    return max(_LEAST_HELD, calls + calls // 3) + MOST_WAITING
 
 
 class WebhookConfiguration:

@@ -4,7 +4,7 @@ An event may have many deliveries, which come one after another: the last bodies
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TypeAlias
 
 import grpc.aio
@@ -39,8 +39,9 @@ class Bodies:
         # By event, the one that was used last at the end.
         self._kept: OrderedDict[str, _Body] = OrderedDict()
         self._kept_bytes = 0
-        # Deliveries of one event that come together wait for one reading.
+        # Deliveries of one event that come together wait for one reading. With how many they are.
         self._reading: dict[str, asyncio.Lock] = {}
+        self._readers: Counter[str] = Counter()
 
     async def complete(self, delivery: event_pb2.Delivery) -> event_pb2.Delivery:
         """Return the delivery with its variables and payload_extra; the delivery itself where it has them.
@@ -60,6 +61,7 @@ class Bodies:
     async def _body(self, delivery: event_pb2.Delivery) -> _Body:
         key = f"{delivery.tenant_id}/{delivery.event_id}"
         lock = self._reading.setdefault(key, asyncio.Lock())
+        self._readers[key] += 1
         try:
             async with lock:
                 body = self._kept.pop(key, None)
@@ -68,8 +70,9 @@ class Bodies:
                     self._kept_bytes += _size(body)
                 self._kept[key] = body
         finally:
-            if not lock.locked():
-                self._reading.pop(key, None)
+            self._readers[key] -= 1
+            if not self._readers[key]:  # one that fails leaves the lock to those that wait for it
+                del self._readers[key], self._reading[key]
         while self._kept_bytes > _KEPT_BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= _size(oldest)

@@ -39,6 +39,9 @@ from services.domain.trace import TraceWriter
 _DEFERRED = Counter("clarion_deferrals_total", "Deliveries deferred without an attempt.", ["channel", "reason"])
 _PARKED = Counter("clarion_parked_total", "Deliveries that were put into a row to wait.", ["channel", "reason"])
 
+# Bytes of the deliveries in hand of one consumer. A delivery holds a body of at most 4 KiB itself.
+_LEAST_HELD_BYTES, _BYTES_OF_EACH = 8 * 1024 * 1024, 6 * 1024
+
 # Deliveries of one consumer that wait for a part of Clarion which others may not need.
 _MAX_ASIDE = 1024
 
@@ -123,6 +126,7 @@ class DeliveryWorker:
                 consumer.stream,
                 consumer.name,
                 max_held=max_held,
+                max_held_bytes=max(_LEAST_HELD_BYTES, max_held * _BYTES_OF_EACH),
                 max_aside=_MAX_ASIDE,
                 ack_wait=topology.ACK_WAIT_S,
                 spans=True,

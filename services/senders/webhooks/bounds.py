@@ -42,9 +42,13 @@ class Bounds:
         self._endpoints[endpoint_id] += 1
         return True
 
-    def has_calls(self, tenant_id: str) -> bool:
+    def has_calls_of(self, tenant_id: str) -> bool:
         """Return whether calls of a tenant are under way."""
         return tenant_id in self._tenants
+
+    def has_calls_to(self, endpoint_id: str) -> bool:
+        """Return whether calls of an endpoint are under way."""
+        return endpoint_id in self._endpoints
 
     def leave(self, tenant_id: str, endpoint_id: str) -> None:
         """End a call."""

@@ -50,6 +50,36 @@ async def test_calls_that_hang_are_not_waited_for(monkeypatch: pytest.MonkeyPatc
     assert not await found.enter("t", "e2")
 
 
+async def test_an_endpoint_that_hangs_is_not_waited_for_though_others_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its deliveries go into rows at once: in hand they would take the place of others."""
+    found = Calls(Limits(total=100, of_tenant=100, of_endpoint=1))
+    assert [await found.enter("t", name) for name in ("hung", "well")] == [True, True]
+    monkeypatch.setattr(calls, "ALIVE_S", 0.0)
+    found._endpoint_moved["well"] = found._tenant_moved["t"] = float("inf")
+    assert not await found.enter("t", "hung")
+    await _waiting(found, "t", "well")
+    found.leave("t", "well")
+
+
+async def test_many_endpoints_that_must_wait_hide_none_that_need_not() -> None:
+    """More than are looked at when a call has ended."""
+    hung = [f"hung{number}" for number in range(3 * calls._LOOK_AT)]
+    found = Calls(Limits(total=1_000, of_tenant=len(hung) + 2, of_endpoint=1))
+    assert all([await found.enter("t", name) for name in [*hung, "a", "b"]])
+    for name in hung:
+        await _waiting(found, "t", name)
+    own, other = await _waiting(found, "t", "a"), await _waiting(found, "t", "c")
+    found.leave("t", "a")
+    assert await own
+    calls_that_end = 0
+    while not found._bounds.has_calls_to("c"):
+        found.leave("t", "a")
+        calls_that_end += 1
+        assert found._bounds.has_calls_to("c") or await found.enter("t", "a")
+    assert await other
+    assert calls_that_end <= 4
+
+
 async def test_waiting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has waited in vain takes no place afterwards."""
     monkeypatch.setattr(calls, "PATIENCE_S", 0.01)
@@ -121,4 +151,5 @@ async def test_nobody_is_remembered() -> None:
     found.leave("t", "e0")
     late.cancel()
     await asyncio.wait([late])
-    assert (found.under_way, found._waiting, found._lines, found._moved) == (0, 0, {}, {})
+    assert (found.under_way, found._waiting, found._lines) == (0, 0, {})
+    assert (found._endpoint_moved, found._tenant_moved) == ({}, {})

@@ -151,7 +151,7 @@ class Endpoint(_message.Message):
     description: _builtins.str
     """At most 1,000 characters."""
     config: _builtins.bytes
-    """A JSON object of at most 4 KiB; what it means depends on the kind."""
+    """A JSON object of at most 4 KiB. It is stored and shown; no kind of endpoint uses it yet."""
     auth_username: _builtins.str
     """Of HTTP basic authentication; empty: none. The password is never shown."""
     active: _builtins.bool

@@ -108,8 +108,10 @@ class RowWork:
         try:
             attempt = await self.attempt(row)
             if isinstance(attempt, Made):
-                await self.report(attempt, row, endpoint)
-                await self.store(row, self.desk.attempts.conclude(row.delivery, attempt))
+                try:
+                    await self.report(attempt, row, endpoint)
+                finally:  # a fault in telling the breaker must not lose the result
+                    await self.store(row, self.desk.attempts.conclude(row.delivery, attempt))
             elif isinstance(attempt, Repeat):
                 await self.settle([Ended(row)])
             else:

@@ -154,15 +154,18 @@ class EndpointStates:
         """Apply observations in their order, in one transaction; return the health after each."""
         now = self._now()
         keys = key_columns(one.key for one in items)
-        failed = [one.key for one in items if one.observation.seen in {Seen.FAILED, Seen.PROBE_FAILED}]
+        failed = {one.key for one in items if one.observation.seen in {Seen.FAILED, Seen.PROBE_FAILED}}
+        others = {one.key for one in items} - failed
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
-                if failed:
-                    await connection.execute(SQL.add_states, *key_columns(failed))
+                if failed:  # of all endpoints, so that their locks are waited for in the same order as everywhere
+                    await connection.execute(SQL.add_states, *keys)
                 states = {state.key: state for state in map(read_state, await connection.fetch(SQL.lock_states, *keys))}
                 pictures = _Pictures(states, self._policy, now)
                 healths = [pictures.apply(key, observation) for key, observation in items]
                 is_published = await self._store(connection, pictures, now)
+                if failed and others:  # they may have got states that say nothing
+                    await connection.fetch(SQL.forget, *key_columns(others), False)
         if is_published:
             await self._outbox.flush()
         return healths

@@ -141,7 +141,12 @@ class Turn:
     async def _without_endpoint(self) -> Release:
         """End what waits for an endpoint that was deleted."""
         is_gone = partial(self._desk.directory.is_gone, self._key)
-        if not await self._desk.own.until_answered(is_gone):  # what is published of it has not arrived yet
+        try:
+            must_wait = not await self._desk.own.until_answered(is_gone)  # what is published of it has not arrived yet
+        except ClarionError as error:
+            log.warning("endpoint_left", endpoint_id=self._key.endpoint_id, error=error.detail)
+            must_wait = True
+        if must_wait:
             return Release(self._key, not_before_us=self._work.in_us(AGAIN_S))
         skipped = trace_pb2.DELIVERY_STATUS_SKIPPED
         while rows := await self._desk.rows.due(self._key, _NEVER_US, limit=_PAGE):
@@ -247,7 +252,12 @@ class Turn:
         if not rows:
             return False
         row = rows[0]
-        attempt = await self._work.attempt(row)
+        try:
+            attempt = await self._work.attempt(row)
+        except (ClarionError, LeaseLost) as error:  # nothing was sent: the row stays, and the lease is given back
+            log.warning("parked_left", delivery_id=row.delivery.id, error=str(error))
+            await self._pause(AGAIN_S)
+            return False
         if isinstance(attempt, Repeat):
             await self._work.settle([Ended(row)])
         elif isinstance(attempt, Waits):

@@ -9,7 +9,7 @@ from functools import partial
 
 from prometheus_client import Counter
 
-from clarion.common.v1 import trace_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs
 from runtime.errors import ClarionError
 from services.delivery import records
@@ -326,10 +326,8 @@ class Turn:
             return False
         if isinstance(attempt, Waits):
             waiting = self._work.waiting(row, attempt)
-            self._held_until_us = waiting.due_us
-            # It keeps its place, and counts how often it waited: what it waits for may never come.
-            await self._work.settle([Kept(row, waiting.delivery, row.due_us, row.reason, row.probes)])
-            return False
+            # It counts how often it waited: what it waits for may never come.
+            return not await self._hold(row, waiting.delivery, row.reason, waiting.due_us)
         if isinstance(attempt, Repeat):
             batch.ended.append(Ended(row))
             return True
@@ -339,12 +337,19 @@ class Turn:
             batch.ended.append(Ended(row))
             await self._work.report(attempt, row, endpoint)
             return True
-        self._held_until_us = conclusion.due_us
+        is_held = await self._hold(row, conclusion.retried, Reason.RETRY, conclusion.due_us)
+        if is_held:
+            batch.add(row, conclusion.steps)
+            batch.steps.append(self._work.retry_record(conclusion.retried, conclusion.due_us))
         await self._work.report(attempt, row, endpoint)
-        await self._work.settle([Kept(row, conclusion.retried, row.due_us, Reason.RETRY, row.probes)])
-        batch.add(row, conclusion.steps)
-        batch.steps.append(self._work.retry_record(conclusion.retried, conclusion.due_us))
-        return False
+        return not is_held
+
+    async def _hold(self, row: Row, delivery: event_pb2.Delivery, reason: str, until_us: int) -> bool:
+        """Keep a row in its place, and send nothing before a time; return False if somebody ended the row meanwhile."""
+        is_there = await self._work.settle([Kept(row, delivery, row.due_us, reason, row.probes)])
+        if is_there:
+            self._held_until_us = until_us
+        return is_there
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:

@@ -25,6 +25,7 @@ CONNECTION_ERRORS = (
     asyncpg.exceptions.InsufficientResourcesError,  # too many connections, a full disk, no memory
     asyncpg.exceptions.PostgresSystemError,  # its disk fails
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # we are connected to a standby
+    asyncpg.exceptions.TransactionRollbackError,  # it gave up a transaction for another one: the same may succeed now
 )
 
 

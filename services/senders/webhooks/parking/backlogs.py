@@ -32,10 +32,11 @@ class Backlogs:
         now = time.monotonic()
         most = {tenant_id: bound * ENDPOINTS_BOUND for tenant_id, bound in bounds.items()}
         asked = [tenant_id for tenant_id in bounds if not self._is_known(tenant_id, most[tenant_id] * _NEAR, now)]
+        if len(self._known) + len(asked) > _MOST:
+            self._known.clear()
+            asked = list(bounds)
         if asked:
             found = await read(asked)
-            if len(self._known) + len(asked) > _MOST:
-                self._known.clear()
             self._known.update({tenant_id: _Known(found.get(tenant_id, 0), now) for tenant_id in asked})
         return {tenant_id: max(0, bound - self._known[tenant_id].parked) for tenant_id, bound in most.items()}
 

@@ -16,8 +16,8 @@ log = logs.get(__name__)
 class EndingRows(Protocol):
     """See services.senders.webhooks.parking.rows. Each method raises UNAVAILABLE."""
 
-    async def settle(self, outcome: Ended | Kept) -> None:
-        """Store what became of a row."""
+    async def settle(self, outcome: Ended | Kept) -> bool:
+        """Store what became of a row; see ports.Rows."""
 
 
 class ErasableRows(EndingRows, Protocol):
@@ -31,7 +31,7 @@ async def end_rows(found: Sequence[Row], rows: EndingRows, trace: Trace, reason:
     """End rows as skipped, for this reason: first the records, so that none of them gets lost. Raises UNAVAILABLE."""
     skipped = trace_pb2.DELIVERY_STATUS_SKIPPED
     await trace.write_all([records.ended_unsent(row.delivery, skipped, reason, now_us) for row in found])
-    await asyncio.gather(*[rows.settle(Ended(row)) for row in found])
+    await asyncio.gather(*[rows.settle(Ended(row, frees=True)) for row in found])
 
 
 class ParkedEraser:

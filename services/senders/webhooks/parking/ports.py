@@ -40,9 +40,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The row is not needed any more."""
+    """The row is not needed any more. frees: its endpoint, if it was held for this row, is looked at now."""
 
     row: Row
+    frees: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,8 @@ class Rows(Protocol):
     ) -> list[Row]:
         """Return the next rows that are due until a time. after: a row's due_us and sequence."""
 
-    async def settle(self, outcome: Ended | Kept) -> None:
-        """Store what became of a row, unless somebody else changed it."""
+    async def settle(self, outcome: Ended | Kept) -> bool:
+        """Store what became of a row, unless somebody else changed it; return whether one that is kept is there."""
 
     async def some(self, key: EndpointKey, delivery_ids: Sequence[str]) -> list[Row]:
         """Return the rows of these deliveries; at most 100 ids."""

@@ -72,12 +72,13 @@ SELECT tenant_id, sum(parked)::bigint AS parked FROM senders.endpoint_states
 WHERE tenant_id = ANY ($1::uuid[])
 GROUP BY tenant_id
 
--- wake_us: null: as it was.
+-- wake_us: null: as it was. is_freed: its first delivery is not held back any more; see lease.
 -- name: count_parked
 UPDATE senders.endpoint_states s SET
-    parked = s.parked + t.added, is_full = t.is_full, wake_us = least(s.wake_us, t.wake_us)
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::bigint[])
-    AS t (tenant_id, endpoint_id, added, is_full, wake_us)
+    parked = s.parked + t.added, is_full = t.is_full, wake_us = least(s.wake_us, t.wake_us),
+    held_until_us = CASE WHEN t.is_freed THEN -1 ELSE s.held_until_us END
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::bigint[], $6::boolean[])
+    AS t (tenant_id, endpoint_id, added, is_full, wake_us, is_freed)
 WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
 
 -- name: find
@@ -149,16 +150,28 @@ WHERE p.endpoint_id = t.endpoint_id AND p.delivery_id = t.delivery_id AND p.repl
     AND p.revision = t.revision
 RETURNING p.tenant_id, p.endpoint_id
 
+-- Returns for each, in their order, whether it has a row: otherwise somebody ended it.
 -- name: keep
-UPDATE senders.parked p SET
-    attempt = t.attempt, due_us = t.due_us, reason = t.reason, delivery = t.delivery, probes = t.probes,
-    parked_us = $9, revision = p.revision + 1
-FROM unnest(
-    $1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::bigint[], $7::text[], $8::bytea[],
-    $10::integer[]
-) AS t (endpoint_id, delivery_id, replay, revision, attempt, due_us, reason, delivery, probes)
-WHERE p.endpoint_id = t.endpoint_id AND p.delivery_id = t.delivery_id AND p.replay = t.replay
-    AND p.revision = t.revision
+WITH t AS (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::bigint[], $7::text[], $8::bytea[],
+        $10::integer[]
+    ) WITH ORDINALITY AS g (
+        endpoint_id, delivery_id, replay, revision, attempt, due_us, reason, delivery, probes, ordinal
+    )
+), kept AS (
+    UPDATE senders.parked p SET
+        attempt = t.attempt, due_us = t.due_us, reason = t.reason, delivery = t.delivery, probes = t.probes,
+        parked_us = $9, revision = p.revision + 1
+    FROM t
+    WHERE p.endpoint_id = t.endpoint_id AND p.delivery_id = t.delivery_id AND p.replay = t.replay
+        AND p.revision = t.revision
+)
+SELECT p.endpoint_id IS NOT NULL AS is_there
+FROM t
+LEFT JOIN senders.parked p
+    ON p.endpoint_id = t.endpoint_id AND p.delivery_id = t.delivery_id AND p.replay = t.replay
+ORDER BY t.ordinal
 
 -- The rows of an endpoint that is polled now, in the order of their arrival anew.
 -- name: queue_for_polling
@@ -172,12 +185,12 @@ UPDATE senders.parked p SET due_us = 0, sequence = nextval('senders.parked_seque
 FROM moved m
 WHERE p.endpoint_id = $2 AND p.delivery_id = m.delivery_id AND p.replay = m.replay
 
--- is_woken: it is looked at now, and its first delivery is not held back any more.
+-- is_woken: it is looked at now, and its first delivery is not held back any more; see lease.
 -- name: set_health
 UPDATE senders.endpoint_states s SET
     state = t.state, since_us = t.since_us, failures = t.failures, first_failure_us = t.first_failure_us,
     failing_since_us = t.failing_since_us, probes = t.probes, next_probe_us = t.next_probe_us, is_quiet = t.is_quiet,
-    held_until_us = CASE WHEN t.is_woken THEN 0 ELSE s.held_until_us END,
+    held_until_us = CASE WHEN t.is_woken THEN -1 ELSE s.held_until_us END,
     wake_us = CASE
         WHEN s.parked = 0 THEN s.wake_us
         WHEN t.state = 2 THEN t.next_probe_us
@@ -196,6 +209,7 @@ WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
 -- Leases up to $4 endpoints that are to be looked at, at most $5 of a tenant, for $1 until $3, without
 -- the tenants in $6 and the endpoints in $7. One whose process before has not given
 -- it back: what waits since before may have been sent. That is remembered until nothing of it waits any more.
+-- held_until_us is negative if somebody woke the endpoint since: then release neither holds it nor lets it rest.
 -- name: lease
 WITH waiting AS (
     SELECT w.tenant_id, w.endpoint_id, w.lease_owner,
@@ -210,7 +224,7 @@ WITH waiting AS (
     ) w
 )
 UPDATE senders.endpoint_states s SET
-    lease_owner = $1, lease_until_us = $3,
+    lease_owner = $1, lease_until_us = $3, held_until_us = greatest(s.held_until_us, 0),
     unsure_before_us = CASE WHEN w.lease_owner IS NOT NULL THEN $2 ELSE s.unsure_before_us END
 FROM (SELECT * FROM waiting WHERE place <= $5 ORDER BY place LIMIT $4) w
 WHERE s.tenant_id = w.tenant_id AND s.endpoint_id = w.endpoint_id
@@ -239,10 +253,12 @@ RETURNING
     s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
     s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us
 
--- After lock_states: what was parked meanwhile is seen. is_resting: nothing is sent until somebody wakes it.
+-- After lock_states: what was parked meanwhile is seen. is_resting: nothing is sent until somebody wakes it. One that was
+-- woken during the lease is looked at now ($7). Rows that cannot be read come last: with nothing else it waits for them.
 -- name: release
 UPDATE senders.endpoint_states s SET
-    lease_owner = NULL, lease_until_us = 0, held_until_us = t.held_until_us,
+    lease_owner = NULL, lease_until_us = 0,
+    held_until_us = CASE WHEN s.held_until_us < 0 THEN 0 ELSE t.held_until_us END,
     unsure_before_us = CASE
         WHEN s.unsure_before_us > 0 AND EXISTS (
             SELECT FROM senders.parked p
@@ -251,14 +267,17 @@ UPDATE senders.endpoint_states s SET
         ELSE 0
     END,
     wake_us = CASE
-        WHEN t.is_resting OR s.parked = 0 THEN NULL
-        WHEN s.state = 2 THEN s.next_probe_us
-        ELSE greatest(t.held_until_us, t.not_before_us, (
-            SELECT p.due_us FROM senders.parked p WHERE p.endpoint_id = s.endpoint_id ORDER BY p.due_us LIMIT 1
-        ))
+        WHEN s.parked = 0 THEN NULL
+        WHEN s.held_until_us < 0 THEN greatest($7, t.not_before_us)
+        WHEN t.is_resting THEN NULL
+        WHEN s.state = 2 AND first.due_us < 9000000000000000000 THEN greatest(s.next_probe_us, t.not_before_us)
+        ELSE greatest(t.held_until_us, t.not_before_us, first.due_us)
     END
 FROM unnest($2::uuid[], $3::uuid[], $4::boolean[], $5::bigint[], $6::bigint[])
     AS t (tenant_id, endpoint_id, is_resting, held_until_us, not_before_us)
+LEFT JOIN LATERAL (
+    SELECT p.due_us FROM senders.parked p WHERE p.endpoint_id = t.endpoint_id ORDER BY p.due_us LIMIT 1
+) AS first ON true
 WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id AND s.lease_owner = $1
 
 -- States that say nothing; $3: or of endpoints that do not exist any more.
@@ -296,7 +315,8 @@ FROM (
 WHERE s.tenant_id = a.tenant_id AND s.endpoint_id = a.endpoint_id
 
 -- name: wake
-UPDATE senders.endpoint_states SET wake_us = least(wake_us, $3) WHERE tenant_id = $1 AND endpoint_id = $2 AND parked > 0
+UPDATE senders.endpoint_states SET wake_us = least(wake_us, $3), held_until_us = -1
+WHERE tenant_id = $1 AND endpoint_id = $2 AND parked > 0
 
 -- name: state
 SELECT

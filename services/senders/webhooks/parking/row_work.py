@@ -108,8 +108,10 @@ class RowWork:
         try:
             attempt = await self.attempt(row)
             if isinstance(attempt, Made):
-                await self.report(attempt, row, endpoint)
-                await self.store(row, self.desk.attempts.conclude(row.delivery, attempt))
+                try:
+                    await self.report(attempt, row, endpoint)
+                finally:  # a fault in telling the breaker must not lose the result
+                    await self.store(row, self.desk.attempts.conclude(row.delivery, attempt))
             elif isinstance(attempt, Repeat):
                 await self.settle([Ended(row)])
             else:
@@ -120,12 +122,17 @@ class RowWork:
             log.exception("parked_crashed", delivery_id=row.delivery.id)
 
     async def store(self, row: Row, conclusion: Conclusion) -> None:
-        """Store what follows an attempt: a row that stays first, one that is not needed last."""
+        """Store what follows an attempt: a row that stays first, one that is not needed last.
+
+        Nothing follows if the delivery is to be tried again, and somebody ended it during the attempt.
+        """
         if conclusion.retried is None:
             await self.record(conclusion.steps)
             await self.settle([Ended(row)])
         else:
-            await self.settle([Kept(row, conclusion.retried, conclusion.due_us, Reason.RETRY, row.probes)])
+            kept = Kept(row, conclusion.retried, conclusion.due_us, Reason.RETRY, row.probes)
+            if not await self.settle([kept]):
+                return
             await self.record([*conclusion.steps, self.retry_record(conclusion.retried, conclusion.due_us)])
         log_outcome(row.delivery, conclusion.record)
 
@@ -237,15 +244,20 @@ class RowWork:
         """Store records, however often that must be tried. Raises ClarionError when the process ends."""
         await self.desk.until_accepted(partial(self.desk.trace.write_all, steps), endpoint_id=self._key.endpoint_id)
 
-    async def settle(self, outcomes: Iterable[Ended | Kept]) -> None:
-        """Store what becomes of rows, however often that must be tried. Raises ClarionError when the process ends."""
+    async def settle(self, outcomes: Iterable[Ended | Kept]) -> bool:
+        """Store what becomes of rows, however often that must be tried. Raises ClarionError when the process ends.
+
+        Returns whether all that are kept are there.
+        """
         listed = list(outcomes)
+        are_there: list[bool] = []
 
         async def settle() -> None:
-            await asyncio.gather(*map(self.desk.rows.settle, listed))
+            are_there[:] = await asyncio.gather(*map(self.desk.rows.settle, listed))
 
         if listed:
             await self.desk.until_accepted(settle, endpoint_id=self._key.endpoint_id)
+        return all(is_there for one, is_there in zip(listed, are_there, strict=True) if isinstance(one, Kept))
 
     def in_us(self, seconds: float) -> int:
         """Return the time so many seconds from now."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -99,7 +99,7 @@ class ParkedRows:
             BatchTiming(interval_s=_PACE_S),
             size=lambda new: new.parked.delivery.ByteSize(),
         )
-        self._settler: Batcher[Ended | Kept, None] = Batcher(self._settle, BatchLimits(items=_GROUP))
+        self._settler: Batcher[Ended | Kept, bool] = Batcher(self._settle, BatchLimits(items=_GROUP))
 
     async def park(self, parked: ParkedDelivery, *, is_claimed: bool = False) -> bool:
         """See services.delivery.ports.Parking."""
@@ -162,9 +162,9 @@ class ParkedRows:
         row = await self._fetchrow(SQL.oldest, *key)
         return event_pb2.Delivery.FromString(row["delivery"]).accepted_at_us if row is not None else 0
 
-    async def settle(self, outcome: Ended | Kept) -> None:
+    async def settle(self, outcome: Ended | Kept) -> bool:
         """See ports.Rows."""
-        await self._settler.enqueue(outcome)
+        return await self._settler.enqueue(outcome)
 
     async def queue_for_polling(self, key: EndpointKey) -> None:
         """See ports.Rows."""
@@ -242,14 +242,18 @@ class ParkedRows:
         for state in states:
             mine = added.get(state.key, ())
             is_full = state.is_full or state.key in full
-            changes.append((*state.key, len(mine), is_full, _wake_us(state, mine, now)))
+            changes.append((*state.key, len(mine), is_full, _wake_us(state, mine, now), False))
         await connection.execute(SQL.count_parked, *columns(changes))
         return bool(newly_full)
 
-    async def _settle(self, outcomes: list[Ended | Kept]) -> list[None]:
-        """Store what became of rows, in one transaction."""
+    async def _settle(self, outcomes: list[Ended | Kept]) -> list[bool]:
+        """Store what became of rows, in one transaction; return for each whether it is there, if it is kept."""
         ended = [one.row for one in outcomes if isinstance(one, Ended)]
         kept = [one for one in outcomes if isinstance(one, Kept)]
+        # An endpoint is held for its first delivery, which is to be tried again.
+        freeing = [one.row for one in outcomes if isinstance(one, Ended) and one.frees]
+        freed = {row.key for row in freeing if row.reason == Reason.RETRY}
+        are_there: Iterator[bool] = iter(())
         is_published = False
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
@@ -257,15 +261,22 @@ class ParkedRows:
                 states = [read_state(row) for row in await connection.fetch(SQL.lock_states, *keys)]
                 if kept:
                     *before, probes = columns(_kept_columns(one) for one in kept)
-                    await connection.execute(SQL.keep, *before, self._now(), probes)
+                    found = await connection.fetch(SQL.keep, *before, self._now(), probes)
+                    are_there = iter([row["is_there"] for row in found])
                 if ended:
                     deleted = await connection.fetch(SQL.end, *columns(map(_ended_columns, ended)))
-                    is_published = await self._uncount(connection, states, Counter(map(read_key, deleted)))
+                    is_published = await self._uncount(connection, states, Counter(map(read_key, deleted)), freed)
         if is_published:
             await self._outbox.flush()
-        return [None] * len(outcomes)
+        return [next(are_there) if isinstance(one, Kept) else False for one in outcomes]
 
-    async def _uncount(self, connection: Any, states: Sequence[EndpointState], counts: Counter[EndpointKey]) -> bool:
+    async def _uncount(
+        self,
+        connection: Any,
+        states: Sequence[EndpointState],
+        counts: Counter[EndpointKey],
+        freed: Collection[EndpointKey],
+    ) -> bool:
         """Count fewer rows of endpoints; return whether something is to be published."""
         changes = []
         is_published = False
@@ -275,7 +286,9 @@ class ParkedRows:
                 value = published(state.health.state, state.health.since_us, is_full=False)
                 await self._outbox.add(connection, state_key(state.key), value)
                 is_published = True
-            changes.append((*state.key, -counts[state.key], state.is_full and not has_room, None))
+            is_freed = state.key in freed and counts[state.key] > 0
+            wake_us = self._now() if is_freed else None
+            changes.append((*state.key, -counts[state.key], state.is_full and not has_room, wake_us, is_freed))
         if changes:
             await connection.execute(SQL.count_parked, *columns(changes))
         return is_published

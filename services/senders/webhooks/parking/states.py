@@ -154,15 +154,18 @@ class EndpointStates:
         """Apply observations in their order, in one transaction; return the health after each."""
         now = self._now()
         keys = key_columns(one.key for one in items)
-        failed = [one.key for one in items if one.observation.seen in {Seen.FAILED, Seen.PROBE_FAILED}]
+        failed = {one.key for one in items if one.observation.seen in {Seen.FAILED, Seen.PROBE_FAILED}}
+        others = {one.key for one in items} - failed
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
-                if failed:
-                    await connection.execute(SQL.add_states, *key_columns(failed))
+                if failed:  # of all endpoints, so that their locks are waited for in the same order as everywhere
+                    await connection.execute(SQL.add_states, *keys)
                 states = {state.key: state for state in map(read_state, await connection.fetch(SQL.lock_states, *keys))}
                 pictures = _Pictures(states, self._policy, now)
                 healths = [pictures.apply(key, observation) for key, observation in items]
                 is_published = await self._store(connection, pictures, now)
+                if failed and others:  # they may have got states that say nothing
+                    await connection.fetch(SQL.forget, *key_columns(others), False)
         if is_published:
             await self._outbox.flush()
         return healths
@@ -203,7 +206,7 @@ class EndpointStates:
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.fetch(SQL.lock_states, *keys)
-                await connection.execute(SQL.release, self.owner, *columns(rows))
+                await connection.execute(SQL.release, self.owner, *columns(rows), self._now())
                 await connection.fetch(SQL.forget, *keys, False)
         return [None] * len(releases)
 
@@ -213,7 +216,7 @@ class _Pictures:
 
     def __init__(self, states: Mapping[EndpointKey, EndpointState], policy: BreakerPolicy, now_us: int) -> None:
         self.states = states
-        # The endpoints that are looked at now.
+        # The endpoints that somebody wants to be looked at now.
         self.woken: set[EndpointKey] = set()
         # Rows of endpoint_notices.
         self.notices: list[tuple[str, str, str, str, int, int, int]] = []
@@ -231,7 +234,7 @@ class _Pictures:
             return before
         change = breaker.observe(before, observation, self._policy, self._now_us)
         self._healths[key] = change.health
-        if observation.seen in {Seen.ENABLED, Seen.PROBE_WANTED} or before.state != change.health.state:
+        if observation.seen in {Seen.ENABLED, Seen.PROBE_WANTED}:
             self.woken.add(key)
         now_us, since_us = self._now_us, change.health.failing_since_us
         if change.went_down:

@@ -9,7 +9,7 @@ from functools import partial
 
 from prometheus_client import Counter
 
-from clarion.common.v1 import trace_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs
 from runtime.errors import ClarionError
 from services.delivery import records
@@ -141,7 +141,12 @@ class Turn:
     async def _without_endpoint(self) -> Release:
         """End what waits for an endpoint that was deleted."""
         is_gone = partial(self._desk.directory.is_gone, self._key)
-        if not await self._desk.own.until_answered(is_gone):  # what is published of it has not arrived yet
+        try:
+            must_wait = not await self._desk.own.until_answered(is_gone)  # what is published of it has not arrived yet
+        except ClarionError as error:
+            log.warning("endpoint_left", endpoint_id=self._key.endpoint_id, error=error.detail)
+            must_wait = True
+        if must_wait:
             return Release(self._key, not_before_us=self._work.in_us(AGAIN_S))
         skipped = trace_pb2.DELIVERY_STATUS_SKIPPED
         while rows := await self._desk.rows.due(self._key, _NEVER_US, limit=_PAGE):
@@ -247,7 +252,12 @@ class Turn:
         if not rows:
             return False
         row = rows[0]
-        attempt = await self._work.attempt(row)
+        try:
+            attempt = await self._work.attempt(row)
+        except (ClarionError, LeaseLost) as error:  # nothing was sent: the row stays, and the lease is given back
+            log.warning("parked_left", delivery_id=row.delivery.id, error=str(error))
+            await self._pause(AGAIN_S)
+            return False
         if isinstance(attempt, Repeat):
             await self._work.settle([Ended(row)])
         elif isinstance(attempt, Waits):
@@ -316,10 +326,8 @@ class Turn:
             return False
         if isinstance(attempt, Waits):
             waiting = self._work.waiting(row, attempt)
-            self._held_until_us = waiting.due_us
-            # It keeps its place, and counts how often it waited: what it waits for may never come.
-            await self._work.settle([Kept(row, waiting.delivery, row.due_us, row.reason, row.probes)])
-            return False
+            # It counts how often it waited: what it waits for may never come.
+            return not await self._hold(row, waiting.delivery, row.reason, waiting.due_us)
         if isinstance(attempt, Repeat):
             batch.ended.append(Ended(row))
             return True
@@ -329,12 +337,19 @@ class Turn:
             batch.ended.append(Ended(row))
             await self._work.report(attempt, row, endpoint)
             return True
-        self._held_until_us = conclusion.due_us
+        is_held = await self._hold(row, conclusion.retried, Reason.RETRY, conclusion.due_us)
+        if is_held:
+            batch.add(row, conclusion.steps)
+            batch.steps.append(self._work.retry_record(conclusion.retried, conclusion.due_us))
         await self._work.report(attempt, row, endpoint)
-        await self._work.settle([Kept(row, conclusion.retried, row.due_us, Reason.RETRY, row.probes)])
-        batch.add(row, conclusion.steps)
-        batch.steps.append(self._work.retry_record(conclusion.retried, conclusion.due_us))
-        return False
+        return not is_held
+
+    async def _hold(self, row: Row, delivery: event_pb2.Delivery, reason: str, until_us: int) -> bool:
+        """Keep a row in its place, and send nothing before a time; return False if somebody ended the row meanwhile."""
+        is_there = await self._work.settle([Kept(row, delivery, row.due_us, reason, row.probes)])
+        if is_there:
+            self._held_until_us = until_us
+        return is_there
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:

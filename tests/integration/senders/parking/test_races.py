@@ -1,7 +1,7 @@
 """Two meet at one endpoint: nothing is refused, forgotten or doubled."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import trace_pb2
 from runtime import clock
+from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.parts import OwnParts
 from services.delivery.ports import ParkedDelivery
@@ -137,7 +138,7 @@ async def test_what_may_have_been_sent_is_remembered(pool: Any, outbox: PatientO
     assert await unsure_us() == 0
 
 
-@pytest.mark.parametrize("what", ["wake_resting", "renew"])
+@pytest.mark.parametrize("what", ["wake_resting", "renew", "observe"])
 async def test_processes_wait_in_one_order(pool: Any, states: EndpointStates, what: str) -> None:
     """A transaction that has the first endpoint gets the second one: nobody who waits for the first one has it."""
     low, high = sorted(EndpointKey(TENANT, new_id()) for _ in range(2))
@@ -148,11 +149,73 @@ async def test_processes_wait_in_one_order(pool: Any, states: EndpointStates, wh
     async with pool.acquire() as connection:
         async with connection.transaction():
             await connection.fetch(lock, low.endpoint_id)
-            work = states.wake_resting() if what == "wake_resting" else states._renew([high, low])
-            waiting = asyncio.ensure_future(work)
+            failed, succeeded = Observation(Seen.FAILED, started_us=clock.now_us()), Observation(Seen.SUCCEEDED)
+            work: dict[str, Callable[[], Awaitable[object]]] = {
+                "wake_resting": states.wake_resting,
+                "renew": lambda: states._renew([high, low]),
+                "observe": lambda: asyncio.gather(states.observe(high, failed), states.observe(low, succeeded)),
+            }
+            waiting = asyncio.ensure_future(work[what]())
             await eventually(lambda: connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
             await connection.fetch(lock + " NOWAIT", high.endpoint_id)
         await waiting
+
+
+async def test_a_deadlock_is_no_fault_of_ours(pool: Any, states: EndpointStates) -> None:
+    """PostgreSQL ends one of two transactions that wait for each other: the same may be tried again."""
+    low, high = sorted(EndpointKey(TENANT, new_id()) for _ in range(2))
+    insert = "INSERT INTO senders.endpoint_states (tenant_id, endpoint_id, parked) VALUES ($1, $2, 1)"
+    lock = "SELECT FROM senders.endpoint_states WHERE endpoint_id = $1 FOR UPDATE"
+    for key in (high, low):
+        await pool.execute(insert, *key)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL deadlock_timeout = '1min'")
+        await connection.fetch(lock, high.endpoint_id)
+        observing = asyncio.gather(*[states.observe(key, Observation(Seen.PROBE_WANTED)) for key in (low, high)])
+        await eventually(lambda: connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        await connection.fetch(lock, low.endpoint_id)
+        with pytest.raises(ClarionError) as refused:
+            await observing
+    assert refused.value.code is Code.UNAVAILABLE
+
+
+async def test_nothing_is_kept_of_endpoints_that_are_well(pool: Any, states: EndpointStates) -> None:
+    """One fails, and others are only looked at in the same moment."""
+    keys = [EndpointKey(TENANT, new_id()) for _ in range(4)]
+    seen = [Seen.FAILED, Seen.SUCCEEDED, Seen.PROBE_WANTED, Seen.ENABLED]
+    observations = [Observation(one, started_us=clock.now_us()) for one in seen]
+    await asyncio.gather(*map(states.observe, keys, observations))
+    await states.drain()
+    stored = await pool.fetch("SELECT endpoint_id FROM senders.endpoint_states")
+    assert [str(row["endpoint_id"]) for row in stored] == [keys[0].endpoint_id]
+
+
+@pytest.mark.parametrize("was", [{"active": False}, {"mode": "polled"}])
+async def test_an_endpoint_is_woken_while_its_turn_puts_it_to_rest(world: World, was: dict[str, Any]) -> None:
+    """The turn knows the endpoint as it was: it is looked at again."""
+    endpoint_id = await world.endpoint(**was)
+    process = await world.start()
+    made = await world.deliver(endpoint_id, 2)
+    await eventually(lambda: world.has_rows(endpoint_id, made))
+    await eventually(lambda: not process.drain._calls and not process.drain._turns)
+    rows: Any = process.parking.rows
+    aged, begun, goes_on = rows.aged, asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        begun.set()
+        await goes_on.wait()
+        return await aged(*arguments, **options)
+
+    rows.aged = slow
+    key = EndpointKey(TENANT, endpoint_id)
+    await process.parking.states.wake(key)
+    process.drain.on_parked({key})
+    await eventually(begun.is_set)
+    await world.endpoint(id=endpoint_id, active=True, mode="push")
+    await eventually(lambda: not process.drain._calls)
+    goes_on.set()
+    await eventually(lambda: world.are_sent(made))
+    await eventually(lambda: world.is_forgotten(endpoint_id))
 
 
 @pytest.mark.parametrize("reason", [Reason.ENDPOINT_DISABLED, Reason.POLLED])

@@ -1,14 +1,18 @@
 """How long a turn lasts, and what it does when it is interrupted or refused."""
 
+import asyncio
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.senders.v1 import endpoints_pb2
 from runtime import clock, parts
+from runtime.ids import derived_id_at, new_id
 from services.delivery.ports import SendResult, Verdict
+from services.domain import topology
 from services.domain.reasons import Reason
 from services.senders.webhooks.parking import breaker
 from services.senders.webhooks.parking.breaker import BreakerPolicy
@@ -101,13 +105,7 @@ async def test_an_endpoint_that_is_down_is_not_push_any_more(world: World, mode:
     await eventually(is_closed)
     await eventually(is_unpublished)
     if mode == "ordered":
-
-        async def is_held() -> bool:
-            state = await world.state(endpoint_id)
-            is_later = state["held_until_us"] == state["wake_us"] > clock.now_us() + 60_000_000
-            return bool(is_later and state["lease_owner"] is None)
-
-        await eventually(is_held)
+        await eventually(lambda: _is_held(world, endpoint_id))
         world.receivers.answer(endpoint_id, OK)
         await world.endpoint(id=endpoint_id, url="https://hooks.example.org/new")
         await eventually(lambda: world.are_sent(made[-3:]))
@@ -208,3 +206,128 @@ async def test_nothing_stays_of_a_deleted_endpoint(world: World) -> None:
         return await world.published_state(endpoint_id) is None
 
     await eventually(is_unpublished)
+
+
+@pytest.mark.parametrize("mode", ["ordered", "push"])
+async def test_a_result_is_stored_although_the_breaker_cannot_be_told(world: World, mode: str) -> None:
+    """A fault in one thing does not lose the other."""
+    endpoint_id = await world.endpoint(mode=mode, rate_per_s=100)
+    process = await world.start(delays_s=(600.0,) * 3)
+    states: Any = process.parking.states
+
+    async def observe(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    states.observe = observe
+    world.receivers.answer(endpoint_id, DOWN)
+    [one] = await world.deliver(endpoint_id)
+    [step] = await eventually(lambda: world.attempts(one.id))
+    assert step.status == trace_pb2.DELIVERY_STATUS_RETRYING
+    [row] = await world.rows(endpoint_id)
+    assert (row["attempt"], row["reason"]) == (2, Reason.RETRY)
+
+
+@pytest.mark.parametrize("how", ["skipped", "canceled", "erased", "changed"])
+@pytest.mark.parametrize("is_under_way", [True, False])
+async def test_an_ordered_endpoint_is_not_held_any_more(world: World, how: str, *, is_under_way: bool) -> None:
+    """Its first delivery ends by hand, or its URL changes, during an attempt that fails or while it is held."""
+    endpoint_id = await world.endpoint(mode="ordered", active=False)
+    process = await world.start(delays_s=(600.0,) * 3)
+    now, event_id = clock.now_us(), new_id()
+    first, *others = [
+        (await world.deliver(endpoint_id, id=derived_id_at(id_, id_), event_id=id_, accepted_at_us=now + number))[0]
+        for number, id_ in enumerate((event_id, new_id(), new_id()))
+    ]
+    await eventually(lambda: world.has_rows(endpoint_id, [first, *others]))
+    world.receivers.answers[endpoint_id] = lambda one: DOWN if (one.id, one.attempt) == (first.id, 1) else OK
+    world.receivers.hung[endpoint_id] = asyncio.Event()
+    await world.endpoint(id=endpoint_id, active=True)
+    await eventually(lambda: world.receivers.under_way[endpoint_id] == 1)
+    await eventually(lambda: not process.drain._calls)
+    if not is_under_way:
+        world.receivers.hung[endpoint_id].set()
+        await eventually(lambda: _is_held(world, endpoint_id))
+    if how == "skipped":
+        ask = endpoints_pb2.SkipParkedRequest(tenant_id=TENANT, endpoint_id=endpoint_id, first=True)
+        await servicer(world, process).SkipParked(ask, CONTEXT)
+    elif how == "canceled":
+        await world.put(topology.canceled_key(TENANT, event_id), b"1")
+        await eventually(lambda: len(process.followed.canceled._again) == 1)
+    elif how == "erased":
+        assert await process.parking.eraser.erase(TENANT, [event_id], []) == 1
+    else:
+        await world.endpoint(id=endpoint_id, url="https://hooks.example.org/new", revision=2)
+        await eventually(lambda: not process.drain._calls)
+    world.receivers.hung[endpoint_id].set()
+    await eventually(lambda: world.are_sent(others))
+    await eventually(lambda: world.is_forgotten(endpoint_id))
+    statuses = [step.status for step in await world.attempts(first.id)]
+    before = [trace_pb2.DELIVERY_STATUS_RETRYING] if how == "changed" or not is_under_way else []
+    assert statuses == [*before, SENT if how == "changed" else trace_pb2.DELIVERY_STATUS_SKIPPED]
+    waits = [one.reason for one in await world.parked() if one.delivery_id == first.id]
+    assert waits.count(Reason.RETRY) == len(before)
+
+
+async def _is_held(world: World, endpoint_id: str) -> bool:
+    state = await world.state(endpoint_id)
+    is_later = state["held_until_us"] == state["wake_us"] > clock.now_us() + 60_000_000
+    return bool(is_later and state["lease_owner"] is None)
+
+
+async def test_a_probe_that_is_interrupted(world: World) -> None:
+    """SIGTERM while it waits for another part: nothing was sent, and the lease is given back."""
+    endpoint_id = await world.endpoint()
+    process = await world.start(policy=RARELY, delays_s=(600.0,) * 3, lease_s=60.0)
+    made = await _is_down(world, endpoint_id, 3)
+
+    def answer(_: event_pb2.Delivery) -> SendResult:
+        raise parts.PartAway(parts.INGEST)
+
+    world.receivers.answers[endpoint_id] = answer
+    world.receivers.calls.clear()
+    ask = endpoints_pb2.ProbeEndpointRequest(tenant_id=TENANT, endpoint_id=endpoint_id)
+    await servicer(world, process).ProbeEndpoint(ask, CONTEXT)
+    await eventually(lambda: world.receivers.calls)
+    process.parking.own.stop()
+    await process.stop()
+    assert await world.has_rows(endpoint_id, made[-3:])
+    assert (await world.state(endpoint_id))["lease_owner"] is None
+
+
+async def test_a_turn_without_endpoint_is_interrupted(world: World) -> None:
+    """SIGTERM while the router cannot say whether the endpoint was deleted: the lease is given back."""
+    endpoint_id = await world.endpoint(active=False)
+    process = await world.start(lease_s=60.0)
+    made = await world.deliver(endpoint_id, 3)
+    await eventually(lambda: world.has_rows(endpoint_id, made))
+    world.owner.away = True
+    world.owner.asked.clear()
+    await world.delete(endpoint_id)
+    await eventually(lambda: world.owner.asked)
+    process.parking.own.stop()
+    await process.stop()
+    assert await world.has_rows(endpoint_id, made)
+    assert (await world.state(endpoint_id))["lease_owner"] is None
+
+
+async def test_an_endpoint_that_is_down_has_only_rows_that_cannot_be_read(world: World) -> None:
+    """It is not looked at before another one comes; that one is its probe."""
+    endpoint_id = await world.endpoint()
+    process = await world.start(policy=RARELY, delays_s=(600.0,) * 3)
+    await _is_down(world, endpoint_id, 3)
+    await world.pool.execute("UPDATE senders.parked SET delivery = 'x'")
+    world.receivers.answer(endpoint_id, OK)
+    world.receivers.calls.clear()
+    ask = endpoints_pb2.ProbeEndpointRequest(tenant_id=TENANT, endpoint_id=endpoint_id)
+    await servicer(world, process).ProbeEndpoint(ask, CONTEXT)
+
+    async def is_at_rest() -> bool:
+        state = await world.state(endpoint_id)
+        return bool(state["wake_us"] > 2**62 and state["lease_owner"] is None)
+
+    await eventually(is_at_rest)
+    assert not world.receivers.calls
+    more = await world.deliver(endpoint_id, 2)
+    await eventually(lambda: world.are_sent(more))
+    await eventually(is_at_rest)
+    assert (await world.state(endpoint_id))["state"] == breaker.CLOSED

@@ -46,8 +46,9 @@ REPORT = "report"
 
 _TEMPLATE = "template_migrated"
 _STREAM_MAX_BYTES = 64 * 1024**2
-# Below the range from which systems take ports for outgoing connections, and beside that of local stacks.
-_PORTS = range(10_000, 20_000)
+# Below the range from which systems take ports for outgoing connections, and beside that of local stacks. Browsers open
+# no page on port 10080.
+_PORTS = range(10_081, 20_000)
 _GIVEN: set[int] = set()
 # Which of how many test processes this is: each has ports of its own.
 _PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -82,14 +82,13 @@ class Calls:
         self._bounds.leave(tenant_id, endpoint_id)
         _note(self._endpoint_moved, endpoint_id, now, has_calls=self._bounds.has_calls_to(endpoint_id))
         _note(self._tenant_moved, tenant_id, now, has_calls=self._bounds.has_calls_of(tenant_id))
-        line = self._lines.get(tenant_id)
-        if line is not None and endpoint_id in line.turns and self._begin_first(tenant_id, endpoint_id):
-            return
-        if line is not None and self._begin_of(tenant_id):
-            return
-        for other in list(islice(self._lines, _LOOK_AT)):
-            self._lines.move_to_end(other)
-            if self._begin_of(other):
+        if (line := self._lines.get(tenant_id)) is not None:
+            if endpoint_id in line.turns and self._begin_first(tenant_id, endpoint_id):
+                return
+            self._lines.move_to_end(tenant_id, last=False)
+        for one in list(islice(self._lines, _LOOK_AT)):
+            self._lines.move_to_end(one)
+            if self._begin_of(one):
                 return
 
     def _begin(self, tenant_id: str, endpoint_id: str, now: float) -> bool:

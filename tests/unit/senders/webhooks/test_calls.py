@@ -27,6 +27,17 @@ async def _waiting(found: Calls, tenant: str, endpoint: str) -> "asyncio.Task[bo
     return task
 
 
+async def _is_refused(found: Calls, tenant: str, endpoint: str) -> bool:
+    """Return whether a call may not begin, and does not wait either."""
+    before = found._waiting
+    task = asyncio.create_task(found.enter(tenant, endpoint))
+    await asyncio.sleep(0)
+    if found._waiting > before:
+        task.cancel()
+        return False
+    return not await task
+
+
 async def test_a_call_begins_when_another_one_of_its_tenant_has_ended() -> None:
     """In the order in which they came, each to an endpoint of its own."""
     found = Calls(TWO)
@@ -47,7 +58,7 @@ async def test_calls_that_hang_are_not_waited_for(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(calls, "ALIVE_S", -1.0)
     assert await found.enter("other", "e")
     found.leave("other", "e")
-    assert not await found.enter("t", "e2")
+    assert await _is_refused(found, "t", "e2")
 
 
 async def test_an_endpoint_that_hangs_is_not_waited_for_though_others_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +67,7 @@ async def test_an_endpoint_that_hangs_is_not_waited_for_though_others_answer(mon
     assert [await found.enter("t", name) for name in ("hung", "well")] == [True, True]
     monkeypatch.setattr(calls, "ALIVE_S", 0.0)
     found._endpoint_moved["well"] = found._tenant_moved["t"] = float("inf")
-    assert not await found.enter("t", "hung")
+    assert await _is_refused(found, "t", "hung")
     await _waiting(found, "t", "well")
     found.leave("t", "well")
 
@@ -103,15 +114,18 @@ async def test_a_full_endpoint_holds_up_no_other_one() -> None:
 
 
 async def test_tenants_take_turns() -> None:
-    """Where the process is full, a tenant with many that wait does not hold up one with a single call."""
+    """Where the process is full, a tenant with many calls that wait does not hold up one that has a single call."""
     found = Calls(Limits(total=2, of_tenant=2, of_endpoint=2))
-    assert await found.enter("busy", "e0")
+    assert await found.enter("busy", "b0")
     assert await found.enter("other", "o0")
-    many = [await _waiting(found, "busy", f"e{number}") for number in range(1, 5)]
-    one = await _waiting(found, "other", "o1")
+    found.leave("other", "o0")  # calls end, so a tenant that has none may wait
+    assert await found.enter("other", "o0")
+    many = [await _waiting(found, "busy", f"b{number}") for number in range(1, 5)]
+    one = await _waiting(found, "third", "t0")
     found.leave("other", "o0")
-    found.leave("busy", "e0")
+    assert found._bounds.has_calls_to("t0")
     assert await one
+    found.leave("busy", "b0")
     await eventually(lambda: sum(task.done() for task in many) == 1)
     for task in many:
         task.cancel()
@@ -121,7 +135,7 @@ async def test_a_tenant_without_calls_waits_where_the_process_is_full() -> None:
     """If calls of others end."""
     found = Calls(Limits(total=1, of_tenant=1, of_endpoint=1))
     assert await found.enter("busy", "b0")
-    assert not await found.enter("new", "n0")
+    assert await _is_refused(found, "new", "n0")
     found.leave("busy", "b0")
     assert await found.enter("busy", "b0")
     new = await _waiting(found, "new", "n0")
@@ -136,7 +150,7 @@ async def test_a_tenant_leaves_places_to_wait_in() -> None:
     for tenant, places in (("a", 4), ("b", 2), ("c", 1)):
         assert await found.enter(tenant, f"{tenant}0")
         waiting += [await _waiting(found, tenant, f"{tenant}{number}") for number in range(1, 1 + places)]
-        assert not await found.enter(tenant, "one too many")
+        assert await _is_refused(found, tenant, "one too many")
     for task in waiting:
         task.cancel()
 

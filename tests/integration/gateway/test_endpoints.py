@@ -304,7 +304,7 @@ async def test_keys_for_endpoints(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["poll", "nahook_management"])
 async def test_a_key_that_sends_nothing_has_no_rates(world: World, kind: str) -> None:
-    """Its operator is told instead of relying on a limit that nothing applies."""
+    """Rates for such a key are refused: no limit would be applied."""
     path = f"/tenants/{world.tenant}/keys"
     status, problem = await world.admin("POST", path, {"name": "k", "kind": kind, "rates": [_RATE]})
     assert (status, [one["field"] for one in problem["errors"]]) == (422, ["rates"])

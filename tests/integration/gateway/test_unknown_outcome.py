@@ -38,7 +38,7 @@ async def send(world: World, path: str, body: object) -> tuple[int, Any, str]:
     [("/event/order.paid", _PAYLOAD, 1), (f"/{_ENDPOINT}", _PAYLOAD, 1), (f"/{_ENDPOINT}", _KEYED, 0)],
 )
 async def test_an_event_that_may_have_been_stored(world: World, path: str, body: object, may_repeat: int) -> None:
-    """Its sender is told, unless a repeat has the same idempotency key."""
+    """The error says so, unless the request has an idempotency key, with which it can be repeated safely."""
     status, answer, retry_after = await send(world, path, body)
     assert (status, answer["error"]["code"], retry_after) == (503, "unavailable", "3")
     assert answer["error"]["message"].count("may have been accepted") == may_repeat

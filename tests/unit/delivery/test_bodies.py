@@ -34,7 +34,7 @@ class Readings:
 
 
 async def test_a_reading_that_fails_leaves_the_next_one_to_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what it brings is counted once, whoever else comes meanwhile."""
+    """The body is read once after that and counted once, although a third delivery asks for it at the same time."""
     readings = Readings(ClarionError(Code.UNAVAILABLE, "Away."), (b"body", b""), (b"body", b""))
     broker: Any = MemoryBroker()
     channel: Any = MemoryChannel()

@@ -23,7 +23,7 @@ class Log:
 
 
 async def test_names_of_fields_are_cut() -> None:
-    """Whoever decoded the body: an entry that the log refuses would stay without its outcome."""
+    """The log refuses longer names, and the entry would then have no outcome."""
     log: Any = Log()
     request = make_mocked_request("POST", "/")
     request[FIELDS] = ("n" * 600, "a\0", *(f"f{number}" for number in range(100)))

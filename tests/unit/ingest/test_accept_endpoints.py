@@ -176,7 +176,7 @@ async def test_a_repeat_is_answered_whatever_became_of_its_endpoint() -> None:
 
 
 async def test_a_repeat_in_another_scope_learns_nothing() -> None:
-    """A caller of another environment is told that there is no such endpoint, as for a new key."""
+    """A caller of another environment gets the error for an unknown endpoint, with a known key as with a new one."""
     desk = Desk()
     endpoint_id = desk.published.endpoint()
 

@@ -180,7 +180,7 @@ async def test_an_event_waits_for_the_revision_that_its_caller_knows() -> None:
 
 @dataclass
 class NeverReached:
-    """What waits in vain for revisions. waited: for which, and how long."""
+    """Stands for a copy that no revision reaches. waited: the revisions that were asked for, with their deadlines."""
 
     waited: list[tuple[int, float]] = field(default_factory=list)
 
@@ -202,7 +202,7 @@ async def test_a_revision_that_never_comes_is_waited_for_once() -> None:
 
 
 async def test_a_bucket_that_was_made_again_is_waited_for() -> None:
-    """Its revisions begin anew, below one that the copy will never have."""
+    """The revisions of a new bucket start at 1: an old, higher one that never comes must not hide them."""
     published, copy = Published(), NeverReached()
     waits, published.copy.reached = published.copy.reached, copy.reached  # type: ignore[method-assign]
     await published.directory.subscribers(published.tenant_id, TYPE, "", 1_000_000)

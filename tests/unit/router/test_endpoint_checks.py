@@ -267,7 +267,7 @@ def test_catalogs_name_wrong_fields() -> None:
 
 @pytest.mark.parametrize("name", ["direct", "endpoint.test"])
 def test_types_of_events_for_one_endpoint_are_reserved(name: str) -> None:
-    """Else whoever subscribes to them would be one whom they are for."""
+    """Events of these types go to one named endpoint, so nobody may subscribe to them."""
     event_type = catalogs_pb2.CreateEventTypeRequest(tenant_id=TENANT, name=name)
     assert _faults(lambda: catalogs.check_event_type(event_type)) == ["name"]
     catalogs.check_event_type(catalogs_pb2.CreateEventTypeRequest(tenant_id=TENANT, name=f"{name}.more"))

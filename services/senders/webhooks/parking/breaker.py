@@ -48,8 +48,8 @@ class BreakerPolicy:
     A few, because an endpoint that times out fails seldom. All of them within window_s seconds, in which the first
     three attempts at a single delivery time out. probe_s: the first pause between probes; it doubles up to
     longest_probe_s. disable_after_s: after so much time with nothing but failures the endpoint is disabled. gap_s:
-    longer than the longest pause between two attempts at a delivery; after so much time without a failure the time
-    begins anew, because nobody knows what was between them.
+    longer than the longest pause between two attempts at a delivery; after so much time without a failure,
+    disable_after_s is counted from the next failure, because a success in between may not have been seen.
     """
 
     failures: int = 5

@@ -160,7 +160,7 @@ def test_an_endpoint_that_is_not_push_has_no_breaker() -> None:
 
 
 def test_a_quiet_opening_is_told_when_a_probe_fails() -> None:
-    """An endpoint that asked to wait and then fails is down; recovering is told, too."""
+    """An endpoint that asked to wait and then fails is down: the tenant is notified of that and of its recovery."""
     asked = observe(Health(), Observation(Seen.FAILED, started_us=NOW, wish_s=90.0)).health
     still = observe(asked, Observation(Seen.PROBE_FAILED, wish_s=90.0), 90)
     operational = observe(asked, Observation(Seen.PROBE_FAILED, is_operational=True), 90)

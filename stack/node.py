@@ -70,9 +70,7 @@ def _fetched(cache: Path, report: Report) -> Path:
     uv = shutil.which("uv") or str(ROOT / "build" / "uv" / "bin" / "uv")
     command = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "--target", str(part)]
     try:
-        done = subprocess.run(
-            [*command, "-r", str(_LOCK)], capture_output=True, check=False, timeout=_DEADLINE_S
-        )
+        done = subprocess.run([*command, "-r", str(_LOCK)], capture_output=True, check=False, timeout=_DEADLINE_S)
         if done.returncode == 0:
             part.rename(folder)
     except (OSError, subprocess.TimeoutExpired):

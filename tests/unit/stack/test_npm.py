@@ -11,6 +11,7 @@ import pytest
 
 from stack import processes
 from stack.browser_packages import FOLDER as _FOLDER
+
 _ENTRY = "@scalar/api-reference/dist/browser/standalone.esm.js"
 _CHUNKS = "@scalar/api-reference/dist/browser/chunks"
 _CLIENT = "centrifuge/dist/centrifuge.js"

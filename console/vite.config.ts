@@ -8,6 +8,7 @@ const token = process.env.CLARION_ADMIN_TOKEN;
 export default defineConfig({
   base: "/console/",
   plugins: [react()],
+  resolve: { alias: { "~": new URL("./src", import.meta.url).pathname } },
   // The gateway replaces it in each response.
   html: { cspNonce: "__CSP_NONCE__" },
   build: {

@@ -39,7 +39,7 @@ def build(report: Report, folder: Path = FOLDER) -> None:
     try:
         with npm.one_at_a_time(folder) as held:
             if not is_built(folder):
-                report("building the console (one to two minutes, once)")
+                report("building the console (about a minute, once)")
                 _build(report, folder, held)
     except OSError as error:
         raise NodeError(f"The console could not be built in {folder}: {error}.") from error

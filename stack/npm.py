@@ -1,4 +1,4 @@
-"""Installs a folder's packages from npm and runs its scripts: `python -m stack.npm FOLDER SCRIPT [ARGUMENTS]`.
+"""Installs a folder's packages from npm and runs its scripts: `python -m stack.npm FOLDER SCRIPT [ARGUMENT ...]`.
 
 The packages are those of the folder's package-lock.json. npm installs into a temporary folder, which then replaces
 node_modules: a failure leaves node_modules as it was, and no process sees half an installation. A second installer
@@ -146,7 +146,8 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     # Not captured: what it prints is for whoever called it.
-    command = [*found.npm, "run", "--silent", *script]
+    name, *further = script
+    command = [*found.npm, "run", "--silent", name, "--", *further]
     return subprocess.run(command, cwd=folder, env=found.environment(), check=False).returncode
 
 

@@ -22,6 +22,8 @@ environment:
   centrifugo-config
            CLARION_CENTRIFUGO_TOKEN_SECRET, CLARION_CENTRIFUGO_API_KEY, CLARION_ALLOWED_ORIGINS,
            CLARION_CENTRIFUGO_PORT (8000)
+  owner-link
+           CLARION_INGEST_ADDRESS, CLARION_SERVICE_TOKEN, CLARION_PUBLIC_URL of the gateway
 """
 
 
@@ -43,10 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands.add_parser("doctor", help="check everything that Clarion depends on; exit status 1 if a check fails")
     commands.add_parser("health", help="check whether one process is healthy; exit status 1 if it is not")
     commands.add_parser("centrifugo-config", help="print a safe centrifugo.json for production")
+    owner = commands.add_parser("owner-link", help="print the link by which the first owner of the console joins")
+    owner.add_argument("--reset", metavar="E-MAIL", default="", help="print a link to reset a console user's password")
+    owner.add_argument("--unless-owned", action="store_true", help="print nothing if there is an owner")
     given = parser.parse_args(arguments)
     logs.configure("clarion", "error")
     if given.command in ("backup", "restore"):
         raise SystemExit(_copy(given.command, given.folder))
+    if given.command == "owner-link":
+        raise SystemExit(_owner_link(given.reset, unless_owned=given.unless_owned))
     run = {"migrate": _migrate, "doctor": _doctor, "health": _health, "centrifugo-config": _centrifugo_config}
     raise SystemExit(run[given.command]())
 
@@ -77,6 +84,22 @@ def _copy(command: str, folder: Path) -> int:
     except (ClarionError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
         print(f"clarion {command}: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _owner_link(reset: str, *, unless_owned: bool) -> int:
+    from cli import owner_link
+    from runtime.errors import ClarionError
+
+    settings = load_or_exit(owner_link.Settings)
+    work = owner_link.make_unless_owned(settings) if unless_owned else owner_link.make(settings, reset)
+    try:
+        link = asyncio.run(work)
+    except ClarionError as error:
+        print(f"clarion owner-link: {error.detail}", file=sys.stderr)
+        return 1
+    if link:
+        print(link)
     return 0
 
 

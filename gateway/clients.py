@@ -20,7 +20,13 @@ from clarion.ingest.v1 import (
 )
 from clarion.realtime.v1 import privacy_pb2_grpc as realtime_privacy_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
-from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
+from clarion.render.v1 import (
+    locales_pb2_grpc,
+    parts_pb2_grpc,
+    render_pb2_grpc,
+    samples_pb2_grpc,
+    templates_pb2_grpc,
+)
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
@@ -67,6 +73,7 @@ class Clients:
         self.render = render_pb2_grpc.RenderServiceStub(self.connections["render"])
         self.templates = templates_pb2_grpc.TemplateServiceStub(self.connections["render"])
         self.parts = parts_pb2_grpc.PartServiceStub(self.connections["render"])
+        self.samples = samples_pb2_grpc.SampleServiceStub(self.connections["render"])
         self.locales = locales_pb2_grpc.LocaleServiceStub(self.connections["render"])
         self.providers = senders_pb2_grpc.ProviderServiceStub(self.connections["senders"])
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])

@@ -34,6 +34,7 @@ from gateway.admin.providers import ProviderRoutes
 from gateway.admin.recipients import RecipientRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
+from gateway.admin.samples import SampleRoutes
 from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
@@ -148,6 +149,7 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     templates = TemplateRoutes(clients)
     drafts = DraftRoutes(clients)
     parts = PartRoutes(clients)
+    samples = SampleRoutes(clients)
     events = EventRoutes(clients)
     outbox = OutboxRoutes(clients)
     audit = AuditRoutes(clients)
@@ -207,10 +209,19 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/templates/{id}/diff", templates.diff),
         ("POST", "/templates/{id}/refresh", templates.refresh),
         ("POST", "/templates/{id}/test", drafts.test),
+        ("GET", "/template-languages", templates.languages),
+        ("GET", "/template-helpers", templates.helpers),
+        ("POST", "/template-samples", samples.create),
+        ("GET", "/template-samples", samples.list_all),
+        ("GET", "/template-samples/last", samples.last),
+        ("GET", "/template-samples/{id}", samples.get),
+        ("PUT", "/template-samples/{id}", samples.change),
+        ("DELETE", "/template-samples/{id}", samples.delete),
         ("POST", "/template-parts", parts.create),
         ("GET", "/template-parts", parts.list_all),
         ("GET", "/template-parts/{id}", parts.get),
         ("POST", "/template-parts/{id}/apply", parts.apply),
+        ("GET", "/template-parts/{id}/templates", parts.users),
         ("GET", "/tenants/{id}/locale", templates.locale),
         ("PUT", "/tenants/{id}/locale", templates.set_locale),
         ("GET", "/events", events.search),

@@ -231,6 +231,25 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
 
     @database_errors
+    async def GetLastEventBody(
+        self, request: ledger_pb2.GetLastEventBodyRequest, context: Any
+    ) -> ledger_pb2.GetLastEventBodyResponse:
+        """Return what the newest event of a type carried."""
+        check_id("tenant_id", request.tenant_id)
+        found = await self._reader.last_payload(request.tenant_id, request.event_type)
+        if found is None:
+            detail = (
+                "None of the tenant's newest events has this type and a stored content. Send one, or write a sample."
+            )
+            raise ClarionError(Code.NOT_FOUND, detail)
+        return ledger_pb2.GetLastEventBodyResponse(
+            event_id=found.event.id,
+            accepted_at_us=found.accepted_at_us,
+            variables=found.event.variables,
+            payload_extra=found.event.payload_extra,
+        )
+
+    @database_errors
     async def GetEventProgress(
         self, request: ledger_pb2.GetEventProgressRequest, context: Any
     ) -> ledger_pb2.GetEventProgressResponse:

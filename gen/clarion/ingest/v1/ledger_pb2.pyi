@@ -637,6 +637,57 @@ class GetEventBodyResponse(_message.Message):
 Global___GetEventBodyResponse: _TypeAlias = GetEventBodyResponse  # noqa: Y015
 
 @_typing.final
+class GetLastEventBodyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    event_type: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_type", b"event_type", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLastEventBodyRequest: _TypeAlias = GetLastEventBodyRequest  # noqa: Y015
+
+@_typing.final
+class GetLastEventBodyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    ACCEPTED_AT_US_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    PAYLOAD_EXTRA_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    accepted_at_us: _builtins.int
+    variables: _builtins.bytes
+    """See clarion.common.v1.Event."""
+    payload_extra: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        accepted_at_us: _builtins.int = ...,
+        variables: _builtins.bytes = ...,
+        payload_extra: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "event_id", b"event_id", "payload_extra", b"payload_extra", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLastEventBodyResponse: _TypeAlias = GetLastEventBodyResponse  # noqa: Y015
+
+@_typing.final
 class GetDeliveryStatesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clarion.ingest.v1 import (
     audit_pb2_grpc,
+    console_users_pb2_grpc,
     ingest_pb2_grpc,
     keys_pb2_grpc,
     ledger_pb2_grpc,
@@ -19,7 +20,13 @@ from clarion.ingest.v1 import (
 )
 from clarion.realtime.v1 import privacy_pb2_grpc as realtime_privacy_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
-from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
+from clarion.render.v1 import (
+    locales_pb2_grpc,
+    parts_pb2_grpc,
+    render_pb2_grpc,
+    samples_pb2_grpc,
+    templates_pb2_grpc,
+)
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
@@ -61,10 +68,12 @@ class Clients:
         self.tenants = tenants_pb2_grpc.TenantServiceStub(self.connections["ingest"])
         self.keys = keys_pb2_grpc.KeyServiceStub(self.connections["ingest"])
         self.audit = audit_pb2_grpc.AuditServiceStub(self.connections["ingest"])
+        self.console_users = console_users_pb2_grpc.ConsoleUserServiceStub(self.connections["ingest"])
         self.router = router_pb2_grpc.RouterServiceStub(self.connections["router"])
         self.render = render_pb2_grpc.RenderServiceStub(self.connections["render"])
         self.templates = templates_pb2_grpc.TemplateServiceStub(self.connections["render"])
         self.parts = parts_pb2_grpc.PartServiceStub(self.connections["render"])
+        self.samples = samples_pb2_grpc.SampleServiceStub(self.connections["render"])
         self.locales = locales_pb2_grpc.LocaleServiceStub(self.connections["render"])
         self.providers = senders_pb2_grpc.ProviderServiceStub(self.connections["senders"])
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])

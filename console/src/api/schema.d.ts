@@ -1075,8 +1075,84 @@ export interface paths {
         /** Get who asks, and with which roles */
         get: operations["getSession"];
         put?: never;
+        /**
+         * Sign in to the console
+         * @description Sets the cookie of the session. It ends after a day without use, and after 14 days in any case.
+         */
+        post: operations["signIn"];
+        /** Sign out */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the ways to sign in */
+        get: operations["getSignInOptions"];
+        put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change your password
+         * @description Ends all other sessions of the user.
+         */
+        post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your sessions */
+        get: operations["listOwnSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of your sessions */
+        delete: operations["revokeOwnSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1129,6 +1205,120 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-languages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the languages of templates, with their newest and active versions */
+        get: operations["listTemplateLanguages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-helpers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the helpers and MJML elements that templates can use */
+        get: operations["listTemplateHelpers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-parts/{id}/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the active templates that use a layout or partial */
+        get: operations["listTemplatePartUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a tenant's samples, by event type and name
+         * @description Without `tenant_id`: those of the platform.
+         */
+        get: operations["listTemplateSamples"];
+        put?: never;
+        /** Create a sample */
+        post: operations["createTemplateSample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples/last": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the data of a tenant's newest event of a type
+         * @description Test sends do not count. 404: no stored event among the tenant's newest 20,000 has this type.
+         */
+        get: operations["getLastPayload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a sample
+         * @description `tenant_id` says whose it is; without it the platform's.
+         */
+        get: operations["getTemplateSample"];
+        /** Replace a sample's name and variables */
+        put: operations["updateTemplateSample"];
+        post?: never;
+        /** Delete a sample */
+        delete: operations["deleteTemplateSample"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1466,10 +1656,165 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/invitations/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get what a link is for
+         * @description The link stays usable.
+         */
+        post: operations["openInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a password by a link, and sign in
+         * @description Uses the link, ends all sessions of the user, and sets the cookie of a new one.
+         */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List console users, newest first */
+        get: operations["listUsers"];
+        put?: never;
+        /** Create a console user and invite them */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a console user */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a console user
+         * @description 409: no owner of the installation would be left who can sign in.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a console user
+         * @description 409: no owner of the installation would be left who can sign in.
+         */
+        patch: operations["updateUser"];
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an invitation, or a link to reset the password
+         * @description Earlier links for the user end. 409: the user is disabled.
+         */
+        post: operations["inviteUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the sessions of a console user */
+        get: operations["listUserSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions of a user */
+        delete: operations["revokeUserSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session of a user */
+        delete: operations["revokeUserSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Accept
+         * @description The body of POST /invitations/accept. email: the first owner's; of others it is known.
+         */
+        Accept: {
+            /** @description the code of a link */
+            code: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+            /** @default  */
+            email?: string;
+            /**
+             * @description a text of at most 100 characters
+             * @default
+             */
+            name?: string;
+        };
         /**
          * AcceptedEvent
          * @description The event is stored, and is sent once.
@@ -1491,6 +1836,23 @@ export interface components {
             deliveries: components["schemas"]["EndpointDeliveryId"][];
             /** @description Of an event for `endpoints`. */
             failures: components["schemas"]["EndpointFailure"][];
+        };
+        /**
+         * Active
+         * @description The active version of a language.
+         */
+        Active: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            activated_at: string;
         };
         /**
          * Application
@@ -1689,7 +2051,9 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             id: string;
+            /** @description The name of an admin token, or `user:` and the id of a console user. */
             actor: string;
+            actor_email: string | null;
             method: string;
             route: string;
             resource: string | null;
@@ -1765,6 +2129,38 @@ export interface components {
             priority?: number | null;
             /** @default {} */
             settings?: Record<string, never>;
+        };
+        /**
+         * ConsoleSession
+         * @description A session of a console user.
+         */
+        ConsoleSession: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description true: the session of this request. */
+            current: boolean;
+            /** @description The browser, as it named itself. */
+            user_agent: string | null;
+            /** @description The network address that it was begun from. */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            last_seen_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
         };
         /**
          * Content
@@ -2091,7 +2487,8 @@ export interface components {
          * Draft
          * @description The body of POST /templates/preview: an unsaved template.
          *
-         *         layout_body, partials: an unsaved layout, and unsaved partials by name.
+         *         layout_body, partials: an unsaved layout, and unsaved partials by name. samples: further variables to render it
+         *         with, at most 20.
          */
         Draft: {
             /** @enum {string} */
@@ -2115,6 +2512,19 @@ export interface components {
             locale?: string;
             /** @default {} */
             variables?: Record<string, never>;
+            /** @default [] */
+            samples?: components["schemas"]["SampleData"][];
+        };
+        /**
+         * Element
+         * @description An element of MJML.
+         */
+        Element: {
+            name: string;
+            /** @description The elements that it may contain. */
+            children: string[];
+            /** @description true: its content is HTML or text. */
+            has_text: boolean;
         };
         /**
          * Endpoint
@@ -2813,6 +3223,22 @@ export interface components {
             name?: string;
         };
         /**
+         * Helper
+         * @description A helper or block that templates can call.
+         */
+        Helper: {
+            name: string;
+            /** @example formatDate when [format] [locale=…] */
+            signature: string;
+            summary: string;
+            example: string;
+            options: string[];
+            /** @description true: it can be written as `{{#name …}}…{{/name}}`. */
+            opens_block: boolean;
+            /** @description true: it can be written as `{{name …}}`. */
+            writes_value: boolean;
+        };
+        /**
          * HttpExchange
          * @description One HTTP call to an endpoint, and its answer. The values of the URL's query are masked.
          */
@@ -2833,6 +3259,56 @@ export interface components {
         HttpHeader: {
             name: string;
             value: string;
+        };
+        /**
+         * IdentityProvider
+         * @description An identity provider that people can sign in with.
+         */
+        IdentityProvider: {
+            name: string;
+        };
+        /**
+         * Invitation
+         * @description A link that can be used once, shown only in this response.
+         */
+        Invitation: {
+            /** @enum {unknown} */
+            kind: "first_owner" | "invitation" | "password_reset";
+            url: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
+        };
+        /**
+         * InvitedUser
+         * @description A new user with the link that invites them.
+         */
+        InvitedUser: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            email: string;
+            name: string;
+            /** @description true: they cannot sign in. */
+            disabled: boolean;
+            memberships: components["schemas"]["Membership"][];
+            /** @description false: they have not accepted their invitation. */
+            has_password: boolean;
+            /** @description true: an account of the identity provider is bound to them. */
+            has_oidc: boolean;
+            /** @description When the newest link ends that they have not used. null: there is none. */
+            invitation_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            last_sign_in_at: string | null;
+            invitation: components["schemas"]["Invitation"];
         };
         /**
          * Key
@@ -2912,6 +3388,23 @@ export interface components {
             api_key: string;
         };
         /**
+         * LastPayload
+         * @description The data of the newest event of a type, as a template sees them.
+         */
+        LastPayload: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            accepted_at: string;
+            variables: Record<string, never>;
+        };
+        /**
          * Limit
          * @description A limit of the tenant, and what is left of it.
          */
@@ -2932,6 +3425,14 @@ export interface components {
             remaining: number;
             /** @description Seconds until something is admitted again; null: not known. */
             reset_s: number | null;
+        };
+        /**
+         * Link
+         * @description The body of POST /invitations/open.
+         */
+        Link: {
+            /** @description the code of a link */
+            code: string;
         };
         /**
          * Members
@@ -3111,8 +3612,22 @@ export interface components {
             locale: string;
         };
         /**
+         * NewMembership
+         * @description A role in one tenant, in all tenants of an account, or, without both, in the whole installation.
+         */
+        NewMembership: {
+            /** @enum {unknown} */
+            role: "developer" | "operator" | "owner" | "viewer";
+            /** @default null */
+            account_id?: string | null;
+            /** @default null */
+            tenant_id?: string | null;
+        };
+        /**
          * NewPart
          * @description The body of POST /template-parts. Without tenant_id: for all tenants that have no own one with this name.
+         *
+         *         based_on, force: as of POST /templates.
          */
         NewPart: {
             kind: string;
@@ -3120,6 +3635,10 @@ export interface components {
             body: string;
             /** @default  */
             tenant_id?: string | unknown | "";
+            /** @default  */
+            based_on?: string | unknown | "";
+            /** @default false */
+            force?: boolean;
         };
         /**
          * NewPortalLink
@@ -3212,6 +3731,17 @@ export interface components {
             per_second?: number;
         };
         /**
+         * NewSample
+         * @description The body of POST /template-samples. Without tenant_id: for the templates of the platform.
+         */
+        NewSample: {
+            event_type: string;
+            name: string;
+            variables: Record<string, never>;
+            /** @default  */
+            tenant_id?: string | unknown | "";
+        };
+        /**
          * NewSuppression
          * @description The body of POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678.
          */
@@ -3232,6 +3762,9 @@ export interface components {
         /**
          * NewTemplate
          * @description The body of POST /templates. Without tenant_id: a platform template, shared by all tenants.
+         *
+         *         based_on: the version that the author started from. If there is a newer one in this language, the call is refused,
+         *         except with force.
          */
         NewTemplate: {
             event_type: string;
@@ -3254,6 +3787,10 @@ export interface components {
             subscribed?: boolean;
             /** @default false */
             activate?: boolean;
+            /** @default  */
+            based_on?: string | unknown | "";
+            /** @default false */
+            force?: boolean;
         };
         /**
          * NewTenant
@@ -3290,6 +3827,21 @@ export interface components {
             content_key?: "full" | "seed";
         };
         /**
+         * NewUser
+         * @description The body of POST /users.
+         */
+        NewUser: {
+            /** @description an e-mail address */
+            email: string;
+            /**
+             * @description a text of at most 100 characters
+             * @default
+             */
+            name?: string;
+            /** @default [] */
+            memberships?: components["schemas"]["NewMembership"][];
+        };
+        /**
          * NewWebhookSecret
          * @description The body of POST /tenants/{id}/webhook-secret.
          */
@@ -3313,6 +3865,41 @@ export interface components {
             kind: "fixed" | "sliding";
         };
         /**
+         * NewerVersion
+         * @description The version that somebody else has saved meanwhile.
+         */
+        NewerVersion: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+        };
+        /**
+         * Newest
+         * @description The newest version of a language.
+         */
+        Newest: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            subject: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+        };
+        /**
          * NotSent
          * @description The reason why the rendered message would not be sent.
          */
@@ -3332,6 +3919,21 @@ export interface components {
              */
             id: string;
             version: number;
+        };
+        /**
+         * OpenedLink
+         * @description What a link is for. email and name are null for the first owner.
+         */
+        OpenedLink: {
+            /** @enum {unknown} */
+            kind: "first_owner" | "invitation" | "password_reset";
+            email: string | null;
+            name: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
         };
         /**
          * Page[Application]
@@ -3355,6 +3957,14 @@ export interface components {
          */
         Page_AuditEntry_: {
             data: components["schemas"]["AuditEntry"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ConsoleSession]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ConsoleSession_: {
+            data: components["schemas"]["ConsoleSession"][];
             next_cursor: string | null;
         };
         /**
@@ -3438,6 +4048,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[PartUser]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_PartUser_: {
+            data: components["schemas"]["PartUser"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Part]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3502,6 +4120,22 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[TemplateLanguage]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_TemplateLanguage_: {
+            data: components["schemas"]["TemplateLanguage"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[TemplateSample]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_TemplateSample_: {
+            data: components["schemas"]["TemplateSample"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Template]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3515,6 +4149,14 @@ export interface components {
          */
         Page_Tenant_: {
             data: components["schemas"]["Tenant"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[User]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_User_: {
+            data: components["schemas"]["User"][];
             next_cursor: string | null;
         };
         /**
@@ -3664,6 +4306,38 @@ export interface components {
             created_at: string;
         };
         /**
+         * PartUser
+         * @description An active template that uses a layout or partial.
+         */
+        PartUser: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: the platform, for all tenants. */
+            tenant_id: string | null;
+            event_type: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            locale: string | null;
+            version: number;
+            /** @description The version of the part that it uses. */
+            part_version: number;
+            /** @description false: `apply` gives it the newest version. */
+            is_current: boolean;
+        };
+        /**
+         * PasswordChange
+         * @description The body of POST /session/password.
+         */
+        PasswordChange: {
+            /** @description a text of 1 to 1,024 characters */
+            current: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+        };
+        /**
          * PinnedPart
          * @description The version of a layout or partial that a template version always uses.
          */
@@ -3748,9 +4422,12 @@ export interface components {
         };
         /**
          * Preview
-         * @description Either `content` and `report`, or `failure`.
+         * @description Either `content` and `report`, or `failure`, with `variables`; then the same with each of `samples`.
          */
         Preview: {
+            samples: components["schemas"]["SampleResult"][];
+            /** @description At most 100. Of a block that is in none of the contents, the branches are left out. */
+            unreached: components["schemas"]["UnreachedBranch"][];
             content?: components["schemas"]["Content"];
             report?: components["schemas"]["Report"];
             failure?: components["schemas"]["RenderFailure"];
@@ -3768,6 +4445,7 @@ export interface components {
             errors?: components["schemas"]["FieldFault"][];
             /** @description The number of seconds to wait before trying again. */
             retry_after?: number;
+            newer?: components["schemas"]["NewerVersion"];
         };
         /**
          * Provider
@@ -4072,6 +4750,32 @@ export interface components {
             updated_at: string;
         };
         /**
+         * SampleChange
+         * @description The body of PUT /template-samples/{id}.
+         */
+        SampleChange: {
+            name: string;
+            variables: Record<string, never>;
+        };
+        /**
+         * SampleData
+         * @description Further variables for a preview, and what to call them in the response.
+         */
+        SampleData: {
+            name: string;
+            variables: Record<string, never>;
+        };
+        /**
+         * SampleResult
+         * @description The preview with one of `samples`: either `content` and `report`, or `failure`.
+         */
+        SampleResult: {
+            name: string;
+            content?: components["schemas"]["Content"];
+            report?: components["schemas"]["Report"];
+            failure?: components["schemas"]["RenderFailure"];
+        };
+        /**
          * SandboxMessage
          * @description A message that a sandbox provider, or the mail server of the local stack, received.
          */
@@ -4121,6 +4825,26 @@ export interface components {
             delivery_id: string;
         };
         /**
+         * SignIn
+         * @description The body of POST /session.
+         */
+        SignIn: {
+            /** @description an e-mail address */
+            email: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+        };
+        /**
+         * SignInOptions
+         * @description The ways to sign in.
+         */
+        SignInOptions: {
+            /** @description false: nobody can sign in yet. `clarion owner-link` makes the first owner's link. */
+            owner_exists: boolean;
+            /** @description null: there is none, only passwords. */
+            oidc: components["schemas"]["IdentityProvider"] | null;
+        };
+        /**
          * SignedIn
          * @description Who sent the request.
          */
@@ -4132,6 +4856,7 @@ export interface components {
             /** @description The value of the header `X-CSRF-Token` for calls with the session's cookie. */
             csrf_token: string | null;
             memberships: components["schemas"]["Membership"][];
+            /** @description When the session ends if it is not used. null: a token. */
             expires_at: string | null;
         };
         /**
@@ -4390,7 +5115,50 @@ export interface components {
              */
             field: string;
             line: number | null;
+            column: number | null;
             detail: string;
+        };
+        /**
+         * TemplateLanguage
+         * @description One language of a template: its newest and its active version.
+         */
+        TemplateLanguage: {
+            /** @description null: the platform, for all tenants. */
+            tenant_id: string | null;
+            event_type: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @description null: the fallback for other languages. */
+            locale: string | null;
+            newest: components["schemas"]["Newest"];
+            /** @description null: no version is active. */
+            active: components["schemas"]["Active"] | null;
+        };
+        /**
+         * TemplateSample
+         * @description Sample data for previews and test sends.
+         */
+        TemplateSample: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: for the templates of the platform. */
+            tenant_id: string | null;
+            event_type: string;
+            name: string;
+            variables: Record<string, never>;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
         };
         /**
          * Tenant
@@ -4604,6 +5372,66 @@ export interface components {
             template_version_id: string;
         };
         /**
+         * UnreachedBranch
+         * @description A branch of a block, such as `{{#if vip}}`, that is in none of the contents.
+         */
+        UnreachedBranch: {
+            /**
+             * @example body
+             * @example partials.footer
+             */
+            field: string;
+            line: number;
+            column: number;
+            /**
+             * @description The tag without its braces.
+             * @example #if vip
+             */
+            block: string;
+            /** @enum {string} */
+            branch: "then" | "else";
+        };
+        /**
+         * User
+         * @description A console user: a person who signs in to the console.
+         */
+        User: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            email: string;
+            name: string;
+            /** @description true: they cannot sign in. */
+            disabled: boolean;
+            memberships: components["schemas"]["Membership"][];
+            /** @description false: they have not accepted their invitation. */
+            has_password: boolean;
+            /** @description true: an account of the identity provider is bound to them. */
+            has_oidc: boolean;
+            /** @description When the newest link ends that they have not used. null: there is none. */
+            invitation_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            last_sign_in_at: string | null;
+        };
+        /**
+         * UserChange
+         * @description The body of PATCH /users/{id}. Absent fields stay as they are. memberships: replaces all of them.
+         */
+        UserChange: {
+            /** @description an e-mail address */
+            email?: string;
+            /** @description a text of at most 100 characters */
+            name?: string;
+            disabled?: boolean;
+            memberships?: components["schemas"]["NewMembership"][];
+        };
+        /**
          * Visibility
          * @description Whether an environment shows an event type in the portal.
          */
@@ -4622,6 +5450,14 @@ export interface components {
          */
         VisibilityChange: {
             published: boolean;
+        };
+        /**
+         * Vocabulary
+         * @description What templates can be written with.
+         */
+        Vocabulary: {
+            helpers: components["schemas"]["Helper"][];
+            elements: components["schemas"]["Element"][];
         };
         /**
          * WebhookSecret
@@ -7751,6 +8587,184 @@ export interface operations {
             };
         };
     };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSignInOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOwnSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsoleSession_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeOwnSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listSuppressions: {
         parameters: {
             query?: {
@@ -7890,11 +8904,338 @@ export interface operations {
             };
         };
     };
+    listTemplateLanguages: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
+                /** @description A part of the event type, in any case. */
+                search?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH";
+                /** @description true: only those with an active version. */
+                active?: "false" | "true";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateLanguage_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplateHelpers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vocabulary"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplatePartUsers: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PartUser_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplateSamples: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                event_type?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateSample_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTemplateSample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIP customer",
+                 *       "variables": {
+                 *         "name": "Ada",
+                 *         "vip": true
+                 *       },
+                 *       "event_type": "order.confirmed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSample"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLastPayload: {
+        parameters: {
+            query: {
+                tenant_id: string;
+                event_type: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastPayload"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIP customer",
+                 *       "variables": {
+                 *         "name": "Ada",
+                 *         "vip": true
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SampleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listTemplates: {
         parameters: {
             query?: {
                 tenant_id?: string;
                 event_type?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
                 /** @description Empty: only templates without a locale. */
                 locale?: string;
                 channel?: "EMAIL" | "SMS" | "PUSH";
@@ -8221,6 +9562,8 @@ export interface operations {
             query?: {
                 tenant_id?: string;
                 name?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
                 kind?: "LAYOUT" | "PARTIAL";
                 /** @description true: only the newest version of each name. false: all versions. */
                 newest?: "false" | "true";
@@ -8875,6 +10218,355 @@ export interface operations {
                 "application/json": components["schemas"]["Revocation"];
             };
         };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Link"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedLink"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Accept"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                search?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedUser"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inviteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsoleSession_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeUserSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {

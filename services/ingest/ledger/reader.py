@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import postgres
+from runtime import clock, postgres
 from runtime.ids import is_uuid
 from services.domain import audience, statuses
 from services.ingest.event_ids import lowest_id
@@ -41,6 +41,8 @@ _COMMON = {trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED}
 # Deliveries that are read for one page of a filtered list, and events with the same labels that are read instead.
 SCANNED = 5000
 LABELLED = 1000
+# A tenant's events among which the newest one of a type is looked for.
+NEWEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class EventSearch:
     until_us: int | None = None
     event_id: str | None = None
     before: str | None = None
+    tenant_ids: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,14 @@ class KnownEvent:
         return str(self.row["id"])
 
 
+@dataclass(frozen=True, slots=True)
+class AcceptedEvent:
+    """An event as it was accepted, and when, in Unix microseconds."""
+
+    event: event_pb2.Event
+    accepted_at_us: int
+
+
 class LedgerReader:
     """Reads for operators and for workers; pool: any."""
 
@@ -116,6 +127,7 @@ class LedgerReader:
             search.event_id if search.event_id and is_uuid(search.event_id) else None,
             search.before,
             limit,
+            search.tenant_ids,
         )
         return [str(row["id"]) for row in rows]
 
@@ -207,10 +219,25 @@ class LedgerReader:
         rows = await self._pool.fetch(_QUERIES.states, list(delivery_ids))
         return {str(row["id"]): row["status"] for row in rows}
 
+    async def tenant_of(self, *, event_id: str = "", delivery_id: str = "") -> str | None:
+        """Return whose an event or a delivery is."""
+        if event_id:
+            found = await self._pool.fetchval(_QUERIES.tenant_of_event, event_id)
+        else:
+            found = await self._pool.fetchval(_QUERIES.tenant_of_delivery, delivery_id)
+        return str(found) if found is not None else None
+
     async def payload(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """Return the event as it was accepted; None: deleted, or never read."""
         raw = await self._pool.fetchval(_QUERIES.payload, tenant_id, event_id)
         return event_pb2.Event.FromString(raw) if raw is not None else None
+
+    async def last_payload(self, tenant_id: str, event_type: str) -> AcceptedEvent | None:
+        """Return a tenant's newest event of a type that is stored and no test; None: none of its newest is."""
+        row = await self._pool.fetchrow(_QUERIES.last_payload, tenant_id, event_type, NEWEST)
+        if row is None:
+            return None
+        return AcceptedEvent(event_pb2.Event.FromString(row["event"]), clock.micros_of(row["accepted_at"]))
 
     async def endpoint_deliveries(self, search: DeliverySearch, limit: int) -> DeliveryPage:
         """Return a page of a tenant's deliveries to endpoints, newest first.
@@ -258,8 +285,12 @@ class LedgerReader:
         return DeliveryPage(found, (str(first["last_event"]), str(first["last_delivery"])))
 
     async def dead_letters(
-        self, tenant_id: str | None, before: tuple[int, str] | None, limit: int
+        self,
+        tenant_id: str | None,
+        before: tuple[int, str] | None,
+        limit: int,
+        tenant_ids: "list[str] | None" = None,
     ) -> "list[asyncpg.Record]":
         """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
         died_us, delivery_id = before or (None, _FIRST)
-        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit)
+        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit, tenant_ids)

@@ -35,6 +35,7 @@ WHERE e.accepted_at IS NOT NULL
     -- $8: $7 if it is a UUID.
     AND ($7::text IS NULL OR e.caller_event_id = $7 OR e.id = $8::uuid)
     AND ($9::uuid IS NULL OR e.id < $9)
+    AND ($11::uuid[] IS NULL OR e.tenant_id = ANY ($11))
 ORDER BY e.id DESC
 LIMIT $10
 
@@ -217,8 +218,32 @@ SELECT id, accepted_at FROM ingest.events WHERE replay_of = $1 AND accepted_at I
 -- name: states
 SELECT id, status FROM ingest.deliveries WHERE id = ANY ($1::uuid[])
 
+-- name: tenant_of_event
+SELECT tenant_id FROM ingest.events WHERE id = $1
+
+-- A dead letter may be older than what else is known of its delivery.
+-- name: tenant_of_delivery
+SELECT tenant_id FROM ingest.deliveries WHERE id = $1
+UNION ALL
+SELECT tenant_id FROM ingest.dead_letters WHERE delivery_id = $1
+LIMIT 1
+
 -- name: payload
 SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
+
+-- Of the tenant's newest $3 events: a type that is rare has no index of its own.
+-- name: last_payload
+SELECT s.accepted_at, p.event
+FROM (
+    SELECT e.id, e.event_type, e.accepted_at, e.is_test FROM ingest.events e
+    WHERE e.tenant_id = $1 AND e.accepted_at IS NOT NULL
+    ORDER BY e.id DESC
+    LIMIT $3
+) AS s
+JOIN ingest.event_payloads p ON p.tenant_id = $1 AND p.event_id = s.id
+WHERE s.event_type = $2 AND s.is_test IS NOT TRUE
+ORDER BY s.id DESC
+LIMIT 1
 
 -- name: dead_letters
 SELECT l.delivery_id, l.event_id, l.tenant_id, l.channel, l.reason, l.detail, l.died_at, d.endpoint_id
@@ -226,6 +251,7 @@ FROM ingest.dead_letters l
 LEFT JOIN ingest.deliveries d ON d.id = l.delivery_id
 WHERE l.replayed_at IS NULL
     AND ($1::uuid IS NULL OR l.tenant_id = $1)
+    AND ($5::uuid[] IS NULL OR l.tenant_id = ANY ($5))
     AND ($2::bigint IS NULL OR (l.died_at, l.delivery_id) < ('epoch'::timestamptz + $2 * interval '1 microsecond', $3::uuid))
 ORDER BY l.died_at DESC, l.delivery_id DESC
 LIMIT $4

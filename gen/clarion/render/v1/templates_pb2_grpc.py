@@ -75,6 +75,11 @@ class TemplateServiceStub:
                 request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesRequest.SerializeToString,
                 response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesResponse.FromString,
                 _registered_method=True)
+        self.SearchTemplates = channel.unary_unary(
+                '/clarion.render.v1.TemplateService/SearchTemplates',
+                request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.SerializeToString,
+                response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.FromString,
+                _registered_method=True)
 
 
 class TemplateServiceServicer:
@@ -135,6 +140,13 @@ class TemplateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchTemplates(self, request, context):
+        """Versions of templates by their id, or its beginning.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TemplateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -177,6 +189,11 @@ def add_TemplateServiceServicer_to_server(servicer, server):
                     servicer.ResolveTemplates,
                     request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesRequest.FromString,
                     response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesResponse.SerializeToString,
+            ),
+            'SearchTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchTemplates,
+                    request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.FromString,
+                    response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -396,6 +413,33 @@ class TemplateService:
             '/clarion.render.v1.TemplateService/ResolveTemplates',
             clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesRequest.SerializeToString,
             clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.render.v1.TemplateService/SearchTemplates',
+            clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.SerializeToString,
+            clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

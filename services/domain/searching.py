@@ -1,0 +1,70 @@
+"""What somebody types who looks for one thing by its id: pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from runtime.ids import is_uuid
+from services.domain.checks import invalid
+
+# Characters of a query, and of the least part of an id.
+MIN_QUERY, MAX_QUERY = 3, 255
+MIN_PREFIX = 8
+MAX_HITS = 20
+MAX_TENANTS = 1000
+
+_HEX = frozenset("0123456789abcdef")
+_DIGITS = 32
+
+
+class SearchRequest(Protocol):
+    """A request of one of the services' searches."""
+
+    @property
+    def query(self) -> str:
+        """What was typed."""
+
+    @property
+    def tenant_ids(self) -> Sequence[str]:
+        """The tenants that may be searched; empty: all."""
+
+    @property
+    def limit(self) -> int:
+        """The largest number of hits; 0: MAX_HITS."""
+
+
+class IdRange(NamedTuple):
+    """The lowest and the highest id that begin as the query does."""
+
+    low: str
+    high: str
+
+
+def id_range(query: str) -> IdRange | None:
+    """Return the ids that begin with the query, which may lack its hyphens; None: no id does."""
+    digits = query.lower().replace("-", "")
+    if not MIN_PREFIX <= len(digits) <= _DIGITS or not _HEX.issuperset(digits):
+        return None
+    return IdRange(_id(digits.ljust(_DIGITS, "0")), _id(digits.ljust(_DIGITS, "f")))
+
+
+def _id(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def check_tenant_ids(tenant_ids: Sequence[str]) -> list[str]:
+    """Return them once each. Raises INVALID."""
+    if len(tenant_ids) > MAX_TENANTS:
+        raise invalid("tenant_ids", f"must have at most {MAX_TENANTS:,} ids")
+    if not all(map(is_uuid, tenant_ids)):
+        raise invalid("tenant_ids", "must be UUIDs in lower case")
+    return list(dict.fromkeys(tenant_ids))
+
+
+def check_search(request: SearchRequest) -> tuple[str, list[str], int]:
+    """Return the query without space around it, the tenants and the limit. Raises INVALID."""
+    query = request.query.strip()
+    if not MIN_QUERY <= len(query) <= MAX_QUERY or "\0" in query:
+        raise invalid("query", f"must have {MIN_QUERY} to {MAX_QUERY} characters, none of them NUL")
+    if not 0 <= request.limit <= MAX_HITS:
+        raise invalid("limit", f"must be a whole number from 1 to {MAX_HITS}")
+    return query, check_tenant_ids(request.tenant_ids), request.limit or MAX_HITS

@@ -1,4 +1,4 @@
-"""The counts of the overview: exactly what the ledger's tables hold, whatever is written in which order and how often."""
+"""The counts of the overview: exactly what the ledger's tables hold, in whatever order and how often it is written."""
 
 import asyncio
 import itertools
@@ -70,7 +70,7 @@ def _counted(counts: list[Count]) -> Counter[tuple[int, int, int, str]]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_counts_are_those_of_the_tables(pool: Pool, activity: ActivityStore, seed: int) -> None:
-    """Two processes write the same records in another order and in other groups, at once, while the sums are rolled up."""
+    """Two processes write the same records in other groups and orders, at once, while the sums are rolled up."""
     chosen = random.Random(seed)
     items = [item for tenant in TENANTS for item in _lives(tenant, chosen)]
 
@@ -100,14 +100,14 @@ async def test_counts_are_those_of_the_tables(pool: Pool, activity: ActivityStor
 
 
 async def test_old_counts_are_added_to_their_hour(pool: Pool, activity: ActivityStore) -> None:
-    """After two days, those that were rolled up before and those that come later; what adds up to nothing is deleted."""
+    """After two days, those that were rolled up before and those that come later; sums of nothing are deleted."""
     store = LedgerStore(pool, pool)
     base = int(time.time()) - 3 * 86_400
     base -= base % 3600
     events = [builders.event(TENANTS[0]) for _ in range(3)]
     for one, minutes in zip(events, (1, 21, 59), strict=True):
         builders.age(one, (time.time() - base - 60 * minutes) / 86_400)
-    await store.write(merge([one for one in events]))
+    await store.write(merge(list(events)))
     while await activity.roll_up():
         pass
     rows = await pool.fetch("SELECT tenant_id::text AS tenant, slot, n FROM ingest.activity ORDER BY tenant_id, slot")
@@ -130,7 +130,13 @@ async def test_old_counts_are_added_to_their_hour(pool: Pool, activity: Activity
 
 async def test_expired_counts_are_deleted(pool: Pool, activity: ActivityStore) -> None:
     """Each tenant's with its events; those of all tenants when the longest retention has deleted them."""
-    await pool.execute("INSERT INTO ingest.retention (tenant_id, events_days) VALUES ($1, 10), ($2, 200)", *TENANTS[:2])
+    for tenant in TENANTS:
+        await builders.insert_tenant(pool, tenant, unfinished=0)
+    await pool.execute(
+        "INSERT INTO ingest.retention (tenant_id, events_days, payload_days, inbox_days, outbox_days)"
+        " VALUES ($1, 10, 5, 5, 5), ($2, 200, 5, 5, 5)",
+        *TENANTS[:2],
+    )
     for tenant, days in itertools.product(TENANTS, (5, 50, 150, 250)):
         one = builders.event(tenant)
         builders.age(one, days)

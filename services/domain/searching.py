@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from runtime.ids import is_uuid
-from services.domain.checks import invalid
+from services.domain.checks import check_tenant_ids, invalid
 
 # Characters of a query, and of the least part of an id.
 MIN_QUERY, MAX_QUERY = 3, 255
 MIN_PREFIX = 8
 MAX_HITS = 20
-MAX_TENANTS = 1000
 
 _HEX = frozenset("0123456789abcdef")
 _DIGITS = 32
@@ -51,15 +49,6 @@ def _id(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def check_tenant_ids(tenant_ids: Sequence[str]) -> list[str]:
-    """Return them once each. Raises INVALID."""
-    if len(tenant_ids) > MAX_TENANTS:
-        raise invalid("tenant_ids", f"must have at most {MAX_TENANTS:,} ids")
-    if not all(map(is_uuid, tenant_ids)):
-        raise invalid("tenant_ids", "must be UUIDs in lower case")
-    return list(dict.fromkeys(tenant_ids))
-
-
 def check_search(request: SearchRequest) -> tuple[str, list[str], int]:
     """Return the query without space around it, the tenants and the limit. Raises INVALID."""
     query = request.query.strip()
@@ -67,4 +56,4 @@ def check_search(request: SearchRequest) -> tuple[str, list[str], int]:
         raise invalid("query", f"must have {MIN_QUERY} to {MAX_QUERY} characters, none of them NUL")
     if not 0 <= request.limit <= MAX_HITS:
         raise invalid("limit", f"must be a whole number from 1 to {MAX_HITS}")
-    return query, check_tenant_ids(request.tenant_ids), request.limit or MAX_HITS
+    return query, check_tenant_ids(request.tenant_ids) or [], request.limit or MAX_HITS

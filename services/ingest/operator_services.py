@@ -1,9 +1,9 @@
-"""Wires the services that operators call: retention, erasure, export, replays, activity."""
+"""Wires the services that operators call: retention, erasure, export, replays, activity; and the console's users."""
 
 import asyncpg
 from nats.aio.client import Client
 
-from clarion.ingest.v1 import activity_pb2_grpc, privacy_pb2_grpc, replays_pb2_grpc
+from clarion.ingest.v1 import activity_pb2_grpc, console_users_pb2_grpc, privacy_pb2_grpc, replays_pb2_grpc
 from runtime.configuration import ConfigurationOutbox
 from runtime.grpc import Caller, GrpcServer, channel
 from runtime.service import Process
@@ -13,6 +13,8 @@ from services.ingest.activity.feed import NatsChangeFeed
 from services.ingest.activity.search import SearchReader
 from services.ingest.activity.store import ActivityStore
 from services.ingest.activity.tail import Tail
+from services.ingest.console_users import servicer as console_users
+from services.ingest.console_users.passwords import Passwords
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.privacy import servicer as privacy
@@ -40,7 +42,7 @@ def add_services(
     keyed: Pseudonyms,
     feed: NatsChangeFeed,
 ) -> None:
-    """Add PrivacyService, ReplayService and ActivityService to the server, and start their background loops."""
+    """Add the services of the modules below to the server, and start their background loops."""
     keeper = RetentionWorker(
         durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
     )
@@ -65,6 +67,11 @@ def add_services(
         activity_pb2_grpc.add_ActivityServiceServicer_to_server,
         activity.ActivityServicer(counts, SearchReader(durable), LedgerReader(durable), Tail(feed)),
         activity.NAME,
+    )
+    server.add(
+        console_users_pb2_grpc.add_ConsoleUserServiceServicer_to_server,
+        console_users.ConsoleUserServicer(durable, Passwords()),
+        console_users.NAME,
     )
 
 

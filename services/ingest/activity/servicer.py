@@ -8,8 +8,8 @@ import asyncpg
 
 from clarion.ingest.v1 import activity_pb2, activity_pb2_grpc
 from runtime import clock, logs, postgres
-from services.domain.checks import invalid
-from services.domain.searching import check_search, check_tenant_ids
+from services.domain.checks import check_tenant_ids, invalid
+from services.domain.searching import check_search
 from services.ingest.activity import found, shown
 from services.ingest.activity.counts import fold, span_of
 from services.ingest.activity.search import SearchReader
@@ -46,7 +46,7 @@ class ActivityServicer(activity_pb2_grpc.ActivityServiceServicer):
 
     async def Tail(self, request: activity_pb2.TailRequest, context: Any) -> AsyncIterator[activity_pb2.TailResponse]:
         """Stream events as they change."""
-        async for batch in self._tail.batches(check_tenant_ids(request.tenant_ids)):
+        async for batch in self._tail.batches(check_tenant_ids(request.tenant_ids) or ()):
             yield await self._read(batch)
 
     async def _read(self, batch: Batch) -> activity_pb2.TailResponse:
@@ -70,7 +70,7 @@ class ActivityServicer(activity_pb2_grpc.ActivityServiceServicer):
         self, request: activity_pb2.GetOverviewRequest, context: Any
     ) -> activity_pb2.GetOverviewResponse:
         """Return counts by time."""
-        tenants = check_tenant_ids(request.tenant_ids)
+        tenants = check_tenant_ids(request.tenant_ids) or ()
         check_time_range(request.since_us, request.until_us)
         now_us = self._now()
         if request.until_us <= request.since_us or request.since_us < 0:

@@ -29,7 +29,7 @@ class TailRequest(_message.Message):
     TENANT_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 1,000; empty: of all tenants."""
+        """At most 2,000; empty: of all tenants."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class GetOverviewRequest(_message.Message):
     until_us: _builtins.int
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 1,000; empty: all tenants."""
+        """At most 2,000; empty: all tenants."""
 
     def __init__(
         self,
@@ -369,7 +369,7 @@ class SearchRequest(_message.Message):
     """1 to 20; 0: 20."""
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 1,000; empty: of all tenants."""
+        """At most 2,000; empty: of all tenants."""
 
     def __init__(
         self,

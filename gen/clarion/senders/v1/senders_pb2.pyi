@@ -586,7 +586,7 @@ class SearchProvidersRequest(_message.Message):
     """1 to 20; 0: 20."""
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 1,000; empty: of all tenants."""
+        """At most 2,000; empty: of all tenants."""
 
     def __init__(
         self,

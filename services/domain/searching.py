@@ -1,8 +1,11 @@
 """What somebody types who looks for one thing by its id: pure."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from clarion.common.v1 import event_pb2, search_pb2
+from runtime.clock import micros_of
+from services.domain import channels
 from services.domain.checks import check_tenant_ids, invalid
 
 # Characters of a query, and of the least part of an id.
@@ -37,11 +40,11 @@ class IdRange(NamedTuple):
     high: str
 
 
-def id_range(query: str) -> IdRange | None:
+def id_range(query: str) -> IdRange | tuple[None, None]:
     """Return the ids that begin with the query, which may lack its hyphens; None: no id does."""
     digits = query.lower().replace("-", "")
     if not MIN_PREFIX <= len(digits) <= _DIGITS or not _HEX.issuperset(digits):
-        return None
+        return None, None
     return IdRange(_id(digits.ljust(_DIGITS, "0")), _id(digits.ljust(_DIGITS, "f")))
 
 
@@ -57,3 +60,25 @@ def check_search(request: SearchRequest) -> tuple[str, list[str], int]:
     if not 0 <= request.limit <= MAX_HITS:
         raise invalid("limit", f"must be a whole number from 1 to {MAX_HITS}")
     return query, check_tenant_ids(request.tenant_ids) or [], request.limit or MAX_HITS
+
+
+class FoundRow(Protocol):
+    """A row of a search: kind, id, tenant_id, title, detail, at, and, of a delivery, channel and event_id."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """Return a column's value."""
+
+
+def hit(row: FoundRow, *, tenant_name: str = "") -> search_pb2.SearchHit:
+    """Return what was found. A channel is named at the beginning of the detail."""
+    channel = channels.PUBLIC_NAMES.get(event_pb2.Channel.ValueType(row["channel"] or 0), "")
+    return search_pb2.SearchHit(
+        kind=row["kind"],
+        id=str(row["id"]),
+        tenant_id=str(row["tenant_id"] or ""),
+        tenant_name=tenant_name,
+        title=row["title"] or "",
+        detail=", ".join(filter(None, (channel, row["detail"]))),
+        at_us=micros_of(row["at"]) if row["at"] is not None else 0,
+        event_id=str(row["event_id"] or ""),
+    )

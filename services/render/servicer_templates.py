@@ -11,6 +11,7 @@ from runtime import logs
 from services.domain import locales
 from services.domain.checks import check_tenant_ids
 from services.domain.paging import page_limit
+from services.domain.searching import check_search
 from services.render.faults import tenant_faults, violations
 from services.render.frames import Fault
 from services.render.servicer import Context, budget
@@ -57,6 +58,12 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
         created = await self._templates.create(new, budget(context))
         log.info("template_created", template_version_id=created.id, tenant_id=new.tenant_id, event_type=new.event_type)
         return templates_pb2.CreateTemplateResponse(template=shown(created))
+
+    async def SearchTemplates(
+        self, request: templates_pb2.SearchTemplatesRequest, context: Context
+    ) -> templates_pb2.SearchTemplatesResponse:
+        """Look for a version."""
+        return templates_pb2.SearchTemplatesResponse(hits=await self._store.search(*check_search(request)))
 
     async def ActivateTemplate(
         self, request: templates_pb2.ActivateTemplateRequest, context: Context

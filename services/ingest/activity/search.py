@@ -19,7 +19,7 @@ class SearchReader:
 
     async def find(self, query: str, tenant_ids: Sequence[str], limit: int) -> "list[asyncpg.Record]":
         """Return up to limit rows of each kind; no tenants: of all."""
-        ids = id_range(query)
-        low, high = ids if ids is not None else (None, None)
         beginning = query.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        return await self._pool.fetch(_QUERIES.search, query, low, high, list(tenant_ids) or None, limit, beginning)
+        return await self._pool.fetch(
+            _QUERIES.search, query, *id_range(query), list(tenant_ids) or None, limit, beginning
+        )

@@ -7,7 +7,7 @@ that a server declares open to API keys; health and reflection are open to all.
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import grpc
@@ -121,6 +121,17 @@ class Caller:
             return await method(request, timeout=deadline, metadata=metadata, wait_for_ready=wait_for_ready)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
+
+    async def stream(self, method: Callable[..., Any], request: Any) -> AsyncIterator[Any]:
+        """Yield the answers of a method that answers until it is left. Raises ClarionError when it breaks off."""
+        call = method(request, metadata=(self._token,))
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ClarionError:

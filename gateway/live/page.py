@@ -11,7 +11,7 @@ from clarion.ingest.v1 import activity_pb2, ledger_pb2
 from gateway.admin.events import shown
 from gateway.live.watches import MAX_WATCHES, Watch
 
-# Batches of a watch that wait for a slow page. When another comes, the oldest is lost; the number of its events is told.
+# Batches of a watch that wait for a slow page. When another comes, the oldest is lost, and its events are counted.
 MAX_WAITING = 8
 
 _encode = msgspec.json.Encoder().encode

@@ -33,8 +33,8 @@ MAX_PAGES_OF_ONE = 64
 _MAX_COMMAND_BYTES = 4 * 1024
 _MAX_COMMANDS, _COMMANDS_S = 100, 10.0
 
-# Why the gateway ends a socket. After RENEW the page opens another one at once. After SESSION_ENDED somebody has to sign
-# in, or may see other tenants now.
+# Why the gateway ends a socket. After RENEW the page opens another one at once. SESSION_ENDED: somebody has to sign in,
+# or may see other tenants now.
 RENEW, SESSION_ENDED, TOO_SLOW, BAD_COMMAND = 4001, 4002, 4003, 4004
 
 _open = Gauge("clarion_live_pages", "Open pages that watch events.")

@@ -14,7 +14,7 @@ FROM (
     UNION ALL
     (
         SELECT 'event', e.id::text, e.tenant_id, e.event_type, 'caller''s id ' || e.caller_event_id, e.accepted_at, e.id,
-            NULL
+            NULL::smallint
         FROM ingest.events e
         WHERE e.caller_event_id = $1 AND e.caller_event_id <> '' AND e.accepted_at IS NOT NULL
             AND ($4::uuid[] IS NULL OR e.tenant_id = ANY ($4))
@@ -23,7 +23,7 @@ FROM (
     UNION ALL
     (
         SELECT 'event', e.id::text, e.tenant_id, e.event_type, 'trace id ' || e.trace_id, e.accepted_at, e.id,
-            NULL
+            NULL::smallint
         FROM ingest.events e
         WHERE hashtextextended(e.trace_id, 0) = hashtextextended($1, 0) AND e.trace_id = $1 AND e.trace_id <> ''
             AND e.accepted_at IS NOT NULL AND ($4::uuid[] IS NULL OR e.tenant_id = ANY ($4))
@@ -39,7 +39,7 @@ FROM (
     )
     UNION ALL
     (
-        SELECT DISTINCT 'recipient', $1, r.tenant_id, '', '', NULL::timestamptz, NULL::uuid, NULL
+        SELECT DISTINCT 'recipient', $1, r.tenant_id, '', '', NULL::timestamptz, NULL::uuid, NULL::smallint
         FROM (
             SELECT o.tenant_id, o.destination FROM ingest.recipients o
             WHERE o.user_id = $1
@@ -51,7 +51,7 @@ FROM (
     UNION ALL
     (
         SELECT DISTINCT ON (r.tenant_id, r.user_id) 'recipient', r.user_id, r.tenant_id, $1, 'address', NULL::timestamptz,
-            NULL::uuid, NULL
+            NULL::uuid, NULL::smallint
         FROM (
             (
                 SELECT o.user_id, o.tenant_id FROM ingest.recipients o
@@ -73,7 +73,7 @@ FROM (
     UNION ALL
     (
         SELECT 'tenant', n.id::text, n.id, n.name, CASE WHEN n.active THEN '' ELSE 'inactive' END, n.created_at,
-            NULL::uuid, NULL
+            NULL::uuid, NULL::smallint
         FROM ingest.tenants n
         WHERE (n.id >= $2::uuid AND n.id <= $3::uuid OR lower(n.name) LIKE $6)
             AND ($4::uuid[] IS NULL OR n.id = ANY ($4))
@@ -81,7 +81,7 @@ FROM (
     )
     UNION ALL
     (
-        SELECT 'api_key', coalesce(k.id::text, ''), k.tenant_id, k.name, 'ends with ' || k.last4, k.created_at, NULL::uuid, NULL
+        SELECT 'api_key', coalesce(k.id::text, ''), k.tenant_id, k.name, 'ends with ' || k.last4, k.created_at, NULL::uuid, NULL::smallint
         FROM ingest.api_keys k
         WHERE (k.last4 = $1 OR k.id >= $2::uuid AND k.id <= $3::uuid) AND ($4::uuid[] IS NULL OR k.tenant_id = ANY ($4))
         ORDER BY k.created_at DESC LIMIT $5

@@ -1,7 +1,7 @@
 """The gateway's gRPC connections to the services, with their stubs and the method that all calls use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 import aiohttp
@@ -9,6 +9,8 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clarion.ingest.v1 import (
+    activity_pb2,
+    activity_pb2_grpc,
     audit_pb2_grpc,
     console_users_pb2_grpc,
     ingest_pb2_grpc,
@@ -65,6 +67,7 @@ class Clients:
         }
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self.connections["ingest"])
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.connections["ingest"])
+        self.activity = activity_pb2_grpc.ActivityServiceStub(self.connections["ingest"])
         self.tenants = tenants_pb2_grpc.TenantServiceStub(self.connections["ingest"])
         self.keys = keys_pb2_grpc.KeyServiceStub(self.connections["ingest"])
         self.audit = audit_pb2_grpc.AuditServiceStub(self.connections["ingest"])
@@ -97,6 +100,10 @@ class Clients:
     async def call(self, method: Callable[..., Awaitable[Res]], request: Any, *, deadline: float = DEADLINE_S) -> Res:
         """Return a service's answer, waiting within the deadline for one that is starting. Raises ClarionError."""
         return await self._caller(method, request, deadline=deadline, wait_for_ready=True)
+
+    def tail(self, tenant_ids: Collection[str]) -> AsyncIterator[activity_pb2.TailResponse]:
+        """Return events as they change, of these tenants; none: of all. It raises ClarionError when it breaks off."""
+        return self._caller.stream(self.activity.Tail, activity_pb2.TailRequest(tenant_ids=tenant_ids))
 
     async def report(self, name: str, of: str, *, deadline: float = 1.0) -> bool | None:
         """Return the health of a service ("") or, as it reports, of a dependency ("postgres"). None: no answer.

@@ -13,6 +13,7 @@ from gateway.access.rules import Place, rule
 from gateway.access.sessions import ConsoleSessions
 from gateway.access.table import rule_of
 from gateway.addresses import FailedAttempts
+from gateway.admin.activity import ActivityRoutes
 from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
 from gateway.admin.drafts import DraftRoutes
@@ -43,6 +44,9 @@ from gateway.admin.users import UserRoutes
 from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
+from gateway.life import LIFE
+from gateway.live.hub import LiveHub
+from gateway.live.socket import LiveSockets
 from gateway.operators import Operators
 from gateway.portal import PortalLinks
 from gateway.problems import RequestHandler, problem
@@ -78,7 +82,15 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
     enforcer = Enforcer(Owners(backend.clients))
     protect = Guard(operators, backend.sessions, enforcer, auditor, backend.authenticator.attempts).protect
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
-    for method, path, handler in (*_people_routes(backend, auditor), *_routes(backend), *_webhook_routes(backend)):
+    live = LiveSockets(LiveHub(backend.clients.tail), backend.sessions, app[LIFE])
+    app.on_shutdown.append(live.close_all)
+    all_routes = (
+        *_people_routes(backend, auditor),
+        *_routes(backend),
+        *_webhook_routes(backend),
+        ("GET", "/live", live.serve),
+    )
+    for method, path, handler in all_routes:
         paths.setdefault(path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.
@@ -151,6 +163,7 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     parts = PartRoutes(clients)
     samples = SampleRoutes(clients)
     events = EventRoutes(clients)
+    activity = ActivityRoutes(clients)
     outbox = OutboxRoutes(clients)
     audit = AuditRoutes(clients)
     suppressions = SuppressionRoutes(clients)
@@ -224,6 +237,8 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/template-parts/{id}/templates", parts.users),
         ("GET", "/tenants/{id}/locale", templates.locale),
         ("PUT", "/tenants/{id}/locale", templates.set_locale),
+        ("GET", "/overview", activity.overview),
+        ("GET", "/search", activity.search),
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
         ("GET", "/events/{id}/deliveries", events.deliveries),

@@ -1,13 +1,18 @@
-"""Wires the services that operators call: retention, erasure, export, replays; and the console's users."""
+"""Wires the services that operators call: retention, erasure, export, replays, activity; and the console's users."""
 
 import asyncpg
 from nats.aio.client import Client
 
-from clarion.ingest.v1 import console_users_pb2_grpc, privacy_pb2_grpc, replays_pb2_grpc
+from clarion.ingest.v1 import activity_pb2_grpc, console_users_pb2_grpc, privacy_pb2_grpc, replays_pb2_grpc
 from runtime.configuration import ConfigurationOutbox
 from runtime.grpc import Caller, GrpcServer, channel
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
+from services.ingest.activity import servicer as activity
+from services.ingest.activity.feed import NatsChangeFeed
+from services.ingest.activity.search import SearchReader
+from services.ingest.activity.store import ActivityStore
+from services.ingest.activity.tail import Tail
 from services.ingest.console_users import servicer as console_users
 from services.ingest.console_users.passwords import Passwords
 from services.ingest.janitor import Janitor
@@ -35,8 +40,9 @@ def add_services(
     outbox: ConfigurationOutbox,
     janitor: Janitor,
     keyed: Pseudonyms,
+    feed: NatsChangeFeed,
 ) -> None:
-    """Add PrivacyService, ReplayService and ConsoleUserService to the server, and start their background loops."""
+    """Add the services of the modules below to the server, and start their background loops."""
     keeper = RetentionWorker(
         durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
     )
@@ -45,6 +51,8 @@ def add_services(
     store, publisher = ReplayStore(durable, fast), ReplayPublisher(connection)
     runner = ReplayRunner(store, publisher, DeliveryPublisher(connection))
     process.start(runner.run(), name="replays")
+    counts = ActivityStore(durable, events_days=settings.events_keep_days)
+    process.start(counts.keep_rolled_up(), name="activity")
     server.add(
         privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
         privacy.PrivacyServicer(LedgerPrivacyStore(durable, outbox, LedgerReader(durable), keyed)),
@@ -54,6 +62,11 @@ def add_services(
         replays_pb2_grpc.add_ReplayServiceServicer_to_server,
         replays.ReplayServicer(store, publisher, runner, _subscriptions(process, settings)),
         replays.NAME,
+    )
+    server.add(
+        activity_pb2_grpc.add_ActivityServiceServicer_to_server,
+        activity.ActivityServicer(counts, SearchReader(durable), LedgerReader(durable), Tail(feed)),
+        activity.NAME,
     )
     server.add(
         console_users_pb2_grpc.add_ConsoleUserServiceServicer_to_server,

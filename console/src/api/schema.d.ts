@@ -4,6 +4,60 @@
  */
 
 export interface paths {
+    "/api/v1/admin/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get counts by time, durations, the top reasons and what has waited for the longest time */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find what has this id, in all tenants */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch events as they change (WebSocket)
+         * @description docs/admin-api.md describes the messages.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/audit": {
         parameters: {
             query?: never;
@@ -536,7 +590,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Search events, newest first */
+        /**
+         * Search events, newest first
+         * @description With filters a page reads a bounded number of events. It may be short, or empty, and not the last: go on while there is a `next_cursor`.
+         */
         get: operations["searchEvents"];
         put?: never;
         post?: never;
@@ -2129,6 +2186,19 @@ export interface components {
             priority?: number | null;
             /** @default {} */
             settings?: Record<string, never>;
+        };
+        /**
+         * ChannelTime
+         * @description The same for the whole time, of one channel or of all.
+         */
+        ChannelTime: {
+            /** @description Deliveries that were sent. Replays are left out. */
+            count: number;
+            /** @description Half of them took at most this long. null: none was sent. */
+            p50_ms: number | null;
+            p95_ms: number | null;
+            /** @description null: all channels. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
         };
         /**
          * ConsoleSession
@@ -3921,6 +3991,35 @@ export interface components {
             version: number;
         };
         /**
+         * OldestWaiting
+         * @description The event that has been under way for the longest time, and what of it waits.
+         */
+        OldestWaiting: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            tenant_name: string;
+            event_type: string;
+            /** @description When it was accepted, or due. */
+            since: string | null;
+            /** @description null: it is not planned yet. */
+            delivery_id: string | null;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
+            /** @description null: it waits for its turn. */
+            reason: string | null;
+            text: string | null;
+            attempts: number;
+            provider: string | null;
+        };
+        /**
          * OpenedLink
          * @description What a link is for. email and name are null for the first owner.
          */
@@ -3934,6 +4033,75 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             expires_at: string;
+        };
+        /**
+         * Overview
+         * @description Counts by time. since and until are widened to whole steps.
+         */
+        Overview: {
+            since: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            until: string;
+            step_s: number;
+            steps: components["schemas"]["OverviewStep"][];
+            durations: components["schemas"]["ChannelTime"][];
+            /** @description The most frequent first: up to ten of retries and failures, then up to ten of skips. */
+            reasons: components["schemas"]["OverviewReason"][];
+            /** @description null: nothing waits. */
+            oldest_waiting: components["schemas"]["OldestWaiting"] | null;
+        };
+        /**
+         * OverviewCount
+         * @description How many deliveries of a step have a status now.
+         */
+        OverviewCount: {
+            /** @description null: events of which nothing is sent. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /**
+             * @description - `queued`: Waits for its first attempt.
+             *     - `retrying`: An attempt failed; the next one is planned.
+             *     - `skipped`: Clarion decided not to send it; the reason says why.
+             *     - `sent`: The provider accepted it.
+             *     - `delivered`: The provider reported that it reached the recipient's side.
+             *     - `failed`: It cannot be rendered, or the provider refused it for good. It is not tried again.
+             *     - `dead`: The last attempt failed too. It is kept as a dead letter, which an operator can send again.
+             *     - `bounced`: The provider accepted it and reported later that it did not arrive.
+             *     - `complained`: The recipient reported the message as unwanted.
+             * @enum {string}
+             */
+            status: "queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained";
+            count: number;
+        };
+        /**
+         * OverviewReason
+         * @description Why deliveries failed, are tried again, or were skipped.
+         */
+        OverviewReason: {
+            status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
+            /** @description null: events of which nothing is sent. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @example missing_phone */
+            reason: string;
+            /** @description What the reason means. */
+            text: string | null;
+            count: number;
+        };
+        /**
+         * OverviewStep
+         * @description A step of a chart: events that were accepted in it, and their deliveries.
+         */
+        OverviewStep: {
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            time: string;
+            events: number;
+            counts: components["schemas"]["OverviewCount"][];
+            sent: components["schemas"]["SendingTime"];
         };
         /**
          * Page[Application]
@@ -4802,11 +4970,52 @@ export interface components {
             recorded_at: string;
         };
         /**
+         * Search
+         * @description At most 20 things, the most wanted first.
+         */
+        Search: {
+            data: components["schemas"]["SearchHit"][];
+            /** @description Services that do not answer: what they own is missing. Usually empty. */
+            incomplete: string[];
+        };
+        /**
+         * SearchHit
+         * @description Something with this id.
+         */
+        SearchHit: {
+            /** @enum {unknown} */
+            kind: "api_key" | "delivery" | "endpoint" | "event" | "provider" | "recipient" | "template" | "tenant";
+            /** @description null: a tenant's own key, which has none. */
+            id: string | null;
+            /** @description null: it belongs to the platform. */
+            tenant_id: string | null;
+            tenant_name: string | null;
+            /** @description What people call it: an event type, a name, a URL. */
+            title: string;
+            /** @description What matched, and what else tells it apart. */
+            detail: string | null;
+            /** @description The event of a delivery. */
+            event_id: string | null;
+            /** @description When it was made. */
+            time: string | null;
+        };
+        /**
          * Secret
          * @description The newest signing secret of an endpoint.
          */
         Secret: {
             secret: string;
+        };
+        /**
+         * SendingTime
+         * @description How long deliveries took from when their event was accepted, or due, until they were sent; exact to a tenth.
+         */
+        SendingTime: {
+            /** @description Deliveries that were sent. Replays are left out. */
+            count: number;
+            /** @description Half of them took at most this long. null: none was sent. */
+            p50_ms: number | null;
+            p95_ms: number | null;
         };
         /**
          * SentTest
@@ -5518,6 +5727,101 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getOverview: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Events accepted from then on. Absent: a day before `until`. */
+                since?: string | unknown | unknown;
+                /** @description Events accepted before. Absent: now. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description The id of an event, delivery, endpoint, template version, provider, tenant or key, or at least 8 characters of its beginning; a trace id; the caller's id of an event; a provider's id of a message; a user id, e-mail address or phone number; the last four characters of an API key; the beginning of a tenant's name. */
+                q: string;
+                tenant_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Search"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Switching Protocols */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAuditEntries: {
         parameters: {
             query?: {
@@ -7048,6 +7352,12 @@ export interface operations {
                 recipient?: string;
                 /** @description Only events with a delivery in this status. */
                 status?: "queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained";
+                /** @description Only events with a delivery on this channel, and in this status if one is given. */
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Only events with a delivery with this reason, or of which nothing is sent for it. */
+                reason?: string;
+                /** @description Only events with a delivery that this kind of provider was last tried for. */
+                provider?: string;
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */

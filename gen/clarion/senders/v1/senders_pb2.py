@@ -23,61 +23,66 @@ _sym_db = _symbol_database.Default()
 
 
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
+from clarion.common.v1 import search_pb2 as clarion_dot_common_dot_v1_dot_search__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarion/senders/v1/senders.proto\x12\x12\x63larion.senders.v1\x1a\x1d\x63larion/common/v1/event.proto\"\xc9\x01\n\x08Provider\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x15\n\rsettings_json\x18\x07 \x01(\t\x12\x15\n\rcreated_at_us\x18\x08 \x01(\x03\x12\x15\n\rupdated_at_us\x18\x1e \x01(\x03\"\x9c\x01\n\x15\x43reateProviderRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12\x15\n\rsettings_json\x18\x06 \x01(\t\"H\n\x16\x43reateProviderResponse\x12.\n\x08provider\x18\x01 \x01(\x0b\x32\x1c.clarion.senders.v1.Provider\")\n\x14ListProvidersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"H\n\x15ListProvidersResponse\x12/\n\tproviders\x18\x01 \x03(\x0b\x32\x1c.clarion.senders.v1.Provider\")\n\x12GetProviderRequest\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\"E\n\x13GetProviderResponse\x12.\n\x08provider\x18\x01 \x01(\x0b\x32\x1c.clarion.senders.v1.Provider\"\x83\x01\n\x15UpdateProviderRequest\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08priority\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x15\n\rsettings_json\x18\x04 \x01(\tB\x07\n\x05_nameB\x0b\n\t_priority\"H\n\x16UpdateProviderResponse\x12.\n\x08provider\x18\x01 \x01(\x0b\x32\x1c.clarion.senders.v1.Provider\"\x15\n\x13RenewSecretsRequest\"H\n\x14RenewSecretsResponse\x12\x0f\n\x07renewed\x18\x01 \x01(\x05\x12\x1f\n\x17unreadable_provider_ids\x18\x02 \x03(\t\",\n\x15\x44\x65leteProviderRequest\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\"\x18\n\x16\x44\x65leteProviderResponse\"Y\n\x17ResolveProvidersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\"0\n\x18ResolveProvidersResponse\x12\x14\n\x0cprovider_ids\x18\x01 \x03(\t\"\x9b\x02\n\rOutboxMessage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x11\n\trecipient\x18\x06 \x01(\t\x12\x0e\n\x06sender\x18\x07 \x01(\t\x12\x10\n\x08reply_to\x18\x08 \x01(\t\x12\x0f\n\x07subject\x18\t \x01(\t\x12\x0c\n\x04text\x18\n \x01(\t\x12\x0c\n\x04html\x18\x0b \x01(\t\x12\x16\n\x0erecorded_at_us\x18\x0c \x01(\x03\x12\x0b\n\x03via\x18\r \x01(\t\x12\x10\n\x08trace_id\x18\x0e \x01(\t\"\x86\x01\n\x13ListMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"`\n\x14ListMessagesResponse\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.clarion.senders.v1.OutboxMessage\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\'\n\x11GetMessageRequest\x12\x12\n\nmessage_id\x18\x01 \x01(\t\"H\n\x12GetMessageResponse\x12\x32\n\x07message\x18\x01 \x01(\x0b\x32!.clarion.senders.v1.OutboxMessage\"V\n\x11RecordMailRequest\x12\x0b\n\x03raw\x18\x01 \x01(\x0c\x12\x17\n\x0f\x65nvelope_sender\x18\x02 \x01(\t\x12\x1b\n\x13\x65nvelope_recipients\x18\x03 \x03(\t\"\x14\n\x12RecordMailResponse2\xe4\x05\n\x0fProviderService\x12g\n\x0e\x43reateProvider\x12).clarion.senders.v1.CreateProviderRequest\x1a*.clarion.senders.v1.CreateProviderResponse\x12\x64\n\rListProviders\x12(.clarion.senders.v1.ListProvidersRequest\x1a).clarion.senders.v1.ListProvidersResponse\x12^\n\x0bGetProvider\x12&.clarion.senders.v1.GetProviderRequest\x1a\'.clarion.senders.v1.GetProviderResponse\x12g\n\x0eUpdateProvider\x12).clarion.senders.v1.UpdateProviderRequest\x1a*.clarion.senders.v1.UpdateProviderResponse\x12\x61\n\x0cRenewSecrets\x12\'.clarion.senders.v1.RenewSecretsRequest\x1a(.clarion.senders.v1.RenewSecretsResponse\x12g\n\x0e\x44\x65leteProvider\x12).clarion.senders.v1.DeleteProviderRequest\x1a*.clarion.senders.v1.DeleteProviderResponse\x12m\n\x10ResolveProviders\x12+.clarion.senders.v1.ResolveProvidersRequest\x1a,.clarion.senders.v1.ResolveProvidersResponse2\xac\x02\n\rOutboxService\x12\x61\n\x0cListMessages\x12\'.clarion.senders.v1.ListMessagesRequest\x1a(.clarion.senders.v1.ListMessagesResponse\x12[\n\nGetMessage\x12%.clarion.senders.v1.GetMessageRequest\x1a&.clarion.senders.v1.GetMessageResponse\x12[\n\nRecordMail\x12%.clarion.senders.v1.RecordMailRequest\x1a&.clarion.senders.v1.RecordMailResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarion/senders/v1/senders.proto\x12\x12\x63larion.senders.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1e\x63larion/common/v1/search.proto\"\xc9\x01\n\x08Provider\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x15\n\rsettings_json\x18\x07 \x01(\t\x12\x15\n\rcreated_at_us\x18\x08 \x01(\x03\x12\x15\n\rupdated_at_us\x18\x1e \x01(\x03\"\x9c\x01\n\x15\x43reateProviderRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12\x15\n\rsettings_json\x18\x06 \x01(\t\"H\n\x16\x43reateProviderResponse\x12.\n\x08provider\x18\x01 \x01(\x0b\x32\x1c.clarion.senders.v1.Provider\")\n\x14ListProvidersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"H\n\x15ListProvidersResponse\x12/\n\tproviders\x18\x01 \x03(\x0b\x32\x1c.clarion.senders.v1.Provider\")\n\x12GetProviderRequest\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\"E\n\x13GetProviderResponse\x12.\n\x08provider\x18\x01 \x01(\x0b\x32\x1c.clarion.senders.v1.Provider\"\x83\x01\n\x15UpdateProviderRequest\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08priority\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x15\n\rsettings_json\x18\x04 \x01(\tB\x07\n\x05_nameB\x0b\n\t_priority\"H\n\x16UpdateProviderResponse\x12.\n\x08provider\x18\x01 \x01(\x0b\x32\x1c.clarion.senders.v1.Provider\"\x15\n\x13RenewSecretsRequest\"H\n\x14RenewSecretsResponse\x12\x0f\n\x07renewed\x18\x01 \x01(\x05\x12\x1f\n\x17unreadable_provider_ids\x18\x02 \x03(\t\",\n\x15\x44\x65leteProviderRequest\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\"\x18\n\x16\x44\x65leteProviderResponse\"Y\n\x17ResolveProvidersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\"0\n\x18ResolveProvidersResponse\x12\x14\n\x0cprovider_ids\x18\x01 \x03(\t\"\x9b\x02\n\rOutboxMessage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x11\n\trecipient\x18\x06 \x01(\t\x12\x0e\n\x06sender\x18\x07 \x01(\t\x12\x10\n\x08reply_to\x18\x08 \x01(\t\x12\x0f\n\x07subject\x18\t \x01(\t\x12\x0c\n\x04text\x18\n \x01(\t\x12\x0c\n\x04html\x18\x0b \x01(\t\x12\x16\n\x0erecorded_at_us\x18\x0c \x01(\x03\x12\x0b\n\x03via\x18\r \x01(\t\x12\x10\n\x08trace_id\x18\x0e \x01(\t\"\x86\x01\n\x13ListMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"`\n\x14ListMessagesResponse\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.clarion.senders.v1.OutboxMessage\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\'\n\x11GetMessageRequest\x12\x12\n\nmessage_id\x18\x01 \x01(\t\"H\n\x12GetMessageResponse\x12\x32\n\x07message\x18\x01 \x01(\x0b\x32!.clarion.senders.v1.OutboxMessage\"V\n\x11RecordMailRequest\x12\x0b\n\x03raw\x18\x01 \x01(\x0c\x12\x17\n\x0f\x65nvelope_sender\x18\x02 \x01(\t\x12\x1b\n\x13\x65nvelope_recipients\x18\x03 \x03(\t\"\x14\n\x12RecordMailResponse\"J\n\x16SearchProvidersRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x12\n\ntenant_ids\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"E\n\x17SearchProvidersResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x1c.clarion.common.v1.SearchHit2\xd0\x06\n\x0fProviderService\x12g\n\x0e\x43reateProvider\x12).clarion.senders.v1.CreateProviderRequest\x1a*.clarion.senders.v1.CreateProviderResponse\x12\x64\n\rListProviders\x12(.clarion.senders.v1.ListProvidersRequest\x1a).clarion.senders.v1.ListProvidersResponse\x12^\n\x0bGetProvider\x12&.clarion.senders.v1.GetProviderRequest\x1a\'.clarion.senders.v1.GetProviderResponse\x12g\n\x0eUpdateProvider\x12).clarion.senders.v1.UpdateProviderRequest\x1a*.clarion.senders.v1.UpdateProviderResponse\x12\x61\n\x0cRenewSecrets\x12\'.clarion.senders.v1.RenewSecretsRequest\x1a(.clarion.senders.v1.RenewSecretsResponse\x12g\n\x0e\x44\x65leteProvider\x12).clarion.senders.v1.DeleteProviderRequest\x1a*.clarion.senders.v1.DeleteProviderResponse\x12m\n\x10ResolveProviders\x12+.clarion.senders.v1.ResolveProvidersRequest\x1a,.clarion.senders.v1.ResolveProvidersResponse\x12j\n\x0fSearchProviders\x12*.clarion.senders.v1.SearchProvidersRequest\x1a+.clarion.senders.v1.SearchProvidersResponse2\xac\x02\n\rOutboxService\x12\x61\n\x0cListMessages\x12\'.clarion.senders.v1.ListMessagesRequest\x1a(.clarion.senders.v1.ListMessagesResponse\x12[\n\nGetMessage\x12%.clarion.senders.v1.GetMessageRequest\x1a&.clarion.senders.v1.GetMessageResponse\x12[\n\nRecordMail\x12%.clarion.senders.v1.RecordMailRequest\x1a&.clarion.senders.v1.RecordMailResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.senders.v1.senders_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROVIDER']._serialized_start=88
-  _globals['_PROVIDER']._serialized_end=289
-  _globals['_CREATEPROVIDERREQUEST']._serialized_start=292
-  _globals['_CREATEPROVIDERREQUEST']._serialized_end=448
-  _globals['_CREATEPROVIDERRESPONSE']._serialized_start=450
-  _globals['_CREATEPROVIDERRESPONSE']._serialized_end=522
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=524
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=565
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=567
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=639
-  _globals['_GETPROVIDERREQUEST']._serialized_start=641
-  _globals['_GETPROVIDERREQUEST']._serialized_end=682
-  _globals['_GETPROVIDERRESPONSE']._serialized_start=684
-  _globals['_GETPROVIDERRESPONSE']._serialized_end=753
-  _globals['_UPDATEPROVIDERREQUEST']._serialized_start=756
-  _globals['_UPDATEPROVIDERREQUEST']._serialized_end=887
-  _globals['_UPDATEPROVIDERRESPONSE']._serialized_start=889
-  _globals['_UPDATEPROVIDERRESPONSE']._serialized_end=961
-  _globals['_RENEWSECRETSREQUEST']._serialized_start=963
-  _globals['_RENEWSECRETSREQUEST']._serialized_end=984
-  _globals['_RENEWSECRETSRESPONSE']._serialized_start=986
-  _globals['_RENEWSECRETSRESPONSE']._serialized_end=1058
-  _globals['_DELETEPROVIDERREQUEST']._serialized_start=1060
-  _globals['_DELETEPROVIDERREQUEST']._serialized_end=1104
-  _globals['_DELETEPROVIDERRESPONSE']._serialized_start=1106
-  _globals['_DELETEPROVIDERRESPONSE']._serialized_end=1130
-  _globals['_RESOLVEPROVIDERSREQUEST']._serialized_start=1132
-  _globals['_RESOLVEPROVIDERSREQUEST']._serialized_end=1221
-  _globals['_RESOLVEPROVIDERSRESPONSE']._serialized_start=1223
-  _globals['_RESOLVEPROVIDERSRESPONSE']._serialized_end=1271
-  _globals['_OUTBOXMESSAGE']._serialized_start=1274
-  _globals['_OUTBOXMESSAGE']._serialized_end=1557
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=1560
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1694
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1696
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1792
-  _globals['_GETMESSAGEREQUEST']._serialized_start=1794
-  _globals['_GETMESSAGEREQUEST']._serialized_end=1833
-  _globals['_GETMESSAGERESPONSE']._serialized_start=1835
-  _globals['_GETMESSAGERESPONSE']._serialized_end=1907
-  _globals['_RECORDMAILREQUEST']._serialized_start=1909
-  _globals['_RECORDMAILREQUEST']._serialized_end=1995
-  _globals['_RECORDMAILRESPONSE']._serialized_start=1997
-  _globals['_RECORDMAILRESPONSE']._serialized_end=2017
-  _globals['_PROVIDERSERVICE']._serialized_start=2020
-  _globals['_PROVIDERSERVICE']._serialized_end=2760
-  _globals['_OUTBOXSERVICE']._serialized_start=2763
-  _globals['_OUTBOXSERVICE']._serialized_end=3063
+  _globals['_PROVIDER']._serialized_start=120
+  _globals['_PROVIDER']._serialized_end=321
+  _globals['_CREATEPROVIDERREQUEST']._serialized_start=324
+  _globals['_CREATEPROVIDERREQUEST']._serialized_end=480
+  _globals['_CREATEPROVIDERRESPONSE']._serialized_start=482
+  _globals['_CREATEPROVIDERRESPONSE']._serialized_end=554
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=556
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=597
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=599
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=671
+  _globals['_GETPROVIDERREQUEST']._serialized_start=673
+  _globals['_GETPROVIDERREQUEST']._serialized_end=714
+  _globals['_GETPROVIDERRESPONSE']._serialized_start=716
+  _globals['_GETPROVIDERRESPONSE']._serialized_end=785
+  _globals['_UPDATEPROVIDERREQUEST']._serialized_start=788
+  _globals['_UPDATEPROVIDERREQUEST']._serialized_end=919
+  _globals['_UPDATEPROVIDERRESPONSE']._serialized_start=921
+  _globals['_UPDATEPROVIDERRESPONSE']._serialized_end=993
+  _globals['_RENEWSECRETSREQUEST']._serialized_start=995
+  _globals['_RENEWSECRETSREQUEST']._serialized_end=1016
+  _globals['_RENEWSECRETSRESPONSE']._serialized_start=1018
+  _globals['_RENEWSECRETSRESPONSE']._serialized_end=1090
+  _globals['_DELETEPROVIDERREQUEST']._serialized_start=1092
+  _globals['_DELETEPROVIDERREQUEST']._serialized_end=1136
+  _globals['_DELETEPROVIDERRESPONSE']._serialized_start=1138
+  _globals['_DELETEPROVIDERRESPONSE']._serialized_end=1162
+  _globals['_RESOLVEPROVIDERSREQUEST']._serialized_start=1164
+  _globals['_RESOLVEPROVIDERSREQUEST']._serialized_end=1253
+  _globals['_RESOLVEPROVIDERSRESPONSE']._serialized_start=1255
+  _globals['_RESOLVEPROVIDERSRESPONSE']._serialized_end=1303
+  _globals['_OUTBOXMESSAGE']._serialized_start=1306
+  _globals['_OUTBOXMESSAGE']._serialized_end=1589
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=1592
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1726
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1728
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1824
+  _globals['_GETMESSAGEREQUEST']._serialized_start=1826
+  _globals['_GETMESSAGEREQUEST']._serialized_end=1865
+  _globals['_GETMESSAGERESPONSE']._serialized_start=1867
+  _globals['_GETMESSAGERESPONSE']._serialized_end=1939
+  _globals['_RECORDMAILREQUEST']._serialized_start=1941
+  _globals['_RECORDMAILREQUEST']._serialized_end=2027
+  _globals['_RECORDMAILRESPONSE']._serialized_start=2029
+  _globals['_RECORDMAILRESPONSE']._serialized_end=2049
+  _globals['_SEARCHPROVIDERSREQUEST']._serialized_start=2051
+  _globals['_SEARCHPROVIDERSREQUEST']._serialized_end=2125
+  _globals['_SEARCHPROVIDERSRESPONSE']._serialized_start=2127
+  _globals['_SEARCHPROVIDERSRESPONSE']._serialized_end=2196
+  _globals['_PROVIDERSERVICE']._serialized_start=2199
+  _globals['_PROVIDERSERVICE']._serialized_end=3047
+  _globals['_OUTBOXSERVICE']._serialized_start=3050
+  _globals['_OUTBOXSERVICE']._serialized_end=3350
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,7 @@ from clarion.router.v1 import (
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
 from clarion.senders.v1 import endpoints_pb2_grpc as parking_pb2_grpc
+from clarion.senders.v1 import health_pb2_grpc as provider_health_pb2_grpc
 from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
 from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from gateway.settings import Settings
@@ -67,6 +68,7 @@ class Clients:
         self.parts = parts_pb2_grpc.PartServiceStub(self.connections["render"])
         self.locales = locales_pb2_grpc.LocaleServiceStub(self.connections["render"])
         self.providers = senders_pb2_grpc.ProviderServiceStub(self.connections["senders"])
+        self.provider_health = provider_health_pb2_grpc.ProviderHealthServiceStub(self.connections["senders"])
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
         self.recipients = recipients_pb2_grpc.RecipientServiceStub(self.connections["router"])

@@ -54,6 +54,8 @@ class HealthRecorder:
         self._failures: dict[str, Failure] = {}
         self._wake = asyncio.Event()
         self._is_ending = False
+        # So that nothing is written after the end of the process is.
+        self._writing = asyncio.Lock()
 
     def called(self, provider_id: str, result: SendResult) -> None:
         """See ports.HealthObserver."""
@@ -115,13 +117,19 @@ class HealthRecorder:
         self._wake.set()
         with contextlib.suppress(ClarionError):
             await self.write(is_due=True)
-            await self._store.end_process(self._process_id)
+        async with self._writing:
+            with contextlib.suppress(ClarionError):
+                await self._store.end_process(self._process_id)
 
     async def write(self, *, is_due: bool) -> None:
         """Store the breakers that changed and the last failures; if is_due, all breakers and the counts as well.
 
         Raises UNAVAILABLE; then it is stored by the next call.
         """
+        async with self._writing:
+            await self._write(is_due)
+
+    async def _write(self, is_due: bool) -> None:  # noqa: FBT001 - as write()
         changed = self._changed | (self._paused.keys() if is_due else set())
         self._changed = set()
         failures, self._failures = self._failures, {}

@@ -47,7 +47,7 @@ class ProviderHealthStore:
 
     async def write_calls(self, step_us: int, counts: Mapping[str, Counts]) -> None:
         """See ports.HealthStore."""
-        with postgres.unavailable_while_down():
+        with _unavailable():
             # All or nothing: the caller adds them again if this fails.
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 for group in _groups(sorted(counts.items())):

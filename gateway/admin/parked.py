@@ -13,6 +13,7 @@ from gateway.clients import Clients
 from gateway.polling import DEFAULT_ITEMS, MAX_ITEMS, shown_page
 from gateway.replies import json_reply
 from runtime.ids import is_uuid
+from services.domain.reasons import text_of
 
 MAX_SKIPPED = 100
 # As many as fit into a query parameter.
@@ -121,6 +122,7 @@ def _shown(one: endpoints_pb2.ParkedDelivery) -> dict[str, Any]:
         "event_id": one.event_id,
         "event_type": one.event_type,
         "reason": one.reason,
+        "reason_text": text_of(one.reason),
         "attempt": one.attempt,
         "parked_at": forms.iso(one.parked_at_us),
         "due_at": forms.iso(one.due_at_us),

@@ -1795,6 +1795,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words. */
+            reason_text: string | null;
             detail: string | null;
             time: string | null;
             duration_ms: number;
@@ -2454,6 +2456,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words; without one, why it waits. */
+            reason_text: string | null;
             /** @description Why it waits for its endpoint. null: it does not. */
             parked: string | null;
             attempts: number;
@@ -2953,17 +2957,6 @@ export interface components {
             matches: boolean;
             /** @description Why it cannot be evaluated for this event; then it does not match. */
             error: string | null;
-        };
-        /**
-         * GatewayFault
-         * @description An error of the gateway itself: no API took the request.
-         */
-        GatewayFault: {
-            statusCode: number;
-            /** @example Not Found */
-            error: string;
-            /** @example This path speaks WebSocket only. */
-            message: string;
         };
         /**
          * Group
@@ -3854,6 +3847,8 @@ export interface components {
              * @example missing_phone
              */
             reason: string;
+            /** @description The reason in plain words. */
+            reason_text: string;
             attempt: number;
             parked_at: string | null;
             /** @description null: not known. */

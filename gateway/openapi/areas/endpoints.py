@@ -129,6 +129,7 @@ class ParkedSchema(Shape):
     event_id: Id
     event_type: str
     reason: Annotated[Reason, Meta(description=ALL_REASONS)]
+    reason_text: Annotated[str, Meta(description="The reason in plain words.")]
     attempt: int
     parked_at: Time | None
     due_at: Annotated[Time | None, Meta(description="null: not known.")]

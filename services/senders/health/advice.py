@@ -42,9 +42,3 @@ def advice(reason: str) -> str:
     """Return what to do about a failure, one or two sentences."""
     known = _REASONS.get(reason)
     return _ADVICE.get(known, _OTHERWISE) if known is not None else _OTHERWISE
-
-
-def text(reason: str) -> str:
-    """Return what a reason means, for people; the word itself if this version does not know it."""
-    known = _REASONS.get(reason)
-    return known.text if known is not None else reason

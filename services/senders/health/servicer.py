@@ -8,7 +8,8 @@ from clarion.senders.v1 import health_pb2, health_pb2_grpc
 from runtime import clock
 from services.delivery.ports import Verdict
 from services.domain.checks import invalid
-from services.senders.health.advice import advice, text
+from services.domain.reasons import text_of
+from services.senders.health.advice import advice
 from services.senders.health.ports import Counts, Failure, Health, HealthStore
 from services.senders.health.states import State, combine
 from services.senders.health.testing import ProviderTester
@@ -94,7 +95,7 @@ def _failure(failure: Failure) -> health_pb2.ProviderFailure:
     return health_pb2.ProviderFailure(
         at_us=failure.at_us,
         reason=failure.reason,
-        text=text(failure.reason),
+        text=text_of(failure.reason),
         advice=advice(failure.reason),
         detail=failure.detail,
     )

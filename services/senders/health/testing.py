@@ -18,10 +18,9 @@ from runtime.parts import PartAway
 from runtime.telemetry import labelled
 from services.delivery.ports import Refusal, SendResult, Verdict
 from services.domain import channels
-from services.domain.reasons import Reason
+from services.domain.reasons import Reason, text_of
 from services.senders import provider_settings, registry
 from services.senders.compose import Unsendable
-from services.senders.health.advice import text
 from services.senders.health.ports import HealthObserver, ProviderTestLimit
 from services.senders.ports import Provider, Resources, TenantProfile
 from services.senders.providers import NewProvider, ProviderRepository, StoredProvider
@@ -71,7 +70,7 @@ class ProviderTester:
         provider = stored.provider
         delivery = _delivery(provider, recipient)
         if refusal := next((word for one in self._refusals if (word := one(delivery))), ""):
-            raise _wrong_recipient(text(refusal))
+            raise _wrong_recipient(text_of(refusal))
         try:
             settings = _settings(stored)
         except (KeyError, ClarionError) as error:

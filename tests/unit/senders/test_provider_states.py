@@ -1,6 +1,7 @@
 """The state of a provider, from the breakers of all processes."""
 
-from services.senders.health.advice import advice, text
+from services.domain.reasons import text_of
+from services.senders.health.advice import advice
 from services.senders.health.ports import Health, OpenBreaker
 from services.senders.health.states import ProviderState, State, combine
 
@@ -28,7 +29,7 @@ def test_after_the_pause_the_next_message_tests_it() -> None:
 
 def test_a_reason_of_a_later_version_is_shown_as_it_is() -> None:
     """With an advice that always holds."""
-    assert text("provider_struck_by_lightning") == "provider_struck_by_lightning"
+    assert text_of("provider_struck_by_lightning") == "provider_struck_by_lightning"
     assert advice("provider_struck_by_lightning") == advice("provider_deferred_twice")
-    assert text("provider_timeout") == "The provider did not answer in time."
+    assert text_of("provider_timeout") == "The provider did not answer in time."
     assert "port" in advice("provider_timeout")

@@ -40,6 +40,7 @@ from clarion.router.v1 import (
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
 from clarion.senders.v1 import endpoints_pb2_grpc as parking_pb2_grpc
+from clarion.senders.v1 import health_pb2_grpc as provider_health_pb2_grpc
 from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
 from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from gateway.settings import Settings
@@ -79,6 +80,7 @@ class Clients:
         self.samples = samples_pb2_grpc.SampleServiceStub(self.connections["render"])
         self.locales = locales_pb2_grpc.LocaleServiceStub(self.connections["render"])
         self.providers = senders_pb2_grpc.ProviderServiceStub(self.connections["senders"])
+        self.provider_health = provider_health_pb2_grpc.ProviderHealthServiceStub(self.connections["senders"])
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
         self.recipients = recipients_pb2_grpc.RecipientServiceStub(self.connections["router"])

@@ -13,6 +13,7 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants/{id}/groups/{group_key}/members"): _PAGE,
     ("GET", "/tenants/{id}/outbox"): ("event_id", "channel", *_PAGE),
     ("GET", "/tenants/{id}/endpoints"): ("environment_id", "application_id", "event_type_id", *_PAGE),
+    ("GET", "/tenants/{id}/endpoint-states"): ("endpoint_ids",),
     ("GET", "/tenants/{id}/endpoints/{endpoint_id}/parked"): _PAGE,
     ("GET", "/tenants/{id}/endpoints/{endpoint_id}/deliveries"): _DELIVERIES,
     ("GET", "/tenants/{id}/deliveries"): _DELIVERIES,

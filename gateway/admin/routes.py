@@ -31,6 +31,8 @@ from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parked import ParkedRoutes
 from gateway.admin.parts import PartRoutes
 from gateway.admin.privacy import PrivacyRoutes
+from gateway.admin.provider_health import ProviderHealthRoutes
+from gateway.admin.provider_kinds import ProviderKindRoutes
 from gateway.admin.providers import ProviderRoutes
 from gateway.admin.recipients import RecipientRoutes
 from gateway.admin.replay import ReplayRoutes
@@ -58,8 +60,8 @@ _ENDPOINTS = "/tenants/{id}/endpoints"
 _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
-# This POST changes nothing, so it is not recorded in the audit log.
-_ASKING = frozenset({"/templates/preview"})
+# These POSTs change nothing, so they are not recorded in the audit log.
+_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
 _SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
 
 
@@ -158,6 +160,7 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     tenants = TenantRoutes(clients, authenticator)
     keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
+    provider_health = ProviderHealthRoutes(clients)
     templates = TemplateRoutes(clients)
     drafts = DraftRoutes(clients)
     parts = PartRoutes(clients)
@@ -210,6 +213,11 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("PATCH", "/providers/{id}", providers.change),
         ("DELETE", "/providers/{id}", providers.delete),
         ("GET", "/providers/{id}/callback", suppressions.callback),
+        ("GET", "/providers/{id}/state", provider_health.state),
+        ("POST", "/providers/{id}/test", provider_health.test),
+        ("GET", "/provider-kinds", ProviderKindRoutes(clients).list_all),
+        ("GET", "/tenants/{id}/provider-states", provider_health.states),
+        ("PUT", "/tenants/{id}/provider-order", provider_health.order),
         ("POST", "/suppressions", suppressions.create),
         ("GET", "/suppressions", suppressions.list_all),
         ("DELETE", "/suppressions/{id}", suppressions.lift),
@@ -283,6 +291,8 @@ def _webhook_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandle
         ("POST", endpoint + "/subscriptions", types.subscribe),
         ("DELETE", endpoint + "/subscriptions/{event_type_id}", types.unsubscribe),
         ("GET", endpoint + "/state", parked.state),
+        ("GET", "/tenants/{id}/endpoint-states", parked.states),
+        ("POST", "/tenants/{id}/filter-check", types.check_filter),
         ("GET", endpoint + "/parked", parked.list_all),
         ("POST", endpoint + "/parked/skip", parked.skip),
         ("POST", endpoint + "/probe", parked.probe),

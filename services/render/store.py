@@ -1,6 +1,6 @@
 """The table of templates. What a change publishes (active templates, sources) is written in the same transaction."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 

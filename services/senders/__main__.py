@@ -8,8 +8,9 @@ import grpc.aio as grpc_aio
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
-from clarion.senders.v1 import endpoints_pb2_grpc, privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
+from clarion.senders.v1 import endpoints_pb2_grpc, health_pb2_grpc, privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
+from runtime.ids import new_id
 from services.delivery.bodies import Bodies
 from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Refusal
@@ -22,6 +23,10 @@ from services.domain.suppression_list import SuppressionList
 from services.senders import checked_settings, configuration_sources, directory, send
 from services.senders.breaker import BreakerPolicy
 from services.senders.checked_settings import CheckedSettings
+from services.senders.health.recorder import HealthRecorder
+from services.senders.health.servicer import PROVIDER_HEALTH_SERVICE, ProviderHealthServicer
+from services.senders.health.store import ProviderHealthStore
+from services.senders.health.testing import ProviderTester
 from services.senders.http import HttpClient
 from services.senders.outbox import SandboxOutbox
 from services.senders.ports import Resources
@@ -79,6 +84,7 @@ class _Stores:
     sandbox: SandboxOutbox
     sent: SentLog
     privacy: SendersPrivacyStore
+    health: ProviderHealthStore
     away: parts.OwnParts
 
 
@@ -99,7 +105,9 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     connections = await _connect(settings, process)
     stores = _open_stores(connections, checked)
     followed = _follow_configuration(connections, stores, checked)
-    sender = _make_sender(settings, process, stores, followed, checked)
+    recorder = HealthRecorder(stores.health, new_id())
+    resources = _make_resources(process, stores, checked)
+    sender = _make_sender(settings, resources, stores, followed, checked, recorder)
     _start_publishing(process, connections, stores)
     process.start(stores.sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(followed.watch.run(), name="config-watch")
@@ -108,9 +116,18 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     webhooks = _make_webhooks(settings, connections, stores, followed, checked)
     process.on_close(webhooks.client.close)
     _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away), webhooks)
-    for drain in (stores.sandbox.drain, stores.sent.drain, sender.close):
+    process.start(recorder.run(), name="provider health")
+    for drain in (stores.sandbox.drain, stores.sent.drain, sender.close, recorder.drain):
         process.on_drain(drain)
+    tester = ProviderTester(
+        stores.providers, resources, followed.directory.tenant, stores.health, recorder, followed.refusals
+    )
     server = _make_server(settings, connections, stores, followed, checked, webhooks)
+    server.add(
+        health_pb2_grpc.add_ProviderHealthServiceServicer_to_server,
+        ProviderHealthServicer(stores.providers, stores.health, tester),
+        PROVIDER_HEALTH_SERVICE,
+    )
     await server.start()
     await report_broker(process, server, connections.nats, (topology.TIMERS, topology.TRACE))
     return server
@@ -149,6 +166,7 @@ def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores
         sandbox=SandboxOutbox(pool, away),
         sent=SentLog(pool),
         privacy=SendersPrivacyStore(pool),
+        health=ProviderHealthStore(pool),
         away=away,
     )
 
@@ -181,19 +199,29 @@ async def _wait_for_configuration(watch: configuration.ConfigurationWatch, check
     await pseudonym_keys.recognise(watch, checked.pseudonyms, *_OWNERS)
 
 
-def _make_sender(
-    settings: Settings, process: service.Process, stores: _Stores, followed: _Configuration, checked: CheckedSettings
-) -> ProviderSender:
+def _make_resources(process: service.Process, stores: _Stores, checked: CheckedSettings) -> Resources:
     guards = checked.egress
     http = HttpClient(guards.web, proxy=guards.proxy)
     process.on_close(http.close)
+    return Resources(recorder=stores.sandbox, http=http, mail_guard=guards.mail, urls=checked.provider_urls)
+
+
+def _make_sender(
+    settings: Settings,
+    resources: Resources,
+    stores: _Stores,
+    followed: _Configuration,
+    checked: CheckedSettings,
+    recorder: HealthRecorder,
+) -> ProviderSender:
     sender = ProviderSender(
         followed.directory,
-        Resources(recorder=stores.sandbox, http=http, mail_guard=guards.mail, urls=checked.provider_urls),
+        resources,
         stores.secrets.open_record,
         sent_log=stores.sent,
         policy=BreakerPolicy(settings.breaker_failures, settings.breaker_rest_s),
         add_unsubscribe_link=UnsubscribeLinkAdder(checked.links),
+        observer=recorder,
     )
     followed.directory.follow(sender.forget)
     return sender

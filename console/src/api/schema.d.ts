@@ -509,6 +509,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/endpoint-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how several endpoints are doing
+         * @description An endpoint that nothing was sent to is `closed`, and so is an id that does not exist.
+         */
+        get: operations["listEndpointStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/filter-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a filter against an event
+         * @description Stores nothing. 422: the filter cannot be one; the error says why.
+         */
+        post: operations["checkFilter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/parked": {
         parameters: {
             query?: never;
@@ -785,6 +825,103 @@ export interface paths {
         put?: never;
         /** Export a recipient's data, page by page */
         post: operations["exportRecipient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/provider-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the kinds of provider with their settings */
+        get: operations["listProviderKinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how a provider is doing
+         * @description `closed`: messages are sent. `open`: it failed, and is not called before `next_try_at`. `testing`: the pause is over, and the next message tests it. Each process has its own breaker; the worst one is shown.
+         */
+        get: operations["getProviderState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/provider-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how all providers of a tenant are doing
+         * @description `closed`: messages are sent. `open`: it failed, and is not called before `next_try_at`. `testing`: the pause is over, and the next message tests it. Each process has its own breaker; the worst one is shown.
+         */
+        get: operations["listProviderStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message through one provider
+         * @description Sends one real message, whether the provider is paused or not, and waits for its answer. No other provider is tried. A tenant may send 10 a minute and 200 a day.
+         */
+        post: operations["testProvider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/provider-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the order in which a channel's providers are tried
+         * @description Sets all priorities of the channel in one transaction. 409: the providers or their order changed.
+         */
+        put: operations["orderProviders"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2077,6 +2214,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words. */
+            reason_text: string | null;
             detail: string | null;
             time: string | null;
             duration_ms: number;
@@ -2185,7 +2324,7 @@ export interface components {
             /** @default null */
             priority?: number | null;
             /** @default {} */
-            settings?: Record<string, never>;
+            settings?: Record<string, unknown>;
         };
         /**
          * ChannelTime
@@ -2581,7 +2720,7 @@ export interface components {
             /** @default  */
             locale?: string;
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
             /** @default [] */
             samples?: components["schemas"]["SampleData"][];
         };
@@ -2629,7 +2768,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @description What it means depends on the kind. */
-            config: Record<string, never>;
+            config: Record<string, unknown>;
             /** @description Sent with each message; values are masked. */
             headers: {
                 [key: string]: string;
@@ -2666,7 +2805,7 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             };
-            config?: Record<string, never>;
+            config?: Record<string, unknown>;
             headers?: {
                 [key: string]: string;
             };
@@ -2797,6 +2936,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words; without one, why it waits. */
+            reason_text: string | null;
             /** @description Why it waits for its endpoint. null: it does not. */
             parked: string | null;
             attempts: number;
@@ -2872,7 +3013,7 @@ export interface components {
          */
         EndpointTest: {
             /** @default {} */
-            payload?: Record<string, never>;
+            payload?: Record<string, unknown>;
         };
         /**
          * EndpointWithSecret
@@ -2907,7 +3048,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @description What it means depends on the kind. */
-            config: Record<string, never>;
+            config: Record<string, unknown>;
             /** @description Sent with each message; values are masked. */
             headers: {
                 [key: string]: string;
@@ -3216,8 +3357,8 @@ export interface components {
             /** @description The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all. */
             deliveries: components["schemas"]["Delivery"][];
             timeline: components["schemas"]["Step"][];
-            variables: Record<string, never> | null;
-            payload: Record<string, never> | null;
+            variables: Record<string, unknown> | null;
+            payload: Record<string, unknown> | null;
             dead_letters: components["schemas"]["DeadLetter"][];
             messages: components["schemas"]["ExportedMessage"][];
         };
@@ -3269,6 +3410,33 @@ export interface components {
         FieldFault: {
             field: string;
             detail: string;
+        };
+        /**
+         * FilterCheck
+         * @description The body of POST /tenants/{id}/filter-check. payload: what is sent; metadata: the caller's labels.
+         */
+        FilterCheck: {
+            filter: Record<string, unknown>;
+            /**
+             * @description lower-case letters, digits, `_` and `-`, in parts with dots between them
+             * @example order.shipped
+             */
+            event_type: string;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default {} */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FilterMatch
+         * @description Whether a filter matches an event.
+         */
+        FilterMatch: {
+            matches: boolean;
+            /** @description Why it cannot be evaluated for this event; then it does not match. */
+            error: string | null;
         };
         /**
          * Group
@@ -3472,7 +3640,7 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             accepted_at: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
         };
         /**
          * Limit
@@ -3534,6 +3702,26 @@ export interface components {
             line: number | null;
         };
         /**
+         * NamedEndpointState
+         * @description The circuit breaker of one of several endpoints, and how much waits for it.
+         */
+        NamedEndpointState: {
+            /** @enum {string} */
+            state: "closed" | "open" | "draining";
+            since: string | null;
+            /** @description When one delivery is tried while the state is open. */
+            next_probe_at: string | null;
+            /** @description null: the last attempt did not fail. */
+            failing_since: string | null;
+            /** @description The number of deliveries that wait. */
+            parked: number;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            endpoint_id: string;
+        };
+        /**
          * NewApplication
          * @description The body of POST /tenants/{id}/applications. max_endpoints: null: no limit.
          */
@@ -3581,7 +3769,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @default {} */
-            config?: Record<string, never>;
+            config?: Record<string, unknown>;
             /** @default {} */
             headers?: {
                 [key: string]: string;
@@ -3632,9 +3820,9 @@ export interface components {
             /** @default null */
             due_at?: string | null;
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
             /** @default {} */
-            payload?: Record<string, never>;
+            payload?: Record<string, unknown>;
             /** @default [] */
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
@@ -3741,7 +3929,7 @@ export interface components {
             /** @default 0 */
             priority?: number;
             /** @default {} */
-            settings?: Record<string, never>;
+            settings?: Record<string, unknown>;
         };
         /**
          * NewRate
@@ -3771,7 +3959,7 @@ export interface components {
             /** @default  */
             timezone?: string;
             /** @default {} */
-            data?: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @default [] */
             tags?: string[];
             /** @default [] */
@@ -3807,7 +3995,7 @@ export interface components {
         NewSample: {
             event_type: string;
             name: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
             /** @default  */
             tenant_id?: string | unknown | "";
         };
@@ -4208,6 +4396,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[NamedEndpointState]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_NamedEndpointState_: {
+            data: components["schemas"]["NamedEndpointState"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Parked]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -4229,6 +4425,22 @@ export interface components {
          */
         Page_Part_: {
             data: components["schemas"]["Part"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ProviderKind]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ProviderKind_: {
+            data: components["schemas"]["ProviderKind"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ProviderState]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ProviderState_: {
+            data: components["schemas"]["ProviderState"][];
             next_cursor: string | null;
         };
         /**
@@ -4445,6 +4657,8 @@ export interface components {
              * @example missing_phone
              */
             reason: string;
+            /** @description The reason in plain words. */
+            reason_text: string;
             attempt: number;
             parked_at: string | null;
             /** @description null: not known. */
@@ -4556,7 +4770,7 @@ export interface components {
             type: string;
             /** @description When the event was accepted. */
             timestamp: string | null;
-            payload: Record<string, never>;
+            payload: Record<string, unknown>;
             /** @description Those of a message, its signature among them. */
             headers: {
                 [key: string]: string;
@@ -4637,7 +4851,7 @@ export interface components {
             /** @description The provider with the lowest number is tried first. */
             priority: number;
             /** @description Secrets are masked except for their last four characters. */
-            settings: Record<string, never>;
+            settings: Record<string, unknown>;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -4648,6 +4862,155 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             updated_at: string;
+        };
+        /**
+         * ProviderCounts
+         * @description Calls to a provider within the last hour.
+         */
+        ProviderCounts: {
+            calls: number;
+            /** @description Calls that failed because of the provider or its account. */
+            failures: number;
+            /** @description Calls that were refused because of their message. */
+            refusals: number;
+        };
+        /**
+         * ProviderFailure
+         * @description Why a call to a provider failed, and what to do.
+         */
+        ProviderFailure: {
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            at: string;
+            /** @example missing_phone */
+            reason: string;
+            /** @description What the reason means. */
+            text: string;
+            /** @description What to do about it. */
+            advice: string;
+            /** @description The provider's own words. */
+            detail: string | null;
+        };
+        /**
+         * ProviderKind
+         * @description A kind of provider that this installation can send through.
+         */
+        ProviderKind: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            kind: string;
+            title: string;
+            purpose: string;
+            setup: string;
+            /** @description The required ones first. */
+            settings: components["schemas"]["ProviderSetting"][];
+            /** @description null: it sends no delivery reports, and has no callback URL. */
+            reports: components["schemas"]["ProviderReports"] | null;
+        };
+        /**
+         * ProviderOrder
+         * @description The body of PUT /tenants/{id}/provider-order: all providers of the channel, the one that is tried first before.
+         *
+         *         expected_ids: the order that was read before; if it is another one by now, nothing changes. Absent: not checked.
+         */
+        ProviderOrder: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            provider_ids: string[];
+            /** @default [] */
+            expected_ids?: string[];
+        };
+        /**
+         * ProviderReports
+         * @description How a kind's delivery reports are set up at the vendor.
+         */
+        ProviderReports: {
+            setup: string;
+            /** @enum {string} */
+            proof: "signature" | "url";
+            /** @description The setting that signatures are verified with. */
+            setting: string | null;
+        };
+        /**
+         * ProviderSetting
+         * @description A setting of a kind of provider, as a form asks for it.
+         */
+        ProviderSetting: {
+            /** @description Its name in `settings`. */
+            name: string;
+            label: string;
+            help: string;
+            /** @enum {string} */
+            type: "text" | "number" | "boolean" | "choice";
+            required: boolean;
+            /** @description It is stored encrypted, and shown masked. */
+            secret: boolean;
+            /** @description null if it is required. */
+            default: string | number | boolean | null;
+            /** @description The values of a `choice`. */
+            choices: string[];
+            minimum: number | null;
+            maximum: number | null;
+            example: string | null;
+            multiline: boolean;
+            /** @description Delivery reports are verified with it; sending does not need it. */
+            verifies_reports: boolean;
+        };
+        /**
+         * ProviderState
+         * @description The circuit breakers of a provider in all processes, and its last failure.
+         */
+        ProviderState: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            provider_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @enum {string} */
+            state: "closed" | "open" | "testing";
+            /** @description null while the state is `closed`. */
+            since: string | null;
+            /** @description null while the state is `closed`. */
+            next_try_at: string | null;
+            /** @description Why it is paused. */
+            reason: string | null;
+            /** @description How many processes do not call it. */
+            paused_processes: number;
+            /** @description Of the last seven days. */
+            last_failure: components["schemas"]["ProviderFailure"] | null;
+            last_hour: components["schemas"]["ProviderCounts"];
+        };
+        /**
+         * ProviderTest
+         * @description The body of POST /providers/{id}/test. recipient: an e-mail address, or a number such as +254712345678.
+         */
+        ProviderTest: {
+            recipient: string;
+        };
+        /**
+         * ProviderTestResult
+         * @description What came of a test message.
+         */
+        ProviderTestResult: {
+            sent: boolean;
+            provider_message_id: string | null;
+            failure: components["schemas"]["ProviderFailure"] | null;
+            duration_ms: number;
+            /**
+             * Format: uuid
+             * @description Names the message, such as in the outbox of the sandbox.
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
         };
         /**
          * Rate
@@ -4684,7 +5047,7 @@ export interface components {
             /** @default  */
             timezone?: string;
             /** @default {} */
-            data?: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @default [] */
             tags?: string[];
             /** @default [] */
@@ -4923,7 +5286,7 @@ export interface components {
          */
         SampleChange: {
             name: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
         };
         /**
          * SampleData
@@ -4931,7 +5294,7 @@ export interface components {
          */
         SampleData: {
             name: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
         };
         /**
          * SampleResult
@@ -5138,7 +5501,7 @@ export interface components {
             locale: string;
             timezone: string;
             /** @description The tenant's own fields. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
@@ -5167,7 +5530,7 @@ export interface components {
             locale: string;
             timezone: string;
             /** @description The tenant's own fields. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
@@ -5220,7 +5583,7 @@ export interface components {
             event_type_id: string;
             event_type: string;
             /** @description A JSON-Logic rule over `type`, `payload` and `metadata`. null: all events of the type. */
-            filter: Record<string, never> | null;
+            filter: Record<string, unknown> | null;
             created_at: string | null;
         };
         /**
@@ -5229,7 +5592,7 @@ export interface components {
          */
         Subscriptions: {
             event_types: string[];
-            filter?: Record<string, never> | null;
+            filter?: Record<string, unknown> | null;
         };
         /**
          * Suppression
@@ -5357,7 +5720,7 @@ export interface components {
             tenant_id: string | null;
             event_type: string;
             name: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -5562,7 +5925,7 @@ export interface components {
             /** @default  */
             tenant_id?: string | unknown | "";
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
         };
         /**
          * TestSent
@@ -7195,6 +7558,91 @@ export interface operations {
             };
         };
     };
+    listEndpointStates: {
+        parameters: {
+            query: {
+                /** @description 1 to 25 ids with commas between them. */
+                endpoint_ids: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NamedEndpointState_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkFilter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         ">": [
+                 *           {
+                 *             "var": "payload.total"
+                 *           },
+                 *           100
+                 *         ]
+                 *       },
+                 *       "event_type": "order.shipped",
+                 *       "payload": {
+                 *         "total": 120
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FilterCheck"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilterMatch"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listParked: {
         parameters: {
             query?: {
@@ -7817,6 +8265,185 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProviderKinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderKind_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProviderState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderState"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProviderStates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderState_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "recipient": "ada@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderTest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTestResult"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    orderProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "channel": "EMAIL",
+                 *       "provider_ids": [
+                 *         "01a1fe7a-0000-7000-8000-000000000002",
+                 *         "01a1fe7a-0000-7000-8000-000000000001"
+                 *       ],
+                 *       "expected_ids": [
+                 *         "01a1fe7a-0000-7000-8000-000000000001",
+                 *         "01a1fe7a-0000-7000-8000-000000000002"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderOrder"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Provider_"];
                 };
             };
             /** @description A problem */

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway import queries
+from gateway.admin.alerts import AlertRoutes
 from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
+from gateway.admin.dead_letters import DeadLetterRoutes
 from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
 from gateway.admin.endpoint_deliveries import EndpointDeliveryRoutes
@@ -24,12 +26,15 @@ from gateway.admin.parked import ParkedRoutes
 from gateway.admin.parts import PartRoutes
 from gateway.admin.privacy import PrivacyRoutes
 from gateway.admin.providers import ProviderRoutes
+from gateway.admin.readiness import ReadinessRoutes
 from gateway.admin.recipients import RecipientRoutes
+from gateway.admin.refusals import RefusalRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
 from gateway.admin.tenants import TenantRoutes
+from gateway.admin.usage import UsageRoutes
 from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
@@ -62,7 +67,7 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
     """Serve the admin API."""
     protect = guard(operators, Auditor(backend.clients), backend.authenticator.attempts)
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
-    for method, path, handler in (*_routes(backend), *_webhook_routes(backend)):
+    for method, path, handler in (*_routes(backend), *_operating_routes(backend), *_webhook_routes(backend)):
         paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.
@@ -112,7 +117,6 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     audit = AuditRoutes(clients)
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
-    replays = ReplayRoutes(clients)
     runs = RunRoutes(clients, revisions)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
@@ -182,15 +186,36 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/events/{id}/run", runs.get),
         ("POST", "/events/{id}/run/pause", runs.pause),
         ("POST", "/events/{id}/run/resume", runs.resume),
+        ("GET", "/route-explain", events.explain),
+        ("GET", "/audit", audit.search),
+    ]
+
+
+def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
+    """Return the paths by which operators find what went wrong, and put it right."""
+    clients = backend.clients
+    letters = DeadLetterRoutes(clients)
+    replays = ReplayRoutes(clients)
+    alerts = AlertRoutes(clients)
+    return [
+        ("GET", "/dead-letters", letters.list_all),
+        ("GET", "/dead-letters/count", letters.count),
+        ("POST", "/dead-letters/replay", letters.replay_matching),
+        ("POST", "/dead-letters/{id}/replay", letters.replay),
         ("POST", "/events/{id}/replay", replays.replay_event),
         ("POST", "/replays", replays.start),
         ("GET", "/replays", replays.list_all),
         ("GET", "/replays/{id}", replays.get),
         ("POST", "/replays/{id}/cancel", replays.cancel),
-        ("GET", "/dead-letters", events.dead_letters),
-        ("POST", "/dead-letters/{id}/replay", events.replay),
-        ("GET", "/route-explain", events.explain),
-        ("GET", "/audit", audit.search),
+        ("POST", "/replays/{id}/pause", replays.pause),
+        ("POST", "/replays/{id}/resume", replays.resume),
+        ("GET", "/refused-requests", RefusalRoutes(clients).list_all),
+        ("GET", "/tenants/{id}/usage", UsageRoutes(clients).get),
+        ("GET", "/tenants/{id}/readiness", ReadinessRoutes(clients).get),
+        ("GET", "/alerts", alerts.get),
+        ("PUT", "/alerts", alerts.put),
+        ("POST", "/alerts/test", alerts.test),
+        ("GET", "/outages", alerts.outages),
     ]
 
 

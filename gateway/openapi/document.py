@@ -47,14 +47,16 @@ SECURITY = {
 }
 # Of the gateway's own areas; each dialect brings its own, as it brings its security schemes.
 TAGS = {
+    "Alerts": "Outages of providers and endpoints, and whom they are told.",
     "Applications": "Customers of a tenant, who manage their own endpoints in the portal.",
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
+    "Dead letters": "Deliveries whose last attempt failed.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
     "Endpoints": "Where webhooks go, what was sent to them, and what waits for them.",
     "Environments": "Parts of a tenant with endpoints of their own.",
     "Event types": "The types of events that endpoints can subscribe to.",
-    "Events": "Search, timelines, dead letters, and a dry run of routing.",
+    "Events": "Search, timelines, and a dry run of routing.",
     "Outbox": "Messages that sandbox providers received.",
     "Polling": "Reading the events of an endpoint that has no public address.",
     "Portal": "Pages on which a customer of a tenant manages endpoints.",
@@ -62,6 +64,7 @@ TAGS = {
     "Gateway": "Health, this document, and the WebSocket for browsers.",
     "Providers": "Services that send the messages of tenants, with their credentials.",
     "Recipients": "People whom a tenant stores, and groups of them.",
+    "Refused requests": "Requests of the public APIs that were refused, by the key that sent them.",
     "Replays": "Sending events again.",
     "Runs": "Events for many recipients, and events that wait for their time.",
     "Suppressions": "Addresses that get no more messages.",

@@ -146,6 +146,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         outbox=outbox,
         janitor=janitor,
         keyed=keyed,
+        vault=vault,
     )
     await server.start()
 

@@ -1,10 +1,11 @@
-"""Wires the services that operators call: retention, erasure, export, replays."""
+"""Wires the services that operators call: retention, erasure, export, replays, refused requests, usage."""
 
 import asyncpg
 from nats.aio.client import Client
 
-from clarion.ingest.v1 import privacy_pb2_grpc, replays_pb2_grpc
+from clarion.ingest.v1 import privacy_pb2_grpc, refusals_pb2_grpc, replays_pb2_grpc, usage_pb2_grpc
 from runtime.configuration import ConfigurationOutbox
+from runtime.encryption import Vault
 from runtime.grpc import Caller, GrpcServer, channel
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
@@ -14,12 +15,16 @@ from services.ingest.privacy import servicer as privacy
 from services.ingest.privacy.clearing import Clearing
 from services.ingest.privacy.retention import RetentionWorker
 from services.ingest.privacy.store import LedgerPrivacyStore
+from services.ingest.refused.servicer import NAME as REFUSALS
+from services.ingest.refused.servicer import RefusalServicer
+from services.ingest.refused.store import RefusalStore
 from services.ingest.replays import servicer as replays
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
 from services.ingest.replays.subscriptions import RouterSubscriptions
 from services.ingest.retries.publisher import DeliveryPublisher
 from services.ingest.settings import Settings
+from services.ingest.usage import servicer as usage
 
 
 def add_services(
@@ -33,8 +38,9 @@ def add_services(
     outbox: ConfigurationOutbox,
     janitor: Janitor,
     keyed: Pseudonyms,
+    vault: Vault,
 ) -> None:
-    """Add PrivacyService and ReplayService to the server, and start their background loops."""
+    """Add PrivacyService, ReplayService, RefusalService and UsageService, and start their background loops."""
     keeper = RetentionWorker(
         durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
     )
@@ -53,6 +59,10 @@ def add_services(
         replays.ReplayServicer(store, publisher, runner, _subscriptions(process, settings)),
         replays.NAME,
     )
+    refused = RefusalStore(durable, vault.tags("ingest/refusals")[0])
+    process.start(refused.keep_swept(), name="retention of refused requests")
+    server.add(refusals_pb2_grpc.add_RefusalServiceServicer_to_server, RefusalServicer(refused), REFUSALS)
+    server.add(usage_pb2_grpc.add_UsageServiceServicer_to_server, usage.UsageServicer(durable), usage.NAME)
 
 
 def _subscriptions(process: Process, settings: Settings) -> RouterSubscriptions | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import Counter, Gauge
 
@@ -40,10 +40,24 @@ class OpenProvider:
     breaker: Breaker
 
 
+class OutageWatch(Protocol):
+    """Is told how calls ended; see services.senders.alerts.watch."""
+
+    def observe(self, tenant_id: str, record: ProviderRecord, reason: str, result: SendResult) -> None:
+        """Take note of a call. reason: why the provider is paused now; empty: it is not."""
+
+
 class ProviderCache:
     """Opens providers, and keeps them until their configuration changes."""
 
-    def __init__(self, resources: Resources, open_secrets: OpenSecrets, policy: BreakerPolicy) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        open_secrets: OpenSecrets,
+        policy: BreakerPolicy,
+        watch: OutageWatch | None = None,
+    ) -> None:
+        self._watch = watch
         self._resources = resources
         self._open_secrets = open_secrets
         self._policy = policy
@@ -66,6 +80,8 @@ class ProviderCache:
         before = opened.breaker.reason
         opened.breaker.end_call(call, result, now)
         after = opened.breaker.reason
+        if self._watch is not None:
+            self._watch.observe(tenant_id, opened.record, after, result)
         if before == after:
             return
         kind = opened.record.kind

@@ -67,6 +67,7 @@ TAGS = {
     "Refused requests": "Requests of the public APIs that were refused, by the key that sent them.",
     "Replays": "Sending events again.",
     "Runs": "Events for many recipients, and events that wait for their time.",
+    "Session": "Who is signed in.",
     "Suppressions": "Addresses that get no more messages.",
     "Templates": "Templates, layouts and partials, with their versions.",
     "Tenants": "Customers with their API keys, limits and secrets.",

@@ -33,7 +33,7 @@ Kind = Annotated[str, Meta(extra_json_schema={"enum": list(KINDS)})]
 TEST_DEADLINE_S = 8.0
 
 
-class AlertSettingsBody(forms.Body):
+class NewAlertSettingsBody(forms.Body):
     """The body of PUT /alerts: the whole settings."""
 
     # Alerts are events of this tenant; null: there are none.
@@ -57,7 +57,7 @@ class AlertRoutes:
 
     async def put(self, request: web.Request) -> web.Response:
         """Replace where alerts go."""
-        body = await forms.read(request, AlertSettingsBody)
+        body = await forms.read(request, NewAlertSettingsBody)
         for place, kind in enumerate(body.kinds):
             if kind not in KINDS:
                 raise forms.invalid(f"kinds[{place}]", f"must be one of {', '.join(KINDS)}")

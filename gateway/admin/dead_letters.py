@@ -17,7 +17,7 @@ from services.domain import reasons
 _COUNTED = 10_000
 
 
-class DeadLetterReplayBody(forms.Body):
+class MatchingDeadLettersBody(forms.Body):
     """The body of POST /dead-letters/replay: which dead letters are sent again. What is absent matches any."""
 
     tenant_id: forms.Id | None = None
@@ -66,7 +66,7 @@ class DeadLetterRoutes:
 
     async def replay_matching(self, request: web.Request) -> web.Response:
         """Replay all dead letters that match, in the background."""
-        body = await forms.read(request, DeadLetterReplayBody)
+        body = await forms.read(request, MatchingDeadLettersBody)
         if body.tenant_id:
             request[TENANT_ID] = body.tenant_id
         if body.tenant_id and body.tenant_ids:

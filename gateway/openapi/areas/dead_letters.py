@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.dead_letters import DeadLetterReplayBody
+from gateway.admin.dead_letters import MatchingDeadLettersBody
 from gateway.openapi.areas.replays import ReplaySchema
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
 from gateway.openapi.values import Channel, Id, Moment, PageSchema, Reason, Shape, Text, Time
@@ -52,7 +52,7 @@ _FILTERS = (
     *filters("tenant_id"),
     Parameter("tenant_ids", Text, "Ids separated by commas: dead letters of these tenants."),
     Parameter("channel", Channel),
-    Parameter("reason", Reason),
+    Parameter("reason", Text, "Why the last attempt failed."),
     Parameter("provider", Text, "The kind of the provider that was called last."),
     *filters("event_type"),
     Parameter("endpoint_id", Id),
@@ -87,7 +87,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {202: StartedReplaysSchema},
         tag=_TAG,
         faults=(404, 409),
-        body=DeadLetterReplayBody,
+        body=MatchingDeadLettersBody,
         example={"tenant_id": "01a1fe7a-0000-7000-8000-000000000000", "reason": "provider_credentials"},
         description=(
             "Each delivery is sent again under its id, from its first attempt. What dies again is not sent once more. "

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.alerts import AlertSettingsBody, Kind
+from gateway.admin.alerts import NewAlertSettingsBody, Kind
 from gateway.admin.findings import SEVERITIES
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
 from gateway.openapi.values import Channel, Flag, Id, PageSchema, Shape, Text, Time
@@ -148,7 +148,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: AlertSettingsSchema},
         tag=_ALERTS,
         faults=(404,),
-        body=AlertSettingsBody,
+        body=NewAlertSettingsBody,
         example={
             "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
             "recipients": ["ops@example.com"],

@@ -82,8 +82,7 @@ class AlertRoutes:
     async def outages(self, request: web.Request) -> web.Response:
         """List outages, newest first."""
         wire = alerts_pb2.ListOutagesRequest(
-            tenant_id=forms.text(request, "tenant_id"),
-            tenant_ids=forms.uuids(request, "tenant_ids"),
+            **forms.scope(request),
             open=forms.flag(request, "open"),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),

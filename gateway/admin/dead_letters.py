@@ -20,7 +20,7 @@ _COUNTED = 10_000
 class MatchingDeadLettersBody(forms.Body):
     """The body of POST /dead-letters/replay: which dead letters are sent again. What is absent matches any."""
 
-    tenant_id: forms.Id | None = None
+    tenant_id: forms.OptionalId = ""
     tenant_ids: Annotated[list[forms.Id], Meta(max_length=100)] = field(default_factory=list)
     channel: forms.Channel | None = None
     reason: replay.Name | None = None
@@ -41,7 +41,7 @@ class DeadLetterRoutes:
     async def list_all(self, request: web.Request) -> web.Response:
         """List dead letters, newest first."""
         wire = ledger_pb2.ListDeadLettersRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             filter=_filter(request),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
@@ -51,9 +51,7 @@ class DeadLetterRoutes:
 
     async def count(self, request: web.Request) -> web.Response:
         """Return how many dead letters match."""
-        wire = ledger_pb2.ListDeadLettersRequest(
-            tenant_id=forms.text(request, "tenant_id"), filter=_filter(request), limit=1, count=True
-        )
+        wire = ledger_pb2.ListDeadLettersRequest(**forms.scope(request), filter=_filter(request), limit=1, count=True)
         answer = await self._clients.call(self._clients.ledger.ListDeadLetters, wire)
         return json_reply({"count": min(answer.total, _COUNTED), "more": answer.total > _COUNTED})
 

@@ -9,6 +9,7 @@ _LETTERS = ("tenant_id", "tenant_ids", "channel", "reason", "provider", "event_t
 
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
+    ("GET", "/users"): ("search", *_PAGE),
     ("GET", "/tenants/{id}/recipients"): ("tag", "address", *_PAGE),
     ("GET", "/tenants/{id}/groups"): _PAGE,
     ("GET", "/tenants/{id}/groups/{group_key}/members"): _PAGE,
@@ -32,7 +33,7 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/dead-letters"): (*_LETTERS, *_PAGE),
     ("GET", "/dead-letters/count"): _LETTERS,
     ("GET", "/refused-requests"): ("tenant_id", "status", "key_id", "reason", "since", "until", *_PAGE),
-    ("GET", "/outages"): ("tenant_id", "tenant_ids", "open", *_PAGE),
+    ("GET", "/outages"): ("tenant_id", "open", *_PAGE),
     ("GET", "/route-explain"): ("tenant_id", "event_type", "user_id", "email", "phone", "channels", "locale"),
     ("GET", "/audit"): ("actor", "tenant_id", "resource", "method", "since", "until", *_PAGE),
 }

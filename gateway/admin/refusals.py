@@ -20,7 +20,7 @@ class RefusalRoutes:
     async def list_all(self, request: web.Request) -> web.Response:
         """List refused requests, newest first."""
         wire = refusals_pb2.ListRefusalsRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             status=_status(request),
             key_id=forms.uuid(request, "key_id"),
             reason=forms.one_of(request, "reason", BY_WORD),

@@ -186,6 +186,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List dead letters, newest first */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count dead letters */
+        get: operations["countDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay all dead letters that match a filter, in the background
+         * @description Each delivery is sent again under its id, from its first attempt. What dies again is not sent once more. 404: none matches. 409: such a replay is under way already.
+         */
+        post: operations["replayDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replay a dead letter */
+        post: operations["replayDeadLetter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/deliveries": {
         parameters: {
             query?: never;
@@ -597,40 +668,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/admin/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List dead letters, newest first */
-        get: operations["listDeadLetters"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/admin/dead-letters/{id}/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Replay a dead letter */
-        post: operations["replayDeadLetter"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/admin/route-explain": {
         parameters: {
             query?: never;
@@ -640,6 +677,92 @@ export interface paths {
         };
         /** Explain how an event would be routed; nothing is sent */
         get: operations["explainRoute"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what a tenant uses of its limits */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/readiness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what is missing for a tenant to deliver */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get where alerts go */
+        get: operations["getAlertSettings"];
+        /** Set where alerts go */
+        put: operations["setAlertSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test alert */
+        post: operations["testAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/outages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List outages, newest first */
+        get: operations["listOutages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -891,6 +1014,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/refused-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List refused requests of the public APIs, newest first */
+        get: operations["listRefusedRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events/{id}/replay": {
         parameters: {
             query?: never;
@@ -954,6 +1094,40 @@ export interface paths {
         put?: never;
         /** Cancel a replay */
         post: operations["cancelReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/replays/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a replay */
+        post: operations["pauseReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/replays/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused replay go on */
+        post: operations["resumeReplay"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1075,8 +1249,84 @@ export interface paths {
         /** Get who asks, and with which roles */
         get: operations["getSession"];
         put?: never;
+        /**
+         * Sign in to the console
+         * @description Sets the cookie of the session. It ends after a day without use, and after 14 days in any case.
+         */
+        post: operations["signIn"];
+        /** Sign out */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the ways to sign in */
+        get: operations["getSignInOptions"];
+        put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change your password
+         * @description Ends all other sessions of the user.
+         */
+        post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your sessions */
+        get: operations["listOwnSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of your sessions */
+        delete: operations["revokeOwnSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1466,10 +1716,165 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/invitations/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get what a link is for
+         * @description The link stays usable.
+         */
+        post: operations["openInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a password by a link, and sign in
+         * @description Uses the link, ends all sessions of the user, and sets the cookie of a new one.
+         */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List console users, newest first */
+        get: operations["listUsers"];
+        put?: never;
+        /** Create a console user and invite them */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a console user */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a console user
+         * @description 409: no owner of the installation would be left who can sign in.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a console user
+         * @description 409: no owner of the installation would be left who can sign in.
+         */
+        patch: operations["updateUser"];
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an invitation, or a link to reset the password
+         * @description Earlier links for the user end. 409: the user is disabled.
+         */
+        post: operations["inviteUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the sessions of a console user */
+        get: operations["listUserSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions of a user */
+        delete: operations["revokeUserSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session of a user */
+        delete: operations["revokeUserSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Accept
+         * @description The body of POST /invitations/accept. email: the first owner's; of others it is known.
+         */
+        Accept: {
+            /** @description the code of a link */
+            code: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+            /** @default  */
+            email?: string;
+            /**
+             * @description a text of at most 100 characters
+             * @default
+             */
+            name?: string;
+        };
         /**
          * AcceptedEvent
          * @description The event is stored, and is sent once.
@@ -1486,11 +1891,22 @@ export interface components {
             /** @description true: a duplicate that asked for something else than the first event. */
             differs: boolean;
             /** @description The tenant's rates after this event. */
-            limits: components["schemas"]["Limit"][];
+            limits: components["schemas"]["gateway.openapi.areas.runs.Limit"][];
             /** @description Of an event for `endpoints`: what is sent to them. */
             deliveries: components["schemas"]["EndpointDeliveryId"][];
             /** @description Of an event for `endpoints`. */
             failures: components["schemas"]["EndpointFailure"][];
+        };
+        /**
+         * AlertSettings
+         * @description Where alerts go.
+         */
+        AlertSettings: {
+            /** @description Alerts are events of this tenant. null: there are none. */
+            tenant_id: string | null;
+            recipients: string[];
+            /** @description Empty: all. */
+            kinds: ("provider" | "endpoint" | "dead_letters" | "quota")[];
         };
         /**
          * Application
@@ -1671,13 +2087,13 @@ export interface components {
          */
         AudienceTarget: {
             /** @default null */
-            recipient: components["schemas"]["TargetRecipient"] | null;
+            recipient?: components["schemas"]["TargetRecipient"] | null;
             /** @default null */
-            recipient_id: string | null;
+            recipient_id?: string | null;
             /** @default null */
-            group: string | null;
+            group?: string | null;
             /** @default false */
-            everybody: boolean;
+            everybody?: boolean;
         };
         /**
          * AuditEntry
@@ -1689,7 +2105,9 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             id: string;
+            /** @description The name of an admin token, or `user:` and the id of a console user. */
             actor: string;
+            actor_email: string | null;
             method: string;
             route: string;
             resource: string | null;
@@ -1714,11 +2132,11 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /** @default null */
-            event_type: string | null;
+            event_type?: string | null;
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
         };
         /**
          * Callback
@@ -1760,11 +2178,43 @@ export interface components {
          */
         ChangedProvider: {
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @default null */
-            priority: number | null;
+            priority?: number | null;
             /** @default {} */
-            settings: Record<string, never>;
+            settings?: Record<string, never>;
+        };
+        /**
+         * ConsoleSession
+         * @description A session of a console user.
+         */
+        ConsoleSession: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description true: the session of this request. */
+            current: boolean;
+            /** @description The browser, as it named itself. */
+            user_agent: string | null;
+            /** @description The network address that it was begun from. */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            last_seen_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
         };
         /**
          * Content
@@ -1799,16 +2249,32 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             tenant_id: string;
+            event_type: string | null;
             /** @enum {string} */
             channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            /** @description null: it was not for an endpoint. */
+            endpoint_id: string | null;
+            /** @description The kind of the provider that was called last. */
+            provider: string | null;
             /** @example missing_phone */
             reason: string;
+            /** @description The reason in plain words. */
+            text: string;
             detail: string | null;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
              */
             died_at: string;
+        };
+        /**
+         * DeadLetterCount
+         * @description How many dead letters match.
+         */
+        DeadLetterCount: {
+            count: number;
+            /** @description true: more than these match. */
+            more: boolean;
         };
         /**
          * DeadLetterReplay
@@ -2098,23 +2564,23 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             body: string;
             /** @default  */
-            subject: string;
+            subject?: string;
             /** @default  */
-            preheader: string;
+            preheader?: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default  */
-            layout: string;
+            layout?: string;
             /** @default  */
-            layout_body: string;
+            layout_body?: string;
             /** @default {} */
-            partials: {
+            partials?: {
                 [key: string]: string;
             };
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, never>;
         };
         /**
          * Endpoint
@@ -2382,9 +2848,9 @@ export interface components {
          */
         EndpointTarget: {
             /** @default null */
-            endpoint_id: string | null;
+            endpoint_id?: string | null;
             /** @default false */
-            subscribers: boolean;
+            subscribers?: boolean;
         };
         /**
          * EndpointTest
@@ -2392,7 +2858,7 @@ export interface components {
          */
         EndpointTest: {
             /** @default {} */
-            payload: Record<string, never>;
+            payload?: Record<string, never>;
         };
         /**
          * EndpointWithSecret
@@ -2579,9 +3045,9 @@ export interface components {
          */
         EventReplay: {
             /** @default [] */
-            channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default [] */
-            recipients: string[];
+            recipients?: string[];
         };
         /**
          * EventType
@@ -2657,9 +3123,9 @@ export interface components {
          */
         ExcludedTarget: {
             /** @default null */
-            recipient_id: string | null;
+            recipient_id?: string | null;
             /** @default null */
-            group: string | null;
+            group?: string | null;
         };
         /**
          * Explanation
@@ -2694,7 +3160,7 @@ export interface components {
             /** @description a string of 1 to 255 characters, none of them NUL */
             user_id: string;
             /** @default  */
-            cursor: string;
+            cursor?: string;
         };
         /**
          * ExportedEvent
@@ -2791,6 +3257,23 @@ export interface components {
             detail: string;
         };
         /**
+         * Finding
+         * @description Something that is missing for a tenant to deliver.
+         */
+        Finding: {
+            /** @example no_provider */
+            code: string;
+            /**
+             * @description `blocks`: something is not delivered. `warns`: it may not be. `tells`: good to know.
+             * @enum {string}
+             */
+            severity: "blocks" | "warns" | "tells";
+            detail: string;
+            fix: string;
+            /** @description The page of the console where it can be fixed. */
+            link: string;
+        };
+        /**
          * Group
          * @description A group of stored recipients. members: their number.
          */
@@ -2810,7 +3293,7 @@ export interface components {
          */
         GroupFields: {
             /** @default  */
-            name: string;
+            name?: string;
         };
         /**
          * HttpExchange
@@ -2833,6 +3316,56 @@ export interface components {
         HttpHeader: {
             name: string;
             value: string;
+        };
+        /**
+         * IdentityProvider
+         * @description An identity provider that people can sign in with.
+         */
+        IdentityProvider: {
+            name: string;
+        };
+        /**
+         * Invitation
+         * @description A link that can be used once, shown only in this response.
+         */
+        Invitation: {
+            /** @enum {unknown} */
+            kind: "first_owner" | "invitation" | "password_reset";
+            url: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
+        };
+        /**
+         * InvitedUser
+         * @description A new user with the link that invites them.
+         */
+        InvitedUser: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            email: string;
+            name: string;
+            /** @description true: they cannot sign in. */
+            disabled: boolean;
+            memberships: components["schemas"]["Membership"][];
+            /** @description false: they have not accepted their invitation. */
+            has_password: boolean;
+            /** @description true: an account of the identity provider is bound to them. */
+            has_oidc: boolean;
+            /** @description When the newest link ends that they have not used. null: there is none. */
+            invitation_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            last_sign_in_at: string | null;
+            invitation: components["schemas"]["Invitation"];
         };
         /**
          * Key
@@ -2912,26 +3445,38 @@ export interface components {
             api_key: string;
         };
         /**
-         * Limit
-         * @description A limit of the tenant, and what is left of it.
+         * Link
+         * @description The body of POST /invitations/open.
          */
-        Limit: {
-            /**
-             * @example sliding
-             * @example fixed
-             * @example unfinished
-             * @example bytes
-             * @example scheduled
-             */
-            kind: string;
-            /** @description What it counts; null: the whole tenant. */
-            scope: string | null;
-            /** @description Seconds of the window; null: it is not a rate. */
-            window_s: number | null;
-            bound: number;
-            remaining: number;
-            /** @description Seconds until something is admitted again; null: not known. */
-            reset_s: number | null;
+        Link: {
+            /** @description the code of a link */
+            code: string;
+        };
+        /**
+         * MatchingDeadLetters
+         * @description The body of POST /dead-letters/replay: which dead letters are sent again. What is absent matches any.
+         */
+        MatchingDeadLetters: {
+            /** @default  */
+            tenant_id?: string | unknown | "";
+            /** @default [] */
+            tenant_ids?: string[];
+            /** @default null */
+            channel?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            provider?: string | null;
+            /** @default null */
+            event_type?: string | null;
+            /** @default null */
+            endpoint_id?: string | null;
+            /** @default null */
+            since?: string | null;
+            /** @default null */
+            until?: string | null;
+            /** @default 50 */
+            per_second?: number;
         };
         /**
          * Members
@@ -2939,9 +3484,9 @@ export interface components {
          */
         Members: {
             /** @default [] */
-            add: string[];
+            add?: string[];
             /** @default [] */
-            remove: string[];
+            remove?: string[];
         };
         /**
          * Membership
@@ -2963,21 +3508,32 @@ export interface components {
             line: number | null;
         };
         /**
+         * NewAlertSettings
+         * @description The body of PUT /alerts: the whole settings.
+         */
+        NewAlertSettings: {
+            tenant_id: string | null;
+            /** @default [] */
+            recipients?: string[];
+            /** @default [] */
+            kinds?: ("provider" | "endpoint" | "dead_letters" | "quota")[];
+        };
+        /**
          * NewApplication
          * @description The body of POST /tenants/{id}/applications. max_endpoints: null: no limit.
          */
         NewApplication: {
             name: string;
             /** @default  */
-            external_id: string;
+            external_id?: string;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default null */
-            max_endpoints: number | null;
+            max_endpoints?: number | null;
             /** @default false */
-            show_event_types: boolean;
+            show_event_types?: boolean;
         };
         /**
          * NewEndpoint
@@ -2988,48 +3544,48 @@ export interface components {
              * @default
              * @example https://example.com/webhooks
              */
-            url: string;
+            url?: string;
             /**
              * @default webhook
              * @enum {unknown}
              */
-            kind: "slack" | "webhook";
+            kind?: "slack" | "webhook";
             /**
              * @default push
              * @enum {unknown}
              */
-            mode: "ordered" | "polled" | "push";
+            mode?: "ordered" | "polled" | "push";
             /** @default  */
-            environment_id: string | unknown | "";
+            environment_id?: string | unknown | "";
             /** @default  */
-            application_id: string | unknown | "";
+            application_id?: string | unknown | "";
             /** @default  */
-            description: string;
+            description?: string;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default {} */
-            config: Record<string, never>;
+            config?: Record<string, never>;
             /** @default {} */
-            headers: {
+            headers?: {
                 [key: string]: string;
             };
             /** @default  */
-            auth_username: string;
+            auth_username?: string;
             /** @default  */
-            auth_password: string;
+            auth_password?: string;
             /** @default 0 */
-            rate_per_s: number;
+            rate_per_s?: number;
             /** @default 1 */
-            batch_size: number;
+            batch_size?: number;
             /** @default [] */
-            retry_delays_s: number[];
+            retry_delays_s?: number[];
             /**
              * @description `whsec_` and 24 to 64 bytes in base64; empty: create a random one
              * @default
              */
-            secret: string;
+            secret?: string;
         };
         /**
          * NewEnvironment
@@ -3049,27 +3605,27 @@ export interface components {
         NewEvent: {
             event_type: string;
             /** @default [] */
-            audience: components["schemas"]["AudienceTarget"][];
+            audience?: components["schemas"]["AudienceTarget"][];
             /** @default null */
-            endpoints: components["schemas"]["EndpointTarget"] | null;
+            endpoints?: components["schemas"]["EndpointTarget"] | null;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default [] */
-            exclusions: components["schemas"]["ExcludedTarget"][];
+            exclusions?: components["schemas"]["ExcludedTarget"][];
             /** @default null */
-            due_at: string | null;
+            due_at?: string | null;
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, never>;
             /** @default {} */
-            payload: Record<string, never>;
+            payload?: Record<string, never>;
             /** @default [] */
-            channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
-            scope: string;
+            scope?: string;
             /** @default  */
-            idempotency_key: string;
+            idempotency_key?: string;
         };
         /**
          * NewEventType
@@ -3082,7 +3638,7 @@ export interface components {
              */
             name: string;
             /** @default  */
-            description: string;
+            description?: string;
         };
         /**
          * NewKey
@@ -3091,17 +3647,17 @@ export interface components {
         NewKey: {
             name: string;
             /** @default api */
-            kind: string;
+            kind?: string;
             /** @default  */
-            prefix: string;
+            prefix?: string;
             /** @default [] */
-            scopes: string[];
+            scopes?: string[];
             /** @default null */
-            expires_at: string | null;
+            expires_at?: string | null;
             /** @default [] */
-            endpoint_ids: string[];
+            endpoint_ids?: string[];
             /** @default [] */
-            rates: components["schemas"]["NewWindowRate"][];
+            rates?: components["schemas"]["NewWindowRate"][];
         };
         /**
          * NewLocale
@@ -3109,6 +3665,18 @@ export interface components {
          */
         NewLocale: {
             locale: string;
+        };
+        /**
+         * NewMembership
+         * @description A role in one tenant, in all tenants of an account, or, without both, in the whole installation.
+         */
+        NewMembership: {
+            /** @enum {unknown} */
+            role: "developer" | "operator" | "owner" | "viewer";
+            /** @default null */
+            account_id?: string | null;
+            /** @default null */
+            tenant_id?: string | null;
         };
         /**
          * NewPart
@@ -3119,7 +3687,7 @@ export interface components {
             name: string;
             body: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
         };
         /**
          * NewPortalLink
@@ -3130,9 +3698,9 @@ export interface components {
              * @default editor
              * @enum {unknown}
              */
-            role: "editor" | "viewer";
+            role?: "editor" | "viewer";
             /** @default 60 */
-            expires_in_minutes: number;
+            expires_in_minutes?: number;
         };
         /**
          * NewProvider
@@ -3148,11 +3716,11 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             kind: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default 0 */
-            priority: number;
+            priority?: number;
             /** @default {} */
-            settings: Record<string, never>;
+            settings?: Record<string, never>;
         };
         /**
          * NewRate
@@ -3164,7 +3732,7 @@ export interface components {
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
             /** @default  */
-            scope: string;
+            scope?: string;
         };
         /**
          * NewRecipient
@@ -3172,21 +3740,21 @@ export interface components {
          */
         NewRecipient: {
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
             /** @default {} */
-            data: Record<string, never>;
+            data?: Record<string, never>;
             /** @default [] */
-            tags: string[];
+            tags?: string[];
             /** @default [] */
-            muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            muted_channels?: ("EMAIL" | "SMS" | "PUSH")[];
             recipient_id: string;
         };
         /**
@@ -3202,14 +3770,24 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /**
              * @default all
              * @enum {string}
              */
-            status: "all" | "skipped" | "failed" | "dead";
+            status?: "all" | "skipped" | "failed" | "dead";
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
+            /** @default null */
+            event_type?: string | null;
+            /** @default null */
+            endpoint_id?: string | null;
+            /** @default null */
+            channel?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            provider?: string | null;
         };
         /**
          * NewSuppression
@@ -3225,9 +3803,9 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
             address: string;
             /** @default manual */
-            reason: string;
+            reason?: string;
             /** @default  */
-            detail: string;
+            detail?: string;
         };
         /**
          * NewTemplate
@@ -3239,21 +3817,21 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             body: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default  */
-            subject: string;
+            subject?: string;
             /** @default  */
-            preheader: string;
+            preheader?: string;
             /** @default  */
-            layout: string;
+            layout?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            push_namespace: string;
+            push_namespace?: string;
             /** @default false */
-            subscribed: boolean;
+            subscribed?: boolean;
             /** @default false */
-            activate: boolean;
+            activate?: boolean;
         };
         /**
          * NewTenant
@@ -3262,24 +3840,24 @@ export interface components {
         NewTenant: {
             name: string;
             /** @default  */
-            account_id: string | unknown | "";
+            account_id?: string | unknown | "";
             /** @default [] */
-            delivery_channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            delivery_channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
-            sender_name: string;
+            sender_name?: string;
             /** @default  */
-            sender_email: string;
+            sender_email?: string;
             /** @default  */
-            reply_to: string;
+            reply_to?: string;
             max_unfinished_events?: number;
             max_unfinished_bytes?: number;
             max_sms_segments?: number;
             /** @default null */
-            rate_limit_per_minute: number | null;
+            rate_limit_per_minute?: number | null;
             /** @default null */
-            daily_cap: number | null;
+            daily_cap?: number | null;
             /** @default [] */
-            rates: components["schemas"]["NewRate"][];
+            rates?: components["schemas"]["NewRate"][];
             max_scheduled_events?: number;
             max_payload_bytes?: number;
             max_parked_per_endpoint?: number;
@@ -3287,7 +3865,22 @@ export interface components {
              * @default full
              * @enum {unknown}
              */
-            content_key: "full" | "seed";
+            content_key?: "full" | "seed";
+        };
+        /**
+         * NewUser
+         * @description The body of POST /users.
+         */
+        NewUser: {
+            /** @description an e-mail address */
+            email: string;
+            /**
+             * @description a text of at most 100 characters
+             * @default
+             */
+            name?: string;
+            /** @default [] */
+            memberships?: components["schemas"]["NewMembership"][];
         };
         /**
          * NewWebhookSecret
@@ -3298,9 +3891,9 @@ export interface components {
              * @description 16 to 256 visible ASCII characters, or empty
              * @default
              */
-            secret: string;
+            secret?: string;
             /** @default 86400 */
-            overlap_s: number;
+            overlap_s?: number;
         };
         /**
          * NewWindowRate
@@ -3334,6 +3927,56 @@ export interface components {
             version: number;
         };
         /**
+         * OpenedLink
+         * @description What a link is for. email and name are null for the first owner.
+         */
+        OpenedLink: {
+            /** @enum {unknown} */
+            kind: "first_owner" | "invitation" | "password_reset";
+            email: string | null;
+            name: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
+        };
+        /**
+         * Outage
+         * @description A provider or endpoint that does not work, or a tenant in trouble.
+         */
+        Outage: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @enum {string} */
+            kind: "provider" | "endpoint" | "dead_letters" | "quota";
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description The provider's or endpoint's id; else the tenant's. */
+            object_id: string;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @description The kind of a provider. */
+            name: string | null;
+            reason: string;
+            /** @description The reason in plain words. */
+            text: string;
+            /** @description What was answered last, without addresses and numbers. */
+            detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            began_at: string;
+            /** @description null: it goes on. */
+            ended_at: string | null;
+        };
+        /**
          * Page[Application]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3355,6 +3998,14 @@ export interface components {
          */
         Page_AuditEntry_: {
             data: components["schemas"]["AuditEntry"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ConsoleSession]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ConsoleSession_: {
+            data: components["schemas"]["ConsoleSession"][];
             next_cursor: string | null;
         };
         /**
@@ -3430,6 +4081,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[Outage]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Outage_: {
+            data: components["schemas"]["Outage"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Parked]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3451,6 +4110,14 @@ export interface components {
          */
         Page_Provider_: {
             data: components["schemas"]["Provider"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Refusals]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Refusals_: {
+            data: components["schemas"]["Refusals"][];
             next_cursor: string | null;
         };
         /**
@@ -3515,6 +4182,14 @@ export interface components {
          */
         Page_Tenant_: {
             data: components["schemas"]["Tenant"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[User]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_User_: {
+            data: components["schemas"]["User"][];
             next_cursor: string | null;
         };
         /**
@@ -3664,6 +4339,16 @@ export interface components {
             created_at: string;
         };
         /**
+         * PasswordChange
+         * @description The body of POST /session/password.
+         */
+        PasswordChange: {
+            /** @description a text of 1 to 1,024 characters */
+            current: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+        };
+        /**
          * PinnedPart
          * @description The version of a layout or partial that a template version always uses.
          */
@@ -3700,9 +4385,9 @@ export interface components {
          */
         Poll: {
             /** @default  */
-            cursor: string;
+            cursor?: string;
             /** @default 50 */
-            limit: number;
+            limit?: number;
         };
         /**
          * PolledEvent
@@ -3815,6 +4500,39 @@ export interface components {
             scope: string;
         };
         /**
+         * RateUsage
+         * @description A rate, and what is used of it in its window.
+         */
+        RateUsage: {
+            scope: string | null;
+            /** @description Of a rate of a key. */
+            key_id: string | null;
+            window_s: number;
+            /** @enum {string} */
+            kind: "sliding" | "fixed";
+            bound: number;
+            used: number;
+            remaining: number;
+            /** @description Seconds until some of it is free again. 0: nothing is used. */
+            reset_s: number;
+        };
+        /**
+         * Readiness
+         * @description What is missing for a tenant to deliver, what blocks first.
+         */
+        Readiness: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description true: nothing blocks, as far as is known. */
+            ready: boolean;
+            findings: components["schemas"]["Finding"][];
+            /** @description Parts that did not answer within two seconds: this may lack more. */
+            unanswered: string[];
+        };
+        /**
          * Recipient
          * @description The body of POST /tenants/{id}/recipients/erase. The user id is in the body because paths are logged.
          */
@@ -3828,21 +4546,21 @@ export interface components {
          */
         RecipientFields: {
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
             /** @default {} */
-            data: Record<string, never>;
+            data?: Record<string, never>;
             /** @default [] */
-            tags: string[];
+            tags?: string[];
             /** @default [] */
-            muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            muted_channels?: ("EMAIL" | "SMS" | "PUSH")[];
         };
         /**
          * Recipients
@@ -3859,16 +4577,16 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /**
              * @default dead
              * @enum {unknown}
              */
-            status: "dead" | "failed" | "skipped";
+            status?: "dead" | "failed" | "skipped";
             /** @default null */
-            event_type: string | null;
+            event_type?: string | null;
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
         };
         /**
          * Reencrypted
@@ -3878,6 +4596,66 @@ export interface components {
             renewed: number;
             /** @description The ids of the providers, tenants or endpoints whose secrets no key can decrypt. */
             unreadable: string[];
+        };
+        /**
+         * Refusals
+         * @description Requests of a minute that were refused for the same reason.
+         */
+        Refusals: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: the key belongs to no tenant. */
+            tenant_id: string | null;
+            /** @description null: the requests had no key. */
+            key: components["schemas"]["RefusedKey"] | null;
+            /** @description Where they came from. null: the key was valid. */
+            network: string | null;
+            method: string | null;
+            route: string;
+            status: number;
+            /** @enum {string} */
+            reason: "key_missing" | "key_malformed" | "key_unknown" | "key_revoked" | "key_rotated" | "key_expired" | "key_disabled" | "key_of_another_kind" | "tenant_inactive" | "token_invalid" | "signature_wrong" | "too_many_failures" | "forbidden" | "invalid" | "malformed" | "too_large" | "too_slow" | "unsupported_media_type" | "not_found" | "method_not_allowed" | "conflict" | "rate" | "quota" | "overloaded" | "other";
+            /** @description The reason in plain words. */
+            text: string;
+            /** @description What to do about it. */
+            fix: string;
+            /** @description What the last response said. */
+            detail: string | null;
+            /** @description The names of the wrong fields, without their values. */
+            fields: string[];
+            count: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            first_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            last_at: string;
+            /** @description Of the last one. */
+            trace_id: string;
+        };
+        /**
+         * RefusedKey
+         * @description What may be shown of the key that a refused request carried.
+         */
+        RefusedKey: {
+            /** @description Of a further key. null: the tenant's own key, or an unknown one. */
+            id: string | null;
+            name: string | null;
+            /** @description What an unknown key begins with. */
+            prefix: string | null;
+            last4: string | null;
+            /**
+             * @description At the time of the request.
+             * @enum {string}
+             */
+            state: "valid" | "revoked" | "rotated" | "expired" | "disabled" | "unknown";
         };
         /**
          * RenderFailure
@@ -3912,29 +4690,39 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             tenant_id: string;
-            /**
-             * Format: date-time
-             * @example 2026-04-22T12:00:00.000000Z
-             */
-            since: string;
+            /** @description null: dead letters of any time. */
+            since: string | null;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
              */
             until: string;
             /** @enum {string} */
-            status: "all" | "skipped" | "failed" | "dead";
+            of: "events" | "dead_letters";
+            /**
+             * @description Deliveries that ended so. null: of dead letters.
+             * @enum {unknown}
+             */
+            status: "all" | "skipped" | "failed" | "dead" | null;
             /** @description The only endpoint that it sends to. null: it is for all. */
             endpoint_id: string | null;
             /** @description The only type of events that it sends. null: all. */
             event_type: string | null;
+            /** @description The only channel. null: all. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @description The only reason of the deliveries. null: any. */
+            reason: string | null;
+            /** @description The only kind of provider. null: any. */
+            provider: string | null;
             per_second: number;
             /** @enum {string} */
-            state: "running" | "done" | "cancelled";
+            state: "running" | "done" | "cancelled" | "paused";
             /** @description Why the replay is paused: "backlog" or "tenant_inactive". null: it is not paused. */
             waiting: string | null;
+            /** @description How many dead letters matched when it began. null: not known, of a replay of events. */
+            found: number | null;
             replayed: number;
-            /** @description The number of events whose content has been deleted. */
+            /** @description The number of events, or deliveries, whose content has been deleted. */
             unplayable: number;
             /** @description Every event accepted before this time has been processed. */
             position: string | null;
@@ -3982,13 +4770,13 @@ export interface components {
          */
         Retention: {
             /** @default null */
-            events_days: number | null;
+            events_days?: number | null;
             /** @default null */
-            payload_days: number | null;
+            payload_days?: number | null;
             /** @default null */
-            inbox_days: number | null;
+            inbox_days?: number | null;
             /** @default null */
-            outbox_days: number | null;
+            outbox_days?: number | null;
         };
         /**
          * RetentionPolicy
@@ -4006,7 +4794,7 @@ export interface components {
          */
         Revocation: {
             /** @default  */
-            user_id: string;
+            user_id?: string;
         };
         /**
          * Rotation
@@ -4017,9 +4805,9 @@ export interface components {
              * @description `whsec_` and 24 to 64 bytes in base64; empty: create a random one
              * @default
              */
-            secret: string;
+            secret?: string;
             /** @default 86400 */
-            overlap_s: number;
+            overlap_s?: number;
         };
         /**
          * Run
@@ -4121,6 +4909,26 @@ export interface components {
             delivery_id: string;
         };
         /**
+         * SignIn
+         * @description The body of POST /session.
+         */
+        SignIn: {
+            /** @description an e-mail address */
+            email: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+        };
+        /**
+         * SignInOptions
+         * @description The ways to sign in.
+         */
+        SignInOptions: {
+            /** @description false: nobody can sign in yet. `clarion owner-link` makes the first owner's link. */
+            owner_exists: boolean;
+            /** @description null: there is none, only passwords. */
+            oidc: components["schemas"]["IdentityProvider"] | null;
+        };
+        /**
          * SignedIn
          * @description Who sent the request.
          */
@@ -4132,6 +4940,7 @@ export interface components {
             /** @description The value of the header `X-CSRF-Token` for calls with the session's cookie. */
             csrf_token: string | null;
             memberships: components["schemas"]["Membership"][];
+            /** @description When the session ends if it is not used. null: a token. */
             expires_at: string | null;
         };
         /**
@@ -4140,11 +4949,11 @@ export interface components {
          */
         Skip: {
             /** @default [] */
-            delivery_ids: string[];
+            delivery_ids?: string[];
             /** @default false */
-            first: boolean;
+            first?: boolean;
             /** @default false */
-            all: boolean;
+            all?: boolean;
         };
         /**
          * Skipped
@@ -4161,6 +4970,13 @@ export interface components {
             segments: number;
             /** @enum {string} */
             encoding: "GSM-7" | "UCS-2";
+        };
+        /**
+         * StartedReplays
+         * @description The replays that were started: one for each tenant.
+         */
+        StartedReplays: {
+            replays: components["schemas"]["Replay"][];
         };
         /**
          * Step
@@ -4334,15 +5150,15 @@ export interface components {
          */
         TargetRecipient: {
             /** @default  */
-            user_id: string;
+            user_id?: string;
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
         };
         /**
          * Template
@@ -4570,11 +5386,11 @@ export interface components {
          */
         TestRecipient: {
             /** @default test */
-            user_id: string;
+            user_id?: string;
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
         };
         /**
          * TestSend
@@ -4583,9 +5399,9 @@ export interface components {
         TestSend: {
             recipient: components["schemas"]["TestRecipient"];
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, never>;
         };
         /**
          * TestSent
@@ -4602,6 +5418,70 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             template_version_id: string;
+        };
+        /**
+         * TestedAlert
+         * @description The events of the alert tenant.
+         */
+        TestedAlert: {
+            event_ids: string[];
+        };
+        /**
+         * Usage
+         * @description What a tenant uses of its limits now.
+         */
+        Usage: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            limits: components["schemas"]["gateway.openapi.areas.operations_of_tenant.Limit"][];
+            rates: components["schemas"]["RateUsage"][];
+            /** @description Messages that wait for endpoints. null: not known. */
+            parked: number | null;
+            /** @description Parts that did not answer within two seconds: this may lack more. */
+            unanswered: string[];
+        };
+        /**
+         * User
+         * @description A console user: a person who signs in to the console.
+         */
+        User: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            email: string;
+            name: string;
+            /** @description true: they cannot sign in. */
+            disabled: boolean;
+            memberships: components["schemas"]["Membership"][];
+            /** @description false: they have not accepted their invitation. */
+            has_password: boolean;
+            /** @description true: an account of the identity provider is bound to them. */
+            has_oidc: boolean;
+            /** @description When the newest link ends that they have not used. null: there is none. */
+            invitation_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            last_sign_in_at: string | null;
+        };
+        /**
+         * UserChange
+         * @description The body of PATCH /users/{id}. Absent fields stay as they are. memberships: replaces all of them.
+         */
+        UserChange: {
+            /** @description an e-mail address */
+            email?: string;
+            /** @description a text of at most 100 characters */
+            name?: string;
+            disabled?: boolean;
+            memberships?: components["schemas"]["NewMembership"][];
         };
         /**
          * Visibility
@@ -4672,6 +5552,40 @@ export interface components {
             bound: number;
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
+        };
+        /**
+         * Limit
+         * @description A limit, and what is used of it.
+         */
+        "gateway.openapi.areas.operations_of_tenant.Limit": {
+            /** @enum {string} */
+            name: "unfinished_events" | "unfinished_bytes" | "scheduled_events" | "keys" | "recipients" | "groups" | "endpoints" | "event_types" | "applications" | "subscriptions" | "providers" | "parked_for_one_endpoint";
+            used: number;
+            bound: number;
+            /** @description The endpoint for which most messages wait. */
+            endpoint_id: string | null;
+        };
+        /**
+         * Limit
+         * @description A limit of the tenant, and what is left of it.
+         */
+        "gateway.openapi.areas.runs.Limit": {
+            /**
+             * @example sliding
+             * @example fixed
+             * @example unfinished
+             * @example bytes
+             * @example scheduled
+             */
+            kind: string;
+            /** @description What it counts; null: the whole tenant. */
+            scope: string | null;
+            /** @description Seconds of the window; null: it is not a rate. */
+            window_s: number | null;
+            bound: number;
+            remaining: number;
+            /** @description Seconds until something is admitted again; null: not known. */
+            reset_s: number | null;
         };
     };
     responses: never;
@@ -5360,6 +6274,167 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PortalLink"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Ids separated by commas: dead letters of these tenants. */
+                tenant_ids?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Why the last attempt failed. */
+                reason?: string;
+                /** @description The kind of the provider that was called last. */
+                provider?: string;
+                event_type?: string;
+                endpoint_id?: string;
+                /** @description Only those that died at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only those that died before this time. */
+                until?: string | unknown | unknown;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeadLetter_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countDeadLetters: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Ids separated by commas: dead letters of these tenants. */
+                tenant_ids?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Why the last attempt failed. */
+                reason?: string;
+                /** @description The kind of the provider that was called last. */
+                provider?: string;
+                event_type?: string;
+                endpoint_id?: string;
+                /** @description Only those that died at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only those that died before this time. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterCount"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
+                 *       "reason": "provider_credentials"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MatchingDeadLetters"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedReplays"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterReplay"];
                 };
             };
             /** @description A problem */
@@ -6349,71 +7424,6 @@ export interface operations {
             };
         };
     };
-    listDeadLetters: {
-        parameters: {
-            query?: {
-                tenant_id?: string;
-                limit?: number;
-                /** @description The next_cursor of the previous page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DeadLetter_"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    replayDeadLetter: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeadLetterReplay"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     explainRoute: {
         parameters: {
             query: {
@@ -6439,6 +7449,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlertSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setAlertSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
+                 *       "recipients": [
+                 *         "ops@example.com"
+                 *       ],
+                 *       "kinds": [
+                 *         "provider",
+                 *         "endpoint"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewAlertSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestedAlert"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOutages: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description true: only those that go on. */
+                open?: "false" | "true";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Outage_"];
                 };
             };
             /** @description A problem */
@@ -7323,6 +8534,47 @@ export interface operations {
             };
         };
     };
+    listRefusedRequests: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                status?: number;
+                key_id?: string;
+                reason?: "key_missing" | "key_malformed" | "key_unknown" | "key_revoked" | "key_rotated" | "key_expired" | "key_disabled" | "key_of_another_kind" | "tenant_inactive" | "token_invalid" | "signature_wrong" | "too_many_failures" | "forbidden" | "invalid" | "malformed" | "too_large" | "too_slow" | "unsupported_media_type" | "not_found" | "method_not_allowed" | "conflict" | "rate" | "quota" | "overloaded" | "other";
+                /** @description Only entries at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only entries before this time. */
+                until?: string | unknown | unknown;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Refusals_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     replayEvent: {
         parameters: {
             query?: never;
@@ -7471,6 +8723,68 @@ export interface operations {
         };
     };
     cancelReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeReplay: {
         parameters: {
             query?: never;
             header?: never;
@@ -7739,6 +9053,184 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SignedIn"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSignInOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOwnSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsoleSession_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeOwnSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
@@ -8875,6 +10367,355 @@ export interface operations {
                 "application/json": components["schemas"]["Revocation"];
             };
         };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Link"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedLink"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Accept"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                search?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedUser"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inviteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsoleSession_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeUserSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.alerts import NewAlertSettingsBody, Kind
+from gateway.admin.alerts import Kind, NewAlertSettingsBody
 from gateway.admin.findings import SEVERITIES
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
-from gateway.openapi.values import Channel, Flag, Id, PageSchema, Shape, Text, Time
+from gateway.openapi.values import Channel, Flag, Id, PageSchema, Shape, Time
 
 _TENANTS = "Tenants"
 _ALERTS = "Alerts"
@@ -165,7 +165,6 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_ALERTS,
         parameters=(
             *filters("tenant_id"),
-            Parameter("tenant_ids", Text, "Ids separated by commas: outages of these tenants."),
             Parameter("open", Flag, "true: only those that go on.", default="false"),
             *PAGING,
         ),

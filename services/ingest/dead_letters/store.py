@@ -1,5 +1,6 @@
 """Finds dead letters in PostgreSQL, by what they were for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +11,7 @@ import asyncpg
 from clarion.ingest.v1 import ledger_pb2
 from runtime import postgres
 from services.domain import channels
-from services.domain.checks import check_id, invalid
-from services.ingest.tenant_filter import tenant_ids_of
+from services.domain.checks import check_id, invalid, tenants_of
 from services.ingest.time_range import check_time_range
 
 # Up to here a count is exact.
@@ -58,8 +58,8 @@ class Letter(NamedTuple):
     delivery_id: str
 
 
-def filter_of(wire: ledger_pb2.DeadLetterFilter, tenant_id: str = "") -> LetterFilter:
-    """Return the filter of a request. tenant_id: also only this one's. Raises INVALID."""
+def filter_of(wire: ledger_pb2.DeadLetterFilter, tenant_id: str = "", tenant_ids: Sequence[str] = ()) -> LetterFilter:
+    """Return the filter of a request. tenant_id, tenant_ids: also only these tenants'. Raises INVALID."""
     check_time_range(wire.since_us, wire.until_us)
     check_id("endpoint_id", wire.endpoint_id, required=False)
     if wire.channel and wire.channel not in channels.BY_NUMBER:
@@ -68,7 +68,7 @@ def filter_of(wire: ledger_pb2.DeadLetterFilter, tenant_id: str = "") -> LetterF
         if len(getattr(wire, name)) > _MAX_TEXT:
             raise invalid(name, f"must have at most {_MAX_TEXT} characters")
     return LetterFilter(
-        tenant_ids=tenant_ids_of(tenant_id, wire.tenant_ids),
+        tenant_ids=tenants_of(tenant_id, tenant_ids, wire.tenant_ids),
         channel=wire.channel or None,
         reason=wire.reason or None,
         provider=wire.provider or None,

@@ -57,6 +57,7 @@ class EventSearch:
     until_us: int | None = None
     event_id: str | None = None
     before: str | None = None
+    tenant_ids: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class LedgerReader:
             search.event_id if search.event_id and is_uuid(search.event_id) else None,
             search.before,
             limit,
+            search.tenant_ids,
         )
         return [str(row["id"]) for row in rows]
 
@@ -208,6 +210,14 @@ class LedgerReader:
         """Return the status of each known delivery."""
         rows = await self._pool.fetch(_QUERIES.states, list(delivery_ids))
         return {str(row["id"]): row["status"] for row in rows}
+
+    async def tenant_of(self, *, event_id: str = "", delivery_id: str = "") -> str | None:
+        """Return whose an event or a delivery is."""
+        if event_id:
+            found = await self._pool.fetchval(_QUERIES.tenant_of_event, event_id)
+        else:
+            found = await self._pool.fetchval(_QUERIES.tenant_of_delivery, delivery_id)
+        return str(found) if found is not None else None
 
     async def payload(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """Return the event as it was accepted; None: deleted, or never read."""

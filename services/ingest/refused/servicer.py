@@ -3,12 +3,11 @@
 from typing import Any
 
 from clarion.ingest.v1 import refusals_pb2, refusals_pb2_grpc
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, invalid, tenants_of
 from services.domain.paging import page_limit
 from services.domain.refused import BY_WORD
 from services.ingest.database import database_errors
 from services.ingest.refused.store import RefusalSearch, RefusalStore
-from services.ingest.tenant_filter import tenant_ids_of
 from services.ingest.time_range import check_time_range
 
 NAME = "clarion.ingest.v1.RefusalService"
@@ -49,7 +48,7 @@ class RefusalServicer(refusals_pb2_grpc.RefusalServiceServicer):
         if request.reason and request.reason not in BY_WORD:
             raise invalid("reason", f"must be one of {', '.join(BY_WORD)}")
         search = RefusalSearch(
-            tenant_ids=tenant_ids_of(request.tenant_id, request.tenant_ids),
+            tenant_ids=tenants_of(request.tenant_id, request.tenant_ids),
             status=request.status or None,
             key_id=request.key_id or None,
             reason=request.reason or None,

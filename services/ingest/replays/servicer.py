@@ -12,7 +12,7 @@ from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import audience, channels, statuses
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, invalid, tenants_of
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
 from services.ingest.dead_letters.store import filter_of
@@ -21,7 +21,6 @@ from services.ingest.replays.clone import clone_event
 from services.ingest.replays.pages import StoredEvent, Subscribed
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
-from services.ingest.tenant_filter import tenant_ids_of
 
 NAME = "clarion.ingest.v1.ReplayService"
 
@@ -154,7 +153,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         """Return a page of replays."""
         check_id("cursor", request.cursor, required=False)
         limit = page_limit(request.limit)
-        tenant_ids = tenant_ids_of(request.tenant_id, request.tenant_ids)
+        tenant_ids = tenants_of(request.tenant_id, request.tenant_ids)
         found = await self._store.page_of(tenant_ids, request.cursor or None, limit)
         return replays_pb2.ListReplaysResponse(replays=found, next_cursor=found[-1].id if len(found) == limit else "")
 

@@ -6,7 +6,7 @@ from clarion.senders.v1 import alerts_pb2, alerts_pb2_grpc
 from runtime import logs
 from runtime.ids import new_id
 from services.domain.addresses import InvalidAddress, parse_email
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, invalid, tenants_of
 from services.domain.paging import page_limit
 from services.senders.alerts.outages import AlertSettings, Kind, Outage
 from services.senders.alerts.store import OutageStore
@@ -16,7 +16,6 @@ NAME = "clarion.senders.v1.AlertService"
 
 MAX_RECIPIENTS = 20
 _MAX_RECIPIENT = 255
-_MAX_TENANTS = 1_000
 
 log = logs.get(__name__)
 
@@ -51,13 +50,8 @@ class AlertServicer(alerts_pb2_grpc.AlertServiceServicer):
     async def ListOutages(self, request: alerts_pb2.ListOutagesRequest, context: Any) -> alerts_pb2.ListOutagesResponse:
         """Return a page of outages."""
         limit = page_limit(request.limit)
-        for field in ("tenant_id", "cursor"):
-            check_id(field, getattr(request, field), required=False)
-        if len(request.tenant_ids) > _MAX_TENANTS:
-            raise invalid("tenant_ids", f"must be at most {_MAX_TENANTS}")
-        tenant_ids = list(request.tenant_ids) or None
-        if request.tenant_id:
-            tenant_ids = [request.tenant_id] if tenant_ids is None or request.tenant_id in tenant_ids else []
+        check_id("cursor", request.cursor, required=False)
+        tenant_ids = tenants_of(request.tenant_id, request.tenant_ids)
         found = await self._store.page(tenant_ids, is_open=request.open, before=request.cursor or None, limit=limit)
         return alerts_pb2.ListOutagesResponse(
             outages=map(_outage, found), next_cursor=found[-1].id if len(found) == limit else ""

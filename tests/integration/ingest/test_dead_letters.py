@@ -89,9 +89,7 @@ class Letters:
             record.attempted.dead_letter.event_type = event.event_type
             record.attempted.provider = fields.get("provider", "sandbox")
             record.attempted.reason = fields.get("reason", "provider_timeout")
-            await LedgerStore(self.pool, self.pool).write(
-                merge([event, builders.routed(event, {id_: QUEUED}), record])
-            )
+            await LedgerStore(self.pool, self.pool).write(merge([event, builders.routed(event, {id_: QUEUED}), record]))
             ids.append(id_)
         return ids
 

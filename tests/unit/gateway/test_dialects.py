@@ -13,10 +13,10 @@ from gateway.addresses import PROXIES, Proxies
 from gateway.app import create_app
 from gateway.clients import Clients
 from gateway.life import LIFE, Life
-from gateway.refusals.counting import Refusals
-from gateway.refusals.reporting import REFUSALS
 from gateway.observing import observe
 from gateway.openapi import document as documents
+from gateway.refusals.counting import Refusals
+from gateway.refusals.reporting import REFUSALS
 from gateway.settings import Settings
 from runtime.settings import Secret
 

@@ -432,7 +432,7 @@ class ListReplaysRequest(_message.Message):
     cursor: _builtins.str
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only of these tenants; empty: any. At most 1,000."""
+        """Only of these tenants, at most 2,000; empty: of any."""
 
     def __init__(
         self,

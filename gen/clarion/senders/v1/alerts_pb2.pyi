@@ -210,7 +210,7 @@ class ListOutagesRequest(_message.Message):
     cursor: _builtins.str
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only of these tenants; empty: any. At most 1,000."""
+        """Only of these tenants; empty: any. At most 2,000."""
 
     def __init__(
         self,

@@ -147,6 +147,21 @@ _EVENTS: Mapping[tuple[str, str], Rule] = {
     ("POST", "/dead-letters/{id}/replay"): rule(_O, Owned("delivery")),
 }
 
+_OPERATING: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/dead-letters/count"): rule(_V, _LIST),
+    ("POST", "/dead-letters/replay"): rule(_O, _BODY),
+    ("POST", "/replays/{id}/pause"): rule(_O, Owned("replay")),
+    ("POST", "/replays/{id}/resume"): rule(_O, Owned("replay")),
+    # Those of no known tenant are for people with a role in the whole installation.
+    ("GET", "/refused-requests"): rule(_V, _LIST),
+    ("GET", _TENANT + "/usage"): rule(_V, _PATH),
+    ("GET", _TENANT + "/readiness"): rule(_V, _PATH),
+    ("GET", "/outages"): rule(_V, _LIST),
+    ("GET", "/alerts"): rule(_OWNER, _INSTALLATION),
+    ("PUT", "/alerts"): rule(_OWNER, _INSTALLATION),
+    ("POST", "/alerts/test"): rule(_OWNER, _INSTALLATION),
+}
+
 _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _TENANT + "/endpoints"): rule(_D, _PATH),
     ("GET", _TENANT + "/endpoints"): rule(_V, _PATH),
@@ -199,6 +214,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     **_PROVIDERS,
     **_TEMPLATES,
     **_EVENTS,
+    **_OPERATING,
     **_WEBHOOKS,
 }
 _UNKNOWN = rule(_OWNER, _INSTALLATION)

@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 _PAGE = ("limit", "cursor")
 _DELIVERIES = ("status", "event_type", "metadata", "since", "until", *_PAGE)
 
+_LETTERS = ("tenant_id", "tenant_ids", "channel", "reason", "provider", "event_type", "endpoint_id", "since", "until")
+
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
     ("GET", "/users"): ("search", *_PAGE),
@@ -50,7 +52,10 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/events/{id}/deliveries"): ("status", "recipient", *_PAGE),
     ("GET", "/runs"): ("tenant_id", "state", *_PAGE),
     ("GET", "/replays"): ("tenant_id", *_PAGE),
-    ("GET", "/dead-letters"): ("tenant_id", *_PAGE),
+    ("GET", "/dead-letters"): (*_LETTERS, *_PAGE),
+    ("GET", "/dead-letters/count"): _LETTERS,
+    ("GET", "/refused-requests"): ("tenant_id", "status", "key_id", "reason", "since", "until", *_PAGE),
+    ("GET", "/outages"): ("tenant_id", "open", *_PAGE),
     ("GET", "/route-explain"): ("tenant_id", "event_type", "user_id", "email", "phone", "channels", "locale"),
     ("GET", "/audit"): ("actor", "tenant_id", "resource", "method", "since", "until", *_PAGE),
 }

@@ -14,8 +14,10 @@ from gateway.access.sessions import ConsoleSessions
 from gateway.access.table import rule_of
 from gateway.addresses import FailedAttempts
 from gateway.admin.activity import ActivityRoutes
+from gateway.admin.alerts import AlertRoutes
 from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
+from gateway.admin.dead_letters import DeadLetterRoutes
 from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
 from gateway.admin.endpoint_deliveries import EndpointDeliveryRoutes
@@ -34,7 +36,9 @@ from gateway.admin.privacy import PrivacyRoutes
 from gateway.admin.provider_health import ProviderHealthRoutes
 from gateway.admin.provider_kinds import ProviderKindRoutes
 from gateway.admin.providers import ProviderRoutes
+from gateway.admin.readiness import ReadinessRoutes
 from gateway.admin.recipients import RecipientRoutes
+from gateway.admin.refusals import RefusalRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
 from gateway.admin.samples import SampleRoutes
@@ -42,6 +46,7 @@ from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
 from gateway.admin.tenants import TenantRoutes
+from gateway.admin.usage import UsageRoutes
 from gateway.admin.users import UserRoutes
 from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
@@ -86,13 +91,14 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
     live = LiveSockets(LiveHub(backend.clients.tail), backend.sessions, app[LIFE])
     app.on_shutdown.append(live.close_all)
-    all_routes = (
+    served = (
         *_people_routes(backend, auditor),
         *_routes(backend),
+        *_operating_routes(backend),
         *_webhook_routes(backend),
         ("GET", "/live", live.serve),
     )
-    for method, path, handler in all_routes:
+    for method, path, handler in served:
         paths.setdefault(path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.
@@ -171,7 +177,6 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     audit = AuditRoutes(clients)
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
-    replays = ReplayRoutes(clients)
     runs = RunRoutes(clients, revisions)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
@@ -257,15 +262,36 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/events/{id}/run", runs.get),
         ("POST", "/events/{id}/run/pause", runs.pause),
         ("POST", "/events/{id}/run/resume", runs.resume),
+        ("GET", "/route-explain", events.explain),
+        ("GET", "/audit", audit.search),
+    ]
+
+
+def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
+    """Return the paths by which operators find what went wrong, and put it right."""
+    clients = backend.clients
+    letters = DeadLetterRoutes(clients)
+    replays = ReplayRoutes(clients)
+    alerts = AlertRoutes(clients)
+    return [
+        ("GET", "/dead-letters", letters.list_all),
+        ("GET", "/dead-letters/count", letters.count),
+        ("POST", "/dead-letters/replay", letters.replay_matching),
+        ("POST", "/dead-letters/{id}/replay", letters.replay),
         ("POST", "/events/{id}/replay", replays.replay_event),
         ("POST", "/replays", replays.start),
         ("GET", "/replays", replays.list_all),
         ("GET", "/replays/{id}", replays.get),
         ("POST", "/replays/{id}/cancel", replays.cancel),
-        ("GET", "/dead-letters", events.dead_letters),
-        ("POST", "/dead-letters/{id}/replay", events.replay),
-        ("GET", "/route-explain", events.explain),
-        ("GET", "/audit", audit.search),
+        ("POST", "/replays/{id}/pause", replays.pause),
+        ("POST", "/replays/{id}/resume", replays.resume),
+        ("GET", "/refused-requests", RefusalRoutes(clients).list_all),
+        ("GET", "/tenants/{id}/usage", UsageRoutes(clients).get),
+        ("GET", "/tenants/{id}/readiness", ReadinessRoutes(clients).get),
+        ("GET", "/alerts", alerts.get),
+        ("PUT", "/alerts", alerts.put),
+        ("POST", "/alerts/test", alerts.test),
+        ("GET", "/outages", alerts.outages),
     ]
 
 

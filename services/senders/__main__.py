@@ -8,7 +8,15 @@ import grpc.aio as grpc_aio
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
-from clarion.senders.v1 import endpoints_pb2_grpc, health_pb2_grpc, privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
+from clarion.senders.v1 import (
+    alerts_pb2_grpc,
+    endpoints_pb2_grpc,
+    health_pb2_grpc,
+    privacy_pb2_grpc,
+    reports_pb2_grpc,
+    senders_pb2_grpc,
+    usage_pb2_grpc,
+)
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
 from runtime.ids import new_id
 from services.delivery.bodies import Bodies
@@ -21,6 +29,9 @@ from services.domain import cancellations, channels, erasures, pseudonym_keys, p
 from services.domain.broker_health import report_broker
 from services.domain.suppression_list import SuppressionList
 from services.senders import checked_settings, configuration_sources, directory, send
+from services.senders.alerts.endpoints import EndpointWatch
+from services.senders.alerts.servicer import NAME as ALERT_SERVICE
+from services.senders.alerts.wiring import Alerts, make_alerts
 from services.senders.breaker import BreakerPolicy
 from services.senders.checked_settings import CheckedSettings
 from services.senders.health.recorder import HealthRecorder
@@ -39,6 +50,8 @@ from services.senders.sent import SentLog
 from services.senders.servicer import OUTBOX_SERVICE, PROVIDER_SERVICE, OutboxServicer, ProviderServicer
 from services.senders.servicer_privacy import NAME as PRIVACY_SERVICE
 from services.senders.servicer_privacy import SendersPrivacyServicer
+from services.senders.servicer_usage import NAME as USAGE_SERVICE
+from services.senders.servicer_usage import SendersUsageServicer
 from services.senders.settings import Settings
 from services.senders.store import ProviderStore, SecretBox
 from services.senders.webhooks.directory import PublishedEndpoints
@@ -107,16 +120,18 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     followed = _follow_configuration(connections, stores, checked)
     recorder = HealthRecorder(stores.health, new_id())
     resources = _make_resources(process, stores, checked)
-    sender = _make_sender(settings, resources, stores, followed, checked, recorder)
+    alerts = _make_alerts(settings, connections, followed)
+    sender = _make_sender(settings, resources, stores, followed, checked, recorder, alerts)
     _start_publishing(process, connections, stores)
     process.start(stores.sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(followed.watch.run(), name="config-watch")
     await _wait_for_configuration(followed.watch, checked)
     process.start(stores.privacy.keep_expiring(settings.outbox_keep_hours, followed.retention), name="retention")
-    webhooks = _make_webhooks(settings, connections, stores, followed, checked)
+    webhooks = _make_webhooks(settings, connections, stores, followed, checked, alerts)
     process.on_close(webhooks.client.close)
     _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away), webhooks)
     process.start(recorder.run(), name="provider health")
+    alerts.start(process)
     for drain in (stores.sandbox.drain, stores.sent.drain, sender.close, recorder.drain):
         process.on_drain(drain)
     tester = ProviderTester(
@@ -127,6 +142,10 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
         health_pb2_grpc.add_ProviderHealthServiceServicer_to_server,
         ProviderHealthServicer(stores.providers, stores.health, tester),
         PROVIDER_HEALTH_SERVICE,
+    )
+    server.add(alerts_pb2_grpc.add_AlertServiceServicer_to_server, alerts.servicer, ALERT_SERVICE)
+    server.add(
+        usage_pb2_grpc.add_SendersUsageServiceServicer_to_server, SendersUsageServicer(connections.pool), USAGE_SERVICE
     )
     await server.start()
     await report_broker(process, server, connections.nats, (topology.TIMERS, topology.TRACE))
@@ -199,6 +218,16 @@ async def _wait_for_configuration(watch: configuration.ConfigurationWatch, check
     await pseudonym_keys.recognise(watch, checked.pseudonyms, *_OWNERS)
 
 
+def _make_alerts(settings: Settings, connections: _Connections, followed: _Configuration) -> Alerts:
+    def tenant_name(tenant_id: str) -> str:
+        known = followed.directory.tenant(tenant_id)
+        return known.name if known is not None else ""
+
+    return make_alerts(
+        connections.pool, connections.ingest, connections.caller, tenant_name, public_url=settings.public_url
+    )
+
+
 def _make_resources(process: service.Process, stores: _Stores, checked: CheckedSettings) -> Resources:
     guards = checked.egress
     http = HttpClient(guards.web, proxy=guards.proxy)
@@ -213,6 +242,7 @@ def _make_sender(
     followed: _Configuration,
     checked: CheckedSettings,
     recorder: HealthRecorder,
+    alerts: Alerts,
 ) -> ProviderSender:
     sender = ProviderSender(
         followed.directory,
@@ -222,6 +252,7 @@ def _make_sender(
         policy=BreakerPolicy(settings.breaker_failures, settings.breaker_rest_s),
         add_unsubscribe_link=UnsubscribeLinkAdder(checked.links),
         observer=recorder,
+        watch=alerts.watch,
     )
     followed.directory.follow(sender.forget)
     return sender
@@ -270,7 +301,12 @@ def _make_workers(
 
 
 def _make_webhooks(
-    settings: Settings, connections: _Connections, stores: _Stores, followed: _Configuration, checked: CheckedSettings
+    settings: Settings,
+    connections: _Connections,
+    stores: _Stores,
+    followed: _Configuration,
+    checked: CheckedSettings,
+    alerts: Alerts,
 ) -> Webhooks:
     neighbours = Neighbours(
         connections.rows_pool, connections.nats, connections.ingest, connections.router, connections.caller
@@ -284,6 +320,7 @@ def _make_webhooks(
         checked.egress,
         checked.vault,
         followed.refusals,
+        EndpointWatch(alerts.store),
     )
 
 

@@ -21,7 +21,7 @@ from services.senders.compose import Unsendable
 from services.senders.failover import Outcome, Paused
 from services.senders.health.ports import HealthObserver
 from services.senders.ports import ProviderDirectory, ProviderRecord, Resources
-from services.senders.provider_cache import OpenProvider, OpenSecrets, ProviderCache
+from services.senders.provider_cache import OpenProvider, OpenSecrets, OutageWatch, ProviderCache
 from services.senders.sent import SentMessage
 
 # The first and the last call may take 15 s each, and each waits up to 5 s for a connection; failover takes the rest.
@@ -62,12 +62,13 @@ class ProviderSender:
         policy: BreakerPolicy | None = None,
         add_unsubscribe_link: AddUnsubscribeLink | None = None,
         observer: HealthObserver | None = None,
+        watch: OutageWatch | None = None,
     ) -> None:
         self._directory = directory
         self._observer = observer
         self._sent_log = sent_log
         self._add_unsubscribe_link = add_unsubscribe_link
-        self._providers = ProviderCache(resources, open_secrets, policy or BreakerPolicy(), observer)
+        self._providers = ProviderCache(resources, open_secrets, policy or BreakerPolicy(), observer, watch)
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """Return tenant and provider: a provider that hangs holds up only its own deliveries."""

@@ -240,6 +240,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List dead letters, newest first */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count dead letters */
+        get: operations["countDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay all dead letters that match a filter, in the background
+         * @description Each delivery is sent again under its id, from its first attempt. What dies again is not sent once more. 404: none matches. 409: such a replay is under way already.
+         */
+        post: operations["replayDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replay a dead letter */
+        post: operations["replayDeadLetter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/deliveries": {
         parameters: {
             query?: never;
@@ -694,40 +765,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/admin/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List dead letters, newest first */
-        get: operations["listDeadLetters"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/admin/dead-letters/{id}/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Replay a dead letter */
-        post: operations["replayDeadLetter"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/admin/route-explain": {
         parameters: {
             query?: never;
@@ -737,6 +774,92 @@ export interface paths {
         };
         /** Explain how an event would be routed; nothing is sent */
         get: operations["explainRoute"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what a tenant uses of its limits */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/readiness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what is missing for a tenant to deliver */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get where alerts go */
+        get: operations["getAlertSettings"];
+        /** Set where alerts go */
+        put: operations["setAlertSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test alert */
+        post: operations["testAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/outages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List outages, newest first */
+        get: operations["listOutages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1085,6 +1208,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/refused-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List refused requests of the public APIs, newest first */
+        get: operations["listRefusedRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events/{id}/replay": {
         parameters: {
             query?: never;
@@ -1148,6 +1288,40 @@ export interface paths {
         put?: never;
         /** Cancel a replay */
         post: operations["cancelReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/replays/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a replay */
+        post: operations["pauseReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/replays/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused replay go on */
+        post: operations["resumeReplay"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2025,7 +2199,7 @@ export interface components {
             /** @description true: a duplicate that asked for something else than the first event. */
             differs: boolean;
             /** @description The tenant's rates after this event. */
-            limits: components["schemas"]["Limit"][];
+            limits: components["schemas"]["gateway.openapi.areas.runs.Limit"][];
             /** @description Of an event for `endpoints`: what is sent to them. */
             deliveries: components["schemas"]["EndpointDeliveryId"][];
             /** @description Of an event for `endpoints`. */
@@ -2047,6 +2221,17 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             activated_at: string;
+        };
+        /**
+         * AlertSettings
+         * @description Where alerts go.
+         */
+        AlertSettings: {
+            /** @description Alerts are events of this tenant. null: there are none. */
+            tenant_id: string | null;
+            recipients: string[];
+            /** @description Empty: all. */
+            kinds: ("provider" | "endpoint" | "dead_letters" | "quota")[];
         };
         /**
          * Application
@@ -2404,16 +2589,32 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             tenant_id: string;
+            event_type: string | null;
             /** @enum {string} */
             channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            /** @description null: it was not for an endpoint. */
+            endpoint_id: string | null;
+            /** @description The kind of the provider that was called last. */
+            provider: string | null;
             /** @example missing_phone */
             reason: string;
+            /** @description The reason in plain words. */
+            text: string;
             detail: string | null;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
              */
             died_at: string;
+        };
+        /**
+         * DeadLetterCount
+         * @description How many dead letters match.
+         */
+        DeadLetterCount: {
+            count: number;
+            /** @description true: more than these match. */
+            more: boolean;
         };
         /**
          * DeadLetterReplay
@@ -3439,6 +3640,23 @@ export interface components {
             error: string | null;
         };
         /**
+         * Finding
+         * @description Something that is missing for a tenant to deliver.
+         */
+        Finding: {
+            /** @example no_provider */
+            code: string;
+            /**
+             * @description `blocks`: something is not delivered. `warns`: it may not be. `tells`: good to know.
+             * @enum {string}
+             */
+            severity: "blocks" | "warns" | "tells";
+            detail: string;
+            fix: string;
+            /** @description The page of the console where it can be fixed. */
+            link: string;
+        };
+        /**
          * Group
          * @description A group of stored recipients. members: their number.
          */
@@ -3643,34 +3861,38 @@ export interface components {
             variables: Record<string, unknown>;
         };
         /**
-         * Limit
-         * @description A limit of the tenant, and what is left of it.
-         */
-        Limit: {
-            /**
-             * @example sliding
-             * @example fixed
-             * @example unfinished
-             * @example bytes
-             * @example scheduled
-             */
-            kind: string;
-            /** @description What it counts; null: the whole tenant. */
-            scope: string | null;
-            /** @description Seconds of the window; null: it is not a rate. */
-            window_s: number | null;
-            bound: number;
-            remaining: number;
-            /** @description Seconds until something is admitted again; null: not known. */
-            reset_s: number | null;
-        };
-        /**
          * Link
          * @description The body of POST /invitations/open.
          */
         Link: {
             /** @description the code of a link */
             code: string;
+        };
+        /**
+         * MatchingDeadLetters
+         * @description The body of POST /dead-letters/replay: which dead letters are sent again. What is absent matches any.
+         */
+        MatchingDeadLetters: {
+            /** @default  */
+            tenant_id?: string | unknown | "";
+            /** @default [] */
+            tenant_ids?: string[];
+            /** @default null */
+            channel?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            provider?: string | null;
+            /** @default null */
+            event_type?: string | null;
+            /** @default null */
+            endpoint_id?: string | null;
+            /** @default null */
+            since?: string | null;
+            /** @default null */
+            until?: string | null;
+            /** @default 50 */
+            per_second?: number;
         };
         /**
          * Members
@@ -3720,6 +3942,17 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             endpoint_id: string;
+        };
+        /**
+         * NewAlertSettings
+         * @description The body of PUT /alerts: the whole settings.
+         */
+        NewAlertSettings: {
+            tenant_id: string | null;
+            /** @default [] */
+            recipients?: string[];
+            /** @default [] */
+            kinds?: ("provider" | "endpoint" | "dead_letters" | "quota")[];
         };
         /**
          * NewApplication
@@ -3987,6 +4220,16 @@ export interface components {
             status?: "all" | "skipped" | "failed" | "dead";
             /** @default 50 */
             per_second?: number;
+            /** @default null */
+            event_type?: string | null;
+            /** @default null */
+            endpoint_id?: string | null;
+            /** @default null */
+            channel?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            provider?: string | null;
         };
         /**
          * NewSample
@@ -4223,6 +4466,41 @@ export interface components {
             expires_at: string;
         };
         /**
+         * Outage
+         * @description A provider or endpoint that does not work, or a tenant in trouble.
+         */
+        Outage: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @enum {string} */
+            kind: "provider" | "endpoint" | "dead_letters" | "quota";
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description The provider's or endpoint's id; else the tenant's. */
+            object_id: string;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @description The kind of a provider. */
+            name: string | null;
+            reason: string;
+            /** @description The reason in plain words. */
+            text: string;
+            /** @description What was answered last, without addresses and numbers. */
+            detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            began_at: string;
+            /** @description null: it goes on. */
+            ended_at: string | null;
+        };
+        /**
          * Overview
          * @description Counts by time. since and until are widened to whole steps.
          */
@@ -4404,6 +4682,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[Outage]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Outage_: {
+            data: components["schemas"]["Outage"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Parked]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -4449,6 +4735,14 @@ export interface components {
          */
         Page_Provider_: {
             data: components["schemas"]["Provider"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Refusals]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Refusals_: {
+            data: components["schemas"]["Refusals"][];
             next_cursor: string | null;
         };
         /**
@@ -5024,6 +5318,39 @@ export interface components {
             scope: string;
         };
         /**
+         * RateUsage
+         * @description A rate, and what is used of it in its window.
+         */
+        RateUsage: {
+            scope: string | null;
+            /** @description Of a rate of a key. */
+            key_id: string | null;
+            window_s: number;
+            /** @enum {string} */
+            kind: "sliding" | "fixed";
+            bound: number;
+            used: number;
+            remaining: number;
+            /** @description Seconds until some of it is free again. 0: nothing is used. */
+            reset_s: number;
+        };
+        /**
+         * Readiness
+         * @description What is missing for a tenant to deliver, what blocks first.
+         */
+        Readiness: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description true: nothing blocks, as far as is known. */
+            ready: boolean;
+            findings: components["schemas"]["Finding"][];
+            /** @description Parts that did not answer within two seconds: this may lack more. */
+            unanswered: string[];
+        };
+        /**
          * Recipient
          * @description The body of POST /tenants/{id}/recipients/erase. The user id is in the body because paths are logged.
          */
@@ -5089,6 +5416,66 @@ export interface components {
             unreadable: string[];
         };
         /**
+         * Refusals
+         * @description Requests of a minute that were refused for the same reason.
+         */
+        Refusals: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: the key belongs to no tenant. */
+            tenant_id: string | null;
+            /** @description null: the requests had no key. */
+            key: components["schemas"]["RefusedKey"] | null;
+            /** @description Where they came from. null: the key was valid. */
+            network: string | null;
+            method: string | null;
+            route: string;
+            status: number;
+            /** @enum {string} */
+            reason: "key_missing" | "key_malformed" | "key_unknown" | "key_revoked" | "key_rotated" | "key_expired" | "key_disabled" | "key_of_another_kind" | "tenant_inactive" | "token_invalid" | "signature_wrong" | "too_many_failures" | "forbidden" | "invalid" | "malformed" | "too_large" | "too_slow" | "unsupported_media_type" | "not_found" | "method_not_allowed" | "conflict" | "rate" | "quota" | "overloaded" | "other";
+            /** @description The reason in plain words. */
+            text: string;
+            /** @description What to do about it. */
+            fix: string;
+            /** @description What the last response said. */
+            detail: string | null;
+            /** @description The names of the wrong fields, without their values. */
+            fields: string[];
+            count: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            first_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            last_at: string;
+            /** @description Of the last one. */
+            trace_id: string;
+        };
+        /**
+         * RefusedKey
+         * @description What may be shown of the key that a refused request carried.
+         */
+        RefusedKey: {
+            /** @description Of a further key. null: the tenant's own key, or an unknown one. */
+            id: string | null;
+            name: string | null;
+            /** @description What an unknown key begins with. */
+            prefix: string | null;
+            last4: string | null;
+            /**
+             * @description At the time of the request.
+             * @enum {string}
+             */
+            state: "valid" | "revoked" | "rotated" | "expired" | "disabled" | "unknown";
+        };
+        /**
          * RenderFailure
          * @description The reason why the template cannot be rendered.
          */
@@ -5121,29 +5508,39 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             tenant_id: string;
-            /**
-             * Format: date-time
-             * @example 2026-04-22T12:00:00.000000Z
-             */
-            since: string;
+            /** @description null: dead letters of any time. */
+            since: string | null;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
              */
             until: string;
             /** @enum {string} */
-            status: "all" | "skipped" | "failed" | "dead";
+            of: "events" | "dead_letters";
+            /**
+             * @description Deliveries that ended so. null: of dead letters.
+             * @enum {unknown}
+             */
+            status: "all" | "skipped" | "failed" | "dead" | null;
             /** @description The only endpoint that it sends to. null: it is for all. */
             endpoint_id: string | null;
             /** @description The only type of events that it sends. null: all. */
             event_type: string | null;
+            /** @description The only channel. null: all. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @description The only reason of the deliveries. null: any. */
+            reason: string | null;
+            /** @description The only kind of provider. null: any. */
+            provider: string | null;
             per_second: number;
             /** @enum {string} */
-            state: "running" | "done" | "cancelled";
+            state: "running" | "done" | "cancelled" | "paused";
             /** @description Why the replay is paused: "backlog" or "tenant_inactive". null: it is not paused. */
             waiting: string | null;
+            /** @description How many dead letters matched when it began. null: not known, of a replay of events. */
+            found: number | null;
             replayed: number;
-            /** @description The number of events whose content has been deleted. */
+            /** @description The number of events, or deliveries, whose content has been deleted. */
             unplayable: number;
             /** @description Every event accepted before this time has been processed. */
             position: string | null;
@@ -5458,6 +5855,13 @@ export interface components {
             segments: number;
             /** @enum {string} */
             encoding: "GSM-7" | "UCS-2";
+        };
+        /**
+         * StartedReplays
+         * @description The replays that were started: one for each tenant.
+         */
+        StartedReplays: {
+            replays: components["schemas"]["Replay"][];
         };
         /**
          * Step
@@ -5944,6 +6348,13 @@ export interface components {
             template_version_id: string;
         };
         /**
+         * TestedAlert
+         * @description The events of the alert tenant.
+         */
+        TestedAlert: {
+            event_ids: string[];
+        };
+        /**
          * UnreachedBranch
          * @description A branch of a block, such as `{{#if vip}}`, that is in none of the contents.
          */
@@ -5962,6 +6373,23 @@ export interface components {
             block: string;
             /** @enum {string} */
             branch: "then" | "else";
+        };
+        /**
+         * Usage
+         * @description What a tenant uses of its limits now.
+         */
+        Usage: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            limits: components["schemas"]["gateway.openapi.areas.operations_of_tenant.Limit"][];
+            rates: components["schemas"]["RateUsage"][];
+            /** @description Messages that wait for endpoints. null: not known. */
+            parked: number | null;
+            /** @description Parts that did not answer within two seconds: this may lack more. */
+            unanswered: string[];
         };
         /**
          * User
@@ -6080,6 +6508,40 @@ export interface components {
             bound: number;
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
+        };
+        /**
+         * Limit
+         * @description A limit, and what is used of it.
+         */
+        "gateway.openapi.areas.operations_of_tenant.Limit": {
+            /** @enum {string} */
+            name: "unfinished_events" | "unfinished_bytes" | "scheduled_events" | "keys" | "recipients" | "groups" | "endpoints" | "event_types" | "applications" | "subscriptions" | "providers" | "parked_for_one_endpoint";
+            used: number;
+            bound: number;
+            /** @description The endpoint for which most messages wait. */
+            endpoint_id: string | null;
+        };
+        /**
+         * Limit
+         * @description A limit of the tenant, and what is left of it.
+         */
+        "gateway.openapi.areas.runs.Limit": {
+            /**
+             * @example sliding
+             * @example fixed
+             * @example unfinished
+             * @example bytes
+             * @example scheduled
+             */
+            kind: string;
+            /** @description What it counts; null: the whole tenant. */
+            scope: string | null;
+            /** @description Seconds of the window; null: it is not a rate. */
+            window_s: number | null;
+            bound: number;
+            remaining: number;
+            /** @description Seconds until something is admitted again; null: not known. */
+            reset_s: number | null;
         };
     };
     responses: never;
@@ -6863,6 +7325,167 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PortalLink"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Ids separated by commas: dead letters of these tenants. */
+                tenant_ids?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Why the last attempt failed. */
+                reason?: string;
+                /** @description The kind of the provider that was called last. */
+                provider?: string;
+                event_type?: string;
+                endpoint_id?: string;
+                /** @description Only those that died at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only those that died before this time. */
+                until?: string | unknown | unknown;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeadLetter_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countDeadLetters: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Ids separated by commas: dead letters of these tenants. */
+                tenant_ids?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Why the last attempt failed. */
+                reason?: string;
+                /** @description The kind of the provider that was called last. */
+                provider?: string;
+                event_type?: string;
+                endpoint_id?: string;
+                /** @description Only those that died at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only those that died before this time. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterCount"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
+                 *       "reason": "provider_credentials"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MatchingDeadLetters"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedReplays"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterReplay"];
                 };
             };
             /** @description A problem */
@@ -7943,71 +8566,6 @@ export interface operations {
             };
         };
     };
-    listDeadLetters: {
-        parameters: {
-            query?: {
-                tenant_id?: string;
-                limit?: number;
-                /** @description The next_cursor of the previous page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DeadLetter_"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    replayDeadLetter: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeadLetterReplay"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     explainRoute: {
         parameters: {
             query: {
@@ -8033,6 +8591,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlertSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setAlertSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
+                 *       "recipients": [
+                 *         "ops@example.com"
+                 *       ],
+                 *       "kinds": [
+                 *         "provider",
+                 *         "endpoint"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewAlertSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestedAlert"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOutages: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description true: only those that go on. */
+                open?: "false" | "true";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Outage_"];
                 };
             };
             /** @description A problem */
@@ -9096,6 +9855,47 @@ export interface operations {
             };
         };
     };
+    listRefusedRequests: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                status?: number;
+                key_id?: string;
+                reason?: "key_missing" | "key_malformed" | "key_unknown" | "key_revoked" | "key_rotated" | "key_expired" | "key_disabled" | "key_of_another_kind" | "tenant_inactive" | "token_invalid" | "signature_wrong" | "too_many_failures" | "forbidden" | "invalid" | "malformed" | "too_large" | "too_slow" | "unsupported_media_type" | "not_found" | "method_not_allowed" | "conflict" | "rate" | "quota" | "overloaded" | "other";
+                /** @description Only entries at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only entries before this time. */
+                until?: string | unknown | unknown;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Refusals_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     replayEvent: {
         parameters: {
             query?: never;
@@ -9244,6 +10044,68 @@ export interface operations {
         };
     };
     cancelReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeReplay: {
         parameters: {
             query?: never;
             header?: never;

@@ -1,4 +1,4 @@
-"""Events: search, timelines, dead letters, and a dry run of routing."""
+"""Events: search, timelines, and a dry run of routing."""
 
 from typing import Annotated
 
@@ -125,25 +125,6 @@ class DeliveryWithTimelineSchema(DeliverySchema):
     timeline: list[StepSchema]
 
 
-class DeadLetterSchema(Shape):
-    """A delivery whose last attempt failed."""
-
-    delivery_id: Id
-    event_id: Id
-    tenant_id: Id
-    channel: Channel
-    reason: Reason
-    detail: str | None
-    died_at: Time
-
-
-class DeadLetterReplaySchema(Shape):
-    """The delivery is queued again."""
-
-    delivery_id: str
-    replayed: bool
-
-
 class PlannedDeliverySchema(Shape):
     """A delivery as routing would plan it, or the reason why it would be skipped.
 
@@ -220,23 +201,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "getDelivery",
         "Get a delivery with its timeline",
         {200: DeliveryWithTimelineSchema},
-        tag=_TAG,
-    ),
-    admin(
-        "GET",
-        "/dead-letters",
-        "listDeadLetters",
-        "List dead letters, newest first",
-        {200: PageSchema[DeadLetterSchema]},
-        tag=_TAG,
-        parameters=(*filters("tenant_id"), *PAGING),
-    ),
-    admin(
-        "POST",
-        "/dead-letters/{id}/replay",
-        "replayDeadLetter",
-        "Replay a dead letter",
-        {202: DeadLetterReplaySchema},
         tag=_TAG,
     ),
     admin(

@@ -10,6 +10,8 @@ import asyncpg
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, postgres
 from services.domain import audience, statuses
+from services.ingest.dead_letters import store as letters
+from services.ingest.dead_letters.store import LetterFilter
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import Row
 
@@ -239,12 +241,11 @@ class LedgerReader:
         return DeliveryPage(found, (str(first["last_event"]), str(first["last_delivery"])))
 
     async def dead_letters(
-        self,
-        tenant_id: str | None,
-        before: tuple[int, str] | None,
-        limit: int,
-        tenant_ids: "list[str] | None" = None,
+        self, wanted: LetterFilter, before: tuple[int, str] | None, limit: int
     ) -> "list[asyncpg.Record]":
         """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
-        died_us, delivery_id = before or (None, _FIRST)
-        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit, tenant_ids)
+        return await letters.page(self._pool, wanted, before, limit)
+
+    async def count_dead_letters(self, wanted: LetterFilter) -> int:
+        """Return how many dead letters match; see services.ingest.dead_letters.store.count."""
+        return await letters.count(self._pool, wanted)

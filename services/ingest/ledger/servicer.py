@@ -17,6 +17,7 @@ from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.endpoints import MAX_METADATA
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
+from services.ingest.dead_letters.store import filter_of
 from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.progress import TraceProgress
 from services.ingest.ledger.reader import DeliverySearch, LedgerReader
@@ -285,13 +286,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.ListDeadLettersResponse:
         """Return a page of dead letters that were not replayed."""
         limit = page_limit(request.limit)
-        check_id("tenant_id", request.tenant_id, required=False)
+        wanted = filter_of(request.filter, request.tenant_id, request.tenant_ids)
         before = _decode_cursor(request.cursor) if request.cursor else None
-        tenant_ids = check_tenant_ids(request.tenant_ids)
-        rows = await self._reader.dead_letters(request.tenant_id or None, before, limit, tenant_ids)
+        rows = await self._reader.dead_letters(wanted, before, limit)
         letters = [dead_letter(row) for row in rows]
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
-        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
+        total = await self._reader.count_dead_letters(wanted) if request.count else 0
+        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more, total=total)
 
     @database_errors
     async def ReplayDeadLetter(

@@ -30,9 +30,9 @@ from clarion.router.v1 import (
     suppressions_pb2_grpc,
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
+from clarion.senders.v1 import contents_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from clarion.senders.v1 import endpoints_pb2_grpc as parking_pb2_grpc
 from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
-from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from gateway.settings import Settings
 from runtime import grpc as rpc
 from services.domain.endpoints import MAX_ANSWER_BYTES
@@ -75,6 +75,7 @@ class Clients:
         self.catalogs = catalogs_pb2_grpc.CatalogServiceStub(self.connections["router"])
         self.portal = portal_pb2_grpc.PortalServiceStub(self.connections["router"])
         self.parking = parking_pb2_grpc.ParkingServiceStub(self.connections["senders"])
+        self.contents = contents_pb2_grpc.ContentServiceStub(self.connections["senders"])
         self.outbox = senders_pb2_grpc.OutboxServiceStub(self.connections["senders"])
         self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.connections["realtime"])
         self.privacy = privacy_pb2_grpc.PrivacyServiceStub(self.connections["ingest"])

@@ -8,6 +8,7 @@ _DELIVERIES = ("status", "event_type", "metadata", "since", "until", *_PAGE)
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
     ("GET", "/tenants/{id}/recipients"): ("tag", "address", *_PAGE),
+    ("GET", "/tenants/{id}/recipients/{recipient_id}/inbox"): _PAGE,
     ("GET", "/tenants/{id}/groups"): _PAGE,
     ("GET", "/tenants/{id}/groups/{group_key}/members"): _PAGE,
     ("GET", "/tenants/{id}/outbox"): ("event_id", "channel", *_PAGE),
@@ -25,6 +26,8 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("POST", "/template-parts/{id}/apply"): ("cursor",),
     ("GET", "/events"): ("tenant_id", "event_type", "recipient", "status", "since", "until", "event_id", *_PAGE),
     ("GET", "/events/{id}/deliveries"): ("status", "recipient", *_PAGE),
+    ("GET", "/deliveries/{id}/content"): ("attempt", "replay"),
+    ("GET", "/deliveries/{id}/content.eml"): ("attempt", "replay"),
     ("GET", "/runs"): ("tenant_id", "state", *_PAGE),
     ("GET", "/replays"): ("tenant_id", *_PAGE),
     ("GET", "/dead-letters"): ("tenant_id", *_PAGE),

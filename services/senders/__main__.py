@@ -8,7 +8,13 @@ import grpc.aio as grpc_aio
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
-from clarion.senders.v1 import endpoints_pb2_grpc, privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
+from clarion.senders.v1 import (
+    contents_pb2_grpc,
+    endpoints_pb2_grpc,
+    privacy_pb2_grpc,
+    reports_pb2_grpc,
+    senders_pb2_grpc,
+)
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
 from services.delivery.bodies import Bodies
 from services.delivery.claims import LedgerClaims
@@ -22,6 +28,9 @@ from services.domain.suppression_list import SuppressionList
 from services.senders import checked_settings, configuration_sources, directory, send
 from services.senders.breaker import BreakerPolicy
 from services.senders.checked_settings import CheckedSettings
+from services.senders.contents.servicer import CONTENT_SERVICE, ContentServicer
+from services.senders.contents.store import ContentStore
+from services.senders.contents.writer import ContentWriter
 from services.senders.http import HttpClient
 from services.senders.outbox import SandboxOutbox
 from services.senders.ports import Resources
@@ -42,7 +51,7 @@ from services.senders.webhooks.parking.servicer import PARKING_SERVICE
 from services.senders.webhooks.router import RouterEndpoints
 from services.senders.webhooks.wiring import Neighbours, WebhookConfiguration, Webhooks, make_webhooks
 
-_POSTGRES_CONNECTIONS, _ROWS_POSTGRES_CONNECTIONS = 8, 8
+_POSTGRES_CONNECTIONS, _ROWS_POSTGRES_CONNECTIONS, _FAST_POSTGRES_CONNECTIONS = 8, 8, 1
 _MAX_HELD = 512
 # Their keys are complete before the first delivery: tenants, retention and erasures; suppressions and canceled events.
 _OWNERS = ("ingest", "router")
@@ -62,6 +71,8 @@ class _Connections:
     pool: postgres.Pool
     # Of the rows of deliveries that wait.
     rows_pool: postgres.Pool
+    # Of what may be lost: its commits do not wait for the disk.
+    fast_pool: postgres.Pool
     nats: Client
     render: grpc_aio.Channel
     ingest: grpc_aio.Channel
@@ -78,6 +89,7 @@ class _Stores:
     secrets: SecretBox
     sandbox: SandboxOutbox
     sent: SentLog
+    contents: ContentStore
     privacy: SendersPrivacyStore
     away: parts.OwnParts
 
@@ -99,16 +111,22 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     connections = await _connect(settings, process)
     stores = _open_stores(connections, checked)
     followed = _follow_configuration(connections, stores, checked)
-    sender = _make_sender(settings, process, stores, followed, checked)
+    contents = ContentWriter(
+        stores.contents, lambda tenant_id: settings.keep_content and followed.retention.keeps_content(tenant_id)
+    )
+    sender = _make_sender(settings, process, stores, followed, checked, contents)
     _start_publishing(process, connections, stores)
     process.start(stores.sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(followed.watch.run(), name="config-watch")
     await _wait_for_configuration(followed.watch, checked)
-    process.start(stores.privacy.keep_expiring(settings.outbox_keep_hours, followed.retention), name="retention")
-    webhooks = _make_webhooks(settings, connections, stores, followed, checked)
+    content_days = settings.payloads_keep_days if settings.keep_content else 0
+    process.start(
+        stores.privacy.keep_expiring(settings.outbox_keep_hours, content_days, followed.retention), name="retention"
+    )
+    webhooks = _make_webhooks(settings, connections, stores, followed, checked, contents)
     process.on_close(webhooks.client.close)
     _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away), webhooks)
-    for drain in (stores.sandbox.drain, stores.sent.drain, sender.close):
+    for drain in (stores.sandbox.drain, stores.sent.drain, contents.drain, sender.close):
         process.on_drain(drain)
     server = _make_server(settings, connections, stores, followed, checked, webhooks)
     await server.start()
@@ -123,11 +141,16 @@ async def _connect(settings: Settings, process: service.Process) -> _Connections
         settings.postgres_url.reveal(), name="senders", size=_ROWS_POSTGRES_CONNECTIONS, bitmap_scans=False
     )
     process.on_close(rows_pool.close)
+    fast_pool = await postgres.connect(
+        settings.postgres_url.reveal(), name="senders", size=_FAST_POSTGRES_CONNECTIONS, durable=False
+    )
+    process.on_close(fast_pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
     process.on_close(connection.close)
     connections = _Connections(
         pool=pool,
         rows_pool=rows_pool,
+        fast_pool=fast_pool,
         nats=connection,
         render=grpc.channel(settings.render_address),
         ingest=grpc.channel(settings.ingest_address),
@@ -148,6 +171,7 @@ def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores
         secrets=secrets,
         sandbox=SandboxOutbox(pool, away),
         sent=SentLog(pool),
+        contents=ContentStore(pool, connections.fast_pool),
         privacy=SendersPrivacyStore(pool),
         away=away,
     )
@@ -182,7 +206,12 @@ async def _wait_for_configuration(watch: configuration.ConfigurationWatch, check
 
 
 def _make_sender(
-    settings: Settings, process: service.Process, stores: _Stores, followed: _Configuration, checked: CheckedSettings
+    settings: Settings,
+    process: service.Process,
+    stores: _Stores,
+    followed: _Configuration,
+    checked: CheckedSettings,
+    contents: ContentWriter,
 ) -> ProviderSender:
     guards = checked.egress
     http = HttpClient(guards.web, proxy=guards.proxy)
@@ -192,6 +221,7 @@ def _make_sender(
         Resources(recorder=stores.sandbox, http=http, mail_guard=guards.mail, urls=checked.provider_urls),
         stores.secrets.open_record,
         sent_log=stores.sent,
+        contents=contents,
         policy=BreakerPolicy(settings.breaker_failures, settings.breaker_rest_s),
         add_unsubscribe_link=UnsubscribeLinkAdder(checked.links),
     )
@@ -242,7 +272,12 @@ def _make_workers(
 
 
 def _make_webhooks(
-    settings: Settings, connections: _Connections, stores: _Stores, followed: _Configuration, checked: CheckedSettings
+    settings: Settings,
+    connections: _Connections,
+    stores: _Stores,
+    followed: _Configuration,
+    checked: CheckedSettings,
+    contents: ContentWriter,
 ) -> Webhooks:
     neighbours = Neighbours(
         connections.rows_pool, connections.nats, connections.ingest, connections.router, connections.caller
@@ -256,6 +291,7 @@ def _make_webhooks(
         checked.egress,
         checked.vault,
         followed.refusals,
+        contents,
     )
 
 
@@ -305,8 +341,15 @@ def _make_server(
     server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports, REPORT_SERVICE)
     server.add(endpoints_pb2_grpc.add_ParkingServiceServicer_to_server, webhooks.servicer, PARKING_SERVICE)
     server.add(
+        contents_pb2_grpc.add_ContentServiceServicer_to_server,
+        ContentServicer(
+            stores.contents, followed.retention, settings.payloads_keep_days if settings.keep_content else 0
+        ),
+        CONTENT_SERVICE,
+    )
+    server.add(
         privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server,
-        SendersPrivacyServicer(stores.privacy, webhooks.parking.eraser),
+        SendersPrivacyServicer(stores.privacy, webhooks.parking.eraser, stores.contents),
         PRIVACY_SERVICE,
     )
     return server

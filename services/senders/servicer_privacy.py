@@ -12,7 +12,8 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain.checks import check_id, invalid
 from services.senders.contents import read
-from services.senders.contents.store import ContentStore, StoredRow
+from services.senders.contents.ports import StoredRow
+from services.senders.contents.store import ContentStore
 from services.senders.privacy import Scope, SendersPrivacyStore
 from services.senders.webhooks.parking.erase import ParkedEraser
 

@@ -35,6 +35,20 @@ class Captured:
     encoding: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row. captured_us: Unix microseconds. packing, packed: see services.senders.contents.capture."""
+
+    event_id: str
+    delivery_id: str
+    channel: event_pb2.Channel.ValueType
+    replay: int
+    attempt: int
+    captured_us: int
+    packing: int
+    packed: bytes
+
+
 class RefusedRows(Exception):
     """The database refuses these rows, and would refuse them again."""
 

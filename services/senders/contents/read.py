@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from clarion.senders.v1 import contents_pb2
 from services.senders.channels.email import mime
 from services.senders.contents import capture, support
-from services.senders.contents.store import StoredRow
+from services.senders.contents.ports import StoredRow
 from services.senders.ports import Address, Email, Reference
 
 # The most characters of a text that a response has.
@@ -18,7 +18,7 @@ MAX_TEXT = 2 * 1024 * 1024
 
 def shown(row: StoredRow, tenant_id: str, *, with_source: bool = False) -> contents_pb2.SentContent:
     """Return the content of an attempt."""
-    stored = row.content()
+    stored = capture.unpacked(row.packing, row.packed)
     sent = contents_pb2.SentContent(
         channel=row.channel,
         attempt=row.attempt,

@@ -1,7 +1,6 @@
 """Reads and writes senders.contents."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,10 @@ from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import contents_pb2
 from runtime import postgres
 from services.senders.contents import capture
-from services.senders.contents.ports import RefusedRows
+from services.senders.contents.ports import RefusedRows, StoredRow
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _FIRST_ID = "00000000-0000-0000-0000-000000000000"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRow:
-    """A row. captured_us: Unix microseconds. packed_bytes: of the content as it is stored."""
-
-    event_id: str
-    delivery_id: str
-    channel: event_pb2.Channel.ValueType
-    replay: int
-    attempt: int
-    captured_us: int
-    packing: int
-    packed: bytes
-
-    def content(self) -> contents_pb2.StoredContent:
-        """Return the content. It may take milliseconds."""
-        return capture.unpacked(self.packing, self.packed)
 
 
 class ContentStore:

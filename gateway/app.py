@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, demo, dialects, health, openapi, polling, portal, websocket
+from gateway import admin, callbacks, console, demo, dialects, health, openapi, polling, portal, websocket
 from gateway.accepting import TriggerBatcher
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
@@ -53,5 +53,6 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)
     demo.add_routes(app, clients, settings)
+    console.add_routes(app)
     websocket.add_routes(app, clients, proxies, settings)
     return app

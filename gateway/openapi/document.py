@@ -51,6 +51,7 @@ TAGS = {
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
     "Contents": "What was sent, what events carried, and what reasons mean.",
+    "Console": "The Admin UI.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
     "Endpoints": "Where webhooks go, what was sent to them, and what waits for them.",
     "Environments": "Parts of a tenant with endpoints of their own.",

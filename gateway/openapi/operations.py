@@ -12,6 +12,7 @@ PROBLEM = "application/problem+json"
 HTML = "text/html"
 
 OPERATOR = "operator"
+CONSOLE_SESSION = "consoleSession"
 POLL_KEY = "pollKey"
 PORTAL_SESSION = "portalSession"
 
@@ -100,14 +101,23 @@ def admin(
     example: Any = None,
     shown: Any = None,
     description: str = "",
+<<<<<<< HEAD
     content_type: str = JSON,
+=======
+    is_open: bool = False,
+>>>>>>> console
 ) -> Operation:
     """Return an operation of the admin API, with the problems that all of them can answer.
 
     answers: the body's type by status, None for no body. faults: further statuses of problems. shown: an example
+<<<<<<< HEAD
     of the first response, whose body has this content_type.
+=======
+    of the first response. is_open: nobody needs to sign in.
+>>>>>>> console
     """
-    statuses = {401, 422, 429, 500, 503, *faults}  # 422: each can get an unknown query parameter
+    statuses = {422, 500, 503, *faults}  # 422: each can get an unknown query parameter
+    statuses |= set() if is_open else {401, 403, 429}
     statuses |= {404} if "{" in path else set()
     statuses |= set(BODY_FAULTS) if body is not None else set()
     first = next(iter(answers))
@@ -127,7 +137,7 @@ def admin(
         body=body,
         example=example,
         parameters=parameters,
-        security=(OPERATOR,),
+        security=() if is_open else (OPERATOR, CONSOLE_SESSION),
         description=description,
     )
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway import queries
-<<<<<<< HEAD
-from gateway.admin import reasons
-=======
 from gateway.access.enforce import Enforcer
 from gateway.access.owners import Owners
 from gateway.access.roles import Role
@@ -16,7 +13,7 @@ from gateway.access.rules import Place, rule
 from gateway.access.sessions import ConsoleSessions
 from gateway.access.table import rule_of
 from gateway.addresses import FailedAttempts
->>>>>>> console
+from gateway.admin import reasons
 from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
 from gateway.admin.bodies import BodyRoutes
@@ -29,12 +26,8 @@ from gateway.admin.environments import EnvironmentRoutes
 from gateway.admin.event_types import EventTypeRoutes
 from gateway.admin.events import EventRoutes
 from gateway.admin.groups import GroupRoutes
-<<<<<<< HEAD
-from gateway.admin.guard import guard
-from gateway.admin.inbox import InboxRoutes
-=======
 from gateway.admin.guard import Guard
->>>>>>> console
+from gateway.admin.inbox import InboxRoutes
 from gateway.admin.keys import KeyRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS

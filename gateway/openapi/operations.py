@@ -101,20 +101,13 @@ def admin(
     example: Any = None,
     shown: Any = None,
     description: str = "",
-<<<<<<< HEAD
     content_type: str = JSON,
-=======
     is_open: bool = False,
->>>>>>> console
 ) -> Operation:
     """Return an operation of the admin API, with the problems that all of them can answer.
 
     answers: the body's type by status, None for no body. faults: further statuses of problems. shown: an example
-<<<<<<< HEAD
-    of the first response, whose body has this content_type.
-=======
-    of the first response. is_open: nobody needs to sign in.
->>>>>>> console
+    of the first response, whose body has this content_type. is_open: nobody needs to sign in.
     """
     statuses = {422, 500, 503, *faults}  # 422: each can get an unknown query parameter
     statuses |= set() if is_open else {401, 403, 429}

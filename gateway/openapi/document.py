@@ -63,6 +63,7 @@ TAGS = {
     "Applications": "Customers of a tenant, who manage their own endpoints in the portal.",
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
+    "Contents": "What was sent, what events carried, and what reasons mean.",
     "Console": "The Admin UI.",
     "Dead letters": "Deliveries whose last attempt failed.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",

@@ -33,6 +33,12 @@ FROM (
     LIMIT $3
 ) AS unread
 
+-- name: find_entry
+SELECT id, event_id, event_type, title, body, (extract(epoch FROM created_at) * 1000000)::bigint AS created_at_us,
+    coalesce((extract(epoch FROM read_at) * 1000000)::bigint, 0) AS read_at_us
+FROM realtime.inbox
+WHERE id = $1 AND tenant_id = $2 AND user_id = $3
+
 -- name: mark_read
 UPDATE realtime.inbox
 SET read_at = coalesce(read_at, now())

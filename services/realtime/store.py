@@ -15,6 +15,7 @@ from runtime import logs, postgres
 from runtime.batching import Batcher, BatchLimits
 from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
 from runtime.postgres import Queries, unavailable_while_down
 from services.domain import topology
 from services.realtime.ports import InboxEntry
@@ -87,6 +88,25 @@ class InboxStore:
         """Count the user's unread notifications, up to MAX_UNREAD."""
         count: int = await _guarded(lambda: self._pool.fetchval(_sql.count_unread, tenant_id, user_id, MAX_UNREAD))
         return count
+
+    async def find(self, tenant_id: str, user_id: str, notification_id: str) -> "tuple[InboxEntry, int] | None":
+        """Return a user's notification, and when it was read: Unix microseconds, 0 for unread. Raises UNAVAILABLE."""
+        if not is_uuid(notification_id):
+            return None
+        row = await _guarded(lambda: self._pool.fetchrow(_sql.find_entry, notification_id, tenant_id, user_id))
+        if row is None:
+            return None
+        entry = InboxEntry(
+            id=str(row["id"]),
+            tenant_id=tenant_id,
+            user_id=user_id,
+            event_id=row["event_id"],
+            event_type=row["event_type"],
+            title=row["title"],
+            body=row["body"],
+            created_at_us=row["created_at_us"],
+        )
+        return entry, row["read_at_us"]
 
     async def mark_read(self, tenant_id: str, user_id: str, notification_id: str) -> bool:
         """Mark a notification as read; return False if this user has no such notification."""

@@ -42,6 +42,8 @@ class RealtimeServiceStub:
     MarkRead: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.MarkReadRequest, _realtime_pb2.MarkReadResponse]
     """Marks one as read; found is false for another user's, and for none."""
     CountUnread: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.CountUnreadRequest, _realtime_pb2.CountUnreadResponse]
+    GetNotification: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.GetNotificationRequest, _realtime_pb2.GetNotificationResponse]
+    """One notification, and what open pages received of it. NOT_FOUND: it is another user's, or its days are over."""
     RevokeTokens: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.RevokeTokensRequest, _realtime_pb2.RevokeTokensResponse]
     """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections."""
 
@@ -59,6 +61,8 @@ class RealtimeServiceAsyncStub(RealtimeServiceStub):
     MarkRead: _aio.UnaryUnaryMultiCallable[_realtime_pb2.MarkReadRequest, _realtime_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Marks one as read; found is false for another user's, and for none."""
     CountUnread: _aio.UnaryUnaryMultiCallable[_realtime_pb2.CountUnreadRequest, _realtime_pb2.CountUnreadResponse]  # type: ignore[assignment]
+    GetNotification: _aio.UnaryUnaryMultiCallable[_realtime_pb2.GetNotificationRequest, _realtime_pb2.GetNotificationResponse]  # type: ignore[assignment]
+    """One notification, and what open pages received of it. NOT_FOUND: it is another user's, or its days are over."""
     RevokeTokens: _aio.UnaryUnaryMultiCallable[_realtime_pb2.RevokeTokensRequest, _realtime_pb2.RevokeTokensResponse]  # type: ignore[assignment]
     """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections."""
 
@@ -103,6 +107,14 @@ class RealtimeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _realtime_pb2.CountUnreadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_realtime_pb2.CountUnreadResponse, _abc.Awaitable[_realtime_pb2.CountUnreadResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetNotification(
+        self,
+        request: _realtime_pb2.GetNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.GetNotificationResponse, _abc.Awaitable[_realtime_pb2.GetNotificationResponse]]:
+        """One notification, and what open pages received of it. NOT_FOUND: it is another user's, or its days are over."""
 
     @_abc_1.abstractmethod
     def RevokeTokens(

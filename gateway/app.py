@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, demo, dialects, health, openapi, polling, portal, websocket
+from gateway import admin, callbacks, demo, dialects, health, inbox, openapi, polling, portal, websocket
 from gateway.accepting import TriggerBatcher
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
@@ -49,6 +49,7 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
         dialect.add_routes(app, backend)
     admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links)
     admin.add_routes(app, admin_backend, Operators(settings.admin_token, settings.admin_tokens))
+    inbox.add_routes(app, clients, authenticator, cursors)
     polling.add_routes(app, clients, authenticator)
     portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)

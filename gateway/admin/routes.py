@@ -27,6 +27,7 @@ from gateway.admin.providers import ProviderRoutes
 from gateway.admin.recipients import RecipientRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
+from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
 from gateway.admin.tenants import TenantRoutes
@@ -62,7 +63,8 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
     """Serve the admin API."""
     protect = guard(operators, Auditor(backend.clients), backend.authenticator.attempts)
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
-    for method, path, handler in (*_routes(backend), *_webhook_routes(backend)):
+    session = ("GET", "/session", SessionRoutes(operators).get)
+    for method, path, handler in (session, *_routes(backend), *_webhook_routes(backend)):
         paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.

@@ -65,6 +65,7 @@ TAGS = {
     "Recipients": "People whom a tenant stores, and groups of them.",
     "Replays": "Sending events again.",
     "Runs": "Events for many recipients, and events that wait for their time.",
+    "Session": "Who is signed in.",
     "Suppressions": "Addresses that get no more messages.",
     "Templates": "Templates, layouts and partials, with their versions.",
     "Tenants": "Customers with their API keys, limits and secrets.",

@@ -1,0 +1,41 @@
+import "./styles/tokens.css";
+import "./styles/base.css";
+import { CSPProvider } from "@base-ui/react/csp-provider";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { Problem } from "./api/problem";
+import { nonce } from "./kit/nonce";
+import { ToastProvider } from "./kit/Toast";
+import { consoleRouter } from "./router";
+import { applyTheme } from "./shell/theme";
+
+const RETRIES = 2;
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      // What the caller did wrong does not become right by repetition.
+      retry: (failed, error) => failed < RETRIES && !(error instanceof Problem && error.status < 500),
+    },
+  },
+});
+const router = consoleRouter(queries);
+const root = document.getElementById("root");
+if (root === null) {
+  throw new Error("index.html has no element with the id root");
+}
+applyTheme();
+createRoot(root).render(
+  <StrictMode>
+    <CSPProvider nonce={nonce}>
+      <QueryClientProvider client={queries}>
+        <ToastProvider>
+          <RouterProvider router={router} />
+        </ToastProvider>
+      </QueryClientProvider>
+    </CSPProvider>
+  </StrictMode>,
+);

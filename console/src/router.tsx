@@ -1,0 +1,67 @@
+import type { QueryClient } from "@tanstack/react-query";
+import { createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { Loading } from "~/kit/Loading";
+import { deadLettersRoutes } from "~/screens/dead-letters/routes";
+import { endpointsRoutes } from "~/screens/endpoints/routes";
+import { messageRoutes } from "~/screens/message/routes";
+import { messagesRoutes } from "~/screens/messages/routes";
+import { overviewRoutes } from "~/screens/overview/routes";
+import { providersRoutes } from "~/screens/providers/routes";
+import { recipientsRoutes } from "~/screens/recipients/routes";
+import { refusedRoutes } from "~/screens/refused/routes";
+import { settingsRoutes } from "~/screens/settings/routes";
+import { signInRoutes } from "~/screens/sign-in/routes";
+import { suppressionsRoutes } from "~/screens/suppressions/routes";
+import { templatesRoutes } from "~/screens/templates/routes";
+import { tenantsRoutes } from "~/screens/tenants/routes";
+import { testSendRoutes } from "~/screens/test-send/routes";
+import { Failure, NotFound } from "~/shell/Failure";
+import { frameRoute, rootRoute } from "~/shell/roots";
+
+const startRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/messages" });
+  },
+});
+
+// Each area of the console names its own paths; see the folders below screens/.
+const routeTree = rootRoute.addChildren([
+  startRoute,
+  ...signInRoutes,
+  frameRoute.addChildren([
+    ...messagesRoutes,
+    ...messageRoutes,
+    ...overviewRoutes,
+    ...deadLettersRoutes,
+    ...refusedRoutes,
+    ...templatesRoutes,
+    ...testSendRoutes,
+    ...providersRoutes,
+    ...endpointsRoutes,
+    ...recipientsRoutes,
+    ...suppressionsRoutes,
+    ...tenantsRoutes,
+    ...settingsRoutes,
+  ]),
+]);
+
+/** Return the router of the console, whose paths begin with /console. */
+export function consoleRouter(queries: QueryClient) {
+  return createRouter({
+    routeTree,
+    basepath: "/console",
+    context: { queries },
+    scrollRestoration: true,
+    defaultErrorComponent: Failure,
+    defaultNotFoundComponent: NotFound,
+    defaultPendingComponent: Loading,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof consoleRouter>;
+  }
+}

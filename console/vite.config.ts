@@ -1,0 +1,31 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+// For `npm run dev` beside a running stack: its address and an admin token (`python -m stack.client` prints both).
+const gateway = process.env.CLARION_URL ?? "http://127.0.0.1:8080";
+const token = process.env.CLARION_ADMIN_TOKEN;
+
+export default defineConfig({
+  base: "/console/",
+  plugins: [react()],
+  resolve: { alias: { "~": new URL("./src", import.meta.url).pathname } },
+  // The gateway replaces it in each response.
+  html: { cspNonce: "__CSP_NONCE__" },
+  build: {
+    target: "es2023",
+    manifest: true,
+    // A data: URL would need a wider policy.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 600,
+  },
+  server: {
+    host: "127.0.0.1",
+    proxy: {
+      "/api": {
+        target: gateway,
+        ws: true,
+        headers: token ? { Authorization: `Bearer ${token}` } : {},
+      },
+    },
+  },
+});

@@ -53,6 +53,6 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     polling.add_routes(app, clients, authenticator)
     portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)
-    demo.add_routes(app, clients, settings)
+    demo.add_routes(app, clients, acceptor, settings)
     websocket.add_routes(app, clients, proxies, settings)
     return app

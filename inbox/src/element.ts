@@ -47,7 +47,7 @@ export class ClarionInbox extends Base {
 
   /** The gateway's address. The page's own origin if the attribute is absent. */
   get api(): string {
-    return new URL(this.getAttribute("api") ?? "", document.baseURI).href.replace(/\/+$/, "");
+    return new URL(this.getAttribute("api") || "/", document.baseURI).href.replace(/\/+$/, "");
   }
   set api(value: string) {
     this.setAttribute("api", value);

@@ -61,7 +61,7 @@ button:disabled { cursor: default; opacity: 0.6; }
   z-index: var(--clarion-layer, 1000);
   display: none;
   flex-direction: column;
-  width: min(var(--clarion-width, 400px), calc(100vw - 16px));
+  width: min(var(--clarion-width, 400px), calc(100% - 16px));
   max-height: min(var(--clarion-height, 560px), calc(100dvh - 16px));
   margin: 0;
   padding: 0;
@@ -131,7 +131,7 @@ time { display: block; margin-block-start: 4px; color: var(--_soft); font-size: 
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (prefers-reduced-motion: reduce) { .panel.open { animation: none; } }
 @media (forced-colors: active) { .badge, .unread .dot { forced-color-adjust: none; } .panel { border-color: CanvasText; } }
-@media (max-width: 480px) { .panel { width: calc(100vw - 16px); max-height: calc(100dvh - 72px); } }
+@media (max-width: 480px) { .panel { width: calc(100% - 16px); max-height: calc(100dvh - 72px); } }
 `;
 
 let sheet: CSSStyleSheet | undefined;

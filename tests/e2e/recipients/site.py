@@ -42,6 +42,9 @@ window.german = async () => {
 """
 
 
+_STYLE = ":root { color-scheme: light dark; } a { color: light-dark(#0b57d0, #a8c7fa); }"
+
+
 class Site:
     """The site. gateway: the address by which its pages reach the gateway."""
 
@@ -68,7 +71,7 @@ class Site:
         app.router.add_get("/", self._page)
         app.router.add_get("/session", self._session)
         app.router.add_get("/site.js", _file(_SCRIPT, "text/javascript"))
-        app.router.add_get("/site.css", _file(":root { color-scheme: light dark; }", "text/css"))
+        app.router.add_get("/site.css", _file(_STYLE, "text/css"))
         app.router.add_get("/texts.js", _file(self._texts, "text/javascript"))
         app.router.add_get("/favicon.ico", _file("", "image/x-icon"))
         runner = web.AppRunner(app)

@@ -42,7 +42,10 @@ window.german = async () => {
 """
 
 
-_STYLE = ":root { color-scheme: light dark; } a { color: light-dark(#0b57d0, #a8c7fa); }"
+_STYLE = """
+:root { color-scheme: light dark; background: light-dark(#fff, #121212); color: light-dark(#111, #eee); }
+a { color: light-dark(#0b57d0, #a8c7fa); }
+"""
 
 
 class Site:

@@ -8,6 +8,14 @@ WORKDIR /browser
 COPY gateway/browser/package.json gateway/browser/package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund --omit=dev
 
+# The console, built with what console/package-lock.json pins. Only what it builds reaches the image.
+FROM node:22.20.0-bookworm-slim AS console
+WORKDIR /console
+COPY console/package.json console/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY console ./
+RUN npm run build
+
 # Wheels of what Clarion needs, each checked against its hash, and of Clarion itself.
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -23,6 +31,7 @@ COPY gen gen
 COPY runtime runtime
 COPY services services
 COPY --from=browser /browser/node_modules gateway/browser/node_modules
+COPY --from=console /console/dist gateway/console/dist
 RUN pip wheel --no-build-isolation --no-deps --wheel-dir /wheels .
 # An environment without pip: nothing is installed into a running container.
 RUN python -m venv --without-pip /opt/clarion \

@@ -3,17 +3,18 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, demo, dialects, health, inbox, openapi, polling, portal, websocket
+from gateway import admin, callbacks, console, demo, dialects, health, inbox, openapi, polling, portal, websocket
 from gateway.accepting import TriggerBatcher
+from gateway.access.sessions import ConsoleSessions
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
+from gateway.browser_sessions import PublicAddress
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
 from gateway.cursors import Cursors
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
-from gateway.portal import PublicAddress
 from gateway.portal import routes as portal_routes
 from gateway.revisions import REVISIONS, Revisions
 from gateway.settings import Settings
@@ -47,12 +48,15 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
-    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links)
+    sessions = ConsoleSessions(clients, address)
+    sign_ins = FailedAttempts(settings.sign_in_failures_per_minute, proxies)
+    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links, sessions, sign_ins)
     admin.add_routes(app, admin_backend, Operators(settings.admin_token, settings.admin_tokens))
     inbox.add_routes(app, clients, authenticator, cursors)
     polling.add_routes(app, clients, authenticator)
     portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)
     demo.add_routes(app, clients, acceptor, settings)
+    console.add_routes(app)
     websocket.add_routes(app, clients, proxies, settings)
     return app

@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clarion.ingest.v1 import (
     audit_pb2_grpc,
+    console_users_pb2_grpc,
     ingest_pb2_grpc,
     keys_pb2_grpc,
     ledger_pb2_grpc,
@@ -61,6 +62,7 @@ class Clients:
         self.tenants = tenants_pb2_grpc.TenantServiceStub(self.connections["ingest"])
         self.keys = keys_pb2_grpc.KeyServiceStub(self.connections["ingest"])
         self.audit = audit_pb2_grpc.AuditServiceStub(self.connections["ingest"])
+        self.console_users = console_users_pb2_grpc.ConsoleUserServiceStub(self.connections["ingest"])
         self.router = router_pb2_grpc.RouterServiceStub(self.connections["router"])
         self.render = render_pb2_grpc.RenderServiceStub(self.connections["render"])
         self.templates = templates_pb2_grpc.TemplateServiceStub(self.connections["render"])

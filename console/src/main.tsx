@@ -9,6 +9,7 @@ import { Problem } from "./api/problem";
 import { nonce } from "./kit/nonce";
 import { ToastProvider } from "./kit/Toast";
 import { consoleRouter } from "./router";
+import { reloadForNewVersions } from "./shell/newVersion";
 import { applyTheme } from "./shell/theme";
 
 const RETRIES = 2;
@@ -28,6 +29,7 @@ if (root === null) {
   throw new Error("index.html has no element with the id root");
 }
 applyTheme();
+reloadForNewVersions();
 createRoot(root).render(
   <StrictMode>
     <CSPProvider nonce={nonce}>

@@ -23,7 +23,7 @@ class EventRoutes:
     async def search(self, request: web.Request) -> web.Response:
         """Search events, newest first."""
         wire = ledger_pb2.ListEventsRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             event_type=forms.text(request, "event_type"),
             recipient=forms.text(request, "recipient"),
             status=forms.status(request),
@@ -74,7 +74,7 @@ class EventRoutes:
     async def dead_letters(self, request: web.Request) -> web.Response:
         """List dead letters, newest first."""
         wire = ledger_pb2.ListDeadLettersRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
         )

@@ -11,6 +11,7 @@ from aiohttp import web
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2
 from gateway import queries, replies
+from gateway.access import enforce
 from gateway.audit import FIELDS
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -149,6 +150,12 @@ def flag(request: web.Request, name: str) -> bool:
 def text(request: web.Request, name: str) -> str:
     """Return a query parameter, empty if it is absent. Raises INVALID if tenant_id is not a UUID."""
     return uuid(request, name) if name == "tenant_id" else request.query.get(name, "")
+
+
+def scope(request: web.Request) -> dict[str, Any]:
+    """Return the fields that limit a list to what its caller may see: tenant_id, tenant_ids. Raises INVALID."""
+    uuid(request, "tenant_id")
+    return enforce.scope(request)
 
 
 def uuid(request: web.Request, name: str) -> str:

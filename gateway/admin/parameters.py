@@ -7,6 +7,7 @@ _DELIVERIES = ("status", "event_type", "metadata", "since", "until", *_PAGE)
 
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
+    ("GET", "/users"): ("search", *_PAGE),
     ("GET", "/tenants/{id}/recipients"): ("tag", "address", *_PAGE),
     ("GET", "/tenants/{id}/groups"): _PAGE,
     ("GET", "/tenants/{id}/groups/{group_key}/members"): _PAGE,

@@ -40,7 +40,7 @@ class PartRoutes:
         """List versions, newest first."""
         kind = forms.text(request, "kind")
         wire = parts_pb2.ListPartsRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             kind=_kind(kind) if kind else templates_pb2.PART_KIND_UNSPECIFIED,
             name=forms.text(request, "name"),
             newest_only=forms.flag(request, "newest"),

@@ -86,7 +86,7 @@ class ReplayRoutes:
     async def list_all(self, request: web.Request) -> web.Response:
         """List replays, newest first."""
         wire = replays_pb2.ListReplaysRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
         )

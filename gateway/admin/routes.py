@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway import queries
+from gateway.access.enforce import Enforcer
+from gateway.access.owners import Owners
+from gateway.access.roles import Role
+from gateway.access.rules import Place, rule
+from gateway.access.sessions import ConsoleSessions
+from gateway.access.table import rule_of
+from gateway.addresses import FailedAttempts
 from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
 from gateway.admin.drafts import DraftRoutes
@@ -16,7 +23,7 @@ from gateway.admin.environments import EnvironmentRoutes
 from gateway.admin.event_types import EventTypeRoutes
 from gateway.admin.events import EventRoutes
 from gateway.admin.groups import GroupRoutes
-from gateway.admin.guard import guard
+from gateway.admin.guard import Guard
 from gateway.admin.keys import KeyRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
@@ -31,6 +38,7 @@ from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
 from gateway.admin.tenants import TenantRoutes
+from gateway.admin.users import UserRoutes
 from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
@@ -46,7 +54,8 @@ _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
 # This POST changes nothing, so it is not recorded in the audit log.
-_ASKING = frozenset({_BASE + "/templates/preview"})
+_ASKING = frozenset({"/templates/preview"})
+_SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +66,28 @@ class AdminBackend:
     authenticator: CachedAuthenticator
     revisions: Revisions
     links: PortalLinks
+    sessions: ConsoleSessions
+    # Failed sign-ins to the console, by address.
+    sign_ins: FailedAttempts
 
 
 def add_routes(app: web.Application, backend: AdminBackend, operators: Operators) -> None:
     """Serve the admin API."""
-    protect = guard(operators, Auditor(backend.clients), backend.authenticator.attempts)
+    auditor = Auditor(backend.clients)
+    enforcer = Enforcer(Owners(backend.clients))
+    protect = Guard(operators, backend.sessions, enforcer, auditor, backend.authenticator.attempts).protect
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
-    session = ("GET", "/session", SessionRoutes(operators).get)
-    for method, path, handler in (session, *_routes(backend), *_webhook_routes(backend)):
-        paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
+    for method, path, handler in (*_people_routes(backend, auditor), *_routes(backend), *_webhook_routes(backend)):
+        paths.setdefault(path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.
-        pattern = path.replace("}", ":[^/]+}")
+        pattern = _BASE + path.replace("}", ":[^/]+}")
         for method, handler in methods:
             writes = method not in _READING and path not in _ASKING
-            app.router.add_route(method, pattern, protect(handler, writes=writes))
+            app.router.add_route(method, pattern, protect(handler, rule_of(method, path), writes=writes))
         # Without it, GET /templates/preview would ask for a template with the id "preview".
-        app.router.add_route("*", pattern, protect(_not_allowed, writes=False))
-    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, writes=False))
+        app.router.add_route("*", pattern, protect(_not_allowed, _SIGNED_IN, writes=False))
+    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, _SIGNED_IN, writes=False))
 
 
 def _checking_query(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
@@ -99,6 +112,32 @@ async def _not_allowed(request: web.Request) -> web.StreamResponse:
     answer = problem(405, "method-not-allowed", "Method not allowed", f"Use one of the methods of this path: {named}.")
     answer.headers["Allow"] = named
     return answer
+
+
+def _people_routes(backend: AdminBackend, auditor: Auditor) -> list[tuple[str, str, RequestHandler]]:
+    clients, sessions, sign_ins = backend.clients, backend.sessions, backend.sign_ins
+    session = SessionRoutes(clients, sessions, auditor, sign_ins)
+    users = UserRoutes(clients, sessions, session, sign_ins)
+    return [
+        ("GET", "/session", session.get),
+        ("GET", "/session/options", session.options),
+        ("POST", "/session", session.sign_in),
+        ("DELETE", "/session", session.sign_out),
+        ("POST", "/session/password", session.change_password),
+        ("GET", "/session/sessions", session.list_own),
+        ("DELETE", "/session/sessions/{id}", session.revoke_own),
+        ("POST", "/invitations/open", users.open),
+        ("POST", "/invitations/accept", users.accept),
+        ("GET", "/users", users.list_all),
+        ("POST", "/users", users.create),
+        ("GET", "/users/{id}", users.get),
+        ("PATCH", "/users/{id}", users.change),
+        ("DELETE", "/users/{id}", users.delete),
+        ("POST", "/users/{id}/invitation", users.invite),
+        ("GET", "/users/{id}/sessions", users.sessions),
+        ("DELETE", "/users/{id}/sessions", users.revoke_all),
+        ("DELETE", "/users/{id}/sessions/{session_id}", users.revoke),
+    ]
 
 
 def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:

@@ -78,7 +78,7 @@ class TemplateRoutes:
         """List versions, newest first."""
         channel = forms.text(request, "channel")
         wire = templates_pb2.ListTemplatesRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             event_type=forms.text(request, "event_type"),
             channel=forms.people_channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
             locale=forms.text(request, "locale") if "locale" in request.query else None,

@@ -180,7 +180,11 @@ class TenantRoutes:
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List tenants, newest first."""
-        wire = tenants_pb2.ListTenantsRequest(limit=forms.limit(request), cursor=forms.text(request, "cursor"))
+        wire = tenants_pb2.ListTenantsRequest(
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
+            tenant_ids=forms.scope(request)["tenant_ids"],
+        )
         answer = await self._clients.call(self._clients.tenants.ListTenants, wire)
         return json_reply(forms.page([_shown(tenant) for tenant in answer.tenants], answer.next_cursor))
 

@@ -1,6 +1,5 @@
 """The demo page with the inbox of one user, and its files."""
 
-import re
 from pathlib import Path
 
 from aiohttp import web
@@ -9,6 +8,7 @@ from clarion.realtime.v1 import realtime_pb2
 from gateway import looks
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
+from gateway.policies import sockets_of
 from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
 
@@ -19,7 +19,6 @@ _FILES = {
     "demo.css": "text/css",
     "bell.svg": "image/svg+xml",
 }
-_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 
 class DemoPageRoutes:
@@ -71,9 +70,7 @@ class DemoPageRoutes:
 
 
 def _policy(host: str) -> str:
-    # Some browsers do not count a WebSocket to the same host as 'self'.
-    sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"connect-src 'self'{sockets_of(host)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

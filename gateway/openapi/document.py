@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from gateway import dialects
+from gateway.access.sessions import COOKIE as CONSOLE_COOKIE
 from gateway.openapi import areas
 from gateway.openapi.operations import (
+    CONSOLE_SESSION,
     JSON,
     OPERATOR,
     POLL_KEY,
@@ -33,6 +35,15 @@ SECURITY = {
         "scheme": "bearer",
         "description": "An admin token: CLARION_ADMIN_TOKEN, or one of CLARION_ADMIN_TOKENS.",
     },
+    CONSOLE_SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": CONSOLE_COOKIE,
+        "description": (
+            "The session of a console user. Over https the name begins with `__Host-`. A call that changes something"
+            " also needs the header `X-CSRF-Token` with the csrf_token of `GET /api/v1/admin/session`."
+        ),
+    },
     POLL_KEY: {
         "type": "http",
         "scheme": "bearer",
@@ -50,6 +61,7 @@ TAGS = {
     "Applications": "Customers of a tenant, who manage their own endpoints in the portal.",
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
+    "Console": "The Admin UI.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
     "Endpoints": "Where webhooks go, what was sent to them, and what waits for them.",
     "Environments": "Parts of a tenant with endpoints of their own.",
@@ -67,6 +79,7 @@ TAGS = {
     "Runs": "Events for many recipients, and events that wait for their time.",
     "Session": "Who is signed in.",
     "Suppressions": "Addresses that get no more messages.",
+    "Users": "People who sign in to the console, with their roles.",
     "Templates": "Templates, layouts and partials, with their versions.",
     "Tenants": "Customers with their API keys, limits and secrets.",
 }

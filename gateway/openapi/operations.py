@@ -11,6 +11,7 @@ PROBLEM = "application/problem+json"
 HTML = "text/html"
 
 OPERATOR = "operator"
+CONSOLE_SESSION = "consoleSession"
 POLL_KEY = "pollKey"
 PORTAL_SESSION = "portalSession"
 
@@ -99,13 +100,15 @@ def admin(
     example: Any = None,
     shown: Any = None,
     description: str = "",
+    is_open: bool = False,
 ) -> Operation:
     """Return an operation of the admin API, with the problems that all of them can answer.
 
     answers: the body's type by status, None for no body. faults: further statuses of problems. shown: an example
-    of the first response.
+    of the first response. is_open: nobody needs to sign in.
     """
-    statuses = {401, 422, 429, 500, 503, *faults}  # 422: each can get an unknown query parameter
+    statuses = {422, 500, 503, *faults}  # 422: each can get an unknown query parameter
+    statuses |= set() if is_open else {401, 403, 429}
     statuses |= {404} if "{" in path else set()
     statuses |= set(BODY_FAULTS) if body is not None else set()
     first = next(iter(answers))
@@ -124,7 +127,7 @@ def admin(
         body=body,
         example=example,
         parameters=parameters,
-        security=(OPERATOR,),
+        security=() if is_open else (OPERATOR, CONSOLE_SESSION),
         description=description,
     )
 

@@ -8,11 +8,12 @@ from aiohttp import web
 from gateway import looks
 from gateway.audit import FIELDS, Auditor
 from gateway.authentication import CachedAuthenticator
+from gateway.browser_sessions import PublicAddress
 from gateway.clients import Clients
 from gateway.portal import forms, pages
 from gateway.portal.actions import Actions
 from gateway.portal.forms import Fields
-from gateway.portal.links import OPEN_PATH, PublicAddress
+from gateway.portal.links import OPEN_PATH
 from gateway.portal.sessions import Session, Sessions
 from gateway.portal.views import Views
 from gateway.replies import BodyError

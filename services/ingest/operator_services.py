@@ -1,13 +1,15 @@
-"""Wires the services that operators call: retention, erasure, export, replays."""
+"""Wires the services that operators call: retention, erasure, export, replays; and the console's users."""
 
 import asyncpg
 from nats.aio.client import Client
 
-from clarion.ingest.v1 import privacy_pb2_grpc, replays_pb2_grpc
+from clarion.ingest.v1 import console_users_pb2_grpc, privacy_pb2_grpc, replays_pb2_grpc
 from runtime.configuration import ConfigurationOutbox
 from runtime.grpc import Caller, GrpcServer, channel
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
+from services.ingest.console_users import servicer as console_users
+from services.ingest.console_users.passwords import Passwords
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.privacy import servicer as privacy
@@ -34,7 +36,7 @@ def add_services(
     janitor: Janitor,
     keyed: Pseudonyms,
 ) -> None:
-    """Add PrivacyService and ReplayService to the server, and start their background loops."""
+    """Add PrivacyService, ReplayService and ConsoleUserService to the server, and start their background loops."""
     keeper = RetentionWorker(
         durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
     )
@@ -52,6 +54,11 @@ def add_services(
         replays_pb2_grpc.add_ReplayServiceServicer_to_server,
         replays.ReplayServicer(store, publisher, runner, _subscriptions(process, settings)),
         replays.NAME,
+    )
+    server.add(
+        console_users_pb2_grpc.add_ConsoleUserServiceServicer_to_server,
+        console_users.ConsoleUserServicer(durable, Passwords()),
+        console_users.NAME,
     )
 
 

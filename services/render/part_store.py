@@ -1,6 +1,6 @@
 """The table of layouts and partials. It is not published: a template version's source contains its parts."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -32,11 +32,21 @@ class PostgresParts:
             return _version(await self._pool.fetchrow(_SQL.get_part, part_id))
 
     async def page(
-        self, *, tenant_id: str, kind: int, name: str, newest_only: bool, limit: int, cursor: str
+        self,
+        *,
+        tenant_id: str,
+        kind: int,
+        name: str,
+        newest_only: bool,
+        limit: int,
+        cursor: str,
+        tenant_ids: Sequence[str] | None = None,
     ) -> list[PartVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor. Empty and 0: any."""
         with postgres.unavailable_while_down():
-            rows = await self._pool.fetch(_SQL.list_parts, tenant_id, kind, name, newest_only, cursor, limit)
+            rows = await self._pool.fetch(
+                _SQL.list_parts, tenant_id, kind, name, newest_only, cursor, limit, tenant_ids
+            )
         return [_version(row) for row in rows]
 
     async def newest(self, tenant_id: str, kind: int, names: Collection[str]) -> list[PartVersion]:

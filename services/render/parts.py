@@ -1,7 +1,7 @@
 """Layouts and partials: creating them, and finding those that a template uses."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,7 +62,15 @@ class PartStore(Protocol):
         """Return a version. Raises NOT_FOUND."""
 
     async def page(
-        self, *, tenant_id: str, kind: int, name: str, newest_only: bool, limit: int, cursor: str
+        self,
+        *,
+        tenant_id: str,
+        kind: int,
+        name: str,
+        newest_only: bool,
+        limit: int,
+        cursor: str,
+        tenant_ids: Sequence[str] | None = None,
     ) -> list[PartVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor."""
 

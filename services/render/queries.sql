@@ -60,6 +60,7 @@ SELECT id, tenant_id, event_type, channel, version, subject, body, push_namespac
    AND ($4::text = '' OR id < $4)
    AND ($5::smallint = 0 OR channel = $5)
    AND ($6::text IS NULL OR locale = $6)
+   AND ($8::text[] IS NULL OR tenant_id = '' OR tenant_id = ANY($8))
  ORDER BY id DESC
  LIMIT $7;
 
@@ -97,6 +98,7 @@ SELECT p.id, p.tenant_id, p.kind, p.name, p.version, p.body, p.created_at
         SELECT FROM render.parts n
          WHERE n.tenant_id = p.tenant_id AND n.kind = p.kind AND n.name = p.name AND n.version > p.version))
    AND ($5::text = '' OR p.id < $5)
+   AND ($7::text[] IS NULL OR p.tenant_id = '' OR p.tenant_id = ANY($7))
  ORDER BY p.id DESC
  LIMIT $6;
 

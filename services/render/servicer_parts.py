@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from clarion.render.v1 import parts_pb2, parts_pb2_grpc, templates_pb2
 from runtime import logs
+from services.domain.checks import check_tenant_ids
 from services.domain.paging import page_limit
 from services.render.applying import PartRollout
 from services.render.parts import NewPart, PartLibrary, PartStore, PartVersion
@@ -47,6 +48,7 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
             newest_only=request.newest_only,
             limit=limit,
             cursor=request.cursor,
+            tenant_ids=check_tenant_ids(request.tenant_ids),
         )
         page = fitting([_shown(version) for version in found])
         next_cursor = page[-1].id if len(page) == limit or len(page) < len(found) else ""

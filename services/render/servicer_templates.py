@@ -9,6 +9,7 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, locales_pb2_grpc, templates_pb2, templates_pb2_grpc
 from runtime import logs
 from services.domain import locales
+from services.domain.checks import check_tenant_ids
 from services.domain.paging import page_limit
 from services.render.faults import tenant_faults, violations
 from services.render.frames import Fault
@@ -93,6 +94,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
             active_only=request.active_only,
             limit=limit,
             cursor=request.cursor,
+            tenant_ids=check_tenant_ids(request.tenant_ids),
         )
         page = fitting([shown(version) for version in versions])
         next_cursor = page[-1].id if len(page) == limit or len(page) < len(versions) else ""

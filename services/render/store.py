@@ -1,6 +1,6 @@
 """The table of templates. What a change publishes (active templates, sources) is written in the same transaction."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -87,11 +87,12 @@ class PostgresTemplates:
         active_only: bool,
         limit: int,
         cursor: str,
+        tenant_ids: Sequence[str] | None = None,
     ) -> list[TemplateVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor. Empty, 0 and None: any."""
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(
-                _SQL.list_templates, tenant_id, event_type, active_only, cursor, channel, locale, limit
+                _SQL.list_templates, tenant_id, event_type, active_only, cursor, channel, locale, limit, tenant_ids
             )
             return await _versions(self._pool, rows)
 

@@ -1,7 +1,7 @@
 """Template versions of tenants and of the platform: validation, creation, activation, comparison."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -121,6 +121,7 @@ class TemplateStore(Protocol):
         active_only: bool,
         limit: int,
         cursor: str,
+        tenant_ids: Sequence[str] | None = None,
     ) -> list[TemplateVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor."""
 

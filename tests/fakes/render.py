@@ -1,6 +1,6 @@
 """Render's ports in memory: template versions, layouts and partials."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -39,7 +39,15 @@ class MemoryParts:
         raise ClarionError(Code.NOT_FOUND, "There is no such layout or partial.")
 
     async def page(
-        self, *, tenant_id: str, kind: int, name: str, newest_only: bool, limit: int, cursor: str
+        self,
+        *,
+        tenant_id: str,
+        kind: int,
+        name: str,
+        newest_only: bool,
+        limit: int,
+        cursor: str,
+        tenant_ids: Sequence[str] | None = None,
     ) -> list[PartVersion]:
         """Return versions, newest first, older than cursor's."""
         self._check()
@@ -52,6 +60,7 @@ class MemoryParts:
             and name in ("", one.part.name)
             and (not newest_only or newest[_part_key(one.part)] is one)
             and (not cursor or one.id < cursor)
+            and (tenant_ids is None or one.part.tenant_id in ("", *tenant_ids))
         ][:limit]
 
     async def newest(self, tenant_id: str, kind: int, names: Collection[str]) -> list[PartVersion]:
@@ -155,6 +164,7 @@ class MemoryTemplates:
         active_only: bool,
         limit: int,
         cursor: str,
+        tenant_ids: Sequence[str] | None = None,
     ) -> list[TemplateVersion]:
         """Return versions, newest first, older than cursor's."""
         self._check()
@@ -167,6 +177,7 @@ class MemoryTemplates:
             and locale in (None, one.template.locale)
             and (one.active or not active_only)
             and (not cursor or one.id < cursor)
+            and (tenant_ids is None or one.template.tenant_id in ("", *tenant_ids))
         ][:limit]
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:

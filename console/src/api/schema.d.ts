@@ -1671,13 +1671,13 @@ export interface components {
          */
         AudienceTarget: {
             /** @default null */
-            recipient: components["schemas"]["TargetRecipient"] | null;
+            recipient?: components["schemas"]["TargetRecipient"] | null;
             /** @default null */
-            recipient_id: string | null;
+            recipient_id?: string | null;
             /** @default null */
-            group: string | null;
+            group?: string | null;
             /** @default false */
-            everybody: boolean;
+            everybody?: boolean;
         };
         /**
          * AuditEntry
@@ -1714,11 +1714,11 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /** @default null */
-            event_type: string | null;
+            event_type?: string | null;
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
         };
         /**
          * Callback
@@ -1760,11 +1760,11 @@ export interface components {
          */
         ChangedProvider: {
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @default null */
-            priority: number | null;
+            priority?: number | null;
             /** @default {} */
-            settings: Record<string, never>;
+            settings?: Record<string, never>;
         };
         /**
          * Content
@@ -2098,23 +2098,23 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             body: string;
             /** @default  */
-            subject: string;
+            subject?: string;
             /** @default  */
-            preheader: string;
+            preheader?: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default  */
-            layout: string;
+            layout?: string;
             /** @default  */
-            layout_body: string;
+            layout_body?: string;
             /** @default {} */
-            partials: {
+            partials?: {
                 [key: string]: string;
             };
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, never>;
         };
         /**
          * Endpoint
@@ -2382,9 +2382,9 @@ export interface components {
          */
         EndpointTarget: {
             /** @default null */
-            endpoint_id: string | null;
+            endpoint_id?: string | null;
             /** @default false */
-            subscribers: boolean;
+            subscribers?: boolean;
         };
         /**
          * EndpointTest
@@ -2392,7 +2392,7 @@ export interface components {
          */
         EndpointTest: {
             /** @default {} */
-            payload: Record<string, never>;
+            payload?: Record<string, never>;
         };
         /**
          * EndpointWithSecret
@@ -2579,9 +2579,9 @@ export interface components {
          */
         EventReplay: {
             /** @default [] */
-            channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default [] */
-            recipients: string[];
+            recipients?: string[];
         };
         /**
          * EventType
@@ -2657,9 +2657,9 @@ export interface components {
          */
         ExcludedTarget: {
             /** @default null */
-            recipient_id: string | null;
+            recipient_id?: string | null;
             /** @default null */
-            group: string | null;
+            group?: string | null;
         };
         /**
          * Explanation
@@ -2694,7 +2694,7 @@ export interface components {
             /** @description a string of 1 to 255 characters, none of them NUL */
             user_id: string;
             /** @default  */
-            cursor: string;
+            cursor?: string;
         };
         /**
          * ExportedEvent
@@ -2810,7 +2810,7 @@ export interface components {
          */
         GroupFields: {
             /** @default  */
-            name: string;
+            name?: string;
         };
         /**
          * HttpExchange
@@ -2939,9 +2939,9 @@ export interface components {
          */
         Members: {
             /** @default [] */
-            add: string[];
+            add?: string[];
             /** @default [] */
-            remove: string[];
+            remove?: string[];
         };
         /**
          * Membership
@@ -2969,15 +2969,15 @@ export interface components {
         NewApplication: {
             name: string;
             /** @default  */
-            external_id: string;
+            external_id?: string;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default null */
-            max_endpoints: number | null;
+            max_endpoints?: number | null;
             /** @default false */
-            show_event_types: boolean;
+            show_event_types?: boolean;
         };
         /**
          * NewEndpoint
@@ -2988,48 +2988,48 @@ export interface components {
              * @default
              * @example https://example.com/webhooks
              */
-            url: string;
+            url?: string;
             /**
              * @default webhook
              * @enum {unknown}
              */
-            kind: "slack" | "webhook";
+            kind?: "slack" | "webhook";
             /**
              * @default push
              * @enum {unknown}
              */
-            mode: "ordered" | "polled" | "push";
+            mode?: "ordered" | "polled" | "push";
             /** @default  */
-            environment_id: string | unknown | "";
+            environment_id?: string | unknown | "";
             /** @default  */
-            application_id: string | unknown | "";
+            application_id?: string | unknown | "";
             /** @default  */
-            description: string;
+            description?: string;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default {} */
-            config: Record<string, never>;
+            config?: Record<string, never>;
             /** @default {} */
-            headers: {
+            headers?: {
                 [key: string]: string;
             };
             /** @default  */
-            auth_username: string;
+            auth_username?: string;
             /** @default  */
-            auth_password: string;
+            auth_password?: string;
             /** @default 0 */
-            rate_per_s: number;
+            rate_per_s?: number;
             /** @default 1 */
-            batch_size: number;
+            batch_size?: number;
             /** @default [] */
-            retry_delays_s: number[];
+            retry_delays_s?: number[];
             /**
              * @description `whsec_` and 24 to 64 bytes in base64; empty: create a random one
              * @default
              */
-            secret: string;
+            secret?: string;
         };
         /**
          * NewEnvironment
@@ -3049,27 +3049,27 @@ export interface components {
         NewEvent: {
             event_type: string;
             /** @default [] */
-            audience: components["schemas"]["AudienceTarget"][];
+            audience?: components["schemas"]["AudienceTarget"][];
             /** @default null */
-            endpoints: components["schemas"]["EndpointTarget"] | null;
+            endpoints?: components["schemas"]["EndpointTarget"] | null;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default [] */
-            exclusions: components["schemas"]["ExcludedTarget"][];
+            exclusions?: components["schemas"]["ExcludedTarget"][];
             /** @default null */
-            due_at: string | null;
+            due_at?: string | null;
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, never>;
             /** @default {} */
-            payload: Record<string, never>;
+            payload?: Record<string, never>;
             /** @default [] */
-            channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
-            scope: string;
+            scope?: string;
             /** @default  */
-            idempotency_key: string;
+            idempotency_key?: string;
         };
         /**
          * NewEventType
@@ -3082,7 +3082,7 @@ export interface components {
              */
             name: string;
             /** @default  */
-            description: string;
+            description?: string;
         };
         /**
          * NewKey
@@ -3091,17 +3091,17 @@ export interface components {
         NewKey: {
             name: string;
             /** @default api */
-            kind: string;
+            kind?: string;
             /** @default  */
-            prefix: string;
+            prefix?: string;
             /** @default [] */
-            scopes: string[];
+            scopes?: string[];
             /** @default null */
-            expires_at: string | null;
+            expires_at?: string | null;
             /** @default [] */
-            endpoint_ids: string[];
+            endpoint_ids?: string[];
             /** @default [] */
-            rates: components["schemas"]["NewWindowRate"][];
+            rates?: components["schemas"]["NewWindowRate"][];
         };
         /**
          * NewLocale
@@ -3119,7 +3119,7 @@ export interface components {
             name: string;
             body: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
         };
         /**
          * NewPortalLink
@@ -3130,9 +3130,9 @@ export interface components {
              * @default editor
              * @enum {unknown}
              */
-            role: "editor" | "viewer";
+            role?: "editor" | "viewer";
             /** @default 60 */
-            expires_in_minutes: number;
+            expires_in_minutes?: number;
         };
         /**
          * NewProvider
@@ -3148,11 +3148,11 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             kind: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default 0 */
-            priority: number;
+            priority?: number;
             /** @default {} */
-            settings: Record<string, never>;
+            settings?: Record<string, never>;
         };
         /**
          * NewRate
@@ -3164,7 +3164,7 @@ export interface components {
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
             /** @default  */
-            scope: string;
+            scope?: string;
         };
         /**
          * NewRecipient
@@ -3172,21 +3172,21 @@ export interface components {
          */
         NewRecipient: {
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
             /** @default {} */
-            data: Record<string, never>;
+            data?: Record<string, never>;
             /** @default [] */
-            tags: string[];
+            tags?: string[];
             /** @default [] */
-            muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            muted_channels?: ("EMAIL" | "SMS" | "PUSH")[];
             recipient_id: string;
         };
         /**
@@ -3202,14 +3202,14 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /**
              * @default all
              * @enum {string}
              */
-            status: "all" | "skipped" | "failed" | "dead";
+            status?: "all" | "skipped" | "failed" | "dead";
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
         };
         /**
          * NewSuppression
@@ -3225,9 +3225,9 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
             address: string;
             /** @default manual */
-            reason: string;
+            reason?: string;
             /** @default  */
-            detail: string;
+            detail?: string;
         };
         /**
          * NewTemplate
@@ -3239,21 +3239,21 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             body: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default  */
-            subject: string;
+            subject?: string;
             /** @default  */
-            preheader: string;
+            preheader?: string;
             /** @default  */
-            layout: string;
+            layout?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            push_namespace: string;
+            push_namespace?: string;
             /** @default false */
-            subscribed: boolean;
+            subscribed?: boolean;
             /** @default false */
-            activate: boolean;
+            activate?: boolean;
         };
         /**
          * NewTenant
@@ -3262,24 +3262,24 @@ export interface components {
         NewTenant: {
             name: string;
             /** @default  */
-            account_id: string | unknown | "";
+            account_id?: string | unknown | "";
             /** @default [] */
-            delivery_channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            delivery_channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
-            sender_name: string;
+            sender_name?: string;
             /** @default  */
-            sender_email: string;
+            sender_email?: string;
             /** @default  */
-            reply_to: string;
+            reply_to?: string;
             max_unfinished_events?: number;
             max_unfinished_bytes?: number;
             max_sms_segments?: number;
             /** @default null */
-            rate_limit_per_minute: number | null;
+            rate_limit_per_minute?: number | null;
             /** @default null */
-            daily_cap: number | null;
+            daily_cap?: number | null;
             /** @default [] */
-            rates: components["schemas"]["NewRate"][];
+            rates?: components["schemas"]["NewRate"][];
             max_scheduled_events?: number;
             max_payload_bytes?: number;
             max_parked_per_endpoint?: number;
@@ -3287,7 +3287,7 @@ export interface components {
              * @default full
              * @enum {unknown}
              */
-            content_key: "full" | "seed";
+            content_key?: "full" | "seed";
         };
         /**
          * NewWebhookSecret
@@ -3298,9 +3298,9 @@ export interface components {
              * @description 16 to 256 visible ASCII characters, or empty
              * @default
              */
-            secret: string;
+            secret?: string;
             /** @default 86400 */
-            overlap_s: number;
+            overlap_s?: number;
         };
         /**
          * NewWindowRate
@@ -3700,9 +3700,9 @@ export interface components {
          */
         Poll: {
             /** @default  */
-            cursor: string;
+            cursor?: string;
             /** @default 50 */
-            limit: number;
+            limit?: number;
         };
         /**
          * PolledEvent
@@ -3828,21 +3828,21 @@ export interface components {
          */
         RecipientFields: {
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
             /** @default {} */
-            data: Record<string, never>;
+            data?: Record<string, never>;
             /** @default [] */
-            tags: string[];
+            tags?: string[];
             /** @default [] */
-            muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            muted_channels?: ("EMAIL" | "SMS" | "PUSH")[];
         };
         /**
          * Recipients
@@ -3859,16 +3859,16 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /**
              * @default dead
              * @enum {unknown}
              */
-            status: "dead" | "failed" | "skipped";
+            status?: "dead" | "failed" | "skipped";
             /** @default null */
-            event_type: string | null;
+            event_type?: string | null;
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
         };
         /**
          * Reencrypted
@@ -3982,13 +3982,13 @@ export interface components {
          */
         Retention: {
             /** @default null */
-            events_days: number | null;
+            events_days?: number | null;
             /** @default null */
-            payload_days: number | null;
+            payload_days?: number | null;
             /** @default null */
-            inbox_days: number | null;
+            inbox_days?: number | null;
             /** @default null */
-            outbox_days: number | null;
+            outbox_days?: number | null;
         };
         /**
          * RetentionPolicy
@@ -4006,7 +4006,7 @@ export interface components {
          */
         Revocation: {
             /** @default  */
-            user_id: string;
+            user_id?: string;
         };
         /**
          * Rotation
@@ -4017,9 +4017,9 @@ export interface components {
              * @description `whsec_` and 24 to 64 bytes in base64; empty: create a random one
              * @default
              */
-            secret: string;
+            secret?: string;
             /** @default 86400 */
-            overlap_s: number;
+            overlap_s?: number;
         };
         /**
          * Run
@@ -4140,11 +4140,11 @@ export interface components {
          */
         Skip: {
             /** @default [] */
-            delivery_ids: string[];
+            delivery_ids?: string[];
             /** @default false */
-            first: boolean;
+            first?: boolean;
             /** @default false */
-            all: boolean;
+            all?: boolean;
         };
         /**
          * Skipped
@@ -4334,15 +4334,15 @@ export interface components {
          */
         TargetRecipient: {
             /** @default  */
-            user_id: string;
+            user_id?: string;
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
         };
         /**
          * Template
@@ -4570,11 +4570,11 @@ export interface components {
          */
         TestRecipient: {
             /** @default test */
-            user_id: string;
+            user_id?: string;
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
         };
         /**
          * TestSend
@@ -4583,9 +4583,9 @@ export interface components {
         TestSend: {
             recipient: components["schemas"]["TestRecipient"];
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, never>;
         };
         /**
          * TestSent

@@ -55,6 +55,7 @@ class EventSearch:
     until_us: int | None = None
     event_id: str | None = None
     before: str | None = None
+    tenant_ids: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class LedgerReader:
             search.event_id if search.event_id and is_uuid(search.event_id) else None,
             search.before,
             limit,
+            search.tenant_ids,
         )
         return [str(row["id"]) for row in rows]
 
@@ -207,6 +209,14 @@ class LedgerReader:
         rows = await self._pool.fetch(_QUERIES.states, list(delivery_ids))
         return {str(row["id"]): row["status"] for row in rows}
 
+    async def tenant_of(self, *, event_id: str = "", delivery_id: str = "") -> str | None:
+        """Return whose an event or a delivery is."""
+        if event_id:
+            found = await self._pool.fetchval(_QUERIES.tenant_of_event, event_id)
+        else:
+            found = await self._pool.fetchval(_QUERIES.tenant_of_delivery, delivery_id)
+        return str(found) if found is not None else None
+
     async def payload(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """Return the event as it was accepted; None: deleted, or never read."""
         raw = await self._pool.fetchval(_QUERIES.payload, tenant_id, event_id)
@@ -258,8 +268,12 @@ class LedgerReader:
         return DeliveryPage(found, (str(first["last_event"]), str(first["last_delivery"])))
 
     async def dead_letters(
-        self, tenant_id: str | None, before: tuple[int, str] | None, limit: int
+        self,
+        tenant_id: str | None,
+        before: tuple[int, str] | None,
+        limit: int,
+        tenant_ids: "list[str] | None" = None,
     ) -> "list[asyncpg.Record]":
         """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
         died_us, delivery_id = before or (None, _FIRST)
-        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit)
+        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit, tenant_ids)

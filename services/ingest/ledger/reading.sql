@@ -35,6 +35,7 @@ WHERE e.accepted_at IS NOT NULL
     -- $8: $7 if it is a UUID.
     AND ($7::text IS NULL OR e.caller_event_id = $7 OR e.id = $8::uuid)
     AND ($9::uuid IS NULL OR e.id < $9)
+    AND ($11::uuid[] IS NULL OR e.tenant_id = ANY ($11))
 ORDER BY e.id DESC
 LIMIT $10
 
@@ -217,6 +218,16 @@ SELECT id, accepted_at FROM ingest.events WHERE replay_of = $1 AND accepted_at I
 -- name: states
 SELECT id, status FROM ingest.deliveries WHERE id = ANY ($1::uuid[])
 
+-- name: tenant_of_event
+SELECT tenant_id FROM ingest.events WHERE id = $1
+
+-- A dead letter may be older than what else is known of its delivery.
+-- name: tenant_of_delivery
+SELECT tenant_id FROM ingest.deliveries WHERE id = $1
+UNION ALL
+SELECT tenant_id FROM ingest.dead_letters WHERE delivery_id = $1
+LIMIT 1
+
 -- name: payload
 SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
 
@@ -226,6 +237,7 @@ FROM ingest.dead_letters l
 LEFT JOIN ingest.deliveries d ON d.id = l.delivery_id
 WHERE l.replayed_at IS NULL
     AND ($1::uuid IS NULL OR l.tenant_id = $1)
+    AND ($5::uuid[] IS NULL OR l.tenant_id = ANY ($5))
     AND ($2::bigint IS NULL OR (l.died_at, l.delivery_id) < ('epoch'::timestamptz + $2 * interval '1 microsecond', $3::uuid))
 ORDER BY l.died_at DESC, l.delivery_id DESC
 LIMIT $4

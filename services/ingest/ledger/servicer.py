@@ -13,7 +13,7 @@ from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import statuses
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.endpoints import MAX_METADATA
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
@@ -70,6 +70,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             until_us=request.until_us or None,
             event_id=request.event_id or None,
             before=request.cursor or None,
+            tenant_ids=check_tenant_ids(request.tenant_ids),
         )
         found = await self._reader.search(search, limit)
         events = await self._reader.events(found, LISTED)
@@ -238,6 +239,18 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return ledger_pb2.GetEventProgressResponse(settled=await self._reader.settled(request.event_id))
 
     @database_errors
+    async def FindTenant(self, request: ledger_pb2.FindTenantRequest, context: Any) -> ledger_pb2.FindTenantResponse:
+        """Return whose an event or a delivery is."""
+        if bool(request.event_id) == bool(request.delivery_id):
+            raise invalid("event_id", "or delivery_id is required, one of them")
+        field = "event_id" if request.event_id else "delivery_id"
+        check_id(field, getattr(request, field))
+        tenant_id = await self._reader.tenant_of(event_id=request.event_id, delivery_id=request.delivery_id)
+        if tenant_id is None:
+            raise _no_event()
+        return ledger_pb2.FindTenantResponse(tenant_id=tenant_id)
+
+    @database_errors
     async def ListDeadLetters(
         self, request: ledger_pb2.ListDeadLettersRequest, context: Any
     ) -> ledger_pb2.ListDeadLettersResponse:
@@ -245,7 +258,8 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         limit = page_limit(request.limit)
         check_id("tenant_id", request.tenant_id, required=False)
         before = _decode_cursor(request.cursor) if request.cursor else None
-        rows = await self._reader.dead_letters(request.tenant_id or None, before, limit)
+        tenant_ids = check_tenant_ids(request.tenant_ids)
+        rows = await self._reader.dead_letters(request.tenant_id or None, before, limit, tenant_ids)
         letters = [dead_letter(row) for row in rows]
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
         return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)

@@ -19,6 +19,7 @@ SELECT * FROM ingest.replays WHERE id = $1
 -- name: replays
 SELECT * FROM ingest.replays
 WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR id < $2)
+    AND ($4::uuid[] IS NULL OR tenant_id = ANY ($4))
 ORDER BY id DESC
 LIMIT $3
 

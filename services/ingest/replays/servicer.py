@@ -12,7 +12,7 @@ from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import audience, channels, statuses
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
 from services.ingest.ledger.recipients import recipient_ids_of
@@ -154,7 +154,8 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         for field in ("tenant_id", "cursor"):
             check_id(field, getattr(request, field), required=False)
         limit = page_limit(request.limit)
-        found = await self._store.page_of(request.tenant_id or None, request.cursor or None, limit)
+        tenant_ids = check_tenant_ids(request.tenant_ids)
+        found = await self._store.page_of(request.tenant_id or None, request.cursor or None, limit, tenant_ids)
         return replays_pb2.ListReplaysResponse(replays=found, next_cursor=found[-1].id if len(found) == limit else "")
 
     @database_errors

@@ -73,9 +73,12 @@ class ReplayStore:
         """Return a replay. Raises NOT_FOUND."""
         return _replay(await self._durable.fetchrow(_QUERIES.replay, replay_id))
 
-    async def page_of(self, tenant_id: str | None, before: str | None, limit: int) -> list[replays_pb2.Replay]:
-        """Return up to limit replays, newest first."""
-        return [_replay(row) for row in await self._durable.fetch(_QUERIES.replays, tenant_id, before, limit)]
+    async def page_of(
+        self, tenant_id: str | None, before: str | None, limit: int, tenant_ids: Sequence[str] | None = None
+    ) -> list[replays_pb2.Replay]:
+        """Return up to limit replays, newest first. tenant_ids: only of these; None: of any."""
+        rows = await self._durable.fetch(_QUERIES.replays, tenant_id, before, limit, tenant_ids)
+        return [_replay(row) for row in rows]
 
     async def cancel(self, replay_id: str) -> replays_pb2.Replay:
         """Cancel a running replay. Raises NOT_FOUND, and CONFLICT: it is not running."""

@@ -26,15 +26,15 @@ from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__
 from clarion.common.v1 import trace_pb2 as clarion_dot_common_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/ingest/v1/replays.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"h\n\x12ReplayEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12,\n\x08\x63hannels\x18\x02 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x12\n\nrecipients\x18< \x03(\t\":\n\x13ReplayEventResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"\xbb\x01\n\x12StartReplayRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08since_us\x18\x02 \x01(\x03\x12\x10\n\x08until_us\x18\x03 \x01(\x03\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nper_second\x18\x05 \x01(\x05\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\"@\n\x13StartReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"\xe5\x02\n\x06Replay\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08since_us\x18\x03 \x01(\x03\x12\x10\n\x08until_us\x18\x04 \x01(\x03\x12\x31\n\x06status\x18\x05 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nper_second\x18\x06 \x01(\x05\x12-\n\x05state\x18\x07 \x01(\x0e\x32\x1e.clarion.ingest.v1.ReplayState\x12\x10\n\x08replayed\x18\x08 \x01(\x05\x12\x12\n\nunplayable\x18\t \x01(\x05\x12\x13\n\x0bposition_us\x18\n \x01(\x03\x12\x15\n\rcreated_at_us\x18\x0b \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x0c \x01(\x03\x12\x0f\n\x07waiting\x18\r \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\"%\n\x10GetReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\">\n\x11GetReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"F\n\x12ListReplaysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"V\n\x13ListReplaysResponse\x12*\n\x07replays\x18\x01 \x03(\x0b\x32\x19.clarion.ingest.v1.Replay\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"(\n\x13\x43\x61ncelReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\"A\n\x14\x43\x61ncelReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay*x\n\x0bReplayState\x12\x1c\n\x18REPLAY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REPLAY_STATE_RUNNING\x10\x01\x12\x15\n\x11REPLAY_STATE_DONE\x10\x02\x12\x1a\n\x16REPLAY_STATE_CANCELLED\x10\x03\x32\xe2\x03\n\rReplayService\x12\\\n\x0bReplayEvent\x12%.clarion.ingest.v1.ReplayEventRequest\x1a&.clarion.ingest.v1.ReplayEventResponse\x12\\\n\x0bStartReplay\x12%.clarion.ingest.v1.StartReplayRequest\x1a&.clarion.ingest.v1.StartReplayResponse\x12V\n\tGetReplay\x12#.clarion.ingest.v1.GetReplayRequest\x1a$.clarion.ingest.v1.GetReplayResponse\x12\\\n\x0bListReplays\x12%.clarion.ingest.v1.ListReplaysRequest\x1a&.clarion.ingest.v1.ListReplaysResponse\x12_\n\x0c\x43\x61ncelReplay\x12&.clarion.ingest.v1.CancelReplayRequest\x1a\'.clarion.ingest.v1.CancelReplayResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/ingest/v1/replays.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"h\n\x12ReplayEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12,\n\x08\x63hannels\x18\x02 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x12\n\nrecipients\x18< \x03(\t\":\n\x13ReplayEventResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"\xbb\x01\n\x12StartReplayRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08since_us\x18\x02 \x01(\x03\x12\x10\n\x08until_us\x18\x03 \x01(\x03\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nper_second\x18\x05 \x01(\x05\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\"@\n\x13StartReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"\xe5\x02\n\x06Replay\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08since_us\x18\x03 \x01(\x03\x12\x10\n\x08until_us\x18\x04 \x01(\x03\x12\x31\n\x06status\x18\x05 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nper_second\x18\x06 \x01(\x05\x12-\n\x05state\x18\x07 \x01(\x0e\x32\x1e.clarion.ingest.v1.ReplayState\x12\x10\n\x08replayed\x18\x08 \x01(\x05\x12\x12\n\nunplayable\x18\t \x01(\x05\x12\x13\n\x0bposition_us\x18\n \x01(\x03\x12\x15\n\rcreated_at_us\x18\x0b \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x0c \x01(\x03\x12\x0f\n\x07waiting\x18\r \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\"%\n\x10GetReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\">\n\x11GetReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"Z\n\x12ListReplaysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x12\n\ntenant_ids\x18Z \x03(\t\"V\n\x13ListReplaysResponse\x12*\n\x07replays\x18\x01 \x03(\x0b\x32\x19.clarion.ingest.v1.Replay\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"(\n\x13\x43\x61ncelReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\"A\n\x14\x43\x61ncelReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay*x\n\x0bReplayState\x12\x1c\n\x18REPLAY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REPLAY_STATE_RUNNING\x10\x01\x12\x15\n\x11REPLAY_STATE_DONE\x10\x02\x12\x1a\n\x16REPLAY_STATE_CANCELLED\x10\x03\x32\xe2\x03\n\rReplayService\x12\\\n\x0bReplayEvent\x12%.clarion.ingest.v1.ReplayEventRequest\x1a&.clarion.ingest.v1.ReplayEventResponse\x12\\\n\x0bStartReplay\x12%.clarion.ingest.v1.StartReplayRequest\x1a&.clarion.ingest.v1.StartReplayResponse\x12V\n\tGetReplay\x12#.clarion.ingest.v1.GetReplayRequest\x1a$.clarion.ingest.v1.GetReplayResponse\x12\\\n\x0bListReplays\x12%.clarion.ingest.v1.ListReplaysRequest\x1a&.clarion.ingest.v1.ListReplaysResponse\x12_\n\x0c\x43\x61ncelReplay\x12&.clarion.ingest.v1.CancelReplayRequest\x1a\'.clarion.ingest.v1.CancelReplayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.ingest.v1.replays_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLAYSTATE']._serialized_start=1270
-  _globals['_REPLAYSTATE']._serialized_end=1390
+  _globals['_REPLAYSTATE']._serialized_start=1290
+  _globals['_REPLAYSTATE']._serialized_end=1410
   _globals['_REPLAYEVENTREQUEST']._serialized_start=116
   _globals['_REPLAYEVENTREQUEST']._serialized_end=220
   _globals['_REPLAYEVENTRESPONSE']._serialized_start=222
@@ -50,13 +50,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETREPLAYRESPONSE']._serialized_start=937
   _globals['_GETREPLAYRESPONSE']._serialized_end=999
   _globals['_LISTREPLAYSREQUEST']._serialized_start=1001
-  _globals['_LISTREPLAYSREQUEST']._serialized_end=1071
-  _globals['_LISTREPLAYSRESPONSE']._serialized_start=1073
-  _globals['_LISTREPLAYSRESPONSE']._serialized_end=1159
-  _globals['_CANCELREPLAYREQUEST']._serialized_start=1161
-  _globals['_CANCELREPLAYREQUEST']._serialized_end=1201
-  _globals['_CANCELREPLAYRESPONSE']._serialized_start=1203
-  _globals['_CANCELREPLAYRESPONSE']._serialized_end=1268
-  _globals['_REPLAYSERVICE']._serialized_start=1393
-  _globals['_REPLAYSERVICE']._serialized_end=1875
+  _globals['_LISTREPLAYSREQUEST']._serialized_end=1091
+  _globals['_LISTREPLAYSRESPONSE']._serialized_start=1093
+  _globals['_LISTREPLAYSRESPONSE']._serialized_end=1179
+  _globals['_CANCELREPLAYREQUEST']._serialized_start=1181
+  _globals['_CANCELREPLAYREQUEST']._serialized_end=1221
+  _globals['_CANCELREPLAYRESPONSE']._serialized_start=1223
+  _globals['_CANCELREPLAYRESPONSE']._serialized_end=1288
+  _globals['_REPLAYSERVICE']._serialized_start=1413
+  _globals['_REPLAYSERVICE']._serialized_end=1895
 # @@protoc_insertion_point(module_scope)

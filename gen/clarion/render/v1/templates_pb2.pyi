@@ -347,6 +347,7 @@ class ListTemplatesRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty: of every tenant and the platform."""
     event_type: _builtins.str
@@ -358,6 +359,10 @@ class ListTemplatesRequest(_message.Message):
     """Unspecified: all."""
     locale: _builtins.str
     """Absent: all; empty: those without one."""
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only of these tenants, at most 2,000, and of the platform; empty: of any."""
+
     def __init__(
         self,
         *,
@@ -368,10 +373,11 @@ class ListTemplatesRequest(_message.Message):
         cursor: _builtins.str = ...,
         channel: _event_pb2.Channel.ValueType = ...,
         locale: _builtins.str | None = ...,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_locale", b"_locale", "locale", b"locale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_locale", b"_locale", "active_only", b"active_only", "channel", b"channel", "cursor", b"cursor", "event_type", b"event_type", "limit", b"limit", "locale", b"locale", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_locale", b"_locale", "active_only", b"active_only", "channel", b"channel", "cursor", b"cursor", "event_type", b"event_type", "limit", b"limit", "locale", b"locale", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__locale: _TypeAlias = _typing.Literal["locale"]  # noqa: Y015
     _WhichOneofArgType__locale: _TypeAlias = _typing.Literal["_locale", b"_locale"]  # noqa: Y015

@@ -1,4 +1,4 @@
-"""Installing the packages for the browser, with a stand-in for npm in a copy of the folder."""
+"""Installing packages from npm, with a stand-in for npm in a copy of gateway/browser."""
 
 import fcntl
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.browser import install
+from stack import processes
+from stack.browser_packages import FOLDER as _FOLDER
 
-_FOLDER = Path(install.__file__).parent
 _ENTRY = "@scalar/api-reference/dist/browser/standalone.esm.js"
 _CHUNKS = "@scalar/api-reference/dist/browser/chunks"
 _CLIENT = "centrifuge/dist/centrifuge.js"
@@ -39,6 +39,19 @@ for name in {sorted(_SERVED)}:
 (folder / ".package-lock.json").write_text("{{}}")
 """
 
+_COPIED = (".npmrc", "package-lock.json", "package.json")
+_INSTALL = """
+import sys
+from pathlib import Path
+from stack import browser_packages
+from stack.node import NodeError
+browser_packages.FOLDER = Path(sys.argv[1])
+try:
+    browser_packages.install(lambda text: None)
+except NodeError as error:
+    sys.exit(str(error))
+"""
+
 
 class Machine:
     """A copy of the folder, and a PATH with the stand-in only."""
@@ -47,19 +60,20 @@ class Machine:
         self._runs = folder / "runs"
         self._programs = folder / "bin"
         self._programs.mkdir()
-        npm = self._programs / "npm"
-        npm.write_text(_NPM)
-        npm.chmod(0o755)
+        for name, script in (("npm", _NPM), ("node", "#!/bin/sh\necho v22.12.0\n")):
+            (self._programs / name).write_text(script)
+            (self._programs / name).chmod(0o755)
         self.folder = folder / "browser"
         self.folder.mkdir()
-        for name in ("install.py", "package.json", "package-lock.json"):
+        for name in _COPIED:
             shutil.copy(_FOLDER / name, self.folder)
         self.packages = self.folder / "node_modules"
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
         """Start the installer."""
         return subprocess.Popen(
-            [sys.executable, "-S", str(self.folder / "install.py")],
+            [sys.executable, "-c", _INSTALL, str(self.folder)],
+            cwd=processes.ROOT,
             env={"PATH": str(self._programs), "NPM_RUNS": str(self._runs), **environment},
             stderr=subprocess.PIPE,
             text=True,
@@ -79,12 +93,7 @@ class Machine:
         """Every file that is served is there with its content, and nothing else was left behind."""
         for name in _SERVED:
             assert (self.packages / name).read_text() == f"content of {name}"
-        assert {path.name for path in self.folder.iterdir()} == {
-            "install.py",
-            "node_modules",
-            "package-lock.json",
-            "package.json",
-        }
+        assert {path.name for path in self.folder.iterdir()} == {"node_modules", *_COPIED}
 
 
 @pytest.fixture
@@ -156,5 +165,5 @@ def test_a_failure_keeps_what_was_installed(machine: Machine) -> None:
     machine.install()
     lock = machine.folder / "package-lock.json"
     lock.write_text(lock.read_text() + "\n")
-    assert machine.install(NPM_FAILS="1") == "npm failed: no network\n"
+    assert machine.install(NPM_FAILS="1") == "npm ci --ignore-scripts failed: no network\n"
     machine.assert_whole()

@@ -76,8 +76,8 @@ export class InboxApi {
   }
 
   async #send(session: Session, method: string, path: string, body: unknown): Promise<Response> {
-    const tenant = this.#tenant || session.tenantId;
-    const user = this.#user || session.userId;
+    const tenant = this.#tenant || session.tenant;
+    const user = this.#user || session.user;
     if (!tenant || !user) throw new InboxError("token", "Neither the element nor getToken names tenant and user.");
     const headers: Record<string, string> = { Authorization: `Bearer ${session.token}` };
     if (body !== undefined) headers["Content-Type"] = "application/json";

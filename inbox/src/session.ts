@@ -55,7 +55,7 @@ export class SessionSource {
     }
     const session = checked(given);
     this.#current = session;
-    const owner = JSON.stringify([session.tenantId, session.userId]);
+    const owner = JSON.stringify([session.tenant, session.user]);
     const isAnother = this.#owner !== undefined && this.#owner !== owner;
     this.#owner = owner;
     if (isAnother) this.replaced();

@@ -16,10 +16,10 @@ export interface Item {
 export interface Session {
   token: string;
   channels: readonly string[];
-  /** Needed unless the element has the attribute `tenant`. */
-  tenantId?: string;
-  /** Needed unless the element has the attribute `user`. */
-  userId?: string;
+  /** The id of the tenant. Needed unless the element has the attribute `tenant`. */
+  tenant?: string;
+  /** The id of the person whose inbox it is. Needed unless the element has the attribute `user`. */
+  user?: string;
 }
 
 /** Returns a new session. Called at the start, before a token expires, and after one was refused. */

@@ -164,7 +164,7 @@ test("another person's session is noticed", async () => {
   let user = "ada";
   let replaced = 0;
   sessions.replaced = () => replaced++;
-  sessions.add(() => ({ token: "t", channels: [], userId: user }));
+  sessions.add(() => ({ token: "t", channels: [], user }));
   await sessions.renew();
   await sessions.renew();
   assert.equal(replaced, 0);

@@ -4,10 +4,10 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from stack.processes import ROOT
+from stack import npm
+from stack.console import FOLDER
 from tests.packages import installed
 
-_FOLDER = ROOT / "inbox"
 _GRAVE = ("serious", "critical")
 _RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations.map((one) => ({
     id: one.id, impact: one.impact, help: one.help, nodes: one.nodes.slice(0, 5).map((node) => node.html),
@@ -16,7 +16,7 @@ _RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] }))
 
 async def grave_faults(page: Page) -> list[dict[str, Any]]:
     """Return what stops people from using the page as it is now."""
-    installed(_FOLDER)
-    await page.evaluate((_FOLDER / "node_modules" / "axe-core" / "axe.min.js").read_text())
+    installed(FOLDER)
+    await page.evaluate((FOLDER / npm.MODULES / "axe-core" / "axe.min.js").read_text())
     found: list[dict[str, Any]] = await page.evaluate(_RUN)
     return [one for one in found if one["impact"] in _GRAVE]

@@ -16,8 +16,8 @@ async function call(path, options) {
 inbox.getToken = async () => {
   const session = await call("/demo/session");
   element("user").textContent = session.user_id;
-  showCurl(session.user_id);
-  return { token: session.token, channels: session.channels, tenantId: session.tenant_id, userId: session.user_id };
+  showCommand(session.user_id);
+  return { token: session.token, channels: session.channels, tenant: session.tenant_id, user: session.user_id };
 };
 
 inbox.addEventListener("clarion-message", ({ detail }) => {
@@ -100,27 +100,22 @@ element("shop").addEventListener("submit", async (event) => {
   }
 });
 
-function showCurl(userId) {
-  const event = {
-    eventType: "global.success",
-    channels: ["PUSH"],
-    payload: { userId },
-    variables: { title: "Hello", message: `Sent from a terminal at ${new Date().toLocaleTimeString("en")}.` },
-  };
-  element("curl").textContent = [
-    'eval "$(.venv/bin/python -m stack.client CLARION_URL CLARION_API_KEY)"',
-    'curl -sS "$CLARION_URL/api/v1/events/trigger" -H "x-api-key: $CLARION_API_KEY" \\',
-    "  -H 'Content-Type: application/json' \\",
-    `  -d '${JSON.stringify(event).replaceAll("'", "'\\''")}'`,
+function showCommand(user) {
+  const text = `Sent from a terminal at ${new Date().toLocaleTimeString("en")}.`;
+  const quoted = (value) => `'${value.replaceAll("'", "'\\''")}'`;
+  element("command").textContent = [
+    'eval "$(.venv/bin/python -m stack.client CLARION_URL CLARION_ADMIN_TOKEN CLARION_TENANT_ID)"',
+    `.venv/bin/clarion send global.success --user ${quoted(user)} \\`,
+    `  --var title=Hello --var message=${quoted(text)} --wait`,
   ].join("\n");
 }
 
 element("copy").addEventListener("click", async () => {
   try {
-    await navigator.clipboard.writeText(element("curl").textContent);
+    await navigator.clipboard.writeText(element("command").textContent);
     element("copy").textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(element("curl"));
+    getSelection().selectAllChildren(element("command"));
   }
 });
 

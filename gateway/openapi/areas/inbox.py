@@ -100,6 +100,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _TAG,
         {
             200: ResponseSpec(str, content_type="text/javascript", headers=_ORIGIN),
+            304: ResponseSpec(None, "The caller has the file already (`If-None-Match`).", headers=_ORIGIN),
             404: ResponseSpec(GatewayFaultSchema, _NO_FILE, headers=_ORIGIN),
         },
         description="An ES module that defines `<clarion-inbox>`.",

@@ -105,7 +105,7 @@ class Site:
         if self.is_closed:
             return web.Response(status=503)
         token = await self._tenant.token(self._user_id)
-        return web.json_response({**token, "tenantId": self._tenant.id, "userId": self._user_id})
+        return web.json_response({**token, "tenant": self._tenant.id, "user": self._user_id})
 
 
 class Visitor:

@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from checks.client import Client, Tenant
+from stack import inbox
 from stack.client import Running
-from stack.processes import ROOT
 from tests.e2e.accessibility import grave_faults
 from tests.e2e.browser import open_browser
 from tests.e2e.recipients.conftest import PAGE_PORT, TOKEN_LIFETIME_S, Cable
@@ -24,7 +24,7 @@ HISTORY = 50
 @pytest.fixture
 async def site(running: Running, tenant: Tenant, cable: Cable) -> AsyncIterator[Site]:
     """The site of the user u1; its pages come through the cable."""
-    texts = (ROOT / "inbox" / "dist" / "texts" / "de.js").read_text()
+    texts = (inbox.FOLDER / inbox.DIST / "texts" / "de.js").read_text()
     made = Site(tenant, "u1", f"http://127.0.0.1:{cable.port}", PAGE_PORT, texts)
     async with made.served():
         yield made

@@ -1075,8 +1075,84 @@ export interface paths {
         /** Get who asks, and with which roles */
         get: operations["getSession"];
         put?: never;
+        /**
+         * Sign in to the console
+         * @description Sets the cookie of the session. It ends after a day without use, and after 14 days in any case.
+         */
+        post: operations["signIn"];
+        /** Sign out */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the ways to sign in */
+        get: operations["getSignInOptions"];
+        put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change your password
+         * @description Ends all other sessions of the user.
+         */
+        post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your sessions */
+        get: operations["listOwnSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of your sessions */
+        delete: operations["revokeOwnSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1466,10 +1542,165 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/invitations/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get what a link is for
+         * @description The link stays usable.
+         */
+        post: operations["openInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a password by a link, and sign in
+         * @description Uses the link, ends all sessions of the user, and sets the cookie of a new one.
+         */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List console users, newest first */
+        get: operations["listUsers"];
+        put?: never;
+        /** Create a console user and invite them */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a console user */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a console user
+         * @description 409: no owner of the installation would be left who can sign in.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a console user
+         * @description 409: no owner of the installation would be left who can sign in.
+         */
+        patch: operations["updateUser"];
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an invitation, or a link to reset the password
+         * @description Earlier links for the user end. 409: the user is disabled.
+         */
+        post: operations["inviteUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the sessions of a console user */
+        get: operations["listUserSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions of a user */
+        delete: operations["revokeUserSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session of a user */
+        delete: operations["revokeUserSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Accept
+         * @description The body of POST /invitations/accept. email: the first owner's; of others it is known.
+         */
+        Accept: {
+            /** @description the code of a link */
+            code: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+            /** @default  */
+            email?: string;
+            /**
+             * @description a text of at most 100 characters
+             * @default
+             */
+            name?: string;
+        };
         /**
          * AcceptedEvent
          * @description The event is stored, and is sent once.
@@ -1689,7 +1920,9 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             id: string;
+            /** @description The name of an admin token, or `user:` and the id of a console user. */
             actor: string;
+            actor_email: string | null;
             method: string;
             route: string;
             resource: string | null;
@@ -1765,6 +1998,38 @@ export interface components {
             priority?: number | null;
             /** @default {} */
             settings?: Record<string, never>;
+        };
+        /**
+         * ConsoleSession
+         * @description A session of a console user.
+         */
+        ConsoleSession: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description true: the session of this request. */
+            current: boolean;
+            /** @description The browser, as it named itself. */
+            user_agent: string | null;
+            /** @description The network address that it was begun from. */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            last_seen_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
         };
         /**
          * Content
@@ -2835,6 +3100,56 @@ export interface components {
             value: string;
         };
         /**
+         * IdentityProvider
+         * @description An identity provider that people can sign in with.
+         */
+        IdentityProvider: {
+            name: string;
+        };
+        /**
+         * Invitation
+         * @description A link that can be used once, shown only in this response.
+         */
+        Invitation: {
+            /** @enum {unknown} */
+            kind: "first_owner" | "invitation" | "password_reset";
+            url: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
+        };
+        /**
+         * InvitedUser
+         * @description A new user with the link that invites them.
+         */
+        InvitedUser: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            email: string;
+            name: string;
+            /** @description true: they cannot sign in. */
+            disabled: boolean;
+            memberships: components["schemas"]["Membership"][];
+            /** @description false: they have not accepted their invitation. */
+            has_password: boolean;
+            /** @description true: an account of the identity provider is bound to them. */
+            has_oidc: boolean;
+            /** @description When the newest link ends that they have not used. null: there is none. */
+            invitation_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            last_sign_in_at: string | null;
+            invitation: components["schemas"]["Invitation"];
+        };
+        /**
          * Key
          * @description A further API key of a tenant. expires_at is null for one that does not end.
          */
@@ -2932,6 +3247,14 @@ export interface components {
             remaining: number;
             /** @description Seconds until something is admitted again; null: not known. */
             reset_s: number | null;
+        };
+        /**
+         * Link
+         * @description The body of POST /invitations/open.
+         */
+        Link: {
+            /** @description the code of a link */
+            code: string;
         };
         /**
          * Members
@@ -3109,6 +3432,18 @@ export interface components {
          */
         NewLocale: {
             locale: string;
+        };
+        /**
+         * NewMembership
+         * @description A role in one tenant, in all tenants of an account, or, without both, in the whole installation.
+         */
+        NewMembership: {
+            /** @enum {unknown} */
+            role: "developer" | "operator" | "owner" | "viewer";
+            /** @default null */
+            account_id?: string | null;
+            /** @default null */
+            tenant_id?: string | null;
         };
         /**
          * NewPart
@@ -3290,6 +3625,21 @@ export interface components {
             content_key?: "full" | "seed";
         };
         /**
+         * NewUser
+         * @description The body of POST /users.
+         */
+        NewUser: {
+            /** @description an e-mail address */
+            email: string;
+            /**
+             * @description a text of at most 100 characters
+             * @default
+             */
+            name?: string;
+            /** @default [] */
+            memberships?: components["schemas"]["NewMembership"][];
+        };
+        /**
          * NewWebhookSecret
          * @description The body of POST /tenants/{id}/webhook-secret.
          */
@@ -3334,6 +3684,21 @@ export interface components {
             version: number;
         };
         /**
+         * OpenedLink
+         * @description What a link is for. email and name are null for the first owner.
+         */
+        OpenedLink: {
+            /** @enum {unknown} */
+            kind: "first_owner" | "invitation" | "password_reset";
+            email: string | null;
+            name: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
+        };
+        /**
          * Page[Application]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3355,6 +3720,14 @@ export interface components {
          */
         Page_AuditEntry_: {
             data: components["schemas"]["AuditEntry"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ConsoleSession]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ConsoleSession_: {
+            data: components["schemas"]["ConsoleSession"][];
             next_cursor: string | null;
         };
         /**
@@ -3518,6 +3891,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[User]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_User_: {
+            data: components["schemas"]["User"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Visibility]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3662,6 +4043,16 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             created_at: string;
+        };
+        /**
+         * PasswordChange
+         * @description The body of POST /session/password.
+         */
+        PasswordChange: {
+            /** @description a text of 1 to 1,024 characters */
+            current: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
         };
         /**
          * PinnedPart
@@ -4121,6 +4512,26 @@ export interface components {
             delivery_id: string;
         };
         /**
+         * SignIn
+         * @description The body of POST /session.
+         */
+        SignIn: {
+            /** @description an e-mail address */
+            email: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+        };
+        /**
+         * SignInOptions
+         * @description The ways to sign in.
+         */
+        SignInOptions: {
+            /** @description false: nobody can sign in yet. `clarion owner-link` makes the first owner's link. */
+            owner_exists: boolean;
+            /** @description null: there is none, only passwords. */
+            oidc: components["schemas"]["IdentityProvider"] | null;
+        };
+        /**
          * SignedIn
          * @description Who sent the request.
          */
@@ -4132,6 +4543,7 @@ export interface components {
             /** @description The value of the header `X-CSRF-Token` for calls with the session's cookie. */
             csrf_token: string | null;
             memberships: components["schemas"]["Membership"][];
+            /** @description When the session ends if it is not used. null: a token. */
             expires_at: string | null;
         };
         /**
@@ -4602,6 +5014,46 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             template_version_id: string;
+        };
+        /**
+         * User
+         * @description A console user: a person who signs in to the console.
+         */
+        User: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            email: string;
+            name: string;
+            /** @description true: they cannot sign in. */
+            disabled: boolean;
+            memberships: components["schemas"]["Membership"][];
+            /** @description false: they have not accepted their invitation. */
+            has_password: boolean;
+            /** @description true: an account of the identity provider is bound to them. */
+            has_oidc: boolean;
+            /** @description When the newest link ends that they have not used. null: there is none. */
+            invitation_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            last_sign_in_at: string | null;
+        };
+        /**
+         * UserChange
+         * @description The body of PATCH /users/{id}. Absent fields stay as they are. memberships: replaces all of them.
+         */
+        UserChange: {
+            /** @description an e-mail address */
+            email?: string;
+            /** @description a text of at most 100 characters */
+            name?: string;
+            disabled?: boolean;
+            memberships?: components["schemas"]["NewMembership"][];
         };
         /**
          * Visibility
@@ -7751,6 +8203,184 @@ export interface operations {
             };
         };
     };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSignInOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOwnSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsoleSession_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeOwnSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listSuppressions: {
         parameters: {
             query?: {
@@ -8875,6 +9505,355 @@ export interface operations {
                 "application/json": components["schemas"]["Revocation"];
             };
         };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Link"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedLink"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Accept"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                search?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedUser"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inviteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsoleSession_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeUserSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {

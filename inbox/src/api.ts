@@ -37,6 +37,7 @@ export class InboxApi {
       unread: number;
       next_cursor: string | null;
     };
+    if (!Array.isArray(page?.data)) throw new InboxError("inbox", "The inbox's answer has no list.");
     const items = page.data.map((one) => ({
       id: one.id,
       eventType: one.event_type,

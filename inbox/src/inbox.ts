@@ -73,6 +73,7 @@ export class Inbox {
       settled: () => this.#sync(),
       failed: (error) => this.#fail(error),
     });
+    this.sessions.renewed = (session) => this.#live.follow(session.channels);
     this.sessions.replaced = () => {
       this.#beginAgain();
       this.#live.stop();
@@ -123,7 +124,7 @@ export class Inbox {
         this.#older = page.next;
       }
     } catch (error) {
-      this.olderError = error as InboxError;
+      this.olderError = InboxError.of(error);
       this.#fail(this.olderError);
     } finally {
       this.isLoadingOlder = false;
@@ -142,9 +143,10 @@ export class Inbox {
       this.#list.unmarkRead(id);
       this.unread++;
       this.#happened();
-      if ((error as InboxError).status === 404) this.refresh(); // it was erased
-      this.#fail(error as InboxError);
-      throw error;
+      const reason = InboxError.of(error);
+      if (reason.status === 404) this.refresh(); // it was erased
+      this.#fail(reason);
+      throw reason;
     }
   }
 
@@ -164,8 +166,10 @@ export class Inbox {
       for (const id of marked) this.#list.unmarkRead(id);
       this.unread += before;
       this.#happened();
-      this.#fail(error as InboxError);
-      throw error;
+      const reason = InboxError.of(error);
+      if (reason.status === 404) this.refresh();
+      this.#fail(reason);
+      throw reason;
     }
   }
 
@@ -183,7 +187,7 @@ export class Inbox {
           this.#isStale = true;
         }
       } catch (error) {
-        this.error = error as InboxError;
+        this.error = InboxError.of(error);
         this.#fail(this.error);
         break;
       }
@@ -314,11 +318,11 @@ export function acquire(
   const inbox = known ?? new Inbox(base, tenant, user);
   shared.set(key, inbox);
   inbox.listeners.add(listener);
-  inbox.sessions.add(getToken);
+  inbox.sessions.add(listener, getToken);
   if (!known) inbox.start();
   const release = (): void => {
     inbox.listeners.delete(listener);
-    inbox.sessions.delete(getToken);
+    inbox.sessions.delete(listener);
     // An element that is only moved in the page comes back at once.
     setTimeout(() => {
       if (inbox.listeners.size > 0 || shared.get(key) !== inbox) return;

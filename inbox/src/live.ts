@@ -31,6 +31,8 @@ export class Live {
   #client: Centrifuge | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #waiting = new Set<string>();
+  // Of the client; undefined: there is none.
+  #channels: readonly string[] | undefined;
   #connectedAt = 0;
   #isStopped = true;
 
@@ -57,13 +59,18 @@ export class Live {
     this.#close();
   }
 
+  /** Follow these channels from now on. Others than before: tokens were revoked, or a template names a new namespace. */
+  follow(channels: readonly string[]): void {
+    if (this.#channels && this.#channels.join() !== channels.join()) setTimeout(() => this.#reopen(), 0);
+  }
+
   async #open(): Promise<void> {
     this.#handlers.state("connecting");
     let session: Session;
     try {
       session = await this.#sessions.get();
     } catch (error) {
-      if (!this.#isStopped) this.#again(error as InboxError, this.#backoff.next());
+      if (!this.#isStopped) this.#again(InboxError.of(error), this.#backoff.next());
       return;
     }
     if (!this.#isStopped && !this.#client) this.#connect(session);
@@ -72,11 +79,12 @@ export class Live {
   #connect(session: Session): void {
     const client = new Centrifuge(this.#url, {
       token: session.token,
-      getToken: () => this.#renewed(session.channels),
+      getToken: async () => (await this.#sessions.renew()).token,
       minReconnectDelay: 500,
       maxReconnectDelay: 20_000,
     });
     this.#client = client;
+    this.#channels = session.channels;
     this.#waiting = new Set(session.channels);
     // A client that was replaced may still have something to say.
     const current = (): boolean => this.#client === client;
@@ -92,7 +100,7 @@ export class Live {
       this.#handlers.state("connecting");
     });
     client.on("disconnected", ({ code, reason }) => {
-      if (current() && code !== 0) this.#ended(session.token, code, reason);
+      if (current() && code !== 0) this.#ended(code, reason);
     });
     for (const channel of session.channels) this.#follow(client.newSubscription(channel), current);
     client.connect();
@@ -111,16 +119,9 @@ export class Live {
     });
     subscription.on("unsubscribed", ({ code, reason }) => {
       // Not by ourselves: the session no longer opens this channel.
-      if (current() && code !== 0) this.#ended("", code, reason);
+      if (current() && code !== 0) this.#ended(code, reason);
     });
     subscription.subscribe();
-  }
-
-  /** Return a new token. Other channels need another client: tokens were revoked, or a template names a new one. */
-  async #renewed(channels: readonly string[]): Promise<string> {
-    const next = await this.#sessions.renew();
-    if (next.channels.join() !== channels.join()) setTimeout(() => this.#reopen(), 0);
-    return next.token;
   }
 
   #reopen(): void {
@@ -131,9 +132,9 @@ export class Live {
   }
 
   /** The server ended the connection, and the client will not come back by itself. */
-  #ended(token: string, code: number, reason: string): void {
+  #ended(code: number, reason: string): void {
     if (Date.now() - this.#connectedAt > GOOD) this.#backoff.reset();
-    this.#sessions.refuse(token);
+    this.#sessions.forget(); // its token may be revoked
     const pause = this.#backoff.next() + (code === TOO_MANY_PAGES ? TOO_MANY_PAUSE : 0);
     this.#again(new InboxError("connection", reason || "The server ended the connection.", code), pause);
   }
@@ -150,6 +151,7 @@ export class Live {
     clearTimeout(this.#timer);
     const client = this.#client;
     this.#client = undefined;
+    this.#channels = undefined;
     client?.disconnect();
   }
 }

@@ -9,21 +9,20 @@ export class SessionSource {
   #current: Session | undefined;
   #asking: Promise<Session> | undefined;
   // One per component that shares the session: the first is asked, another when that one has gone.
-  readonly #callbacks = new Set<GetToken>();
+  readonly #callbacks = new Map<object, GetToken>();
   #owner: string | undefined;
   /** Called when getToken gave the session of another person. */
   replaced: () => void = () => undefined;
+  /** Called with each new session. */
+  renewed: (session: Session) => void = () => undefined;
 
-  get isEmpty(): boolean {
-    return this.#callbacks.size === 0;
+  /** component: whatever stands for it. */
+  add(component: object, getToken: GetToken): void {
+    this.#callbacks.set(component, getToken);
   }
 
-  add(getToken: GetToken): void {
-    this.#callbacks.add(getToken);
-  }
-
-  delete(getToken: GetToken): void {
-    this.#callbacks.delete(getToken);
+  delete(component: object): void {
+    this.#callbacks.delete(component);
   }
 
   /** Return the session, and ask for one if there is none. Raises InboxError. */
@@ -36,6 +35,11 @@ export class SessionSource {
     if (this.#current?.token === token) this.#current = undefined;
   }
 
+  /** Forget the session, whatever its token is. */
+  forget(): void {
+    this.#current = undefined;
+  }
+
   /** Ask for a new session. Raises InboxError. */
   async renew(): Promise<Session> {
     this.#asking ??= this.#ask().finally(() => {
@@ -45,7 +49,7 @@ export class SessionSource {
   }
 
   async #ask(): Promise<Session> {
-    const [getToken] = this.#callbacks;
+    const [getToken] = this.#callbacks.values();
     if (!getToken) throw new InboxError("token", "getToken is not set.");
     let given: unknown;
     try {
@@ -59,6 +63,7 @@ export class SessionSource {
     const isAnother = this.#owner !== undefined && this.#owner !== owner;
     this.#owner = owner;
     if (isAnother) this.replaced();
+    else this.renewed(session);
     return session;
   }
 }

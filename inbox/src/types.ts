@@ -39,6 +39,12 @@ export class InboxError extends Error {
   /** In milliseconds, as the server asked; 0: it did not. */
   readonly retryAfter: number;
 
+  /** Return what was thrown as an InboxError. */
+  static of(thrown: unknown): InboxError {
+    if (thrown instanceof InboxError) return thrown;
+    return new InboxError("inbox", thrown instanceof Error ? thrown.message : String(thrown));
+  }
+
   constructor(kind: InboxError["kind"], message: string, status = 0, retryAfter = 0) {
     super(message);
     this.name = "InboxError";

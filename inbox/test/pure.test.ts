@@ -148,14 +148,20 @@ test("a session is asked for once at a time, and again when it was refused", asy
   let asked = 0;
   const getToken = async () => ({ token: `t${++asked}`, channels: [] });
   await assert.rejects(sessions.get(), /getToken is not set/);
-  sessions.add(getToken);
-  assert.deepEqual((await Promise.all([sessions.get(), sessions.get()])).map((one) => one.token), ["t1", "t1"]);
+  const one = {};
+  const other = {};
+  sessions.add(one, getToken);
+  sessions.add(other, getToken); // two components with the same function: one may go
+  sessions.delete(one);
+  assert.deepEqual((await Promise.all([sessions.get(), sessions.get()])).map((session) => session.token), ["t1", "t1"]);
   sessions.refuse("t0"); // an old one: it was replaced already
   assert.equal((await sessions.get()).token, "t1");
   sessions.refuse("t1");
   assert.equal((await sessions.get()).token, "t2");
-  sessions.delete(getToken);
-  sessions.add(async () => ({ token: 7, channels: [] }) as never);
+  sessions.forget();
+  assert.equal((await sessions.get()).token, "t3");
+  sessions.delete(other);
+  sessions.add(one, async () => ({ token: 7, channels: [] }) as never);
   await assert.rejects(sessions.renew(), { kind: "token" });
 });
 
@@ -164,7 +170,7 @@ test("another person's session is noticed", async () => {
   let user = "ada";
   let replaced = 0;
   sessions.replaced = () => replaced++;
-  sessions.add(() => ({ token: "t", channels: [], user }));
+  sessions.add({}, () => ({ token: "t", channels: [], user }));
   await sessions.renew();
   await sessions.renew();
   assert.equal(replaced, 0);

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
@@ -151,7 +151,8 @@ async def test_an_order_becomes_three_messages(running: Running, page: Page) -> 
 async def test_orders_are_limited_and_only_of_the_shop(running: Running) -> None:
     """Whoever sees the page can order what it sells, slowly, and nothing else."""
     async with aiohttp.ClientSession(running.url) as http:
-        for body in ({"product": "car"}, {}, {"product": "oak", "payload": {"userId": "x"}}, []):
+        wrong: list[Any] = [{"product": "car"}, {}, {"product": "oak", "payload": {"userId": "x"}}, []]
+        for body in wrong:
             async with http.post("/demo/orders", json=body) as answer:
                 assert answer.status == 422
         async with http.post("/demo/orders", data={"product": "oak"}) as answer:
@@ -357,7 +358,9 @@ async def test_images_of_other_hosts_are_loaded_when_asked_for(running: Running,
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-async def test_the_pages_are_for_everybody(running: Running, page: Page, scheme: str, width: int) -> None:
+async def test_the_pages_are_for_everybody(
+    running: Running, page: Page, scheme: Literal["light", "dark"], width: int
+) -> None:
     """axe-core finds nothing serious, nothing is wider than the window, and there is one heading of the first level."""
     evil = "<script>alert(1)</script>" + "W" * 50
     await page.emulate_media(color_scheme=scheme)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import aiohttp
 import pytest
@@ -186,6 +187,8 @@ async def test_a_token_that_ends_is_replaced_without_a_break(visitor: Visitor, t
 async def test_tokens_that_are_revoked_are_asked_for_again(visitor: Visitor, tenant: Tenant, client: Client) -> None:
     """The page comes back on other channels, with what came meanwhile."""
     await visitor.visit()
+    # The first token was replaced already: that one must not be taken again.
+    await eventually(lambda: visitor.site.sessions >= 2, 5 * TOKEN_LIFETIME_S)
     asked = visitor.site.sessions
     await client.operator.must("POST", f"/tenants/{tenant.id}/revoke-tokens", json={"user_id": "u1"})
     await visitor.is_("offline")
@@ -252,7 +255,7 @@ async def test_the_keyboard_suffices(visitor: Visitor, tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_serious(visitor: Visitor, tenant: Tenant, scheme: str) -> None:
+async def test_axe_finds_nothing_serious(visitor: Visitor, tenant: Tenant, scheme: Literal["light", "dark"]) -> None:
     """Closed, open and empty, and open with messages read and unread."""
     await visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await visitor.visit()
@@ -321,12 +324,14 @@ async def test_two_components_share_a_connection(visitor: Visitor, tenant: Tenan
     for number in range(2):
         await expect(bells.nth(number)).to_have_attribute("aria-label", "Notifications")
     await visitor.page.evaluate("document.querySelector('clarion-inbox').remove()")
+    asked = visitor.site.sessions
+    await eventually(lambda: visitor.site.sessions > asked, 5 * TOKEN_LIFETIME_S)
     await push(tenant, "u1", "two")
     await visitor.has_unread(1)
     assert len(visitor.sockets) == 1
     await visitor.page.evaluate("document.querySelector('clarion-inbox').remove()")
     await eventually(visitor.sockets[0].is_closed)
-    assert len(set(read)) < 4
+    assert len(read) < 12
 
 
 async def test_another_language_and_direction(visitor: Visitor, tenant: Tenant) -> None:

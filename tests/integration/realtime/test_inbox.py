@@ -83,8 +83,8 @@ async def test_a_page_that_follows_a_place_is_not_moved_by_what_arrives(pool: Po
     assert ([kept.id for kept in first.entries], first.unread) == ([entries[3].id, entries[2].id], 4)
     await inbox.keep(_entry(at=9))
     last = first.entries[-1]
-    place = await inbox.place("t1", "u1", last.id)
-    assert place == (last.created_at_us, last.event_id, last.id)
+    place = Place(last.created_at_us, last.event_id, last.id)
+    assert await inbox.place("t1", "u1", last.id) == place
     second = await inbox.newest("t1", "u1", limit=2, after=place)
     assert ([kept.id for kept in second.entries], second.unread) == ([entries[1].id, entries[0].id], 5)
     end = Place(entries[0].created_at_us, entries[0].event_id, entries[0].id)

@@ -71,6 +71,7 @@ TAGS = {
     "Environments": "Parts of a tenant with endpoints of their own.",
     "Event types": "The types of events that endpoints can subscribe to.",
     "Events": "Search, timelines, and a dry run of routing.",
+    "Inbox": "The notifications of one user, for pages with a realtime token, and the web component that shows them.",
     "Outbox": "Messages that sandbox providers received.",
     "Polling": "Reading the events of an endpoint that has no public address.",
     "Portal": "Pages on which a customer of a tenant manages endpoints.",

@@ -1134,6 +1134,120 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/template-languages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the languages of templates, with their newest and active versions */
+        get: operations["listTemplateLanguages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-helpers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the helpers and MJML elements that templates can use */
+        get: operations["listTemplateHelpers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-parts/{id}/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the active templates that use a layout or partial */
+        get: operations["listTemplatePartUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a tenant's samples, by event type and name
+         * @description Without `tenant_id`: those of the platform.
+         */
+        get: operations["listTemplateSamples"];
+        put?: never;
+        /** Create a sample */
+        post: operations["createTemplateSample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples/last": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the data of a tenant's newest event of a type
+         * @description Test sends do not count. 404: no stored event among the tenant's newest 20,000 has this type.
+         */
+        get: operations["getLastPayload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a sample
+         * @description `tenant_id` says whose it is; without it the platform's.
+         */
+        get: operations["getTemplateSample"];
+        /** Replace a sample's name and variables */
+        put: operations["updateTemplateSample"];
+        post?: never;
+        /** Delete a sample */
+        delete: operations["deleteTemplateSample"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/templates": {
         parameters: {
             query?: never;
@@ -1491,6 +1605,23 @@ export interface components {
             deliveries: components["schemas"]["EndpointDeliveryId"][];
             /** @description Of an event for `endpoints`. */
             failures: components["schemas"]["EndpointFailure"][];
+        };
+        /**
+         * Active
+         * @description The active version of a language.
+         */
+        Active: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            activated_at: string;
         };
         /**
          * Application
@@ -2091,7 +2222,8 @@ export interface components {
          * Draft
          * @description The body of POST /templates/preview: an unsaved template.
          *
-         *         layout_body, partials: an unsaved layout, and unsaved partials by name.
+         *         layout_body, partials: an unsaved layout, and unsaved partials by name. samples: further variables to render it
+         *         with, at most 20.
          */
         Draft: {
             /** @enum {string} */
@@ -2115,6 +2247,19 @@ export interface components {
             locale: string;
             /** @default {} */
             variables: Record<string, never>;
+            /** @default [] */
+            samples: components["schemas"]["SampleData"][];
+        };
+        /**
+         * Element
+         * @description An element of MJML.
+         */
+        Element: {
+            name: string;
+            /** @description The elements that it may contain. */
+            children: string[];
+            /** @description true: its content is HTML or text. */
+            has_text: boolean;
         };
         /**
          * Endpoint
@@ -2813,6 +2958,22 @@ export interface components {
             name: string;
         };
         /**
+         * Helper
+         * @description A helper or block that templates can call.
+         */
+        Helper: {
+            name: string;
+            /** @example formatDate when [format] [locale=…] */
+            signature: string;
+            summary: string;
+            example: string;
+            options: string[];
+            /** @description true: it can be written as `{{#name …}}…{{/name}}`. */
+            opens_block: boolean;
+            /** @description true: it can be written as `{{name …}}`. */
+            writes_value: boolean;
+        };
+        /**
          * HttpExchange
          * @description One HTTP call to an endpoint, and its answer. The values of the URL's query are masked.
          */
@@ -2910,6 +3071,23 @@ export interface components {
              */
             created_at: string;
             api_key: string;
+        };
+        /**
+         * LastPayload
+         * @description The data of the newest event of a type, as a template sees them.
+         */
+        LastPayload: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            accepted_at: string;
+            variables: Record<string, never>;
         };
         /**
          * Limit
@@ -3113,6 +3291,8 @@ export interface components {
         /**
          * NewPart
          * @description The body of POST /template-parts. Without tenant_id: for all tenants that have no own one with this name.
+         *
+         *         based_on, force: as of POST /templates.
          */
         NewPart: {
             kind: string;
@@ -3120,6 +3300,10 @@ export interface components {
             body: string;
             /** @default  */
             tenant_id: string | unknown | "";
+            /** @default  */
+            based_on: string | unknown | "";
+            /** @default false */
+            force: boolean;
         };
         /**
          * NewPortalLink
@@ -3212,6 +3396,17 @@ export interface components {
             per_second: number;
         };
         /**
+         * NewSample
+         * @description The body of POST /template-samples. Without tenant_id: for the templates of the platform.
+         */
+        NewSample: {
+            event_type: string;
+            name: string;
+            variables: Record<string, never>;
+            /** @default  */
+            tenant_id: string | unknown | "";
+        };
+        /**
          * NewSuppression
          * @description The body of POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678.
          */
@@ -3232,6 +3427,9 @@ export interface components {
         /**
          * NewTemplate
          * @description The body of POST /templates. Without tenant_id: a platform template, shared by all tenants.
+         *
+         *         based_on: the version that the author started from. If there is a newer one in this language, the call is refused,
+         *         except with force.
          */
         NewTemplate: {
             event_type: string;
@@ -3254,6 +3452,10 @@ export interface components {
             subscribed: boolean;
             /** @default false */
             activate: boolean;
+            /** @default  */
+            based_on: string | unknown | "";
+            /** @default false */
+            force: boolean;
         };
         /**
          * NewTenant
@@ -3311,6 +3513,41 @@ export interface components {
             bound: number;
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
+        };
+        /**
+         * NewerVersion
+         * @description The version that somebody else has saved meanwhile.
+         */
+        NewerVersion: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+        };
+        /**
+         * Newest
+         * @description The newest version of a language.
+         */
+        Newest: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            subject: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
         };
         /**
          * NotSent
@@ -3438,6 +3675,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[PartUser]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_PartUser_: {
+            data: components["schemas"]["PartUser"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Part]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3499,6 +3744,22 @@ export interface components {
          */
         Page_Suppression_: {
             data: components["schemas"]["Suppression"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[TemplateLanguage]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_TemplateLanguage_: {
+            data: components["schemas"]["TemplateLanguage"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[TemplateSample]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_TemplateSample_: {
+            data: components["schemas"]["TemplateSample"][];
             next_cursor: string | null;
         };
         /**
@@ -3664,6 +3925,28 @@ export interface components {
             created_at: string;
         };
         /**
+         * PartUser
+         * @description An active template that uses a layout or partial.
+         */
+        PartUser: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: the platform, for all tenants. */
+            tenant_id: string | null;
+            event_type: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            locale: string | null;
+            version: number;
+            /** @description The version of the part that it uses. */
+            part_version: number;
+            /** @description false: `apply` gives it the newest version. */
+            is_current: boolean;
+        };
+        /**
          * PinnedPart
          * @description The version of a layout or partial that a template version always uses.
          */
@@ -3748,9 +4031,12 @@ export interface components {
         };
         /**
          * Preview
-         * @description Either `content` and `report`, or `failure`.
+         * @description Either `content` and `report`, or `failure`, with `variables`; then the same with each of `samples`.
          */
         Preview: {
+            samples: components["schemas"]["SampleResult"][];
+            /** @description At most 100. Of a block that is in none of the contents, the branches are left out. */
+            unreached: components["schemas"]["UnreachedBranch"][];
             content?: components["schemas"]["Content"];
             report?: components["schemas"]["Report"];
             failure?: components["schemas"]["RenderFailure"];
@@ -3768,6 +4054,7 @@ export interface components {
             errors?: components["schemas"]["FieldFault"][];
             /** @description The number of seconds to wait before trying again. */
             retry_after?: number;
+            newer?: components["schemas"]["NewerVersion"];
         };
         /**
          * Provider
@@ -4070,6 +4357,32 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             updated_at: string;
+        };
+        /**
+         * SampleChange
+         * @description The body of PUT /template-samples/{id}.
+         */
+        SampleChange: {
+            name: string;
+            variables: Record<string, never>;
+        };
+        /**
+         * SampleData
+         * @description Further variables for a preview, and what to call them in the response.
+         */
+        SampleData: {
+            name: string;
+            variables: Record<string, never>;
+        };
+        /**
+         * SampleResult
+         * @description The preview with one of `samples`: either `content` and `report`, or `failure`.
+         */
+        SampleResult: {
+            name: string;
+            content?: components["schemas"]["Content"];
+            report?: components["schemas"]["Report"];
+            failure?: components["schemas"]["RenderFailure"];
         };
         /**
          * SandboxMessage
@@ -4390,7 +4703,50 @@ export interface components {
              */
             field: string;
             line: number | null;
+            column: number | null;
             detail: string;
+        };
+        /**
+         * TemplateLanguage
+         * @description One language of a template: its newest and its active version.
+         */
+        TemplateLanguage: {
+            /** @description null: the platform, for all tenants. */
+            tenant_id: string | null;
+            event_type: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @description null: the fallback for other languages. */
+            locale: string | null;
+            newest: components["schemas"]["Newest"];
+            /** @description null: no version is active. */
+            active: components["schemas"]["Active"] | null;
+        };
+        /**
+         * TemplateSample
+         * @description Sample data for previews and test sends.
+         */
+        TemplateSample: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: for the templates of the platform. */
+            tenant_id: string | null;
+            event_type: string;
+            name: string;
+            variables: Record<string, never>;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
         };
         /**
          * Tenant
@@ -4604,6 +4960,26 @@ export interface components {
             template_version_id: string;
         };
         /**
+         * UnreachedBranch
+         * @description A branch of a block, such as `{{#if vip}}`, that is in none of the contents.
+         */
+        UnreachedBranch: {
+            /**
+             * @example body
+             * @example partials.footer
+             */
+            field: string;
+            line: number;
+            column: number;
+            /**
+             * @description The tag without its braces.
+             * @example #if vip
+             */
+            block: string;
+            /** @enum {string} */
+            branch: "then" | "else";
+        };
+        /**
          * Visibility
          * @description Whether an environment shows an event type in the portal.
          */
@@ -4622,6 +4998,14 @@ export interface components {
          */
         VisibilityChange: {
             published: boolean;
+        };
+        /**
+         * Vocabulary
+         * @description What templates can be written with.
+         */
+        Vocabulary: {
+            helpers: components["schemas"]["Helper"][];
+            elements: components["schemas"]["Element"][];
         };
         /**
          * WebhookSecret
@@ -7890,11 +8274,338 @@ export interface operations {
             };
         };
     };
+    listTemplateLanguages: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
+                /** @description A part of the event type, in any case. */
+                search?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH";
+                /** @description true: only those with an active version. */
+                active?: "false" | "true";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateLanguage_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplateHelpers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vocabulary"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplatePartUsers: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PartUser_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplateSamples: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                event_type?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateSample_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTemplateSample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIP customer",
+                 *       "variables": {
+                 *         "name": "Ada",
+                 *         "vip": true
+                 *       },
+                 *       "event_type": "order.confirmed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSample"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLastPayload: {
+        parameters: {
+            query: {
+                tenant_id: string;
+                event_type: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastPayload"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIP customer",
+                 *       "variables": {
+                 *         "name": "Ada",
+                 *         "vip": true
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SampleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listTemplates: {
         parameters: {
             query?: {
                 tenant_id?: string;
                 event_type?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
                 /** @description Empty: only templates without a locale. */
                 locale?: string;
                 channel?: "EMAIL" | "SMS" | "PUSH";
@@ -8221,6 +8932,8 @@ export interface operations {
             query?: {
                 tenant_id?: string;
                 name?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
                 kind?: "LAYOUT" | "PARTIAL";
                 /** @description true: only the newest version of each name. false: all versions. */
                 newest?: "false" | "true";

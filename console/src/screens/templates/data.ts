@@ -1,6 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
 import { answer, api, type Schemas } from "~/api/client";
-import { Problem } from "~/api/problem";
 
 export type Template = Schemas["Template"];
 export type Language = Schemas["TemplateLanguage"];
@@ -132,22 +131,18 @@ export function samplesQuery(tenantId: string | null, eventType: string) {
 export async function lastPayload(
   tenantId: string,
   eventType: string,
-): Promise<{ variables: Variables; accepted_at: string; event_id: string } | null> {
+): Promise<{ variables: Variables; accepted_at: string } | null> {
   const query = { tenant_id: tenantId, event_type: eventType };
-  try {
-    return await answer(api.GET("/api/v1/admin/template-samples/last", { params: { query } }));
-  } catch (error) {
-    if (error instanceof Problem && error.status === 404) {
-      return null;
-    }
-    throw error;
-  }
+  const last = await answer(api.GET("/api/v1/admin/template-samples/last", { params: { query } }));
+  return last.variables && last.accepted_at
+    ? { variables: last.variables, accepted_at: last.accepted_at }
+    : null;
 }
 
 /** Return the name of a language in the browser's own, with its tag; null is the default. */
 export function languageName(locale: string | null): string {
   if (locale === null) {
-    return "Default";
+    return "Default language";
   }
   try {
     return `${LANGUAGES.of(locale) ?? locale} (${locale})`;

@@ -11,12 +11,16 @@ export interface Starter {
   sample: Variables;
 }
 
-const ORDER: Variables = {
+const SHIPPED: Variables = {
+  name: "Ada",
+  orderId: "W-1042",
+  trackingUrl: "https://shop.example/track/W-1042",
+};
+const RECEIPT: Variables = {
   name: "Ada",
   orderId: "W-1042",
   total: 129.5,
   currency: "EUR",
-  trackingUrl: "https://shop.example/track/W-1042",
   items: [
     { name: "Walnut lamp", quantity: 1 },
     { name: "Linen shade", quantity: 2 },
@@ -53,7 +57,7 @@ const STARTERS: readonly Starter[] = [
   </mj-body>
 </mjml>
 `,
-    sample: ORDER,
+    sample: SHIPPED,
   },
   {
     name: "Receipt with a list",
@@ -88,7 +92,7 @@ const STARTERS: readonly Starter[] = [
   </mj-body>
 </mjml>
 `,
-    sample: ORDER,
+    sample: RECEIPT,
   },
   {
     name: "For a layout",
@@ -111,7 +115,7 @@ const STARTERS: readonly Starter[] = [
     subject: "",
     preheader: "",
     body: "Order {{orderId}} is on its way. Follow it: {{trackingUrl}}\n",
-    sample: ORDER,
+    sample: { orderId: "W-1042", trackingUrl: "https://shop.example/t/W-1042" },
   },
   {
     name: "Notification",
@@ -120,7 +124,7 @@ const STARTERS: readonly Starter[] = [
     subject: "Order {{orderId}}",
     preheader: "",
     body: 'It is on its way, {{default name "and soon with you"}}.\n',
-    sample: ORDER,
+    sample: { name: "Ada", orderId: "W-1042" },
   },
 ];
 

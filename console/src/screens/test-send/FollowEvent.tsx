@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { answer, api } from "~/api/client";
-import { Problem } from "~/api/problem";
 import { StatusBadge } from "~/kit/Badge";
 import { Button, LinkButton } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
@@ -25,16 +24,13 @@ export function FollowEvent({ eventId }: { eventId: string }) {
   const { data, error } = useQuery({
     queryKey: ["events", eventId, "follow"],
     queryFn: async ({ signal }) => {
-      const params = { path: { id: eventId } };
-      try {
-        return await answer(api.GET("/api/v1/admin/events/{id}", { params, signal }));
-      } catch (problem) {
-        // The ledger has not read it yet.
-        if (problem instanceof Problem && problem.status === 404) {
-          return null;
-        }
-        throw problem;
+      // A list, because the ledger may not have read the event yet: that is no error.
+      const query = { event_id: eventId, limit: 1 };
+      const page = await answer(api.GET("/api/v1/admin/events", { params: { query }, signal }));
+      if (page.data.length === 0) {
+        return null;
       }
+      return answer(api.GET("/api/v1/admin/events/{id}", { params: { path: { id: eventId } }, signal }));
     },
     refetchInterval: (query) => (isPatient && !query.state.data?.finished_at ? EVERY_MS : false),
   });

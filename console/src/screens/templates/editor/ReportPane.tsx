@@ -81,7 +81,7 @@ export function ReportPane({ preview, channel }: { preview: Preview | null; chan
       <dt>Missing variables</dt>
       <dd>
         {report.missing.length === 0 ? "None" : null}
-        <ul className={styles.names}>
+        <ul hidden={report.missing.length === 0} className={styles.names}>
           {report.missing.map((one) => (
             <li key={`${one.field}:${one.name}`}>
               <code>{one.name}</code>{" "}
@@ -96,7 +96,7 @@ export function ReportPane({ preview, channel }: { preview: Preview | null; chan
       <dt>Unused variables</dt>
       <dd>
         {report.unused.length === 0 ? "None" : null}
-        <ul className={styles.names}>
+        <ul hidden={report.unused.length === 0} className={styles.names}>
           {report.unused.map((name) => (
             <li key={name}>
               <code>{name}</code>
@@ -107,7 +107,7 @@ export function ReportPane({ preview, channel }: { preview: Preview | null; chan
       <dt>Branches not shown</dt>
       <dd>
         {preview.unreached.length === 0 ? "None: each branch is in a preview" : null}
-        <ul className={styles.names}>
+        <ul hidden={preview.unreached.length === 0} className={styles.names}>
           {preview.unreached.map((one) => (
             <li key={`${one.field}:${one.line}:${one.column}:${one.branch}`}>
               <code>{`{{${one.block}}}`}</code>{" "}

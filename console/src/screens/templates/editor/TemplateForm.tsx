@@ -138,7 +138,11 @@ export function TemplateForm(props: TemplateFormProps) {
           Send a test
         </Button>
         <span className={styles.state} aria-live="polite">
-          {isChanged ? "Unsaved changes, kept in this browser" : "Nothing to save"}
+          {isChanged
+            ? "Unsaved changes, kept in this browser"
+            : newest === null
+              ? "Not saved yet"
+              : "Nothing to save"}
         </span>
       </div>
       {saving.error ? <ErrorNote error={saving.error} /> : null}
@@ -189,6 +193,7 @@ export function TemplateForm(props: TemplateFormProps) {
               </SelectField>
             </>
           ) : null}
+          <Labeled text="Body" isFaulty={bodyFaults.length > 0} />
           <div className={styles.body}>
             <CodeEditor
               label="Body"
@@ -315,7 +320,7 @@ function AllSamples({
   );
 }
 
-function Labeled({ text, isFaulty, children }: { text: string; isFaulty: boolean; children: ReactNode }) {
+function Labeled({ text, isFaulty, children }: { text: string; isFaulty: boolean; children?: ReactNode }) {
   return (
     <div className={styles.labeled}>
       <div className={styles.label} aria-hidden>

@@ -56,6 +56,11 @@ async function render(
   set: (change: (known: PreviewState) => PreviewState) => void,
 ): Promise<void> {
   const draft: Draft = JSON.parse(text);
+  if (draft.body.trim() === "") {
+    const empty = { field: "body", line: null, column: null, detail: "must not be empty" };
+    set((known) => ({ ...known, faults: [empty], error: "", isBusy: false }));
+    return;
+  }
   const body = {
     ...draft,
     tenant_id: draft.tenant_id ?? "",

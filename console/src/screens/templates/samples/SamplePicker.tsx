@@ -1,15 +1,20 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { answer, api } from "~/api/client";
 import { Button } from "~/kit/Button";
 import { Confirm, FormDialog } from "~/kit/Dialog";
 import { SelectField, TextField } from "~/kit/Field";
+import { Loading } from "~/kit/Loading";
 import { Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
 import type { Sample } from "../data";
-import { CodeEditor } from "../editor/CodeEditor";
 import styles from "./SamplePicker.module.css";
 import { type Choice, filledIn, type SampleState } from "./useSample";
+
+// Loaded when somebody edits data: the screen for tests does without until then.
+const CodeEditor = lazy(() =>
+  import("../editor/CodeEditor").then(({ CodeEditor }) => ({ default: CodeEditor })),
+);
 
 interface SamplePickerProps {
   sample: SampleState;
@@ -78,13 +83,15 @@ export function SamplePicker({
       </div>
       {isOpen ? (
         <div className={styles.data}>
-          <CodeEditor
-            label="Sample data"
-            mode="json"
-            value={sample.text}
-            onChange={sample.write}
-            {...(onSave && { onSave })}
-          />
+          <Suspense fallback={<Loading />}>
+            <CodeEditor
+              label="Sample data"
+              mode="json"
+              value={sample.text}
+              onChange={sample.write}
+              {...(onSave && { onSave })}
+            />
+          </Suspense>
           {sample.error ? <p className={styles.error}>{sample.error}</p> : null}
           {maySave ? (
             <div className={styles.actions}>

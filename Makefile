@@ -28,7 +28,7 @@ run: ## Start everything here and keep it running; Ctrl-C stops it
 	@exec $(PYTHON) -m stack
 
 .PHONY: pages
-pages: ## Build the console, and fetch what /docs and /demo need; `make run` does it too
+pages: ## Build the console and the inbox component, and fetch what /docs needs; `make run` does it too
 	$(RUN_ENVIRONMENT)
 	@$(PYTHON) -m stack.pages
 
@@ -63,6 +63,7 @@ check: ## Format, lint, types, imports, proto: before each commit
 	  { echo 'a process of the last release could not read these messages' >&2; exit 1; }
 	@$(MAKE) --no-print-directory gen-drift
 	@$(PYTHON) -m stack.npm console check
+	@$(PYTHON) -m stack.npm inbox check
 	@.venv/bin/mypy
 
 .PHONY: unit

@@ -207,6 +207,8 @@ class TenantProfile(msgspec.Struct, frozen=True):
     sender_email: str = ""
     reply_to: str = ""
     max_sms_segments: int = DEFAULT_MAX_SEGMENTS
+    # What operators call it.
+    name: str = ""
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):

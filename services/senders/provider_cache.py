@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import Counter, Gauge
 
@@ -41,6 +41,13 @@ class OpenProvider:
     breaker: Breaker
 
 
+class OutageWatch(Protocol):
+    """Is told how calls ended; see services.senders.alerts.watch."""
+
+    def observe(self, tenant_id: str, record: ProviderRecord, reason: str, result: SendResult) -> None:
+        """Take note of a call. reason: why the provider is paused now; empty: it is not."""
+
+
 class ProviderCache:
     """Opens providers, and keeps them until their configuration changes."""
 
@@ -50,7 +57,9 @@ class ProviderCache:
         open_secrets: OpenSecrets,
         policy: BreakerPolicy,
         observer: HealthObserver | None = None,
+        watch: OutageWatch | None = None,
     ) -> None:
+        self._watch = watch
         self._resources = resources
         self._open_secrets = open_secrets
         self._policy = policy
@@ -76,6 +85,8 @@ class ProviderCache:
         after = opened.breaker.reason
         if opened.breaker.changes != changes:
             self._observe(tenant_id, opened, now)
+        if self._watch is not None:
+            self._watch.observe(tenant_id, opened.record, after, result)
         if before == after:
             return
         kind = opened.record.kind

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from clarion.common.v1.search_pb2 import SearchHit
 from runtime.egress import AddressNotAllowed, EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
@@ -82,6 +83,9 @@ class ProviderRepository(Protocol):
 
     async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
         """Return a tenant's providers, best first. Raises UNAVAILABLE."""
+
+    async def search(self, query: str, tenant_ids: Sequence[str], limit: int) -> list[SearchHit]:
+        """Return providers with such an id, and deliveries with such an id of a provider. Raises UNAVAILABLE."""
 
 
 def check(

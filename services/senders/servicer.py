@@ -12,6 +12,7 @@ from runtime.egress import EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain.paging import page_limit
+from services.domain.searching import check_search
 from services.senders import providers, registry
 from services.senders.channels.email import parse
 from services.senders.described import SettingDescription, settings_of
@@ -111,6 +112,12 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
         stored = [one.provider for one in await self._store.of_tenant(request.tenant_id)]
         ids = [provider.id for provider in stored if provider.channel == request.channel]
         return senders_pb2.ResolveProvidersResponse(provider_ids=ids)
+
+    async def SearchProviders(
+        self, request: senders_pb2.SearchProvidersRequest, _: Context
+    ) -> senders_pb2.SearchProvidersResponse:
+        """Look for a provider, or for a delivery by a provider's id."""
+        return senders_pb2.SearchProvidersResponse(hits=await self._store.search(*check_search(request)))
 
     async def OrderProviders(
         self, request: senders_pb2.OrderProvidersRequest, _: Context

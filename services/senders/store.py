@@ -9,11 +9,13 @@ import asyncpg
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from clarion.common.v1.search_pb2 import SearchHit
 from runtime import clock, configuration, postgres
 from runtime.batching import Batcher
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain import channels, topology
+from services.domain.searching import hit, id_range
 from services.senders.ports import ProviderRecord
 from services.senders.providers import NewProvider, StoredProvider
 
@@ -183,6 +185,17 @@ class ProviderStore:
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_providers, tenant_id)
         return [self._stored(row) for row in rows]
+
+    async def search(self, query: str, tenant_ids: Sequence[str], limit: int) -> list[SearchHit]:
+        """Return providers with such an id, and deliveries with such an id of a provider; no tenants: of all.
+
+        Up to limit of each. Raises UNAVAILABLE.
+        """
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(
+                _SQL.search_providers, query, *id_range(query), list(tenant_ids) or None, limit
+            )
+        return [hit(row) for row in rows]
 
     async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
         """Return a provider of this tenant as it is published. Raises UNAVAILABLE."""

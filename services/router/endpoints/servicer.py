@@ -11,6 +11,7 @@ from runtime.clock import micros_of
 from runtime.egress import EgressGuard
 from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
+from services.domain.searching import check_search
 from services.router import filters
 from services.router.endpoints import check
 from services.router.endpoints.secrets import DEFAULT_OVERLAP_S, MAX_OVERLAP_S, wrong_secret
@@ -80,6 +81,12 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
             found.append(endpoint)
         is_last = len(rows) < limit and len(found) == len(rows)
         return endpoints_pb2.ListEndpointsResponse(endpoints=found, next_cursor="" if is_last else found[-1].id)
+
+    async def SearchEndpoints(
+        self, request: endpoints_pb2.SearchEndpointsRequest, context: Any
+    ) -> endpoints_pb2.SearchEndpointsResponse:
+        """Look for an endpoint."""
+        return endpoints_pb2.SearchEndpointsResponse(hits=await self._endpoints.search(*check_search(request)))
 
     async def UpdateEndpoint(
         self, request: endpoints_pb2.UpdateEndpointRequest, context: Any

@@ -1,44 +1,42 @@
 """The screens of the console, for tests and pictures of all of them.
 
-Whoever adds a screen adds it here. A screen about one object gets an id of it from `known`, whose entries
-`find_objects()` takes from a running stack.
+Whoever adds a screen adds it here, and the object that it shows to find_objects().
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from checks.client import Client, order
 
-Known = Mapping[str, str]
-
 
 @dataclass(frozen=True)
 class Screen:
-    """name: of its picture. path: below /console, made with the ids of `known`."""
+    """name: of its picture. path: below /console; {words} stand for ids that find_objects() returns."""
 
     name: str
-    path: Callable[[Known], str]
-
-
-def _at(path: str) -> Callable[[Known], str]:
-    return lambda known: path.format_map(known)
+    path: str
 
 
 SCREENS = (
-    Screen("messages", _at("/messages")),
-    Screen("message", _at("/messages/{event}")),
-    Screen("overview", _at("/overview")),
-    Screen("dead-letters", _at("/dead-letters")),
-    Screen("refused", _at("/refused")),
-    Screen("templates", _at("/templates")),
-    Screen("test-send", _at("/test-send")),
-    Screen("providers", _at("/providers")),
-    Screen("endpoints", _at("/endpoints")),
-    Screen("recipients", _at("/recipients")),
-    Screen("suppressions", _at("/suppressions")),
-    Screen("tenants", _at("/tenants")),
-    Screen("settings", _at("/settings")),
-    Screen("not-found", _at("/no-such-page")),
+    Screen("messages", "/messages"),
+    Screen("message", "/messages/{event}"),
+    Screen("overview", "/overview"),
+    Screen("dead-letters", "/dead-letters"),
+    Screen("refused", "/refused"),
+    Screen("templates", "/templates"),
+    Screen("test-send", "/test-send"),
+    Screen("providers", "/providers"),
+    Screen("endpoints", "/endpoints"),
+    Screen("recipients", "/recipients"),
+    Screen("suppressions", "/suppressions"),
+    Screen("tenants", "/tenants"),
+    Screen("tenant", "/tenants/{tenant}"),
+    Screen("tenant-settings", "/tenants/{tenant}/settings"),
+    Screen("tenant-keys", "/tenants/{tenant}/keys"),
+    Screen("tenant-security", "/tenants/{tenant}/security"),
+    Screen("tenant-retention", "/tenants/{tenant}/retention"),
+    Screen("tenant-environments", "/tenants/{tenant}/environments"),
+    Screen("settings", "/settings"),
+    Screen("not-found", "/no-such-page"),
 )
 
 

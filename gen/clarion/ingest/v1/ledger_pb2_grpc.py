@@ -65,6 +65,11 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
                 _registered_method=True)
+        self.GetLastEventBody = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetLastEventBody',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.FromString,
+                _registered_method=True)
         self.GetEventProgress = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/GetEventProgress',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.SerializeToString,
@@ -94,6 +99,11 @@ class LedgerServiceStub:
                 '/clarion.ingest.v1.LedgerService/RetryDelivery',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.FromString,
+                _registered_method=True)
+        self.FindTenant = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/FindTenant',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantResponse.FromString,
                 _registered_method=True)
 
 
@@ -145,6 +155,14 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLastEventBody(self, request, context):
+        """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
+        the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEventProgress(self, request, context):
         """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
         that the ledger does not know yet has none.
@@ -190,6 +208,13 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindTenant(self, request, context):
+        """Says whose an event or a delivery is. NOT_FOUND: the ledger knows neither.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -223,6 +248,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.SerializeToString,
             ),
+            'GetLastEventBody': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLastEventBody,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.SerializeToString,
+            ),
             'GetEventProgress': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEventProgress,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.FromString,
@@ -252,6 +282,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.RetryDelivery,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.SerializeToString,
+            ),
+            'FindTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindTenant,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -428,6 +463,33 @@ class LedgerService:
             _registered_method=True)
 
     @staticmethod
+    def GetLastEventBody(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetLastEventBody',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetEventProgress(request,
             target,
             options=(),
@@ -579,6 +641,33 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/RetryDelivery',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/FindTenant',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantResponse.FromString,
             options,
             channel_credentials,
             insecure,

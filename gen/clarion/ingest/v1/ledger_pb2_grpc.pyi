@@ -49,6 +49,10 @@ class LedgerServiceStub:
     """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
     yet.
     """
+    GetLastEventBody: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetLastEventBodyRequest, _ledger_pb2.GetLastEventBodyResponse]
+    """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
+    the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
+    """
     GetEventProgress: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]
     """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
     that the ledger does not know yet has none.
@@ -66,6 +70,8 @@ class LedgerServiceStub:
     DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
     it ends as SKIPPED again.
     """
+    FindTenant: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.FindTenantRequest, _ledger_pb2.FindTenantResponse]
+    """Says whose an event or a delivery is. NOT_FOUND: the ledger knows neither."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -88,6 +94,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
     yet.
     """
+    GetLastEventBody: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetLastEventBodyRequest, _ledger_pb2.GetLastEventBodyResponse]  # type: ignore[assignment]
+    """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
+    the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
+    """
     GetEventProgress: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]  # type: ignore[assignment]
     """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
     that the ledger does not know yet has none.
@@ -105,6 +115,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
     it ends as SKIPPED again.
     """
+    FindTenant: _aio.UnaryUnaryMultiCallable[_ledger_pb2.FindTenantRequest, _ledger_pb2.FindTenantResponse]  # type: ignore[assignment]
+    """Says whose an event or a delivery is. NOT_FOUND: the ledger knows neither."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """What became of every event. About a second behind."""
@@ -162,6 +174,16 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def GetLastEventBody(
+        self,
+        request: _ledger_pb2.GetLastEventBodyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetLastEventBodyResponse, _abc.Awaitable[_ledger_pb2.GetLastEventBodyResponse]]:
+        """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
+        the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
+        """
+
+    @_abc_1.abstractmethod
     def GetEventProgress(
         self,
         request: _ledger_pb2.GetEventProgressRequest,
@@ -213,5 +235,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
         it ends as SKIPPED again.
         """
+
+    @_abc_1.abstractmethod
+    def FindTenant(
+        self,
+        request: _ledger_pb2.FindTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.FindTenantResponse, _abc.Awaitable[_ledger_pb2.FindTenantResponse]]:
+        """Says whose an event or a delivery is. NOT_FOUND: the ledger knows neither."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -63,6 +63,8 @@ class EndpointServiceStub:
     """NOT_FOUND: it has no such subscription."""
     ListSubscriptions: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.ListSubscriptionsRequest, _endpoints_pb2.ListSubscriptionsResponse]
     """In the order of their creation; at most 1,000."""
+    SearchEndpoints: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.SearchEndpointsRequest, _endpoints_pb2.SearchEndpointsResponse]
+    """Endpoints by their id, or its beginning."""
     CheckFilter: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.CheckFilterRequest, _endpoints_pb2.CheckFilterResponse]
     """Whether a filter matches an event, as it would be decided for a subscription. INVALID: it cannot be a filter."""
 
@@ -101,6 +103,8 @@ class EndpointServiceAsyncStub(EndpointServiceStub):
     """NOT_FOUND: it has no such subscription."""
     ListSubscriptions: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.ListSubscriptionsRequest, _endpoints_pb2.ListSubscriptionsResponse]  # type: ignore[assignment]
     """In the order of their creation; at most 1,000."""
+    SearchEndpoints: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.SearchEndpointsRequest, _endpoints_pb2.SearchEndpointsResponse]  # type: ignore[assignment]
+    """Endpoints by their id, or its beginning."""
     CheckFilter: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.CheckFilterRequest, _endpoints_pb2.CheckFilterResponse]  # type: ignore[assignment]
     """Whether a filter matches an event, as it would be decided for a subscription. INVALID: it cannot be a filter."""
 
@@ -208,6 +212,14 @@ class EndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_endpoints_pb2.ListSubscriptionsResponse, _abc.Awaitable[_endpoints_pb2.ListSubscriptionsResponse]]:
         """In the order of their creation; at most 1,000."""
+
+    @_abc_1.abstractmethod
+    def SearchEndpoints(
+        self,
+        request: _endpoints_pb2.SearchEndpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_endpoints_pb2.SearchEndpointsResponse, _abc.Awaitable[_endpoints_pb2.SearchEndpointsResponse]]:
+        """Endpoints by their id, or its beginning."""
 
     @_abc_1.abstractmethod
     def CheckFilter(

@@ -70,6 +70,11 @@ class ProviderServiceStub:
                 request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersRequest.SerializeToString,
                 response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersResponse.FromString,
                 _registered_method=True)
+        self.SearchProviders = channel.unary_unary(
+                '/clarion.senders.v1.ProviderService/SearchProviders',
+                request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersResponse.FromString,
+                _registered_method=True)
         self.OrderProviders = channel.unary_unary(
                 '/clarion.senders.v1.ProviderService/OrderProviders',
                 request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.OrderProvidersRequest.SerializeToString,
@@ -131,6 +136,13 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchProviders(self, request, context):
+        """Providers by their id, or its beginning; and deliveries by the id that a provider gave a message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def OrderProviders(self, request, context):
         """Sets in one transaction which of a channel's providers is asked first, second, and so on. CONFLICT: the channel has
         other providers than these, or they are not in the expected order any more.
@@ -183,6 +195,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ResolveProviders,
                     request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersRequest.FromString,
                     response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersResponse.SerializeToString,
+            ),
+            'SearchProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchProviders,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersResponse.SerializeToString,
             ),
             'OrderProviders': grpc.unary_unary_rpc_method_handler(
                     servicer.OrderProviders,
@@ -385,6 +402,33 @@ class ProviderService:
             '/clarion.senders.v1.ProviderService/ResolveProviders',
             clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersRequest.SerializeToString,
             clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.ProviderService/SearchProviders',
+            clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersResponse.FromString,
             options,
             channel_credentials,
             insecure,

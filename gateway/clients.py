@@ -1,7 +1,7 @@
 """The gateway's gRPC connections to the services, with their stubs and the method that all calls use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 import aiohttp
@@ -9,6 +9,8 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clarion.ingest.v1 import (
+    activity_pb2,
+    activity_pb2_grpc,
     audit_pb2_grpc,
     console_users_pb2_grpc,
     ingest_pb2_grpc,
@@ -22,7 +24,13 @@ from clarion.ingest.v1 import (
 )
 from clarion.realtime.v1 import privacy_pb2_grpc as realtime_privacy_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
-from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
+from clarion.render.v1 import (
+    locales_pb2_grpc,
+    parts_pb2_grpc,
+    render_pb2_grpc,
+    samples_pb2_grpc,
+    templates_pb2_grpc,
+)
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
@@ -36,6 +44,7 @@ from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
 from clarion.router.v1 import usage_pb2_grpc as router_usage_pb2_grpc
 from clarion.senders.v1 import alerts_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from clarion.senders.v1 import endpoints_pb2_grpc as parking_pb2_grpc
+from clarion.senders.v1 import health_pb2_grpc as provider_health_pb2_grpc
 from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
 from clarion.senders.v1 import usage_pb2_grpc as senders_usage_pb2_grpc
 from gateway.settings import Settings
@@ -63,6 +72,7 @@ class Clients:
         }
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self.connections["ingest"])
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.connections["ingest"])
+        self.activity = activity_pb2_grpc.ActivityServiceStub(self.connections["ingest"])
         self.tenants = tenants_pb2_grpc.TenantServiceStub(self.connections["ingest"])
         self.keys = keys_pb2_grpc.KeyServiceStub(self.connections["ingest"])
         self.audit = audit_pb2_grpc.AuditServiceStub(self.connections["ingest"])
@@ -71,8 +81,10 @@ class Clients:
         self.render = render_pb2_grpc.RenderServiceStub(self.connections["render"])
         self.templates = templates_pb2_grpc.TemplateServiceStub(self.connections["render"])
         self.parts = parts_pb2_grpc.PartServiceStub(self.connections["render"])
+        self.samples = samples_pb2_grpc.SampleServiceStub(self.connections["render"])
         self.locales = locales_pb2_grpc.LocaleServiceStub(self.connections["render"])
         self.providers = senders_pb2_grpc.ProviderServiceStub(self.connections["senders"])
+        self.provider_health = provider_health_pb2_grpc.ProviderHealthServiceStub(self.connections["senders"])
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
         self.recipients = recipients_pb2_grpc.RecipientServiceStub(self.connections["router"])
@@ -99,6 +111,10 @@ class Clients:
     async def call(self, method: Callable[..., Awaitable[Res]], request: Any, *, deadline: float = DEADLINE_S) -> Res:
         """Return a service's answer, waiting within the deadline for one that is starting. Raises ClarionError."""
         return await self._caller(method, request, deadline=deadline, wait_for_ready=True)
+
+    def tail(self, tenant_ids: Collection[str]) -> AsyncIterator[activity_pb2.TailResponse]:
+        """Return events as they change, of these tenants; none: of all. It raises ClarionError when it breaks off."""
+        return self._caller.stream(self.activity.Tail, activity_pb2.TailRequest(tenant_ids=tenant_ids))
 
     async def report(self, name: str, of: str, *, deadline: float = 1.0) -> bool | None:
         """Return the health of a service ("") or, as it reports, of a dependency ("postgres"). None: no answer.

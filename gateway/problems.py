@@ -1,7 +1,7 @@
 """Errors of our own APIs as application/problem+json (RFC 9457)."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -80,10 +80,16 @@ def problem(
     *,
     errors: list[dict[str, str]] | None = None,
     retry_after: int = 0,
+    members: Mapping[str, Any] | None = None,
 ) -> web.Response:
-    """Return a problem document. errors: {"field", "detail"} of each invalid field; retry_after: in seconds."""
+    """Return a problem document. errors: {"field", "detail"} of each invalid field; retry_after: in seconds.
+
+    members: what else the problem of this type has.
+    """
     body: dict[str, Any] = {"type": _TYPE_PREFIX + name, "title": title, "status": status, "detail": detail}
     headers = {}
+    if members:
+        body.update(members)
     if errors:
         body["errors"] = errors
     if retry_after:

@@ -123,6 +123,10 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
 }
 
 _EVENTS: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/overview"): rule(_V, _LIST),
+    ("GET", "/search"): rule(_V, _LIST),
+    # Each watch of the socket is checked by itself.
+    ("GET", "/live"): rule(_V, Place.ANYWHERE),
     ("GET", "/events"): rule(_V, _LIST),
     ("GET", "/events/{id}"): rule(_V, Owned("event")),
     ("GET", "/events/{id}/deliveries"): rule(_V, Owned("event")),

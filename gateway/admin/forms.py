@@ -175,6 +175,18 @@ def scope(request: web.Request) -> dict[str, Any]:
     return enforce.scope(request)
 
 
+def tenants(request: web.Request) -> list[str]:
+    """Return the tenants that scope() names; empty: all."""
+    limits = scope(request)
+    return [limits["tenant_id"]] if limits["tenant_id"] else list(limits["tenant_ids"])
+
+
+def channel_filter(request: web.Request) -> "event_pb2.Channel.ValueType":
+    """Return ?channel=, unspecified if it is absent. Raises INVALID."""
+    name = request.query.get("channel", "")
+    return channel(name) if name else event_pb2.CHANNEL_UNSPECIFIED
+
+
 def uuid(request: web.Request, name: str) -> str:
     """Return an id in the query, empty if it is absent. Raises INVALID if it is no UUID."""
     value: str = request.query.get(name, "")

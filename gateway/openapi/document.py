@@ -58,6 +58,7 @@ SECURITY = {
 }
 # Of the gateway's own areas; each dialect brings its own, as it brings its security schemes.
 TAGS = {
+    "Activity": "What is going on: counts by time, a search over ids, and events as they change.",
     "Alerts": "Outages of providers and endpoints, and whom they are told.",
     "Applications": "Customers of a tenant, who manage their own endpoints in the portal.",
     "Audit log": "Who changed what by the admin API, and when.",

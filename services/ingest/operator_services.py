@@ -1,9 +1,10 @@
-"""Wires the services that operators and the console call: privacy, replays, refused requests, usage, users."""
+"""Wires what operators and the console call: privacy, replays, refused requests, usage, activity, users."""
 
 import asyncpg
 from nats.aio.client import Client
 
 from clarion.ingest.v1 import (
+    activity_pb2_grpc,
     console_users_pb2_grpc,
     privacy_pb2_grpc,
     refusals_pb2_grpc,
@@ -15,6 +16,11 @@ from runtime.encryption import Vault
 from runtime.grpc import Caller, GrpcServer, channel
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
+from services.ingest.activity import servicer as activity
+from services.ingest.activity.feed import NatsChangeFeed
+from services.ingest.activity.search import SearchReader
+from services.ingest.activity.store import ActivityStore
+from services.ingest.activity.tail import Tail
 from services.ingest.console_users import servicer as console_users
 from services.ingest.console_users.passwords import Passwords
 from services.ingest.janitor import Janitor
@@ -46,6 +52,7 @@ def add_services(
     outbox: ConfigurationOutbox,
     janitor: Janitor,
     keyed: Pseudonyms,
+    feed: NatsChangeFeed,
     vault: Vault,
 ) -> None:
     """Add the services, and start their background loops."""
@@ -57,6 +64,8 @@ def add_services(
     store, publisher = ReplayStore(durable, fast), ReplayPublisher(connection)
     runner = ReplayRunner(store, publisher, DeliveryPublisher(connection))
     process.start(runner.run(), name="replays")
+    counts = ActivityStore(durable, events_days=settings.events_keep_days)
+    process.start(counts.keep_rolled_up(), name="activity")
     server.add(
         privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
         privacy.PrivacyServicer(LedgerPrivacyStore(durable, outbox, LedgerReader(durable), keyed)),
@@ -66,6 +75,11 @@ def add_services(
         replays_pb2_grpc.add_ReplayServiceServicer_to_server,
         replays.ReplayServicer(store, publisher, runner, _subscriptions(process, settings)),
         replays.NAME,
+    )
+    server.add(
+        activity_pb2_grpc.add_ActivityServiceServicer_to_server,
+        activity.ActivityServicer(counts, SearchReader(durable), LedgerReader(durable), Tail(feed)),
+        activity.NAME,
     )
     server.add(
         console_users_pb2_grpc.add_ConsoleUserServiceServicer_to_server,

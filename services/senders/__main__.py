@@ -11,12 +11,14 @@ from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import (
     alerts_pb2_grpc,
     endpoints_pb2_grpc,
+    health_pb2_grpc,
     privacy_pb2_grpc,
     reports_pb2_grpc,
     senders_pb2_grpc,
     usage_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
+from runtime.ids import new_id
 from services.delivery.bodies import Bodies
 from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Refusal
@@ -32,6 +34,10 @@ from services.senders.alerts.servicer import NAME as ALERT_SERVICE
 from services.senders.alerts.wiring import Alerts, make_alerts
 from services.senders.breaker import BreakerPolicy
 from services.senders.checked_settings import CheckedSettings
+from services.senders.health.recorder import HealthRecorder
+from services.senders.health.servicer import PROVIDER_HEALTH_SERVICE, ProviderHealthServicer
+from services.senders.health.store import ProviderHealthStore
+from services.senders.health.testing import ProviderTester
 from services.senders.http import HttpClient
 from services.senders.outbox import SandboxOutbox
 from services.senders.ports import Resources
@@ -91,6 +97,7 @@ class _Stores:
     sandbox: SandboxOutbox
     sent: SentLog
     privacy: SendersPrivacyStore
+    health: ProviderHealthStore
     away: parts.OwnParts
 
 
@@ -111,8 +118,10 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     connections = await _connect(settings, process)
     stores = _open_stores(connections, checked)
     followed = _follow_configuration(connections, stores, checked)
+    recorder = HealthRecorder(stores.health, new_id())
+    resources = _make_resources(process, stores, checked)
     alerts = _make_alerts(settings, connections, followed)
-    sender = _make_sender(settings, process, stores, followed, checked, alerts)
+    sender = _make_sender(settings, resources, stores, followed, checked, recorder, alerts)
     _start_publishing(process, connections, stores)
     process.start(stores.sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(followed.watch.run(), name="config-watch")
@@ -121,10 +130,19 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     webhooks = _make_webhooks(settings, connections, stores, followed, checked, alerts)
     process.on_close(webhooks.client.close)
     _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away), webhooks)
+    process.start(recorder.run(), name="provider health")
     alerts.start(process)
-    for drain in (stores.sandbox.drain, stores.sent.drain, sender.close):
+    for drain in (stores.sandbox.drain, stores.sent.drain, sender.close, recorder.drain):
         process.on_drain(drain)
+    tester = ProviderTester(
+        stores.providers, resources, followed.directory.tenant, stores.health, recorder, followed.refusals
+    )
     server = _make_server(settings, connections, stores, followed, checked, webhooks)
+    server.add(
+        health_pb2_grpc.add_ProviderHealthServiceServicer_to_server,
+        ProviderHealthServicer(stores.providers, stores.health, tester),
+        PROVIDER_HEALTH_SERVICE,
+    )
     server.add(alerts_pb2_grpc.add_AlertServiceServicer_to_server, alerts.servicer, ALERT_SERVICE)
     server.add(
         usage_pb2_grpc.add_SendersUsageServiceServicer_to_server, SendersUsageServicer(connections.pool), USAGE_SERVICE
@@ -167,6 +185,7 @@ def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores
         sandbox=SandboxOutbox(pool, away),
         sent=SentLog(pool),
         privacy=SendersPrivacyStore(pool),
+        health=ProviderHealthStore(pool),
         away=away,
     )
 
@@ -209,24 +228,30 @@ def _make_alerts(settings: Settings, connections: _Connections, followed: _Confi
     )
 
 
-def _make_sender(
-    settings: Settings,
-    process: service.Process,
-    stores: _Stores,
-    followed: _Configuration,
-    checked: CheckedSettings,
-    alerts: Alerts,
-) -> ProviderSender:
+def _make_resources(process: service.Process, stores: _Stores, checked: CheckedSettings) -> Resources:
     guards = checked.egress
     http = HttpClient(guards.web, proxy=guards.proxy)
     process.on_close(http.close)
+    return Resources(recorder=stores.sandbox, http=http, mail_guard=guards.mail, urls=checked.provider_urls)
+
+
+def _make_sender(
+    settings: Settings,
+    resources: Resources,
+    stores: _Stores,
+    followed: _Configuration,
+    checked: CheckedSettings,
+    recorder: HealthRecorder,
+    alerts: Alerts,
+) -> ProviderSender:
     sender = ProviderSender(
         followed.directory,
-        Resources(recorder=stores.sandbox, http=http, mail_guard=guards.mail, urls=checked.provider_urls),
+        resources,
         stores.secrets.open_record,
         sent_log=stores.sent,
         policy=BreakerPolicy(settings.breaker_failures, settings.breaker_rest_s),
         add_unsubscribe_link=UnsubscribeLinkAdder(checked.links),
+        observer=recorder,
         watch=alerts.watch,
     )
     followed.directory.follow(sender.forget)

@@ -4,6 +4,60 @@
  */
 
 export interface paths {
+    "/api/v1/admin/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get counts by time, durations, the top reasons and what has waited for the longest time */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find what has this id, in all tenants */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch events as they change (WebSocket)
+         * @description docs/admin-api.md describes the messages.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/audit": {
         parameters: {
             query?: never;
@@ -526,6 +580,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/endpoint-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how several endpoints are doing
+         * @description An endpoint that nothing was sent to is `closed`, and so is an id that does not exist.
+         */
+        get: operations["listEndpointStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/filter-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a filter against an event
+         * @description Stores nothing. 422: the filter cannot be one; the error says why.
+         */
+        post: operations["checkFilter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/parked": {
         parameters: {
             query?: never;
@@ -607,7 +701,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Search events, newest first */
+        /**
+         * Search events, newest first
+         * @description With filters a page reads a bounded number of events. It may be short, or empty, and not the last: go on while there is a `next_cursor`.
+         */
         get: operations["searchEvents"];
         put?: never;
         post?: never;
@@ -851,6 +948,103 @@ export interface paths {
         put?: never;
         /** Export a recipient's data, page by page */
         post: operations["exportRecipient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/provider-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the kinds of provider with their settings */
+        get: operations["listProviderKinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how a provider is doing
+         * @description `closed`: messages are sent. `open`: it failed, and is not called before `next_try_at`. `testing`: the pause is over, and the next message tests it. Each process has its own breaker; the worst one is shown.
+         */
+        get: operations["getProviderState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/provider-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how all providers of a tenant are doing
+         * @description `closed`: messages are sent. `open`: it failed, and is not called before `next_try_at`. `testing`: the pause is over, and the next message tests it. Each process has its own breaker; the worst one is shown.
+         */
+        get: operations["listProviderStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message through one provider
+         * @description Sends one real message, whether the provider is paused or not, and waits for its answer. No other provider is tried. A tenant may send 10 a minute and 200 a day.
+         */
+        post: operations["testProvider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/provider-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the order in which a channel's providers are tried
+         * @description Sets all priorities of the channel in one transaction. 409: the providers or their order changed.
+         */
+        put: operations["orderProviders"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1384,6 +1578,120 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/template-languages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the languages of templates, with their newest and active versions */
+        get: operations["listTemplateLanguages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-helpers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the helpers and MJML elements that templates can use */
+        get: operations["listTemplateHelpers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-parts/{id}/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the active templates that use a layout or partial */
+        get: operations["listTemplatePartUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a tenant's samples, by event type and name
+         * @description Without `tenant_id`: those of the platform.
+         */
+        get: operations["listTemplateSamples"];
+        put?: never;
+        /** Create a sample */
+        post: operations["createTemplateSample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples/last": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the data of a tenant's newest event of a type
+         * @description Test sends do not count. 404: no stored event among the tenant's newest 20,000 has this type.
+         */
+        get: operations["getLastPayload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a sample
+         * @description `tenant_id` says whose it is; without it the platform's.
+         */
+        get: operations["getTemplateSample"];
+        /** Replace a sample's name and variables */
+        put: operations["updateTemplateSample"];
+        post?: never;
+        /** Delete a sample */
+        delete: operations["deleteTemplateSample"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/templates": {
         parameters: {
             query?: never;
@@ -1898,6 +2206,23 @@ export interface components {
             failures: components["schemas"]["EndpointFailure"][];
         };
         /**
+         * Active
+         * @description The active version of a language.
+         */
+        Active: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            activated_at: string;
+        };
+        /**
          * AlertSettings
          * @description Where alerts go.
          */
@@ -2074,6 +2399,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words. */
+            reason_text: string | null;
             detail: string | null;
             time: string | null;
             duration_ms: number;
@@ -2182,7 +2509,20 @@ export interface components {
             /** @default null */
             priority?: number | null;
             /** @default {} */
-            settings?: Record<string, never>;
+            settings?: Record<string, unknown>;
+        };
+        /**
+         * ChannelTime
+         * @description The same for the whole time, of one channel or of all.
+         */
+        ChannelTime: {
+            /** @description Deliveries that were sent. Replays are left out. */
+            count: number;
+            /** @description Half of them took at most this long. null: none was sent. */
+            p50_ms: number | null;
+            p95_ms: number | null;
+            /** @description null: all channels. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
         };
         /**
          * ConsoleSession
@@ -2557,7 +2897,8 @@ export interface components {
          * Draft
          * @description The body of POST /templates/preview: an unsaved template.
          *
-         *         layout_body, partials: an unsaved layout, and unsaved partials by name.
+         *         layout_body, partials: an unsaved layout, and unsaved partials by name. samples: further variables to render it
+         *         with, at most 20.
          */
         Draft: {
             /** @enum {string} */
@@ -2580,7 +2921,20 @@ export interface components {
             /** @default  */
             locale?: string;
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
+            /** @default [] */
+            samples?: components["schemas"]["SampleData"][];
+        };
+        /**
+         * Element
+         * @description An element of MJML.
+         */
+        Element: {
+            name: string;
+            /** @description The elements that it may contain. */
+            children: string[];
+            /** @description true: its content is HTML or text. */
+            has_text: boolean;
         };
         /**
          * Endpoint
@@ -2615,7 +2969,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @description What it means depends on the kind. */
-            config: Record<string, never>;
+            config: Record<string, unknown>;
             /** @description Sent with each message; values are masked. */
             headers: {
                 [key: string]: string;
@@ -2652,7 +3006,7 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             };
-            config?: Record<string, never>;
+            config?: Record<string, unknown>;
             headers?: {
                 [key: string]: string;
             };
@@ -2783,6 +3137,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words; without one, why it waits. */
+            reason_text: string | null;
             /** @description Why it waits for its endpoint. null: it does not. */
             parked: string | null;
             attempts: number;
@@ -2858,7 +3214,7 @@ export interface components {
          */
         EndpointTest: {
             /** @default {} */
-            payload?: Record<string, never>;
+            payload?: Record<string, unknown>;
         };
         /**
          * EndpointWithSecret
@@ -2893,7 +3249,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @description What it means depends on the kind. */
-            config: Record<string, never>;
+            config: Record<string, unknown>;
             /** @description Sent with each message; values are masked. */
             headers: {
                 [key: string]: string;
@@ -3202,8 +3558,8 @@ export interface components {
             /** @description The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all. */
             deliveries: components["schemas"]["Delivery"][];
             timeline: components["schemas"]["Step"][];
-            variables: Record<string, never> | null;
-            payload: Record<string, never> | null;
+            variables: Record<string, unknown> | null;
+            payload: Record<string, unknown> | null;
             dead_letters: components["schemas"]["DeadLetter"][];
             messages: components["schemas"]["ExportedMessage"][];
         };
@@ -3257,6 +3613,33 @@ export interface components {
             detail: string;
         };
         /**
+         * FilterCheck
+         * @description The body of POST /tenants/{id}/filter-check. payload: what is sent; metadata: the caller's labels.
+         */
+        FilterCheck: {
+            filter: Record<string, unknown>;
+            /**
+             * @description lower-case letters, digits, `_` and `-`, in parts with dots between them
+             * @example order.shipped
+             */
+            event_type: string;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default {} */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FilterMatch
+         * @description Whether a filter matches an event.
+         */
+        FilterMatch: {
+            matches: boolean;
+            /** @description Why it cannot be evaluated for this event; then it does not match. */
+            error: string | null;
+        };
+        /**
          * Finding
          * @description Something that is missing for a tenant to deliver.
          */
@@ -3294,6 +3677,22 @@ export interface components {
         GroupFields: {
             /** @default  */
             name?: string;
+        };
+        /**
+         * Helper
+         * @description A helper or block that templates can call.
+         */
+        Helper: {
+            name: string;
+            /** @example formatDate when [format] [locale=…] */
+            signature: string;
+            summary: string;
+            example: string;
+            options: string[];
+            /** @description true: it can be written as `{{#name …}}…{{/name}}`. */
+            opens_block: boolean;
+            /** @description true: it can be written as `{{name …}}`. */
+            writes_value: boolean;
         };
         /**
          * HttpExchange
@@ -3445,6 +3844,23 @@ export interface components {
             api_key: string;
         };
         /**
+         * LastPayload
+         * @description The data of the newest event of a type, as a template sees them.
+         */
+        LastPayload: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            accepted_at: string;
+            variables: Record<string, unknown>;
+        };
+        /**
          * Link
          * @description The body of POST /invitations/open.
          */
@@ -3508,6 +3924,26 @@ export interface components {
             line: number | null;
         };
         /**
+         * NamedEndpointState
+         * @description The circuit breaker of one of several endpoints, and how much waits for it.
+         */
+        NamedEndpointState: {
+            /** @enum {string} */
+            state: "closed" | "open" | "draining";
+            since: string | null;
+            /** @description When one delivery is tried while the state is open. */
+            next_probe_at: string | null;
+            /** @description null: the last attempt did not fail. */
+            failing_since: string | null;
+            /** @description The number of deliveries that wait. */
+            parked: number;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            endpoint_id: string;
+        };
+        /**
          * NewAlertSettings
          * @description The body of PUT /alerts: the whole settings.
          */
@@ -3566,7 +4002,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @default {} */
-            config?: Record<string, never>;
+            config?: Record<string, unknown>;
             /** @default {} */
             headers?: {
                 [key: string]: string;
@@ -3617,9 +4053,9 @@ export interface components {
             /** @default null */
             due_at?: string | null;
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
             /** @default {} */
-            payload?: Record<string, never>;
+            payload?: Record<string, unknown>;
             /** @default [] */
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
@@ -3681,6 +4117,8 @@ export interface components {
         /**
          * NewPart
          * @description The body of POST /template-parts. Without tenant_id: for all tenants that have no own one with this name.
+         *
+         *         based_on, force: as of POST /templates.
          */
         NewPart: {
             kind: string;
@@ -3688,6 +4126,10 @@ export interface components {
             body: string;
             /** @default  */
             tenant_id?: string | unknown | "";
+            /** @default  */
+            based_on?: string | unknown | "";
+            /** @default false */
+            force?: boolean;
         };
         /**
          * NewPortalLink
@@ -3720,7 +4162,7 @@ export interface components {
             /** @default 0 */
             priority?: number;
             /** @default {} */
-            settings?: Record<string, never>;
+            settings?: Record<string, unknown>;
         };
         /**
          * NewRate
@@ -3750,7 +4192,7 @@ export interface components {
             /** @default  */
             timezone?: string;
             /** @default {} */
-            data?: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @default [] */
             tags?: string[];
             /** @default [] */
@@ -3790,6 +4232,17 @@ export interface components {
             provider?: string | null;
         };
         /**
+         * NewSample
+         * @description The body of POST /template-samples. Without tenant_id: for the templates of the platform.
+         */
+        NewSample: {
+            event_type: string;
+            name: string;
+            variables: Record<string, unknown>;
+            /** @default  */
+            tenant_id?: string | unknown | "";
+        };
+        /**
          * NewSuppression
          * @description The body of POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678.
          */
@@ -3810,6 +4263,9 @@ export interface components {
         /**
          * NewTemplate
          * @description The body of POST /templates. Without tenant_id: a platform template, shared by all tenants.
+         *
+         *         based_on: the version that the author started from. If there is a newer one in this language, the call is refused,
+         *         except with force.
          */
         NewTemplate: {
             event_type: string;
@@ -3832,6 +4288,10 @@ export interface components {
             subscribed?: boolean;
             /** @default false */
             activate?: boolean;
+            /** @default  */
+            based_on?: string | unknown | "";
+            /** @default false */
+            force?: boolean;
         };
         /**
          * NewTenant
@@ -3906,6 +4366,41 @@ export interface components {
             kind: "fixed" | "sliding";
         };
         /**
+         * NewerVersion
+         * @description The version that somebody else has saved meanwhile.
+         */
+        NewerVersion: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+        };
+        /**
+         * Newest
+         * @description The newest version of a language.
+         */
+        Newest: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            subject: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+        };
+        /**
          * NotSent
          * @description The reason why the rendered message would not be sent.
          */
@@ -3925,6 +4420,35 @@ export interface components {
              */
             id: string;
             version: number;
+        };
+        /**
+         * OldestWaiting
+         * @description The event that has been under way for the longest time, and what of it waits.
+         */
+        OldestWaiting: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            tenant_name: string;
+            event_type: string;
+            /** @description When it was accepted, or due. */
+            since: string | null;
+            /** @description null: it is not planned yet. */
+            delivery_id: string | null;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
+            /** @description null: it waits for its turn. */
+            reason: string | null;
+            text: string | null;
+            attempts: number;
+            provider: string | null;
         };
         /**
          * OpenedLink
@@ -3975,6 +4499,75 @@ export interface components {
             began_at: string;
             /** @description null: it goes on. */
             ended_at: string | null;
+        };
+        /**
+         * Overview
+         * @description Counts by time. since and until are widened to whole steps.
+         */
+        Overview: {
+            since: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            until: string;
+            step_s: number;
+            steps: components["schemas"]["OverviewStep"][];
+            durations: components["schemas"]["ChannelTime"][];
+            /** @description The most frequent first: up to ten of retries and failures, then up to ten of skips. */
+            reasons: components["schemas"]["OverviewReason"][];
+            /** @description null: nothing waits. */
+            oldest_waiting: components["schemas"]["OldestWaiting"] | null;
+        };
+        /**
+         * OverviewCount
+         * @description How many deliveries of a step have a status now.
+         */
+        OverviewCount: {
+            /** @description null: events of which nothing is sent. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /**
+             * @description - `queued`: Waits for its first attempt.
+             *     - `retrying`: An attempt failed; the next one is planned.
+             *     - `skipped`: Clarion decided not to send it; the reason says why.
+             *     - `sent`: The provider accepted it.
+             *     - `delivered`: The provider reported that it reached the recipient's side.
+             *     - `failed`: It cannot be rendered, or the provider refused it for good. It is not tried again.
+             *     - `dead`: The last attempt failed too. It is kept as a dead letter, which an operator can send again.
+             *     - `bounced`: The provider accepted it and reported later that it did not arrive.
+             *     - `complained`: The recipient reported the message as unwanted.
+             * @enum {string}
+             */
+            status: "queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained";
+            count: number;
+        };
+        /**
+         * OverviewReason
+         * @description Why deliveries failed, are tried again, or were skipped.
+         */
+        OverviewReason: {
+            status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
+            /** @description null: events of which nothing is sent. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @example missing_phone */
+            reason: string;
+            /** @description What the reason means. */
+            text: string | null;
+            count: number;
+        };
+        /**
+         * OverviewStep
+         * @description A step of a chart: events that were accepted in it, and their deliveries.
+         */
+        OverviewStep: {
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            time: string;
+            events: number;
+            counts: components["schemas"]["OverviewCount"][];
+            sent: components["schemas"]["SendingTime"];
         };
         /**
          * Page[Application]
@@ -4081,6 +4674,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[NamedEndpointState]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_NamedEndpointState_: {
+            data: components["schemas"]["NamedEndpointState"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Outage]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -4097,11 +4698,35 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[PartUser]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_PartUser_: {
+            data: components["schemas"]["PartUser"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Part]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
         Page_Part_: {
             data: components["schemas"]["Part"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ProviderKind]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ProviderKind_: {
+            data: components["schemas"]["ProviderKind"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ProviderState]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ProviderState_: {
+            data: components["schemas"]["ProviderState"][];
             next_cursor: string | null;
         };
         /**
@@ -4166,6 +4791,22 @@ export interface components {
          */
         Page_Suppression_: {
             data: components["schemas"]["Suppression"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[TemplateLanguage]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_TemplateLanguage_: {
+            data: components["schemas"]["TemplateLanguage"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[TemplateSample]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_TemplateSample_: {
+            data: components["schemas"]["TemplateSample"][];
             next_cursor: string | null;
         };
         /**
@@ -4310,6 +4951,8 @@ export interface components {
              * @example missing_phone
              */
             reason: string;
+            /** @description The reason in plain words. */
+            reason_text: string;
             attempt: number;
             parked_at: string | null;
             /** @description null: not known. */
@@ -4337,6 +4980,28 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             created_at: string;
+        };
+        /**
+         * PartUser
+         * @description An active template that uses a layout or partial.
+         */
+        PartUser: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: the platform, for all tenants. */
+            tenant_id: string | null;
+            event_type: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            locale: string | null;
+            version: number;
+            /** @description The version of the part that it uses. */
+            part_version: number;
+            /** @description false: `apply` gives it the newest version. */
+            is_current: boolean;
         };
         /**
          * PasswordChange
@@ -4399,7 +5064,7 @@ export interface components {
             type: string;
             /** @description When the event was accepted. */
             timestamp: string | null;
-            payload: Record<string, never>;
+            payload: Record<string, unknown>;
             /** @description Those of a message, its signature among them. */
             headers: {
                 [key: string]: string;
@@ -4433,9 +5098,12 @@ export interface components {
         };
         /**
          * Preview
-         * @description Either `content` and `report`, or `failure`.
+         * @description Either `content` and `report`, or `failure`, with `variables`; then the same with each of `samples`.
          */
         Preview: {
+            samples: components["schemas"]["SampleResult"][];
+            /** @description At most 100. Of a block that is in none of the contents, the branches are left out. */
+            unreached: components["schemas"]["UnreachedBranch"][];
             content?: components["schemas"]["Content"];
             report?: components["schemas"]["Report"];
             failure?: components["schemas"]["RenderFailure"];
@@ -4453,6 +5121,7 @@ export interface components {
             errors?: components["schemas"]["FieldFault"][];
             /** @description The number of seconds to wait before trying again. */
             retry_after?: number;
+            newer?: components["schemas"]["NewerVersion"];
         };
         /**
          * Provider
@@ -4476,7 +5145,7 @@ export interface components {
             /** @description The provider with the lowest number is tried first. */
             priority: number;
             /** @description Secrets are masked except for their last four characters. */
-            settings: Record<string, never>;
+            settings: Record<string, unknown>;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -4487,6 +5156,155 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             updated_at: string;
+        };
+        /**
+         * ProviderCounts
+         * @description Calls to a provider within the last hour.
+         */
+        ProviderCounts: {
+            calls: number;
+            /** @description Calls that failed because of the provider or its account. */
+            failures: number;
+            /** @description Calls that were refused because of their message. */
+            refusals: number;
+        };
+        /**
+         * ProviderFailure
+         * @description Why a call to a provider failed, and what to do.
+         */
+        ProviderFailure: {
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            at: string;
+            /** @example missing_phone */
+            reason: string;
+            /** @description What the reason means. */
+            text: string;
+            /** @description What to do about it. */
+            advice: string;
+            /** @description The provider's own words. */
+            detail: string | null;
+        };
+        /**
+         * ProviderKind
+         * @description A kind of provider that this installation can send through.
+         */
+        ProviderKind: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            kind: string;
+            title: string;
+            purpose: string;
+            setup: string;
+            /** @description The required ones first. */
+            settings: components["schemas"]["ProviderSetting"][];
+            /** @description null: it sends no delivery reports, and has no callback URL. */
+            reports: components["schemas"]["ProviderReports"] | null;
+        };
+        /**
+         * ProviderOrder
+         * @description The body of PUT /tenants/{id}/provider-order: all providers of the channel, the one that is tried first before.
+         *
+         *         expected_ids: the order that was read before; if it is another one by now, nothing changes. Absent: not checked.
+         */
+        ProviderOrder: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            provider_ids: string[];
+            /** @default [] */
+            expected_ids?: string[];
+        };
+        /**
+         * ProviderReports
+         * @description How a kind's delivery reports are set up at the vendor.
+         */
+        ProviderReports: {
+            setup: string;
+            /** @enum {string} */
+            proof: "signature" | "url";
+            /** @description The setting that signatures are verified with. */
+            setting: string | null;
+        };
+        /**
+         * ProviderSetting
+         * @description A setting of a kind of provider, as a form asks for it.
+         */
+        ProviderSetting: {
+            /** @description Its name in `settings`. */
+            name: string;
+            label: string;
+            help: string;
+            /** @enum {string} */
+            type: "text" | "number" | "boolean" | "choice";
+            required: boolean;
+            /** @description It is stored encrypted, and shown masked. */
+            secret: boolean;
+            /** @description null if it is required. */
+            default: string | number | boolean | null;
+            /** @description The values of a `choice`. */
+            choices: string[];
+            minimum: number | null;
+            maximum: number | null;
+            example: string | null;
+            multiline: boolean;
+            /** @description Delivery reports are verified with it; sending does not need it. */
+            verifies_reports: boolean;
+        };
+        /**
+         * ProviderState
+         * @description The circuit breakers of a provider in all processes, and its last failure.
+         */
+        ProviderState: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            provider_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @enum {string} */
+            state: "closed" | "open" | "testing";
+            /** @description null while the state is `closed`. */
+            since: string | null;
+            /** @description null while the state is `closed`. */
+            next_try_at: string | null;
+            /** @description Why it is paused. */
+            reason: string | null;
+            /** @description How many processes do not call it. */
+            paused_processes: number;
+            /** @description Of the last seven days. */
+            last_failure: components["schemas"]["ProviderFailure"] | null;
+            last_hour: components["schemas"]["ProviderCounts"];
+        };
+        /**
+         * ProviderTest
+         * @description The body of POST /providers/{id}/test. recipient: an e-mail address, or a number such as +254712345678.
+         */
+        ProviderTest: {
+            recipient: string;
+        };
+        /**
+         * ProviderTestResult
+         * @description What came of a test message.
+         */
+        ProviderTestResult: {
+            sent: boolean;
+            provider_message_id: string | null;
+            failure: components["schemas"]["ProviderFailure"] | null;
+            duration_ms: number;
+            /**
+             * Format: uuid
+             * @description Names the message, such as in the outbox of the sandbox.
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
         };
         /**
          * Rate
@@ -4556,7 +5374,7 @@ export interface components {
             /** @default  */
             timezone?: string;
             /** @default {} */
-            data?: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @default [] */
             tags?: string[];
             /** @default [] */
@@ -4860,6 +5678,32 @@ export interface components {
             updated_at: string;
         };
         /**
+         * SampleChange
+         * @description The body of PUT /template-samples/{id}.
+         */
+        SampleChange: {
+            name: string;
+            variables: Record<string, unknown>;
+        };
+        /**
+         * SampleData
+         * @description Further variables for a preview, and what to call them in the response.
+         */
+        SampleData: {
+            name: string;
+            variables: Record<string, unknown>;
+        };
+        /**
+         * SampleResult
+         * @description The preview with one of `samples`: either `content` and `report`, or `failure`.
+         */
+        SampleResult: {
+            name: string;
+            content?: components["schemas"]["Content"];
+            report?: components["schemas"]["Report"];
+            failure?: components["schemas"]["RenderFailure"];
+        };
+        /**
          * SandboxMessage
          * @description A message that a sandbox provider, or the mail server of the local stack, received.
          */
@@ -4886,11 +5730,52 @@ export interface components {
             recorded_at: string;
         };
         /**
+         * Search
+         * @description At most 20 things, the most wanted first.
+         */
+        Search: {
+            data: components["schemas"]["SearchHit"][];
+            /** @description Services that do not answer: what they own is missing. Usually empty. */
+            incomplete: string[];
+        };
+        /**
+         * SearchHit
+         * @description Something with this id.
+         */
+        SearchHit: {
+            /** @enum {unknown} */
+            kind: "api_key" | "delivery" | "endpoint" | "event" | "provider" | "recipient" | "template" | "tenant";
+            /** @description null: a tenant's own key, which has none. */
+            id: string | null;
+            /** @description null: it belongs to the platform. */
+            tenant_id: string | null;
+            tenant_name: string | null;
+            /** @description What people call it: an event type, a name, a URL. */
+            title: string;
+            /** @description What matched, and what else tells it apart. */
+            detail: string | null;
+            /** @description The event of a delivery. */
+            event_id: string | null;
+            /** @description When it was made. */
+            time: string | null;
+        };
+        /**
          * Secret
          * @description The newest signing secret of an endpoint.
          */
         Secret: {
             secret: string;
+        };
+        /**
+         * SendingTime
+         * @description How long deliveries took from when their event was accepted, or due, until they were sent; exact to a tenth.
+         */
+        SendingTime: {
+            /** @description Deliveries that were sent. Replays are left out. */
+            count: number;
+            /** @description Half of them took at most this long. null: none was sent. */
+            p50_ms: number | null;
+            p95_ms: number | null;
         };
         /**
          * SentTest
@@ -5020,7 +5905,7 @@ export interface components {
             locale: string;
             timezone: string;
             /** @description The tenant's own fields. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
@@ -5049,7 +5934,7 @@ export interface components {
             locale: string;
             timezone: string;
             /** @description The tenant's own fields. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
@@ -5102,7 +5987,7 @@ export interface components {
             event_type_id: string;
             event_type: string;
             /** @description A JSON-Logic rule over `type`, `payload` and `metadata`. null: all events of the type. */
-            filter: Record<string, never> | null;
+            filter: Record<string, unknown> | null;
             created_at: string | null;
         };
         /**
@@ -5111,7 +5996,7 @@ export interface components {
          */
         Subscriptions: {
             event_types: string[];
-            filter?: Record<string, never> | null;
+            filter?: Record<string, unknown> | null;
         };
         /**
          * Suppression
@@ -5206,7 +6091,50 @@ export interface components {
              */
             field: string;
             line: number | null;
+            column: number | null;
             detail: string;
+        };
+        /**
+         * TemplateLanguage
+         * @description One language of a template: its newest and its active version.
+         */
+        TemplateLanguage: {
+            /** @description null: the platform, for all tenants. */
+            tenant_id: string | null;
+            event_type: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @description null: the fallback for other languages. */
+            locale: string | null;
+            newest: components["schemas"]["Newest"];
+            /** @description null: no version is active. */
+            active: components["schemas"]["Active"] | null;
+        };
+        /**
+         * TemplateSample
+         * @description Sample data for previews and test sends.
+         */
+        TemplateSample: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: for the templates of the platform. */
+            tenant_id: string | null;
+            event_type: string;
+            name: string;
+            variables: Record<string, unknown>;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
         };
         /**
          * Tenant
@@ -5401,7 +6329,7 @@ export interface components {
             /** @default  */
             tenant_id?: string | unknown | "";
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
         };
         /**
          * TestSent
@@ -5425,6 +6353,26 @@ export interface components {
          */
         TestedAlert: {
             event_ids: string[];
+        };
+        /**
+         * UnreachedBranch
+         * @description A branch of a block, such as `{{#if vip}}`, that is in none of the contents.
+         */
+        UnreachedBranch: {
+            /**
+             * @example body
+             * @example partials.footer
+             */
+            field: string;
+            line: number;
+            column: number;
+            /**
+             * @description The tag without its braces.
+             * @example #if vip
+             */
+            block: string;
+            /** @enum {string} */
+            branch: "then" | "else";
         };
         /**
          * Usage
@@ -5502,6 +6450,14 @@ export interface components {
          */
         VisibilityChange: {
             published: boolean;
+        };
+        /**
+         * Vocabulary
+         * @description What templates can be written with.
+         */
+        Vocabulary: {
+            helpers: components["schemas"]["Helper"][];
+            elements: components["schemas"]["Element"][];
         };
         /**
          * WebhookSecret
@@ -5596,6 +6552,101 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getOverview: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Events accepted from then on. Absent: a day before `until`. */
+                since?: string | unknown | unknown;
+                /** @description Events accepted before. Absent: now. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description The id of an event, delivery, endpoint, template version, provider, tenant or key, or at least 8 characters of its beginning; a trace id; the caller's id of an event; a provider's id of a message; a user id, e-mail address or phone number; the last four characters of an API key; the beginning of a tenant's name. */
+                q: string;
+                tenant_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Search"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Switching Protocols */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAuditEntries: {
         parameters: {
             query?: {
@@ -7130,6 +8181,91 @@ export interface operations {
             };
         };
     };
+    listEndpointStates: {
+        parameters: {
+            query: {
+                /** @description 1 to 25 ids with commas between them. */
+                endpoint_ids: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NamedEndpointState_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkFilter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         ">": [
+                 *           {
+                 *             "var": "payload.total"
+                 *           },
+                 *           100
+                 *         ]
+                 *       },
+                 *       "event_type": "order.shipped",
+                 *       "payload": {
+                 *         "total": 120
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FilterCheck"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilterMatch"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listParked: {
         parameters: {
             query?: {
@@ -7287,6 +8423,12 @@ export interface operations {
                 recipient?: string;
                 /** @description Only events with a delivery in this status. */
                 status?: "queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained";
+                /** @description Only events with a delivery on this channel, and in this status if one is given. */
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Only events with a delivery with this reason, or of which nothing is sent for it. */
+                reason?: string;
+                /** @description Only events with a delivery that this kind of provider was last tried for. */
+                provider?: string;
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -7882,6 +9024,185 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProviderKinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderKind_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProviderState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderState"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProviderStates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderState_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "recipient": "ada@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderTest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTestResult"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    orderProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "channel": "EMAIL",
+                 *       "provider_ids": [
+                 *         "01a1fe7a-0000-7000-8000-000000000002",
+                 *         "01a1fe7a-0000-7000-8000-000000000001"
+                 *       ],
+                 *       "expected_ids": [
+                 *         "01a1fe7a-0000-7000-8000-000000000001",
+                 *         "01a1fe7a-0000-7000-8000-000000000002"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderOrder"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Provider_"];
                 };
             };
             /** @description A problem */
@@ -9382,11 +10703,338 @@ export interface operations {
             };
         };
     };
+    listTemplateLanguages: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
+                /** @description A part of the event type, in any case. */
+                search?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH";
+                /** @description true: only those with an active version. */
+                active?: "false" | "true";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateLanguage_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplateHelpers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vocabulary"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplatePartUsers: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PartUser_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplateSamples: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                event_type?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateSample_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTemplateSample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIP customer",
+                 *       "variables": {
+                 *         "name": "Ada",
+                 *         "vip": true
+                 *       },
+                 *       "event_type": "order.confirmed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSample"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLastPayload: {
+        parameters: {
+            query: {
+                tenant_id: string;
+                event_type: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastPayload"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIP customer",
+                 *       "variables": {
+                 *         "name": "Ada",
+                 *         "vip": true
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SampleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listTemplates: {
         parameters: {
             query?: {
                 tenant_id?: string;
                 event_type?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
                 /** @description Empty: only templates without a locale. */
                 locale?: string;
                 channel?: "EMAIL" | "SMS" | "PUSH";
@@ -9713,6 +11361,8 @@ export interface operations {
             query?: {
                 tenant_id?: string;
                 name?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
                 kind?: "LAYOUT" | "PARTIAL";
                 /** @description true: only the newest version of each name. false: all versions. */
                 newest?: "false" | "true";

@@ -152,6 +152,9 @@ _SEARCH = (
     *filters("tenant_id", "event_type"),
     _RECIPIENT,
     Parameter("status", Status, "Only events with a delivery in this status."),
+    Parameter("channel", Channel, "Only events with a delivery on this channel, and in this status if one is given."),
+    Parameter("reason", Reason, "Only events with a delivery with this reason, or of which nothing is sent for it."),
+    Parameter("provider", Text, "Only events with a delivery that this kind of provider was last tried for."),
     SINCE,
     UNTIL,
     Parameter("event_id", Text, "Clarion's event id, or the caller's eventId."),
@@ -171,6 +174,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Search events, newest first",
         {200: PageSchema[EventSchema]},
         tag=_TAG,
+        description="With filters a page reads a bounded number of events. It may be short, or empty, and not the last:"
+        " go on while there is a `next_cursor`.",
         parameters=_SEARCH,
     ),
     admin(

@@ -16,6 +16,8 @@ from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
 from gateway.portal import routes as portal_routes
+from gateway.refusals.counting import Refusals
+from gateway.refusals.reporting import REFUSALS, keep_reporting
 from gateway.revisions import REVISIONS, Revisions
 from gateway.settings import Settings
 
@@ -36,6 +38,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     app[CONNECTIONS] = Connections(
         proxies, limit=settings.connections, per_address=settings.max_connections_per_address
     )
+    app[REFUSALS] = Refusals()
+    app.cleanup_ctx.append(keep_reporting(clients))
     attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
     authenticator = CachedAuthenticator(ask, attempts)
     revisions = app[REVISIONS] = Revisions()

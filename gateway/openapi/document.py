@@ -58,15 +58,19 @@ SECURITY = {
 }
 # Of the gateway's own areas; each dialect brings its own, as it brings its security schemes.
 TAGS = {
+    "Activity": "What is going on: counts by time, a search over ids, and events as they change.",
+    "Alerts": "Outages of providers and endpoints, and whom they are told.",
     "Applications": "Customers of a tenant, who manage their own endpoints in the portal.",
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
+    "Contents": "What was sent, what events carried, and what reasons mean.",
     "Console": "The Admin UI.",
+    "Dead letters": "Deliveries whose last attempt failed.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
     "Endpoints": "Where webhooks go, what was sent to them, and what waits for them.",
     "Environments": "Parts of a tenant with endpoints of their own.",
     "Event types": "The types of events that endpoints can subscribe to.",
-    "Events": "Search, timelines, dead letters, and a dry run of routing.",
+    "Events": "Search, timelines, and a dry run of routing.",
     "Inbox": "The notifications of one user, for pages with a realtime token, and the web component that shows them.",
     "Outbox": "Messages that sandbox providers received.",
     "Polling": "Reading the events of an endpoint that has no public address.",
@@ -75,6 +79,7 @@ TAGS = {
     "Gateway": "Health, this document, and the WebSocket for browsers.",
     "Providers": "Services that send the messages of tenants, with their credentials.",
     "Recipients": "People whom a tenant stores, and groups of them.",
+    "Refused requests": "Requests of the public APIs that were refused, by the key that sent them.",
     "Replays": "Sending events again.",
     "Runs": "Events for many recipients, and events that wait for their time.",
     "Session": "Who is signed in.",

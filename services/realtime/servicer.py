@@ -16,6 +16,7 @@ from services.realtime import places, principal
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import HubGuard
 from services.realtime.namespaces import Namespaces
+from services.realtime.publication import publication
 from services.realtime.push import MAX_USER_ID, is_user_id
 from services.realtime.revoke import Revoker
 from services.realtime.store import InboxStore, Kept
@@ -171,6 +172,28 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         """Return the number of unread notifications."""
         check_user(request)
         return realtime_pb2.CountUnreadResponse(unread=await self._inbox.unread(request.tenant_id, request.user_id))
+
+    async def GetNotification(
+        self, request: realtime_pb2.GetNotificationRequest, _: Any
+    ) -> realtime_pb2.GetNotificationResponse:
+        """Return one notification with what open pages received of it. Raises NOT_FOUND."""
+        check_user(request)
+        found = await self._inbox.find(request.tenant_id, request.user_id, request.notification_id)
+        if found is None:
+            raise ClarionError(Code.NOT_FOUND, "The inbox has no such notification.")
+        entry, read_at_us = found
+        return realtime_pb2.GetNotificationResponse(
+            notification=realtime_pb2.Notification(
+                id=entry.id,
+                event_type=entry.event_type,
+                title=entry.title,
+                body=entry.body,
+                read=bool(read_at_us),
+                created_at_us=entry.created_at_us,
+            ),
+            read_at_us=read_at_us,
+            data=msgspec.json.encode(publication(entry)),
+        )
 
     def _check_active(self, tenant_id: str) -> None:
         """Raise UNAUTHENTICATED for an inactive tenant: it receives no tokens, and its tokens are not valid."""

@@ -15,6 +15,7 @@ from runtime import logs, postgres
 from runtime.batching import Batcher, BatchLimits
 from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
 from runtime.postgres import Queries, unavailable_while_down
 from services.domain import topology
 from services.realtime.places import TOP, Place
@@ -113,6 +114,25 @@ class InboxStore:
         count: int = await _guarded(lambda: self._pool.fetchval(_sql.count_unread, tenant_id, user_id, MAX_UNREAD))
         return count
 
+    async def find(self, tenant_id: str, user_id: str, notification_id: str) -> "tuple[InboxEntry, int] | None":
+        """Return a user's notification, and when it was read: Unix microseconds, 0 for unread. Raises UNAVAILABLE."""
+        if not is_uuid(notification_id):
+            return None
+        row = await _guarded(lambda: self._pool.fetchrow(_sql.find_entry, notification_id, tenant_id, user_id))
+        if row is None:
+            return None
+        entry = InboxEntry(
+            id=str(row["id"]),
+            tenant_id=tenant_id,
+            user_id=user_id,
+            event_id=row["event_id"],
+            event_type=row["event_type"],
+            title=row["title"],
+            body=row["body"],
+            created_at_us=row["created_at_us"],
+        )
+        return entry, row["read_at_us"]
+
     async def mark_read(self, tenant_id: str, user_id: str, notification_id: str) -> bool:
         """Mark a notification as read; return False if this user has no such notification."""
         try:
@@ -122,13 +142,9 @@ class InboxStore:
         return await _guarded(lambda: self._pool.fetchval(_sql.mark_read, number, tenant_id, user_id)) is not None
 
     async def place(self, tenant_id: str, user_id: str, notification_id: str) -> Place | None:
-        """Return where a notification stands, None if this user has no such notification."""
-        try:
-            number = uuid.UUID(notification_id)
-        except ValueError:
-            return None
-        row = await _guarded(lambda: self._pool.fetchrow(_sql.find_entry, number, tenant_id, user_id))
-        return None if row is None else Place(row["created_at_us"], row["event_id"], str(number))
+        """Return where a notification stands, None if this user has no such notification. Raises UNAVAILABLE."""
+        found = await self.find(tenant_id, user_id, notification_id)
+        return None if found is None else Place(found[0].created_at_us, found[0].event_id, found[0].id)
 
     async def mark_all_read(self, tenant_id: str, user_id: str, until: Place = TOP) -> tuple[int, bool]:
         """Mark the user's notifications up to a place as read, TOP: all. Return how many, and whether there are more.

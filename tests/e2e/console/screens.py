@@ -29,6 +29,12 @@ SCREENS = (
     Screen("recipients", "/recipients"),
     Screen("suppressions", "/suppressions"),
     Screen("tenants", "/tenants"),
+    Screen("tenant", "/tenants/{tenant}"),
+    Screen("tenant-settings", "/tenants/{tenant}/settings"),
+    Screen("tenant-keys", "/tenants/{tenant}/keys"),
+    Screen("tenant-security", "/tenants/{tenant}/security"),
+    Screen("tenant-retention", "/tenants/{tenant}/retention"),
+    Screen("tenant-environments", "/tenants/{tenant}/environments"),
     Screen("settings", "/settings"),
     Screen("not-found", "/no-such-page"),
 )

@@ -65,6 +65,11 @@ class RealtimeServiceStub:
                 request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.SerializeToString,
                 response_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.FromString,
                 _registered_method=True)
+        self.GetNotification = channel.unary_unary(
+                '/clarion.realtime.v1.RealtimeService/GetNotification',
+                request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationRequest.SerializeToString,
+                response_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationResponse.FromString,
+                _registered_method=True)
         self.RevokeTokens = channel.unary_unary(
                 '/clarion.realtime.v1.RealtimeService/RevokeTokens',
                 request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.RevokeTokensRequest.SerializeToString,
@@ -117,6 +122,13 @@ class RealtimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetNotification(self, request, context):
+        """One notification, and what open pages received of it. NOT_FOUND: it is another user's, or its days are over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevokeTokens(self, request, context):
         """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections.
         """
@@ -156,6 +168,11 @@ def add_RealtimeServiceServicer_to_server(servicer, server):
                     servicer.CountUnread,
                     request_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.FromString,
                     response_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.SerializeToString,
+            ),
+            'GetNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNotification,
+                    request_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationRequest.FromString,
+                    response_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationResponse.SerializeToString,
             ),
             'RevokeTokens': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeTokens,
@@ -326,6 +343,33 @@ class RealtimeService:
             '/clarion.realtime.v1.RealtimeService/CountUnread',
             clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.SerializeToString,
             clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.realtime.v1.RealtimeService/GetNotification',
+            clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationRequest.SerializeToString,
+            clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationResponse.FromString,
             options,
             channel_credentials,
             insecure,

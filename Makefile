@@ -75,6 +75,7 @@ gen: ## Generate gen/ from proto/, and what follows from the lists in services/d
 	$(DEV_ENVIRONMENT)
 	@$(call generate,gen)
 	@$(PYTHON) -m services.domain.reference
+	@$(PYTHON) -m gateway.access.reference
 
 .PHONY: gen-drift
 gen-drift:
@@ -82,6 +83,7 @@ gen-drift:
 	@$(call generate,build/gen)
 	@diff -r -x __pycache__ build/gen gen || { echo 'gen/ is not what proto/ makes: run `make gen`' >&2; exit 1; }
 	@$(PYTHON) -m services.domain.reference --check
+	@$(PYTHON) -m gateway.access.reference --check
 
 .PHONY: release-proto
 release-proto: ## At a release: what `make check` compares later versions of proto/ with

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from services.realtime import centrifugo
-from stack import browser_packages, processes
+from stack import pages, processes
 from stack.broken_store import keep_storing
 from stack.faults import StackError
 from stack.folder import PORTS, Demo, Folder, write_private
@@ -142,7 +142,7 @@ class Stack:
     async def _start(self) -> None:
         demo = self._folder.demo_tenant()
         hub = asyncio.create_task(self._start_hub())
-        page = asyncio.create_task(asyncio.to_thread(browser_packages.install, processes.ROOT / "build", self._report))
+        prepared = asyncio.create_task(pages.prepare_beside(self._report))
         try:
             await asyncio.gather(self._start_postgres(), self._start_nats())
             await self._helper("migrate", ("cli", "migrate"))
@@ -150,10 +150,11 @@ class Stack:
             roles = [*processes.SERVICES, "mail", *(["gateway"] if demo else [])]
             self._run(roles, demo)
             await hub
-            await page
+            await prepared
         finally:
             hub.cancel()
-            await asyncio.gather(hub, return_exceptions=True)
+            prepared.cancel()
+            await asyncio.gather(hub, prepared, return_exceptions=True)
         await self._helper("seed", ("stack.seed",))
         self._report("the services are healthy, and the demo tenant exists")
         if demo != (demo := self._folder.demo_tenant()):

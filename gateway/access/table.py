@@ -82,6 +82,7 @@ _RECIPIENTS: Mapping[tuple[str, str], Rule] = {
     ("PUT", _TENANT + "/recipients/{recipient_id}"): rule(_O, _PATH),
     ("GET", _TENANT + "/recipients/{recipient_id}"): rule(_V, _PATH),
     ("DELETE", _TENANT + "/recipients/{recipient_id}"): rule(_O, _PATH),
+    ("GET", _TENANT + "/recipients/{recipient_id}/inbox"): rule(_V, _PATH),
     ("GET", _TENANT + "/groups"): rule(_V, _PATH),
     ("PUT", _TENANT + "/groups/{group_key}"): rule(_O, _PATH),
     ("GET", _TENANT + "/groups/{group_key}"): rule(_V, _PATH),
@@ -123,10 +124,18 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
 }
 
 _EVENTS: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/overview"): rule(_V, _LIST),
+    ("GET", "/search"): rule(_V, _LIST),
+    # Each watch of the socket is checked by itself.
+    ("GET", "/live"): rule(_V, Place.ANYWHERE),
     ("GET", "/events"): rule(_V, _LIST),
     ("GET", "/events/{id}"): rule(_V, Owned("event")),
     ("GET", "/events/{id}/deliveries"): rule(_V, Owned("event")),
+    ("GET", "/events/{id}/body"): rule(_V, Owned("event")),
     ("GET", "/deliveries/{id}"): rule(_V, Owned("delivery")),
+    ("GET", "/deliveries/{id}/content"): rule(_V, Owned("delivery")),
+    ("GET", "/deliveries/{id}/content.eml"): rule(_V, Owned("delivery")),
+    ("GET", "/reasons"): rule(_V, Place.ANYWHERE),
     ("GET", "/route-explain"): rule(_V, _QUERY),
     ("POST", _TENANT + "/events"): rule(_D, _PATH),
     ("POST", _TENANT + "/events/{event_id}/cancel"): rule(_D, _PATH),
@@ -141,6 +150,21 @@ _EVENTS: Mapping[tuple[str, str], Rule] = {
     ("POST", "/replays/{id}/cancel"): rule(_O, Owned("replay")),
     ("GET", "/dead-letters"): rule(_V, _LIST),
     ("POST", "/dead-letters/{id}/replay"): rule(_O, Owned("delivery")),
+}
+
+_OPERATING: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/dead-letters/count"): rule(_V, _LIST),
+    ("POST", "/dead-letters/replay"): rule(_O, _BODY),
+    ("POST", "/replays/{id}/pause"): rule(_O, Owned("replay")),
+    ("POST", "/replays/{id}/resume"): rule(_O, Owned("replay")),
+    # Those of no known tenant are for people with a role in the whole installation.
+    ("GET", "/refused-requests"): rule(_V, _LIST),
+    ("GET", _TENANT + "/usage"): rule(_V, _PATH),
+    ("GET", _TENANT + "/readiness"): rule(_V, _PATH),
+    ("GET", "/outages"): rule(_V, _LIST),
+    ("GET", "/alerts"): rule(_OWNER, _INSTALLATION),
+    ("PUT", "/alerts"): rule(_OWNER, _INSTALLATION),
+    ("POST", "/alerts/test"): rule(_OWNER, _INSTALLATION),
 }
 
 _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
@@ -196,6 +220,7 @@ GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
     "Providers": _PROVIDERS,
     "Templates": _TEMPLATES,
     "Events, runs, replays": _EVENTS,
+    "Operating": _OPERATING,
     "Endpoints": _WEBHOOKS,
 }
 RULES: Mapping[tuple[str, str], Rule] = {route: rule for group in GROUPS.values() for route, rule in group.items()}

@@ -43,6 +43,7 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "CLARION_AUTH_FAILURES_PER_MINUTE": "0",
         "CLARION_SIGN_IN_FAILURES_PER_MINUTE": "0",
         "CLARION_MAX_WEBSOCKETS_PER_ADDRESS": "0",
+        "CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*",
     }
     running = client.start(options, environment=environment)
     try:

@@ -102,6 +102,11 @@ _PROVIDERS: Mapping[tuple[str, str], Rule] = {
     ("GET", "/providers/{id}"): rule(_V, Owned("provider")),
     ("PATCH", "/providers/{id}"): rule(_O, Owned("provider")),
     ("DELETE", "/providers/{id}"): rule(_O, Owned("provider")),
+    ("GET", "/providers/{id}/state"): rule(_V, Owned("provider")),
+    ("POST", "/providers/{id}/test"): rule(_O, Owned("provider")),
+    ("GET", "/provider-kinds"): rule(_V, Place.ANYWHERE),
+    ("GET", _TENANT + "/provider-states"): rule(_V, _PATH),
+    ("PUT", _TENANT + "/provider-order"): rule(_O, _PATH),
     # The URL proves that a report comes from the provider.
     ("GET", "/providers/{id}/callback"): rule(_O, Owned("provider")),
 }
@@ -121,6 +126,16 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/template-parts"): rule(_V, _LIST),
     ("GET", "/template-parts/{id}"): rule(_V, Owned("part", platform=True)),
     ("POST", "/template-parts/{id}/apply"): rule(_D, Owned("part")),
+    # Those that use a part of the platform are of all tenants.
+    ("GET", "/template-parts/{id}/templates"): rule(_V, Owned("part")),
+    ("GET", "/template-languages"): rule(_V, _LIST),
+    ("GET", "/template-helpers"): rule(_V, Place.ANYWHERE),
+    ("POST", "/template-samples"): rule(_D, _BODY),
+    ("GET", "/template-samples"): rule(_V, Place.QUERY_OR_ANY),
+    ("GET", "/template-samples/last"): rule(_V, _QUERY),
+    ("GET", "/template-samples/{id}"): rule(_V, Place.QUERY_OR_ANY),
+    ("PUT", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
+    ("DELETE", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
 }
 
 _EVENTS: Mapping[tuple[str, str], Rule] = {
@@ -180,6 +195,7 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _ENDPOINT + "/subscriptions"): rule(_D, _PATH),
     ("DELETE", _ENDPOINT + "/subscriptions/{event_type_id}"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/state"): rule(_V, _PATH),
+    ("GET", _TENANT + "/endpoint-states"): rule(_V, _PATH),
     ("GET", _ENDPOINT + "/parked"): rule(_V, _PATH),
     ("POST", _ENDPOINT + "/parked/skip"): rule(_O, _PATH),
     ("POST", _ENDPOINT + "/probe"): rule(_D, _PATH),
@@ -191,6 +207,7 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("GET", _TENANT + "/deliveries"): rule(_V, _PATH),
     ("GET", _TENANT + "/deliveries/{delivery_id}/attempts"): rule(_V, _PATH),
     ("POST", _TENANT + "/deliveries/{delivery_id}/retry"): rule(_O, _PATH),
+    ("POST", _TENANT + "/filter-check"): rule(_D, _PATH),
     ("POST", _TENANT + "/event-types"): rule(_D, _PATH),
     ("GET", _TENANT + "/event-types"): rule(_V, _PATH),
     ("GET", _TENANT + "/event-types/{event_type_id}"): rule(_V, _PATH),

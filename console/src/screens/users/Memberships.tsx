@@ -84,13 +84,16 @@ function Places({
   chosen: string;
   taken: readonly string[];
 }) {
-  const accounts = [...Map.groupBy(tenants, (one) => one.account_id)];
+  const accounts = new Map<string, string[]>();
+  for (const one of tenants) {
+    accounts.set(one.account_id, [...(accounts.get(one.account_id) ?? []), one.name]);
+  }
   const places: [string, string][] = [
     [EVERYWHERE, "The whole installation"],
     ...tenants.map((one): [string, string] => [`tenant:${one.id}`, `Tenant ${one.name}`]),
-    ...accounts.map(([account, its]): [string, string] => [
+    ...[...accounts].map(([account, names]): [string, string] => [
       `account:${account}`,
-      `All tenants of the account of ${its.map((one) => one.name).join(", ")}`,
+      `All tenants of the account of ${names.join(", ")}`,
     ]),
   ];
   if (!places.some(([place]) => place === chosen)) {

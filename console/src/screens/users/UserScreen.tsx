@@ -47,9 +47,12 @@ function UserScreen() {
             ["Signs in with", waysOf(user)],
             [
               "Link that was not used ends",
-              user.invitation_expires_at ? <Time at={user.invitation_expires_at} /> : null,
+              user.invitation_expires_at ? <Time key="link" at={user.invitation_expires_at} /> : null,
             ],
-            ["Last signed in", user.last_sign_in_at ? <Time at={user.last_sign_in_at} /> : "never"],
+            [
+              "Last signed in",
+              user.last_sign_in_at ? <Time key="seen" at={user.last_sign_in_at} /> : "never",
+            ],
             ["Created", <Time key="created" at={user.created_at} />],
           ]}
         />

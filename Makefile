@@ -83,9 +83,9 @@ gen: ## Generate gen/ from proto/, what follows from the lists in services/domai
 	$(DEV_ENVIRONMENT)
 	@$(call generate,gen)
 	@$(PYTHON) -m services.domain.reference
-	@$(PYTHON) -m gateway.access.reference
 	@$(PYTHON) -m gateway.openapi.console build/openapi.json
 	@$(PYTHON) -m stack.npm console types
+	@$(PYTHON) -m gateway.access.reference
 
 .PHONY: gen-drift
 gen-drift:
@@ -93,10 +93,10 @@ gen-drift:
 	@$(call generate,build/gen)
 	@diff -r -x __pycache__ build/gen gen || { echo 'gen/ is not what proto/ makes: run `make gen`' >&2; exit 1; }
 	@$(PYTHON) -m services.domain.reference --check
-	@$(PYTHON) -m gateway.access.reference --check
 	@$(PYTHON) -m gateway.openapi.console build/openapi.json
 	@$(PYTHON) -m stack.npm console types --check >build/types.log 2>&1 || \
 	  { cat build/types.log; echo 'console/src/api/schema.d.ts is not what the OpenAPI document makes: run `make gen`' >&2; exit 1; }
+	@$(PYTHON) -m gateway.access.reference --check
 
 .PHONY: release-proto
 release-proto: ## At a release: what `make check` compares later versions of proto/ with

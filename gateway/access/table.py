@@ -132,7 +132,8 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/template-helpers"): rule(_V, Place.ANYWHERE),
     ("POST", "/template-samples"): rule(_D, _BODY),
     ("GET", "/template-samples"): rule(_V, Place.QUERY_OR_ANY),
-    ("GET", "/template-samples/last"): rule(_V, _QUERY),
+    # What a customer's server has sent.
+    ("GET", "/template-samples/last"): rule(_D, _QUERY),
     ("GET", "/template-samples/{id}"): rule(_V, Place.QUERY_OR_ANY),
     ("PUT", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
     ("DELETE", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),

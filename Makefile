@@ -27,6 +27,11 @@ run: ## Start everything here and keep it running; Ctrl-C stops it
 	$(RUN_ENVIRONMENT)
 	@exec $(PYTHON) -m stack
 
+.PHONY: pages
+pages: ## Build the console and the inbox component, and fetch what /docs needs; `make run` does it too
+	$(RUN_ENVIRONMENT)
+	@$(PYTHON) -m stack.pages
+
 .PHONY: smoke
 smoke: ## Prove that a running stack works: e-mail, SMS, push, inbox, timeline
 	$(RUN_ENVIRONMENT)
@@ -57,6 +62,8 @@ check: ## Format, lint, types, imports, proto: before each commit
 	@.venv/bin/buf breaking proto --against proto/released.binpb || \
 	  { echo 'a process of the last release could not read these messages' >&2; exit 1; }
 	@$(MAKE) --no-print-directory gen-drift
+	@$(PYTHON) -m stack.npm console check
+	@$(PYTHON) -m stack.npm inbox check
 	@.venv/bin/mypy
 
 .PHONY: unit
@@ -69,12 +76,16 @@ fmt: ## Format the code and fix what can be fixed
 	$(DEV_ENVIRONMENT)
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
+	@$(PYTHON) -m stack.npm console fmt
 
 .PHONY: gen
-gen: ## Generate gen/ from proto/, and what follows from the lists in services/domain
+gen: ## Generate gen/ from proto/, what follows from the lists in services/domain, and the console's types
 	$(DEV_ENVIRONMENT)
 	@$(call generate,gen)
 	@$(PYTHON) -m services.domain.reference
+	@$(PYTHON) -m gateway.openapi.console build/openapi.json
+	@$(PYTHON) -m stack.npm console types
+	@$(PYTHON) -m gateway.access.reference
 
 .PHONY: gen-drift
 gen-drift:
@@ -82,6 +93,10 @@ gen-drift:
 	@$(call generate,build/gen)
 	@diff -r -x __pycache__ build/gen gen || { echo 'gen/ is not what proto/ makes: run `make gen`' >&2; exit 1; }
 	@$(PYTHON) -m services.domain.reference --check
+	@$(PYTHON) -m gateway.openapi.console build/openapi.json
+	@$(PYTHON) -m stack.npm console types --check >build/types.log 2>&1 || \
+	  { cat build/types.log; echo 'console/src/api/schema.d.ts is not what the OpenAPI document makes: run `make gen`' >&2; exit 1; }
+	@$(PYTHON) -m gateway.access.reference --check
 
 .PHONY: release-proto
 release-proto: ## At a release: what `make check` compares later versions of proto/ with

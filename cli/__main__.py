@@ -1,110 +1,50 @@
 """The `clarion` command.
 
-Each subcommand imports what it needs when it runs, so that `clarion --help` answers at once.
+Subcommands of the operator's own machine (migrate, doctor …) import what they need when they run, so that
+`clarion --help` answers at once.
 """
 
-import argparse
-import asyncio
-import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from cli.commands import installation, keys, providers, replay, templates, tenants
+from cli.commands.assistants import mcp
+from cli.commands.send import send
+from cli.commands.trace import trace
 from runtime import logs
-from runtime.settings import load_or_exit
 
-_ENVIRONMENT = """\
-environment:
-  migrate  CLARION_POSTGRES_URL, CLARION_NATS_URL, CLARION_NATS_REPLICAS (1), CLARION_STREAM_MAX_BYTES (1 GiB)
-  backup, restore
-           CLARION_NATS_URL
-  doctor   the variables of the services, and CLARION_NATS_MONITOR_URL, CLARION_CENTRIFUGO_CONFIG
-  health   CLARION_HTTP_ADDRESS or CLARION_GRPC_ADDRESS of the process
-  centrifugo-config
-           CLARION_CENTRIFUGO_TOKEN_SECRET, CLARION_CENTRIFUGO_API_KEY, CLARION_ALLOWED_ORIGINS,
-           CLARION_CENTRIFUGO_PORT (8000)
-"""
+app = typer.Typer(
+    name="clarion",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Clarion's command line. Commands that call the admin API read CLARION_URL and CLARION_ADMIN_TOKEN.",
+)
+app.command()(send)
+app.command()(trace)
+app.command()(mcp)
+app.add_typer(templates.app, name="templates")
+app.add_typer(tenants.app, name="tenants")
+app.add_typer(keys.app, name="keys")
+app.add_typer(providers.app, name="providers")
+app.add_typer(replay.app, name="replay")
+installation.add_commands(app)
+
+
+@app.callback()
+def _configure(
+    *,
+    verbose: Annotated[bool, typer.Option(help="Log what happens.")] = False,
+) -> None:
+    logs.configure("clarion", "info" if verbose else "error")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a subcommand and exit with its status."""
-    parser = argparse.ArgumentParser(
-        prog="clarion", epilog=_ENVIRONMENT, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser(
-        "migrate",
-        help="update PostgreSQL and NATS to this version and rebuild the configuration bucket; safe to repeat",
-    )
-    for name, text in (
-        ("backup", "copy the streams into a new folder while everything runs; dump PostgreSQL afterwards"),
-        ("restore", "restore the streams of a backup into an empty NATS; run migrate afterwards"),
-    ):
-        commands.add_parser(name, help=text).add_argument("folder", type=Path)
-    commands.add_parser("doctor", help="check everything that Clarion depends on; exit status 1 if a check fails")
-    commands.add_parser("health", help="check whether one process is healthy; exit status 1 if it is not")
-    commands.add_parser("centrifugo-config", help="print a safe centrifugo.json for production")
-    given = parser.parse_args(arguments)
-    logs.configure("clarion", "error")
-    if given.command in ("backup", "restore"):
-        raise SystemExit(_copy(given.command, given.folder))
-    run = {"migrate": _migrate, "doctor": _doctor, "health": _health, "centrifugo-config": _centrifugo_config}
-    raise SystemExit(run[given.command]())
-
-
-def _migrate() -> int:
-    from cli.migrate import Settings, migrate
-    from runtime.reconcile import FAILURES
-
-    settings = load_or_exit(Settings)
-    try:
-        asyncio.run(migrate(settings, print))
-    except (*FAILURES, RuntimeError) as error:
-        print(f"clarion migrate: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _copy(command: str, folder: Path) -> int:
-    import nats.errors
-    import nats.js.errors
-
-    from cli import backup
-    from runtime.errors import ClarionError
-
-    work = {"backup": backup.backup, "restore": backup.restore}[command]
-    try:
-        asyncio.run(work(load_or_exit(backup.Settings), folder, print))
-    except (ClarionError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
-        print(f"clarion {command}: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _doctor() -> int:
-    from cli.doctor import Settings, examine
-
-    return asyncio.run(examine(load_or_exit(Settings), print))
-
-
-def _health() -> int:
-    from cli.health import Settings, is_healthy
-
-    try:
-        return 0 if asyncio.run(is_healthy(load_or_exit(Settings))) else 1
-    except ValueError as error:
-        print(f"clarion health: {error}", file=sys.stderr)
-        return 1
-
-
-def _centrifugo_config() -> int:
-    from cli.centrifugo import Settings, rendered
-
-    try:
-        print(rendered(load_or_exit(Settings)))
-    except ValueError as error:
-        print(f"clarion centrifugo-config: {error}", file=sys.stderr)
-        return 1
-    return 0
+    app(args=None if arguments is None else list(arguments), prog_name="clarion")
 
 
 if __name__ == "__main__":

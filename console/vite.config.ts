@@ -1,5 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { compressed } from "./compressed.ts";
 
 // For `npm run dev` beside a running stack: its address and an admin token (`python -m stack.client` prints both).
 const gateway = process.env.CLARION_URL ?? "http://127.0.0.1:8080";
@@ -7,7 +8,7 @@ const token = process.env.CLARION_ADMIN_TOKEN;
 
 export default defineConfig({
   base: "/console/",
-  plugins: [react()],
+  plugins: [react(), compressed()],
   resolve: { alias: { "~": new URL("./src", import.meta.url).pathname } },
   // The gateway replaces it in each response.
   html: { cspNonce: "__CSP_NONCE__" },
@@ -26,6 +27,8 @@ export default defineConfig({
         ws: true,
         headers: token ? { Authorization: `Bearer ${token}` } : {},
       },
+      // The document that shows the HTML of mails has a policy of its own, which only the gateway gives it.
+      "/console/frame": gateway,
     },
   },
 });

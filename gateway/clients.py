@@ -17,12 +17,20 @@ from clarion.ingest.v1 import (
     keys_pb2_grpc,
     ledger_pb2_grpc,
     privacy_pb2_grpc,
+    refusals_pb2_grpc,
     replays_pb2_grpc,
     tenants_pb2_grpc,
+    usage_pb2_grpc,
 )
 from clarion.realtime.v1 import privacy_pb2_grpc as realtime_privacy_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
-from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
+from clarion.render.v1 import (
+    locales_pb2_grpc,
+    parts_pb2_grpc,
+    render_pb2_grpc,
+    samples_pb2_grpc,
+    templates_pb2_grpc,
+)
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
@@ -33,9 +41,12 @@ from clarion.router.v1 import (
     suppressions_pb2_grpc,
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
+from clarion.router.v1 import usage_pb2_grpc as router_usage_pb2_grpc
+from clarion.senders.v1 import alerts_pb2_grpc, contents_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from clarion.senders.v1 import endpoints_pb2_grpc as parking_pb2_grpc
+from clarion.senders.v1 import health_pb2_grpc as provider_health_pb2_grpc
 from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
-from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
+from clarion.senders.v1 import usage_pb2_grpc as senders_usage_pb2_grpc
 from gateway.settings import Settings
 from runtime import grpc as rpc
 from services.domain.endpoints import MAX_ANSWER_BYTES
@@ -70,8 +81,10 @@ class Clients:
         self.render = render_pb2_grpc.RenderServiceStub(self.connections["render"])
         self.templates = templates_pb2_grpc.TemplateServiceStub(self.connections["render"])
         self.parts = parts_pb2_grpc.PartServiceStub(self.connections["render"])
+        self.samples = samples_pb2_grpc.SampleServiceStub(self.connections["render"])
         self.locales = locales_pb2_grpc.LocaleServiceStub(self.connections["render"])
         self.providers = senders_pb2_grpc.ProviderServiceStub(self.connections["senders"])
+        self.provider_health = provider_health_pb2_grpc.ProviderHealthServiceStub(self.connections["senders"])
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
         self.recipients = recipients_pb2_grpc.RecipientServiceStub(self.connections["router"])
@@ -80,10 +93,16 @@ class Clients:
         self.catalogs = catalogs_pb2_grpc.CatalogServiceStub(self.connections["router"])
         self.portal = portal_pb2_grpc.PortalServiceStub(self.connections["router"])
         self.parking = parking_pb2_grpc.ParkingServiceStub(self.connections["senders"])
+        self.contents = contents_pb2_grpc.ContentServiceStub(self.connections["senders"])
         self.outbox = senders_pb2_grpc.OutboxServiceStub(self.connections["senders"])
         self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.connections["realtime"])
         self.privacy = privacy_pb2_grpc.PrivacyServiceStub(self.connections["ingest"])
         self.replays = replays_pb2_grpc.ReplayServiceStub(self.connections["ingest"])
+        self.refusals = refusals_pb2_grpc.RefusalServiceStub(self.connections["ingest"])
+        self.usage = usage_pb2_grpc.UsageServiceStub(self.connections["ingest"])
+        self.router_usage = router_usage_pb2_grpc.RouterUsageServiceStub(self.connections["router"])
+        self.senders_usage = senders_usage_pb2_grpc.SendersUsageServiceStub(self.connections["senders"])
+        self.alerts = alerts_pb2_grpc.AlertServiceStub(self.connections["senders"])
         self.router_privacy = router_privacy_pb2_grpc.RouterPrivacyServiceStub(self.connections["router"])
         self.senders_privacy = senders_privacy_pb2_grpc.SendersPrivacyServiceStub(self.connections["senders"])
         self.realtime_privacy = realtime_privacy_pb2_grpc.RealtimePrivacyServiceStub(self.connections["realtime"])

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from stack import processes
+from stack import pages, processes
 from stack.faults import StackError
 from stack.launch import command_for
 from stack.local import Options
@@ -107,7 +107,10 @@ def start(options: Options, *, environment: Mapping[str, str] | None = None, dea
     """Start a stack and wait until it is ready. Blocking.
 
     environment: further variables for all its processes. Its output is in <data>/run.log. Raises StackError.
+    deadline: in seconds, without the time to build the console and the like, which happens once in a checkout.
     """
+    if not pages.are_ready():
+        pages.prepare()  # if it fails, the stack says so, and starts
     options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = options.data / "run.log"
     with log.open("wb") as output:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from services.realtime import centrifugo
-from stack import browser_packages, processes
+from stack import pages, processes
 from stack.broken_store import keep_storing
 from stack.faults import StackError
 from stack.folder import PORTS, Demo, Folder, write_private
@@ -102,6 +102,10 @@ class Stack:
         self._write_state()
         return self._state()
 
+    async def owner_link(self) -> str:
+        """Return the link by which the first owner of the console joins; empty: there is one. Raises StackError."""
+        return "".join(await self._output_of("owner-link", ("cli", "owner-link", "--unless-owned")))
+
     async def stop(self) -> None:
         """Stop everything in order, the gateway first and the servers last."""
         self._ready = False
@@ -138,7 +142,7 @@ class Stack:
     async def _start(self) -> None:
         demo = self._folder.demo_tenant()
         hub = asyncio.create_task(self._start_hub())
-        page = asyncio.create_task(asyncio.to_thread(browser_packages.install, processes.ROOT / "build", self._report))
+        prepared = asyncio.create_task(pages.prepare_beside(self._report))
         try:
             await asyncio.gather(self._start_postgres(), self._start_nats())
             await self._helper("migrate", ("cli", "migrate"))
@@ -146,10 +150,11 @@ class Stack:
             roles = [*processes.SERVICES, "mail", *(["gateway"] if demo else [])]
             self._run(roles, demo)
             await hub
-            await page
+            await prepared
         finally:
             hub.cancel()
-            await asyncio.gather(hub, return_exceptions=True)
+            prepared.cancel()
+            await asyncio.gather(hub, prepared, return_exceptions=True)
         await self._helper("seed", ("stack.seed",))
         self._report("the services are healthy, and the demo tenant exists")
         if demo != (demo := self._folder.demo_tenant()):
@@ -198,6 +203,11 @@ class Stack:
 
     async def _helper(self, name: str, command: tuple[str, ...]) -> None:
         """Run a short-lived process of ours and report its output."""
+        for line in await self._output_of(name, command):
+            self._report(line)
+
+    async def _output_of(self, name: str, command: tuple[str, ...]) -> list[str]:
+        """Return the lines that a short-lived process of ours prints. Raises StackError if it fails."""
         environment = {
             **processes.inherited(),
             **self._plan.variables(),
@@ -218,12 +228,11 @@ class Stack:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        for line in output.decode(errors="replace").splitlines():
-            self._report(line)
         if process.returncode:
             words = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
             last = words[-1] if words else f"{name} ended with status {process.returncode}"
             raise StackError(f"{last.rstrip('.')}.")
+        return output.decode(errors="replace").splitlines()
 
     def _write_state(self) -> None:
         write_private(self._folder.state, msgspec.json.format(msgspec.json.encode(self._state())))

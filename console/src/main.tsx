@@ -9,6 +9,7 @@ import { Problem } from "./api/problem";
 import { nonce } from "./kit/nonce";
 import { ToastProvider } from "./kit/Toast";
 import { consoleRouter } from "./router";
+import { reloadForNewVersions } from "./shell/newVersion";
 import { applyTheme } from "./shell/theme";
 
 const RETRIES = 2;
@@ -28,7 +29,14 @@ if (root === null) {
   throw new Error("index.html has no element with the id root");
 }
 applyTheme();
-createRoot(root).render(
+reloadForNewVersions();
+// A problem that a screen shows is no fault of the page. Everything else that a screen could not handle is.
+const noteCaught = (error: unknown) => {
+  if (!(error instanceof Problem)) {
+    console.error(error);
+  }
+};
+createRoot(root, { onCaughtError: noteCaught }).render(
   <StrictMode>
     <CSPProvider nonce={nonce}>
       <QueryClientProvider client={queries}>

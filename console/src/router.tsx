@@ -26,6 +26,9 @@ const startRoute = createRoute({
   },
 });
 
+// In the frame, so that somebody who followed a wrong link can go on.
+const otherRoute = createRoute({ getParentRoute: () => frameRoute, path: "$", component: NotFound });
+
 // Each area of the console names its own paths; see the folders below screens/.
 const routeTree = rootRoute.addChildren([
   startRoute,
@@ -44,6 +47,7 @@ const routeTree = rootRoute.addChildren([
     ...suppressionsRoutes,
     ...tenantsRoutes,
     ...settingsRoutes,
+    otherRoute,
   ]),
 ]);
 

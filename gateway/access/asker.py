@@ -22,8 +22,8 @@ class Asker:
     """A console user with a session, or an admin token.
 
     name: of the token, or the person's. user_id, session_id, email: empty for a token. tenants: the roles in tenants,
-    by memberships in them and in their accounts. expires_at_us: when the session ends if it is not used; ends_at_us: in any
-    case; Unix microseconds.
+    by memberships in them and in their accounts. expires_at_us: when the session ends if it is not used; ends_at_us: in
+    any case; Unix microseconds.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Reading bodies and queries of the admin API; channels, times and pages in its answers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -131,6 +131,23 @@ def status(request: web.Request) -> "trace_pb2.DeliveryStatus.ValueType":
     if name and name.lower() not in statuses.BY_NAME:
         raise invalid("status", f"must be one of {', '.join(statuses.BY_NAME)}")
     return statuses.BY_NAME.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
+
+
+def uuids(request: web.Request, name: str) -> list[str]:
+    """Return ids in the query, separated by commas; none if it is absent. Raises INVALID if one is no UUID."""
+    value: str = request.query.get(name, "")
+    found = value.split(",") if value else []
+    if not all(map(ids.is_uuid, found)):
+        raise invalid(name, "must be UUIDs in lower case, separated by commas")
+    return found
+
+
+def one_of(request: web.Request, name: str, words: Collection[str]) -> str:
+    """Return a query parameter that is one of these words, empty if it is absent. Raises INVALID."""
+    value: str = request.query.get(name, "")
+    if value and value not in words:
+        raise invalid(name, f"must be one of {', '.join(words)}")
+    return value
 
 
 def limit(request: web.Request) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.browser import NOT_INSTALLED, PACKAGES
+from gateway.encodings import accepts
 from gateway.replies import neutral_reply, shared_reply
 
 _STATIC = Path(__file__).with_name("static")
@@ -26,7 +27,6 @@ _POLICY = (
 _FILE = re.compile(r"\w[\w.-]{0,99}\.(?:css|js)", re.ASCII)
 # The cache holds both forms of all 120 files, 6.4 MB. Files of a viewer that was replaced are dropped at some point.
 _KEPT = 240
-_QUALITY_0 = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
 
 
@@ -67,20 +67,11 @@ def _path(name: str) -> Path | None:
 async def _serve(request: web.Request, path: Path) -> web.Response:
     """Raises FileNotFoundError."""
     headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    compressed = _accepts_gzip(request.headers.get("Accept-Encoding", ""))
+    compressed = accepts(request.headers.get("Accept-Encoding", ""), "gzip")
     if compressed:
         headers["Content-Encoding"] = "gzip"
     body = await asyncio.to_thread(_content, path, compressed=compressed)
     return shared_reply(body, _TYPES[path.suffix], headers)
-
-
-def _accepts_gzip(accepted: str) -> bool:
-    """Return whether Accept-Encoding names gzip, and not with the quality 0, which forbids it."""
-    for coding in accepted.lower().split(","):
-        name, _, quality = coding.partition(";")
-        if name.strip() == "gzip":
-            return not _QUALITY_0.fullmatch(quality)
-    return False
 
 
 def _content(path: Path, *, compressed: bool) -> bytes:

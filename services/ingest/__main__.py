@@ -152,6 +152,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         janitor=janitor,
         keyed=keyed,
         feed=feed,
+        vault=vault,
     )
     await server.start()
 

@@ -1,10 +1,18 @@
-"""Wires the services that operators call: retention, erasure, export, replays, activity; and the console's users."""
+"""Wires what operators and the console call: privacy, replays, refused requests, usage, activity, users."""
 
 import asyncpg
 from nats.aio.client import Client
 
-from clarion.ingest.v1 import activity_pb2_grpc, console_users_pb2_grpc, privacy_pb2_grpc, replays_pb2_grpc
+from clarion.ingest.v1 import (
+    activity_pb2_grpc,
+    console_users_pb2_grpc,
+    privacy_pb2_grpc,
+    refusals_pb2_grpc,
+    replays_pb2_grpc,
+    usage_pb2_grpc,
+)
 from runtime.configuration import ConfigurationOutbox
+from runtime.encryption import Vault
 from runtime.grpc import Caller, GrpcServer, channel
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
@@ -21,12 +29,16 @@ from services.ingest.privacy import servicer as privacy
 from services.ingest.privacy.clearing import Clearing
 from services.ingest.privacy.retention import RetentionWorker
 from services.ingest.privacy.store import LedgerPrivacyStore
+from services.ingest.refused.servicer import NAME as REFUSALS
+from services.ingest.refused.servicer import RefusalServicer
+from services.ingest.refused.store import RefusalStore
 from services.ingest.replays import servicer as replays
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
 from services.ingest.replays.subscriptions import RouterSubscriptions
 from services.ingest.retries.publisher import DeliveryPublisher
 from services.ingest.settings import Settings
+from services.ingest.usage import servicer as usage
 
 
 def add_services(
@@ -41,8 +53,9 @@ def add_services(
     janitor: Janitor,
     keyed: Pseudonyms,
     feed: NatsChangeFeed,
+    vault: Vault,
 ) -> None:
-    """Add the services of the modules below to the server, and start their background loops."""
+    """Add the services, and start their background loops."""
     keeper = RetentionWorker(
         durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
     )
@@ -73,6 +86,10 @@ def add_services(
         console_users.ConsoleUserServicer(durable, Passwords()),
         console_users.NAME,
     )
+    refused = RefusalStore(durable, vault.tags("ingest/refusals")[0])
+    process.start(refused.keep_swept(), name="retention of refused requests")
+    server.add(refusals_pb2_grpc.add_RefusalServiceServicer_to_server, RefusalServicer(refused), REFUSALS)
+    server.add(usage_pb2_grpc.add_UsageServiceServicer_to_server, usage.UsageServicer(durable), usage.NAME)
 
 
 def _subscriptions(process: Process, settings: Settings) -> RouterSubscriptions | None:

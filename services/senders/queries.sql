@@ -26,6 +26,11 @@ UPDATE senders.providers SET name = $2, priority = $3, settings = $4, secrets = 
 WHERE id = $1 AND deleted_at IS NULL
 RETURNING id, tenant_id, channel, kind, name, priority, settings, secrets, created_at, updated_at
 
+-- name: set_priorities
+UPDATE senders.providers p SET priority = t.priority, updated_at = now()
+FROM unnest($1::text[], $2::integer[]) AS t (id, priority)
+WHERE p.id = t.id AND p.deleted_at IS NULL AND p.priority <> t.priority
+
 -- name: tenants_with_providers
 SELECT DISTINCT tenant_id FROM senders.providers
 WHERE deleted_at IS NULL AND tenant_id > $1

@@ -101,6 +101,6 @@ async def test_without_the_viewer_it_says_what_to_do(visit: Visit) -> None:
     page = visit.page
     await page.route("**/docs/viewer/**", lambda route: route.fulfill(status=404))
     await page.goto(f"{visit.url}/docs")
-    await expect(page.get_by_role("status")).to_contain_text("python gateway/browser/install.py")
+    await expect(page.get_by_role("status")).to_contain_text("make pages")
     await page.get_by_role("link", name="openapi.json").click()
     await expect(page.locator("body")).to_contain_text('"openapi":"3.1.0"')

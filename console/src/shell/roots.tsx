@@ -7,6 +7,7 @@ import {
 } from "@tanstack/react-router";
 import { Problem } from "~/api/problem";
 import { sessionQuery } from "~/api/session";
+import { FailureAlone } from "./Failure";
 import { Frame } from "./Frame";
 import { text } from "./search";
 
@@ -21,6 +22,7 @@ export const rootRoute = createRootRouteWithContext<Context>()({
     tenant: text(search.tenant),
   }),
   search: { middlewares: [retainSearchParams(["tenant"])] },
+  errorComponent: FailureAlone,
 });
 
 /** The frame around the screens of people who are signed in. Parent of all screens but sign-in and join. */
@@ -28,6 +30,7 @@ export const frameRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "frame",
   component: Frame,
+  errorComponent: FailureAlone,
   beforeLoad: async ({ context, location }) => {
     try {
       await context.queries.ensureQueryData(sessionQuery);

@@ -18,5 +18,5 @@ try {
 } catch (error) {
   console.error(error);
   document.getElementById("state").textContent =
-    "The viewer could not be loaded. Where Clarion runs from a checkout, `python gateway/browser/install.py` installs it.";
+    "The viewer could not be loaded. Where Clarion runs from a checkout, `make pages` installs it.";
 }

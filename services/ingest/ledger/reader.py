@@ -8,8 +8,10 @@ from pathlib import Path
 import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import postgres
+from runtime import clock, postgres
 from services.domain import audience, statuses
+from services.ingest.dead_letters import store as letters
+from services.ingest.dead_letters.store import LetterFilter
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import Row
 
@@ -36,6 +38,8 @@ _COMMON = {trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED}
 # Deliveries that are read for one page of a filtered list, and events with the same labels that are read instead.
 SCANNED = 5000
 LABELLED = 1000
+# A tenant's events among which the newest one of a type is looked for.
+NEWEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,14 @@ class KnownEvent:
     def id(self) -> str:
         """The event's id."""
         return str(self.row["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedEvent:
+    """An event as it was accepted, and when, in Unix microseconds."""
+
+    event: event_pb2.Event
+    accepted_at_us: int
 
 
 class LedgerReader:
@@ -176,6 +188,13 @@ class LedgerReader:
         raw = await self._pool.fetchval(_QUERIES.payload, tenant_id, event_id)
         return event_pb2.Event.FromString(raw) if raw is not None else None
 
+    async def last_payload(self, tenant_id: str, event_type: str) -> AcceptedEvent | None:
+        """Return a tenant's newest event of a type that is stored and no test; None: none of its newest is."""
+        row = await self._pool.fetchrow(_QUERIES.last_payload, tenant_id, event_type, NEWEST)
+        if row is None:
+            return None
+        return AcceptedEvent(event_pb2.Event.FromString(row["event"]), clock.micros_of(row["accepted_at"]))
+
     async def endpoint_deliveries(self, search: DeliverySearch, limit: int) -> DeliveryPage:
         """Return a page of a tenant's deliveries to endpoints, newest first.
 
@@ -222,12 +241,11 @@ class LedgerReader:
         return DeliveryPage(found, (str(first["last_event"]), str(first["last_delivery"])))
 
     async def dead_letters(
-        self,
-        tenant_id: str | None,
-        before: tuple[int, str] | None,
-        limit: int,
-        tenant_ids: "list[str] | None" = None,
+        self, wanted: LetterFilter, before: tuple[int, str] | None, limit: int
     ) -> "list[asyncpg.Record]":
         """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
-        died_us, delivery_id = before or (None, _FIRST)
-        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit, tenant_ids)
+        return await letters.page(self._pool, wanted, before, limit)
+
+    async def count_dead_letters(self, wanted: LetterFilter) -> int:
+        """Return how many dead letters match; see services.ingest.dead_letters.store.count."""
+        return await letters.count(self._pool, wanted)

@@ -17,6 +17,7 @@ from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.endpoints import MAX_METADATA
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
+from services.ingest.dead_letters.store import filter_of
 from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.progress import TraceProgress
 from services.ingest.ledger.reader import DeliverySearch, LedgerReader
@@ -133,11 +134,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         if row["channel"] == event_pb2.CHANNEL_WEBHOOK:
             attempts = await self._reader.webhook_attempts(request.delivery_id)
         else:
-            attempts = await self._reader.attempts(event["id"], [row["id"]])
+            attempts = await self._reader.attempts(event["id"], [row["id"]], answers=True)
+        is_for_person = row["channel"] != event_pb2.CHANNEL_WEBHOOK
         return ledger_pb2.GetDeliveryResponse(
             delivery=delivery_summary(row, event),
             tenant_id=str(row["tenant_id"]),
             steps=delivery_timeline(event, row, attempts),
+            recipient=(recipient(row) or recipient(event)) if is_for_person else None,
         )
 
     async def _delivery(self, delivery_id: str, tenant_id: str) -> Row:
@@ -238,7 +241,31 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         event = await self._reader.payload(request.tenant_id, request.event_id)
         if event is None:
             raise ClarionError(Code.NOT_FOUND, "The event's content was deleted, or the ledger has not read it yet.")
-        return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
+        answer = ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
+        if request.whole:
+            answer.event.CopyFrom(event)
+            answer.event.ClearField("variables")
+            answer.event.ClearField("payload_extra")
+        return answer
+
+    @database_errors
+    async def GetLastEventBody(
+        self, request: ledger_pb2.GetLastEventBodyRequest, context: Any
+    ) -> ledger_pb2.GetLastEventBodyResponse:
+        """Return what the newest event of a type carried."""
+        check_id("tenant_id", request.tenant_id)
+        found = await self._reader.last_payload(request.tenant_id, request.event_type)
+        if found is None:
+            detail = (
+                "None of the tenant's newest events has this type and a stored content. Send one, or write a sample."
+            )
+            raise ClarionError(Code.NOT_FOUND, detail)
+        return ledger_pb2.GetLastEventBodyResponse(
+            event_id=found.event.id,
+            accepted_at_us=found.accepted_at_us,
+            variables=found.event.variables,
+            payload_extra=found.event.payload_extra,
+        )
 
     @database_errors
     async def GetEventProgress(
@@ -266,13 +293,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.ListDeadLettersResponse:
         """Return a page of dead letters that were not replayed."""
         limit = page_limit(request.limit)
-        check_id("tenant_id", request.tenant_id, required=False)
+        wanted = filter_of(request.filter, request.tenant_id, request.tenant_ids)
         before = _decode_cursor(request.cursor) if request.cursor else None
-        tenant_ids = check_tenant_ids(request.tenant_ids)
-        rows = await self._reader.dead_letters(request.tenant_id or None, before, limit, tenant_ids)
+        rows = await self._reader.dead_letters(wanted, before, limit)
         letters = [dead_letter(row) for row in rows]
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
-        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
+        total = await self._reader.count_dead_letters(wanted) if request.count else 0
+        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more, total=total)
 
     @database_errors
     async def ReplayDeadLetter(

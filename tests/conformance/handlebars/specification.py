@@ -3,20 +3,15 @@
 Its data are those of handlebars.js (MIT); the package around them is AGPL, and so is only run here, never shipped.
 """
 
-import fcntl
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
+from tests.packages import installed
 
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE / "node_modules" / "handlebars-spec"
-_DEADLINE_S = 100
 
 # How many cases of each file need no JavaScript callback, and no option of the JavaScript compiler.
 FILES = {
@@ -42,19 +37,8 @@ class Case(NamedTuple):
 
 
 def install() -> None:
-    """Install what the lock file names, unless it is there; one process at a time. Skips where there is no npm."""
-    with (_HERE / "package-lock.json").open(encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (_HERE / "node_modules" / ".package-lock.json").exists():
-            return
-        npm = shutil.which("npm")
-        if npm is None:
-            reason = "the Handlebars specification needs npm on PATH to be installed"
-            if os.environ.get("CI", "").lower() == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
-        flags = ["--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run([npm, "ci", *flags], cwd=_HERE, check=True, capture_output=True, timeout=_DEADLINE_S)
+    """Install what the lock file names, unless it is there. Skips where there is no npm."""
+    installed(_HERE)
 
 
 def cases(file: str) -> list[Case]:

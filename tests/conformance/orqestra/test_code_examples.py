@@ -13,6 +13,7 @@ import pytest
 from checks.waiting import until
 from tests.conformance.orqestra import contract
 from tests.conformance.orqestra.conftest import EMAIL, RENDERED, Shop
+from tests.packages import installed
 
 HOST = "https://your-orqestra-host"
 USER = "b5dae3e8-2d5d-6f3c-cd3c-3c4d5e6f7a8b"
@@ -130,9 +131,7 @@ async def test_curl(shop: Shop, tmp_path: Path) -> None:
 
 async def test_node(shop: Shop, tmp_path: Path) -> None:
     """Node's, which is TypeScript: its types are taken away as any build does."""
-    node, npm = tool("node"), tool("npm")
-    if not (_JS / "node_modules" / ".package-lock.json").exists():
-        await run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], _JS)
+    node = installed(_JS)
     await shop.template("order.confirmed", "EMAIL")
     script = await run([node, "strip.js"], _JS, text=filled(NODE, shop, "Node.js / TypeScript", "Python"))
     command = [node, "--input-type=module", "-"]

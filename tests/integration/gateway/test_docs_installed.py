@@ -34,7 +34,7 @@ async def gateway(viewer: Path) -> AsyncIterator[TestClient[Any, Any]]:
 
 
 def _install(viewer: Path, *, text: str, chunk: str) -> None:
-    """Replace the viewer, as gateway/browser/install.py does."""
+    """Replace the viewer, as `make pages` does."""
     shutil.rmtree(viewer, ignore_errors=True)
     (viewer / "chunks").mkdir(parents=True)
     (viewer / "standalone.esm.js").write_text(text)

@@ -1,0 +1,1 @@
+"""The subcommands that use the admin API: one module each, with an `app` or a function."""

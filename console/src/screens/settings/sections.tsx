@@ -1,0 +1,17 @@
+import type { ReactNode } from "react";
+import { LinkButton } from "~/kit/Button";
+
+interface Section {
+  title: string;
+  text: string;
+  link: ReactNode;
+}
+
+/** What the page of the settings leads to. */
+export const SECTIONS: readonly Section[] = [
+  {
+    title: "Tenants",
+    text: "Names, senders, channels, limits, API keys, secrets, retention and environments, tenant by tenant.",
+    link: <LinkButton to="/tenants">Open tenants</LinkButton>,
+  },
+];

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { createLazyRoute, useParams, useSearch } from "@tanstack/react-router";
+import { createLazyRoute, Link, useParams, useSearch } from "@tanstack/react-router";
 import { Problem } from "~/api/problem";
 import { useReasons } from "~/api/reasons";
 import { Badge, StatusBadge } from "~/kit/Badge";
@@ -150,15 +150,9 @@ function Head({ event }: { event: Event }) {
           [
             "Replay of",
             event.replay_of ? (
-              <LinkButton
-                key="replay"
-                look="quiet"
-                size="small"
-                to="/messages/$eventId"
-                params={{ eventId: event.replay_of }}
-              >
+              <Link key="replay" to="/messages/$eventId" params={{ eventId: event.replay_of }}>
                 {event.replay_of}
-              </LinkButton>
+              </Link>
             ) : null,
           ],
         ]}
@@ -176,15 +170,13 @@ function Recipient({ event }: { event: Event }) {
   return (
     <>
       {person.user_id ? (
-        <LinkButton
-          look="quiet"
-          size="small"
+        <Link
           to="/recipients/$recipientId"
           params={{ recipientId: person.user_id }}
           search={{ tenant: event.tenant_id }}
         >
           <bdi>{person.user_id}</bdi>
-        </LinkButton>
+        </Link>
       ) : null}{" "}
       <bdi>{addresses}</bdi>
     </>

@@ -26,8 +26,9 @@ SCREENS = (
     Screen("test-send", "/test-send"),
     Screen("providers", "/providers"),
     Screen("endpoints", "/endpoints"),
-    Screen("recipients", "/recipients"),
-    Screen("suppressions", "/suppressions"),
+    Screen("recipients", "/recipients?tenant={tenant}"),
+    Screen("recipient", "/recipients/{recipient}?tenant={tenant}"),
+    Screen("suppressions", "/suppressions?tenant={tenant}"),
     Screen("tenants", "/tenants"),
     Screen("tenant", "/tenants/{tenant}"),
     Screen("tenant-settings", "/tenants/{tenant}/settings"),
@@ -43,4 +44,5 @@ SCREENS = (
 async def find_objects(client: Client) -> dict[str, str]:
     """Return ids of objects of a stack, by what they are; makes those that a new stack lacks."""
     event = await client.tenant.accept(order("S-1", client.user_id, ("PUSH",)))
-    return {"tenant": client.tenant.id, "event": event}
+    await client.operator.must("PUT", f"/tenants/{client.tenant.id}/recipients/stored", json={"name": "Ada"})
+    return {"tenant": client.tenant.id, "event": event, "recipient": "stored"}

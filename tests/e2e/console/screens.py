@@ -32,8 +32,9 @@ SCREENS = (
     Screen("endpoint", "/endpoints/{endpoint}?tenant={tenant}"),
     Screen("event-types", "/endpoints/event-types?tenant={tenant}"),
     Screen("applications", "/endpoints/applications?tenant={tenant}"),
-    Screen("recipients", "/recipients"),
-    Screen("suppressions", "/suppressions"),
+    Screen("recipients", "/recipients?tenant={tenant}"),
+    Screen("recipient", "/recipients/{recipient}?tenant={tenant}"),
+    Screen("suppressions", "/suppressions?tenant={tenant}"),
     Screen("tenants", "/tenants"),
     Screen("tenant", "/tenants/{tenant}"),
     Screen("tenant-settings", "/tenants/{tenant}/settings"),
@@ -50,11 +51,13 @@ async def find_objects(client: Client) -> dict[str, str]:
     """Return ids of objects of a stack, by what they are; makes those that a new stack lacks."""
     event = await client.tenant.accept(order("S-1", client.user_id, ("PUSH",)))
     tenant = client.tenant.id
+    await client.operator.must("PUT", f"/tenants/{tenant}/recipients/stored", json={"name": "Ada"})
     return {
         "tenant": tenant,
         "event": event,
         "provider": await _first(client, f"/providers?tenant_id={tenant}&limit=1"),
         "endpoint": await _endpoint(client),
+        "recipient": "stored",
     }
 
 

@@ -104,6 +104,11 @@ _PROVIDERS: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/providers/{id}"): rule(_O, Owned("provider")),
     # The URL proves that a report comes from the provider.
     ("GET", "/providers/{id}/callback"): rule(_O, Owned("provider")),
+    ("GET", "/providers/{id}/state"): rule(_V, Owned("provider")),
+    ("POST", "/providers/{id}/test"): rule(_O, Owned("provider")),
+    ("GET", "/provider-kinds"): rule(_V, Place.ANYWHERE),
+    ("GET", _TENANT + "/provider-states"): rule(_V, _PATH),
+    ("PUT", _TENANT + "/provider-order"): rule(_O, _PATH),
 }
 
 _READ_TEMPLATE = Owned("template", platform=True)
@@ -180,6 +185,8 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _ENDPOINT + "/subscriptions"): rule(_D, _PATH),
     ("DELETE", _ENDPOINT + "/subscriptions/{event_type_id}"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/state"): rule(_V, _PATH),
+    ("GET", _TENANT + "/endpoint-states"): rule(_V, _PATH),
+    ("POST", _TENANT + "/filter-check"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/parked"): rule(_V, _PATH),
     ("POST", _ENDPOINT + "/parked/skip"): rule(_O, _PATH),
     ("POST", _ENDPOINT + "/probe"): rule(_D, _PATH),

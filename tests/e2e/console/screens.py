@@ -25,7 +25,20 @@ SCREENS = (
     Screen("templates", "/templates"),
     Screen("test-send", "/test-send"),
     Screen("providers", "/providers"),
+    Screen("providers-of-tenant", "/providers?tenant={tenant}"),
+    Screen("provider", "/providers/{provider}?tenant={tenant}"),
+    Screen("provider-kinds", "/providers/new?tenant={tenant}"),
+    Screen("provider-new", "/providers/new?tenant={tenant}&kind=EMAIL.smtp"),
     Screen("endpoints", "/endpoints"),
+    Screen("endpoints-of-tenant", "/endpoints?tenant={tenant}"),
+    Screen("endpoint", "/endpoints/{endpoint}?tenant={tenant}"),
+    Screen("endpoint-subscriptions", "/endpoints/{endpoint}?tenant={tenant}&tab=subscriptions"),
+    Screen("endpoint-waiting", "/endpoints/{endpoint}?tenant={tenant}&tab=waiting"),
+    Screen("endpoint-receiver", "/endpoints/{endpoint}?tenant={tenant}&tab=receiver"),
+    Screen("endpoint-settings", "/endpoints/{endpoint}?tenant={tenant}&tab=settings"),
+    Screen("endpoint-new", "/endpoints/new?tenant={tenant}"),
+    Screen("event-types", "/endpoints/event-types?tenant={tenant}"),
+    Screen("applications", "/endpoints/applications?tenant={tenant}"),
     Screen("recipients", "/recipients"),
     Screen("suppressions", "/suppressions"),
     Screen("tenants", "/tenants"),
@@ -43,4 +56,30 @@ SCREENS = (
 async def find_objects(client: Client) -> dict[str, str]:
     """Return ids of objects of a stack, by what they are; makes those that a new stack lacks."""
     event = await client.tenant.accept(order("S-1", client.user_id, ("PUSH",)))
-    return {"tenant": client.tenant.id, "event": event}
+    return {
+        "tenant": client.tenant.id,
+        "event": event,
+        "provider": await _provider(client),
+        "endpoint": await _endpoint(client),
+    }
+
+
+async def _provider(client: Client) -> str:
+    page = await client.operator.must("GET", f"/providers?tenant_id={client.tenant.id}")
+    return str(page["data"][0]["id"])
+
+
+async def _endpoint(client: Client) -> str:
+    """Return the first endpoint of the tenant, a new one with a subscription if it has none."""
+    base, type_name = f"/tenants/{client.tenant.id}", "order.shipped"
+    found = await client.operator.must("GET", f"{base}/endpoints")
+    if found["data"]:
+        return str(found["data"][0]["id"])
+    types = await client.operator.must("GET", f"{base}/event-types")
+    if type_name not in [one["name"] for one in types["data"]]:
+        await client.operator.must("POST", f"{base}/event-types", json={"name": type_name})
+    body = {"url": "https://shop.example.com/webhooks", "description": "Shop"}
+    made = await client.operator.must("POST", f"{base}/endpoints", json=body)
+    subscription = {"event_types": [type_name], "filter": {">": [{"var": "payload.total"}, 100]}}
+    await client.operator.must("POST", f"{base}/endpoints/{made['id']}/subscriptions", json=subscription)
+    return str(made["id"])

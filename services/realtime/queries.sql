@@ -58,11 +58,6 @@ SET read_at = coalesce(read_at, now())
 WHERE id = $1 AND tenant_id = $2 AND user_id = $3
 RETURNING id
 
--- name: find_entry
-SELECT event_id, (extract(epoch FROM created_at) * 1000000)::bigint AS created_at_us
-FROM realtime.inbox
-WHERE id = $1 AND tenant_id = $2 AND user_id = $3
-
 -- Those up to a notification, itself included; all if $3 is null. Locked in one order, so that two calls never wait for
 -- each other.
 -- name: mark_all_read

@@ -142,13 +142,9 @@ class InboxStore:
         return await _guarded(lambda: self._pool.fetchval(_sql.mark_read, number, tenant_id, user_id)) is not None
 
     async def place(self, tenant_id: str, user_id: str, notification_id: str) -> Place | None:
-        """Return where a notification stands, None if this user has no such notification."""
-        try:
-            number = uuid.UUID(notification_id)
-        except ValueError:
-            return None
-        row = await _guarded(lambda: self._pool.fetchrow(_sql.find_entry, number, tenant_id, user_id))
-        return None if row is None else Place(row["created_at_us"], row["event_id"], str(number))
+        """Return where a notification stands, None if this user has no such notification. Raises UNAVAILABLE."""
+        found = await self.find(tenant_id, user_id, notification_id)
+        return None if found is None else Place(found[0].created_at_us, found[0].event_id, found[0].id)
 
     async def mark_all_read(self, tenant_id: str, user_id: str, until: Place = TOP) -> tuple[int, bool]:
         """Mark the user's notifications up to a place as read, TOP: all. Return how many, and whether there are more.

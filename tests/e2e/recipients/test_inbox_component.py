@@ -14,7 +14,7 @@ from stack.client import Running
 from tests.e2e.accessibility import grave_faults
 from tests.e2e.browser import open_browser
 from tests.e2e.recipients.conftest import PAGE_PORT, TOKEN_LIFETIME_S, Cable
-from tests.e2e.recipients.site import Site, Visitor
+from tests.e2e.recipients.site import BACK_MS, Site, Visitor
 from tests.e2e.recipients.test_official_client import push
 from tests.waiting import eventually
 
@@ -201,7 +201,7 @@ async def test_tokens_that_are_revoked_are_asked_for_again(visitor: Visitor, ten
 
 
 async def test_without_a_session_it_says_so_and_tries_again(visitor: Visitor, tenant: Tenant) -> None:
-    """An error with a button; what could not be shown is shown when the person asks again."""
+    """An error with a button that asks again; once there is a session, all is shown by itself."""
     await push(tenant, "u1", "hello")
     visitor.site.is_closed = True
     await visitor.page.goto(visitor.site.url)
@@ -211,9 +211,11 @@ async def test_without_a_session_it_says_so_and_tries_again(visitor: Visitor, te
     await expect(alert).to_contain_text("could not be loaded")
     [*_, last] = await eventually(lambda: visitor.events("clarion-error"))
     assert "error" in json.loads(last)
-    visitor.site.is_closed = False
+    asked = visitor.site.sessions
     await alert.get_by_role("button", name="Try again").click()
-    await expect(visitor.rows).to_have_count(1)
+    await eventually(lambda: visitor.site.sessions > asked)
+    visitor.site.is_closed = False
+    await expect(visitor.rows).to_have_count(1, timeout=BACK_MS)
     await expect(alert).to_be_hidden()
     await visitor.is_("connected")
 

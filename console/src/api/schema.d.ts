@@ -5365,7 +5365,7 @@ export interface components {
             /** @description What the reason means. */
             text: string;
             /** @description What to do about it. */
-            advice: string;
+            advice: string | null;
             /** @description The provider's own words. */
             detail: string | null;
         };

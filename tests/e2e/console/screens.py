@@ -24,12 +24,19 @@ SCREENS = (
     Screen("refused", "/refused"),
     Screen("templates", "/templates"),
     Screen("test-send", "/test-send"),
-    Screen("providers", "/providers?tenant={tenant}"),
-    Screen("provider-new", "/providers/new?tenant={tenant}"),
-    Screen("provider", "/providers/{provider}"),
-    Screen("endpoints", "/endpoints?tenant={tenant}"),
-    Screen("endpoint-new", "/endpoints/new?tenant={tenant}"),
+    Screen("providers", "/providers"),
+    Screen("providers-of-tenant", "/providers?tenant={tenant}"),
+    Screen("provider", "/providers/{provider}?tenant={tenant}"),
+    Screen("provider-kinds", "/providers/new?tenant={tenant}"),
+    Screen("provider-new", "/providers/new?tenant={tenant}&kind=EMAIL.smtp"),
+    Screen("endpoints", "/endpoints"),
+    Screen("endpoints-of-tenant", "/endpoints?tenant={tenant}"),
     Screen("endpoint", "/endpoints/{endpoint}?tenant={tenant}"),
+    Screen("endpoint-subscriptions", "/endpoints/{endpoint}?tenant={tenant}&tab=subscriptions"),
+    Screen("endpoint-waiting", "/endpoints/{endpoint}?tenant={tenant}&tab=waiting"),
+    Screen("endpoint-receiver", "/endpoints/{endpoint}?tenant={tenant}&tab=receiver"),
+    Screen("endpoint-settings", "/endpoints/{endpoint}?tenant={tenant}&tab=settings"),
+    Screen("endpoint-new", "/endpoints/new?tenant={tenant}"),
     Screen("event-types", "/endpoints/event-types?tenant={tenant}"),
     Screen("applications", "/endpoints/applications?tenant={tenant}"),
     Screen("recipients", "/recipients?tenant={tenant}"),
@@ -50,25 +57,32 @@ SCREENS = (
 async def find_objects(client: Client) -> dict[str, str]:
     """Return ids of objects of a stack, by what they are; makes those that a new stack lacks."""
     event = await client.tenant.accept(order("S-1", client.user_id, ("PUSH",)))
-    tenant = client.tenant.id
-    await client.operator.must("PUT", f"/tenants/{tenant}/recipients/stored", json={"name": "Ada"})
+    await client.operator.must("PUT", f"/tenants/{client.tenant.id}/recipients/stored", json={"name": "Ada"})
     return {
-        "tenant": tenant,
+        "tenant": client.tenant.id,
         "event": event,
-        "provider": await _first(client, f"/providers?tenant_id={tenant}&limit=1"),
+        "provider": await _provider(client),
         "endpoint": await _endpoint(client),
         "recipient": "stored",
     }
 
 
-async def _first(client: Client, path: str) -> str:
-    """Return the id of the first object of a list; empty if there is none."""
-    found = await client.operator.must("GET", path)
-    return str(found["data"][0]["id"]) if found["data"] else ""
+async def _provider(client: Client) -> str:
+    page = await client.operator.must("GET", f"/providers?tenant_id={client.tenant.id}")
+    return str(page["data"][0]["id"])
 
 
 async def _endpoint(client: Client) -> str:
-    path = f"/tenants/{client.tenant.id}/endpoints"
-    if found := await _first(client, f"{path}?limit=1"):
-        return found
-    return str((await client.operator.must("POST", path, json={"url": "https://receiver.example/hook"}))["id"])
+    """Return the first endpoint of the tenant, a new one with a subscription if it has none."""
+    base, type_name = f"/tenants/{client.tenant.id}", "order.shipped"
+    found = await client.operator.must("GET", f"{base}/endpoints")
+    if found["data"]:
+        return str(found["data"][0]["id"])
+    types = await client.operator.must("GET", f"{base}/event-types")
+    if type_name not in [one["name"] for one in types["data"]]:
+        await client.operator.must("POST", f"{base}/event-types", json={"name": type_name})
+    body = {"url": "https://shop.example.com/webhooks", "description": "Shop"}
+    made = await client.operator.must("POST", f"{base}/endpoints", json=body)
+    subscription = {"event_types": [type_name], "filter": {">": [{"var": "payload.total"}, 100]}}
+    await client.operator.must("POST", f"{base}/endpoints/{made['id']}/subscriptions", json=subscription)
+    return str(made["id"])

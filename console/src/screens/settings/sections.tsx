@@ -14,4 +14,9 @@ export const SECTIONS: readonly Section[] = [
     text: "Names, senders, channels, limits, API keys, secrets, retention and environments, tenant by tenant.",
     link: <LinkButton to="/tenants">Open tenants</LinkButton>,
   },
+  {
+    title: "Alerts",
+    text: "Who is told when a provider or an endpoint dies and recovers, and what is down now.",
+    link: <LinkButton to="/settings/alerts">Open alerts</LinkButton>,
+  },
 ];

@@ -60,9 +60,7 @@ function DeadLettersScreen() {
         </Link>
       ),
     },
-    ...(tenantId
-      ? []
-      : [{ header: "Tenant", cell: (letter: DeadLetter) => tenantName(letter.tenant_id) }]),
+    ...(tenantId ? [] : [{ header: "Tenant", cell: (letter: DeadLetter) => tenantName(letter.tenant_id) }]),
     {
       header: "Channel",
       cell: (letter) => [letter.channel, letter.provider].filter(Boolean).join(", "),
@@ -145,7 +143,9 @@ function DeadLettersScreen() {
               title="No dead letters match"
               text="Take away a filter, or look at another tenant."
               action={
-                <Button onClick={() => void navigate({ search: { tenant: tenantId } })}>Clear the filters</Button>
+                <Button onClick={() => void navigate({ search: { tenant: tenantId } })}>
+                  Clear the filters
+                </Button>
               }
             />
           ) : (

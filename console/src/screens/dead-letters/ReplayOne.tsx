@@ -20,7 +20,10 @@ export function ReplayOne({ letter, onDone }: { letter: DeadLetter; onDone: () =
   return (
     <Button size="small" onClick={() => replay.mutate()} isBusy={replay.isPending}>
       Replay
-      <span className="unseen"> {letter.event_type} by {letter.channel}</span>
+      <span className="unseen">
+        {" "}
+        {letter.event_type} by {letter.channel}
+      </span>
     </Button>
   );
 }

@@ -16,7 +16,12 @@ type Action = "pause" | "resume" | "cancel";
 
 const LOOK_MS = 2000;
 const SHOWN = 5;
-const TONES: Readonly<Record<string, Tone>> = { running: "calm", paused: "wait", done: "good", cancelled: "neutral" };
+const TONES: Readonly<Record<string, Tone>> = {
+  running: "calm",
+  paused: "wait",
+  done: "good",
+  cancelled: "neutral",
+};
 const WAITING: Readonly<Record<string, string>> = {
   backlog: "waits until fewer events of the tenant are unfinished",
   tenant_inactive: "waits until the tenant is active",
@@ -58,7 +63,12 @@ export function Replays({ tenantId, onProgress }: { tenantId: string | undefined
   ];
   return (
     <Card title="Replays">
-      <Table caption="Replays of dead letters, newest first" columns={columns} rows={shown} rowKey={(one) => one.id} />
+      <Table
+        caption="Replays of dead letters, newest first"
+        columns={columns}
+        rows={shown}
+        rowKey={(one) => one.id}
+      />
     </Card>
   );
 }

@@ -111,7 +111,9 @@ function RefusedScreen() {
               title="No refused requests match"
               text="Take away a filter, or look at another tenant."
               action={
-                <Button onClick={() => void navigate({ search: { tenant: tenantId } })}>Clear the filters</Button>
+                <Button onClick={() => void navigate({ search: { tenant: tenantId } })}>
+                  Clear the filters
+                </Button>
               }
             />
           ) : (

@@ -13,7 +13,11 @@ type Settings = Schemas["AlertSettings"];
 type Kind = Settings["kinds"][number];
 
 const KINDS: readonly (readonly [kind: Kind, label: string, help: string])[] = [
-  ["provider", "Providers", "One fails, or refuses the tenant’s credentials; and when it accepts messages again."],
+  [
+    "provider",
+    "Providers",
+    "One fails, or refuses the tenant’s credentials; and when it accepts messages again.",
+  ],
   ["endpoint", "Endpoints", "One is down or was disabled; and when it answers again."],
   ["dead_letters", "Dead letters", "100 deliveries of a tenant died within an hour."],
   ["quota", "Quotas", "A tenant may have no further unfinished event."],
@@ -107,8 +111,8 @@ export function AlertSettings({ settings }: { settings: Settings }) {
         </div>
       ) : null}
       <p className="soft">
-        Endpoints of the alert tenant get alerts, too, if they subscribe to <code>clarion.provider_down</code>,{" "}
-        <code>clarion.provider_recovered</code>, <code>clarion.endpoint_down</code>,{" "}
+        Endpoints of the alert tenant get alerts, too, if they subscribe to <code>clarion.provider_down</code>
+        , <code>clarion.provider_recovered</code>, <code>clarion.endpoint_down</code>,{" "}
         <code>clarion.endpoint_recovered</code> and so on.
       </p>
     </>

@@ -21,9 +21,7 @@ export function Readiness({ tenantId }: { tenantId: string }) {
   const { data, error, isFetching, refetch } = useQuery({
     queryKey: ["tenants", tenantId, "readiness"],
     queryFn: ({ signal }) =>
-      answer(
-        api.GET("/api/v1/admin/tenants/{id}/readiness", { params: { path: { id: tenantId } }, signal }),
-      ),
+      answer(api.GET("/api/v1/admin/tenants/{id}/readiness", { params: { path: { id: tenantId } }, signal })),
   });
   return (
     <Card

@@ -9,7 +9,7 @@ import { Card } from "~/kit/Page";
 import { type Column, Table } from "~/kit/Table";
 import { duration } from "~/kit/Time";
 
-type Limit = Schemas["Limit"];
+type Limit = Schemas["Usage"]["limits"][number];
 type Rate = Schemas["RateUsage"];
 
 interface Line {
@@ -73,7 +73,9 @@ function Lines({ usage }: { usage: Schemas["Usage"] }) {
   return (
     <>
       <Table caption="Limits of this tenant" columns={COLUMNS} rows={lines} rowKey={(line) => line.key} />
-      {usage.parked ? <p>{usage.parked.toLocaleString()} messages wait for endpoints, all together.</p> : null}
+      {usage.parked ? (
+        <p>{usage.parked.toLocaleString()} messages wait for endpoints, all together.</p>
+      ) : null}
       {usage.unanswered.length > 0 ? (
         <p>
           <Badge tone="wait">incomplete</Badge> These did not answer: {usage.unanswered.join(", ")}.

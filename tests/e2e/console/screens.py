@@ -50,6 +50,7 @@ SCREENS = (
     Screen("tenant-retention", "/tenants/{tenant}/retention"),
     Screen("tenant-environments", "/tenants/{tenant}/environments"),
     Screen("settings", "/settings"),
+    Screen("alerts", "/settings/alerts"),
     Screen("not-found", "/no-such-page"),
 )
 

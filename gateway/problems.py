@@ -1,11 +1,12 @@
 """Errors of our own APIs as application/problem+json (RFC 9457)."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
+from gateway.refusals.notes import note, note_status
 from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
@@ -47,8 +48,10 @@ def answering(handler: RequestHandler, *, name: str) -> RequestHandler:
         try:
             return await handler(request)
         except ClarionError as error:
+            note(request, error)
             return from_error(error)
         except BodyError as fault:
+            note_status(request, fault.status, fault.detail)
             kind, title = _BODY_PROBLEMS[fault.status]
             return problem(fault.status, kind, title, fault.detail)
         except web.HTTPException:
@@ -77,10 +80,16 @@ def problem(
     *,
     errors: list[dict[str, str]] | None = None,
     retry_after: int = 0,
+    members: Mapping[str, Any] | None = None,
 ) -> web.Response:
-    """Return a problem document. errors: {"field", "detail"} of each invalid field; retry_after: in seconds."""
+    """Return a problem document. errors: {"field", "detail"} of each invalid field; retry_after: in seconds.
+
+    members: what else the problem of this type has.
+    """
     body: dict[str, Any] = {"type": _TYPE_PREFIX + name, "title": title, "status": status, "detail": detail}
     headers = {}
+    if members:
+        body.update(members)
     if errors:
         body["errors"] = errors
     if retry_after:

@@ -104,6 +104,11 @@ _PROVIDERS: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/providers/{id}"): rule(_O, Owned("provider")),
     # The URL proves that a report comes from the provider.
     ("GET", "/providers/{id}/callback"): rule(_O, Owned("provider")),
+    ("GET", "/provider-kinds"): rule(_V, Place.ANYWHERE),
+    ("GET", "/providers/{id}/state"): rule(_V, Owned("provider")),
+    ("GET", _TENANT + "/provider-states"): rule(_V, _PATH),
+    ("POST", "/providers/{id}/test"): rule(_O, Owned("provider")),
+    ("PUT", _TENANT + "/provider-order"): rule(_O, _PATH),
 }
 
 _READ_TEMPLATE = Owned("template", platform=True)
@@ -121,9 +126,24 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/template-parts"): rule(_V, _LIST),
     ("GET", "/template-parts/{id}"): rule(_V, Owned("part", platform=True)),
     ("POST", "/template-parts/{id}/apply"): rule(_D, Owned("part")),
+    # Those that use a part of the platform are of many tenants.
+    ("GET", "/template-parts/{id}/templates"): rule(_V, Owned("part")),
+    ("GET", "/template-languages"): rule(_V, _LIST),
+    ("GET", "/template-helpers"): rule(_V, Place.ANYWHERE),
+    ("POST", "/template-samples"): rule(_D, _BODY),
+    ("GET", "/template-samples"): rule(_V, _QUERY),
+    # What a customer's server has sent.
+    ("GET", "/template-samples/last"): rule(_D, _QUERY),
+    ("GET", "/template-samples/{id}"): rule(_V, _QUERY),
+    ("PUT", "/template-samples/{id}"): rule(_D, _QUERY),
+    ("DELETE", "/template-samples/{id}"): rule(_D, _QUERY),
 }
 
 _EVENTS: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/overview"): rule(_V, _LIST),
+    ("GET", "/search"): rule(_V, _LIST),
+    # Each watch of the socket is checked by itself.
+    ("GET", "/live"): rule(_V, Place.ANYWHERE),
     ("GET", "/events"): rule(_V, _LIST),
     ("GET", "/events/{id}"): rule(_V, Owned("event")),
     ("GET", "/events/{id}/deliveries"): rule(_V, Owned("event")),
@@ -148,6 +168,21 @@ _EVENTS: Mapping[tuple[str, str], Rule] = {
     ("POST", "/dead-letters/{id}/replay"): rule(_O, Owned("delivery")),
 }
 
+_OPERATING: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/dead-letters/count"): rule(_V, _LIST),
+    ("POST", "/dead-letters/replay"): rule(_O, _BODY),
+    ("POST", "/replays/{id}/pause"): rule(_O, Owned("replay")),
+    ("POST", "/replays/{id}/resume"): rule(_O, Owned("replay")),
+    # Those of no known tenant are for people with a role in the whole installation.
+    ("GET", "/refused-requests"): rule(_V, _LIST),
+    ("GET", _TENANT + "/usage"): rule(_V, _PATH),
+    ("GET", _TENANT + "/readiness"): rule(_V, _PATH),
+    ("GET", "/outages"): rule(_V, _LIST),
+    ("GET", "/alerts"): rule(_OWNER, _INSTALLATION),
+    ("PUT", "/alerts"): rule(_OWNER, _INSTALLATION),
+    ("POST", "/alerts/test"): rule(_OWNER, _INSTALLATION),
+}
+
 _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _TENANT + "/endpoints"): rule(_D, _PATH),
     ("GET", _TENANT + "/endpoints"): rule(_V, _PATH),
@@ -161,6 +196,9 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _ENDPOINT + "/subscriptions"): rule(_D, _PATH),
     ("DELETE", _ENDPOINT + "/subscriptions/{event_type_id}"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/state"): rule(_V, _PATH),
+    ("GET", _TENANT + "/endpoint-states"): rule(_V, _PATH),
+    # Nothing is changed.
+    ("POST", _TENANT + "/filter-check"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/parked"): rule(_V, _PATH),
     ("POST", _ENDPOINT + "/parked/skip"): rule(_O, _PATH),
     ("POST", _ENDPOINT + "/probe"): rule(_D, _PATH),
@@ -193,15 +231,18 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _APPLICATION + "/portal"): rule(_O, _PATH),
 }
 
-RULES: Mapping[tuple[str, str], Rule] = {
-    **_PEOPLE,
-    **_TENANTS,
-    **_RECIPIENTS,
-    **_PROVIDERS,
-    **_TEMPLATES,
-    **_EVENTS,
-    **_WEBHOOKS,
+# In the order of docs/console-roles.md.
+GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
+    "Users, sessions, audit log": _PEOPLE,
+    "Tenants": _TENANTS,
+    "Recipients, outbox, suppressions": _RECIPIENTS,
+    "Providers": _PROVIDERS,
+    "Templates": _TEMPLATES,
+    "Events, runs, replays": _EVENTS,
+    "Operating": _OPERATING,
+    "Endpoints": _WEBHOOKS,
 }
+RULES: Mapping[tuple[str, str], Rule] = {route: rule for group in GROUPS.values() for route, rule in group.items()}
 _UNKNOWN = rule(_OWNER, _INSTALLATION)
 
 

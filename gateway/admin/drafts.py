@@ -26,10 +26,18 @@ _USER = "test"
 _encode = msgspec.json.Encoder().encode
 
 
+class SampleData(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Further variables for a preview, and what to call them in the response."""
+
+    name: str
+    variables: dict[str, Any]
+
+
 class DraftBody(forms.Body):
     """The body of POST /templates/preview: an unsaved template.
 
-    layout_body, partials: an unsaved layout, and unsaved partials by name.
+    layout_body, partials: an unsaved layout, and unsaved partials by name. samples: further variables to render it
+    with, at most 20.
     """
 
     channel: forms.PeopleChannel
@@ -42,6 +50,7 @@ class DraftBody(forms.Body):
     partials: dict[str, str] = msgspec.field(default_factory=dict)
     locale: str = ""
     variables: dict[str, Any] = msgspec.field(default_factory=dict)
+    samples: list[SampleData] = msgspec.field(default_factory=list)
 
 
 class TestRecipient(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -67,7 +76,7 @@ class DraftRoutes:
         self._clients = clients
 
     async def preview(self, request: web.Request) -> web.Response:
-        """Render a draft as a real message is: {"content", "report"} or {"failure"}."""
+        """Render a draft as a real message is: {"content", "report"} or {"failure"}, also for each sample."""
         body = await forms.read(request, DraftBody)
         channel = forms.people_channel(body.channel)
         max_sms_segments = 0
@@ -86,11 +95,19 @@ class DraftRoutes:
             layout_body=body.layout_body,
             partials=body.partials,
             max_sms_segments=max_sms_segments,
+            samples=[
+                render_pb2.PreviewSample(name=sample.name, variables=_encode(sample.variables))
+                for sample in body.samples
+            ],
         )
         answer = await self._clients.call(self._clients.render.Preview, wire, deadline=TRY_DEADLINE_S)
-        if answer.HasField("failure"):
-            return json_reply({"failure": _failure(answer.failure)})
-        return json_reply({"content": _content(answer.content), "report": _report(answer.report)})
+        return json_reply(
+            {
+                **_result(answer),
+                "samples": [{"name": one.name, **_result(one)} for one in answer.samples],
+                "unreached": [_branch(one) for one in answer.unreached],
+            }
+        )
 
     async def test(self, request: web.Request) -> web.Response:
         """Send this version, active or not, to one address, as an event that is marked as a test."""
@@ -138,6 +155,22 @@ def _event(template: templates_pb2.TemplateVersion, body: TestSendBody) -> inges
     )
 
 
+def _result(one: render_pb2.PreviewResponse | render_pb2.SampleResult) -> dict[str, Any]:
+    if one.HasField("failure"):
+        return {"failure": _failure(one.failure)}
+    return {"content": _content(one.content), "report": _report(one.report)}
+
+
+def _branch(one: render_pb2.UnreachedBranch) -> dict[str, Any]:
+    return {
+        "field": one.field,
+        "line": one.line,
+        "column": one.column,
+        "block": one.block,
+        "branch": "else" if one.is_else else "then",
+    }
+
+
 def _content(content: render_pb2.Content) -> dict[str, Any]:
     shown: dict[str, Any] = {name: getattr(content, name) for name in _CONTENT}
     is_sms = bool(content.sms_encoding)
@@ -163,5 +196,8 @@ def _not_sent(report: render_pb2.PreviewReport) -> dict[str, str] | None:
 
 
 def _failure(failure: render_pb2.RenderFailure) -> dict[str, Any]:
-    errors = [{"field": one.field, "line": one.line or None, "detail": one.message} for one in failure.faults]
+    errors = [
+        {"field": one.field, "line": one.line or None, "column": one.column or None, "detail": one.message}
+        for one in failure.faults
+    ]
     return {"reason": failure.reason, "detail": failure.detail, "errors": errors}

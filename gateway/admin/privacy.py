@@ -20,7 +20,7 @@ from clarion.router.v1 import privacy_pb2 as router_pb2
 from clarion.senders.v1 import privacy_pb2 as senders_pb2
 from clarion.senders.v1 import senders_pb2 as outbox_pb2
 from gateway.admin import contents as contents_of_attempts
-from gateway.admin import events, forms, recipients
+from gateway.admin import dead_letters, events, forms, recipients
 from gateway.admin.bodies import raw_json
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -341,7 +341,7 @@ def _event(one: privacy_pb2.ExportedEvent) -> dict[str, Any]:
         "variables": raw_json(payload.variables) if payload else None,
         "payload": raw_json(payload.payload_extra) if payload else None,
         "timeline": [events.shown_step(step) for step in one.steps],
-        "dead_letters": [events.shown_letter(letter) for letter in one.dead_letters],
+        "dead_letters": [dead_letters.shown(letter) for letter in one.dead_letters],
     }
 
 

@@ -14,10 +14,13 @@ from gateway.access.sessions import ConsoleSessions
 from gateway.access.table import rule_of
 from gateway.addresses import FailedAttempts
 from gateway.admin import reasons
+from gateway.admin.activity import ActivityRoutes
+from gateway.admin.alerts import AlertRoutes
 from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
 from gateway.admin.bodies import BodyRoutes
 from gateway.admin.contents import ContentRoutes
+from gateway.admin.dead_letters import DeadLetterRoutes
 from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
 from gateway.admin.endpoint_deliveries import EndpointDeliveryRoutes
@@ -34,18 +37,27 @@ from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parked import ParkedRoutes
 from gateway.admin.parts import PartRoutes
 from gateway.admin.privacy import PrivacyRoutes
+from gateway.admin.provider_health import ProviderHealthRoutes
+from gateway.admin.provider_kinds import ProviderKindRoutes
 from gateway.admin.providers import ProviderRoutes
+from gateway.admin.readiness import ReadinessRoutes
 from gateway.admin.recipients import RecipientRoutes
+from gateway.admin.refusals import RefusalRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
+from gateway.admin.samples import SampleRoutes
 from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
 from gateway.admin.tenants import TenantRoutes
+from gateway.admin.usage import UsageRoutes
 from gateway.admin.users import UserRoutes
 from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
+from gateway.life import LIFE
+from gateway.live.hub import LiveHub
+from gateway.live.socket import LiveSockets
 from gateway.operators import Operators
 from gateway.portal import PortalLinks
 from gateway.problems import RequestHandler, problem
@@ -57,8 +69,8 @@ _ENDPOINTS = "/tenants/{id}/endpoints"
 _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
-# This POST changes nothing, so it is not recorded in the audit log.
-_ASKING = frozenset({"/templates/preview"})
+# These POSTs change nothing, so they are not recorded in the audit log.
+_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
 _SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
 
 
@@ -81,7 +93,16 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
     enforcer = Enforcer(Owners(backend.clients))
     protect = Guard(operators, backend.sessions, enforcer, auditor, backend.authenticator.attempts).protect
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
-    for method, path, handler in (*_people_routes(backend, auditor), *_routes(backend), *_webhook_routes(backend)):
+    live = LiveSockets(LiveHub(backend.clients.tail), backend.sessions, app[LIFE])
+    app.on_shutdown.append(live.close_all)
+    served = (
+        *_people_routes(backend, auditor),
+        *_routes(backend),
+        *_operating_routes(backend),
+        *_webhook_routes(backend),
+        ("GET", "/live", live.serve),
+    )
+    for method, path, handler in served:
         paths.setdefault(path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.
@@ -146,18 +167,20 @@ def _people_routes(backend: AdminBackend, auditor: Auditor) -> list[tuple[str, s
 
 def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     clients, authenticator, revisions = backend.clients, backend.authenticator, backend.revisions
-    tenants = TenantRoutes(clients, authenticator)
+    tenants = TenantRoutes(clients, authenticator, backend.sessions)
     keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
+    provider_health = ProviderHealthRoutes(clients)
     templates = TemplateRoutes(clients)
     drafts = DraftRoutes(clients)
     parts = PartRoutes(clients)
+    samples = SampleRoutes(clients)
     events = EventRoutes(clients)
+    activity = ActivityRoutes(clients)
     outbox = OutboxRoutes(clients)
     audit = AuditRoutes(clients)
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
-    replays = ReplayRoutes(clients)
     runs = RunRoutes(clients, revisions)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
@@ -201,6 +224,11 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("PATCH", "/providers/{id}", providers.change),
         ("DELETE", "/providers/{id}", providers.delete),
         ("GET", "/providers/{id}/callback", suppressions.callback),
+        ("GET", "/providers/{id}/state", provider_health.state),
+        ("POST", "/providers/{id}/test", provider_health.test),
+        ("GET", "/provider-kinds", ProviderKindRoutes(clients).list_all),
+        ("GET", "/tenants/{id}/provider-states", provider_health.states),
+        ("PUT", "/tenants/{id}/provider-order", provider_health.order),
         ("POST", "/suppressions", suppressions.create),
         ("GET", "/suppressions", suppressions.list_all),
         ("DELETE", "/suppressions/{id}", suppressions.lift),
@@ -213,12 +241,23 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/templates/{id}/diff", templates.diff),
         ("POST", "/templates/{id}/refresh", templates.refresh),
         ("POST", "/templates/{id}/test", drafts.test),
+        ("GET", "/template-languages", templates.languages),
+        ("GET", "/template-helpers", templates.helpers),
+        ("POST", "/template-samples", samples.create),
+        ("GET", "/template-samples", samples.list_all),
+        ("GET", "/template-samples/last", samples.last),
+        ("GET", "/template-samples/{id}", samples.get),
+        ("PUT", "/template-samples/{id}", samples.change),
+        ("DELETE", "/template-samples/{id}", samples.delete),
         ("POST", "/template-parts", parts.create),
         ("GET", "/template-parts", parts.list_all),
         ("GET", "/template-parts/{id}", parts.get),
         ("POST", "/template-parts/{id}/apply", parts.apply),
+        ("GET", "/template-parts/{id}/templates", parts.users),
         ("GET", "/tenants/{id}/locale", templates.locale),
         ("PUT", "/tenants/{id}/locale", templates.set_locale),
+        ("GET", "/overview", activity.overview),
+        ("GET", "/search", activity.search),
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
         ("GET", "/events/{id}/deliveries", events.deliveries),
@@ -233,15 +272,36 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/events/{id}/run", runs.get),
         ("POST", "/events/{id}/run/pause", runs.pause),
         ("POST", "/events/{id}/run/resume", runs.resume),
+        ("GET", "/route-explain", events.explain),
+        ("GET", "/audit", audit.search),
+    ]
+
+
+def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
+    """Return the paths by which operators find what went wrong, and put it right."""
+    clients = backend.clients
+    letters = DeadLetterRoutes(clients)
+    replays = ReplayRoutes(clients)
+    alerts = AlertRoutes(clients)
+    return [
+        ("GET", "/dead-letters", letters.list_all),
+        ("GET", "/dead-letters/count", letters.count),
+        ("POST", "/dead-letters/replay", letters.replay_matching),
+        ("POST", "/dead-letters/{id}/replay", letters.replay),
         ("POST", "/events/{id}/replay", replays.replay_event),
         ("POST", "/replays", replays.start),
         ("GET", "/replays", replays.list_all),
         ("GET", "/replays/{id}", replays.get),
         ("POST", "/replays/{id}/cancel", replays.cancel),
-        ("GET", "/dead-letters", events.dead_letters),
-        ("POST", "/dead-letters/{id}/replay", events.replay),
-        ("GET", "/route-explain", events.explain),
-        ("GET", "/audit", audit.search),
+        ("POST", "/replays/{id}/pause", replays.pause),
+        ("POST", "/replays/{id}/resume", replays.resume),
+        ("GET", "/refused-requests", RefusalRoutes(clients).list_all),
+        ("GET", "/tenants/{id}/usage", UsageRoutes(clients).get),
+        ("GET", "/tenants/{id}/readiness", ReadinessRoutes(clients).get),
+        ("GET", "/alerts", alerts.get),
+        ("PUT", "/alerts", alerts.put),
+        ("POST", "/alerts/test", alerts.test),
+        ("GET", "/outages", alerts.outages),
     ]
 
 
@@ -267,6 +327,8 @@ def _webhook_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandle
         ("POST", endpoint + "/subscriptions", types.subscribe),
         ("DELETE", endpoint + "/subscriptions/{event_type_id}", types.unsubscribe),
         ("GET", endpoint + "/state", parked.state),
+        ("GET", "/tenants/{id}/endpoint-states", parked.states),
+        ("POST", "/tenants/{id}/filter-check", types.check_filter),
         ("GET", endpoint + "/parked", parked.list_all),
         ("POST", endpoint + "/parked/skip", parked.skip),
         ("POST", endpoint + "/probe", parked.probe),

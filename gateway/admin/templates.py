@@ -10,6 +10,7 @@ from clarion.render.v1 import locales_pb2, templates_pb2
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
+from gateway.problems import problem
 from gateway.replies import json_reply
 
 # Longer than render's own limits for trying a template.
@@ -23,7 +24,11 @@ _PART_NAMES = {number: name for name, number in PART_KINDS.items()}
 
 
 class NewTemplateBody(forms.Body):
-    """The body of POST /templates. Without tenant_id: a platform template, shared by all tenants."""
+    """The body of POST /templates. Without tenant_id: a platform template, shared by all tenants.
+
+    based_on: the version that the author started from. If there is a newer one in this language, the call is refused,
+    except with force.
+    """
 
     event_type: str
     channel: forms.PeopleChannel
@@ -36,6 +41,8 @@ class NewTemplateBody(forms.Body):
     push_namespace: str = ""
     subscribed: bool = False
     activate: bool = False
+    based_on: forms.OptionalId = ""
+    force: bool = False
 
 
 class NewLocaleBody(forms.Body):
@@ -67,8 +74,11 @@ class TemplateRoutes:
             preheader=body.preheader,
             layout=body.layout,
             subscribed=body.subscribed,
+            based_on="" if body.force else body.based_on,
         )
         answer = await self._clients.call(self._clients.templates.CreateTemplate, wire, deadline=TRY_DEADLINE_S)
+        if answer.HasField("newer"):
+            return newer_version(answer.newer.id, answer.newer.version, answer.newer.created_at_us)
         template = answer.template
         if body.activate:
             template = await self._activate(template.id)
@@ -78,7 +88,7 @@ class TemplateRoutes:
         """List versions, newest first."""
         channel = forms.text(request, "channel")
         wire = templates_pb2.ListTemplatesRequest(
-            **forms.scope(request),
+            tenant_ids=owners(request),
             event_type=forms.text(request, "event_type"),
             channel=forms.people_channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
             locale=forms.text(request, "locale") if "locale" in request.query else None,
@@ -88,6 +98,34 @@ class TemplateRoutes:
         )
         answer = await self._clients.call(self._clients.templates.ListTemplates, wire)
         return json_reply(forms.page([shown(template) for template in answer.templates], answer.next_cursor))
+
+    async def languages(self, request: web.Request) -> web.Response:
+        """List languages of templates, each with its newest and its active version."""
+        channel = forms.text(request, "channel")
+        wire = templates_pb2.ListTemplateLanguagesRequest(
+            tenant_ids=owners(request),
+            search=forms.text(request, "search"),
+            channel=forms.people_channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
+            active_only=forms.flag(request, "active"),
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
+        )
+        answer = await self._clients.call(self._clients.templates.ListTemplateLanguages, wire)
+        return json_reply(forms.page([_language(one) for one in answer.languages], answer.next_cursor))
+
+    async def helpers(self, _request: web.Request) -> web.Response:
+        """Return what templates can be written with."""
+        wire = templates_pb2.ListHelpersRequest()
+        answer = await self._clients.call(self._clients.templates.ListHelpers, wire)
+        return json_reply(
+            {
+                "helpers": [_helper(one) for one in answer.helpers],
+                "elements": [
+                    {"name": one.name, "children": list(one.children), "has_text": one.has_text}
+                    for one in answer.elements
+                ],
+            }
+        )
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one version."""
@@ -153,6 +191,53 @@ class TemplateRoutes:
     async def _activate(self, template_id: str) -> templates_pb2.TemplateVersion:
         wire = templates_pb2.ActivateTemplateRequest(template_version_id=template_id)
         return (await self._clients.call(self._clients.templates.ActivateTemplate, wire)).template
+
+
+def owners(request: web.Request) -> list[str]:
+    """Return whose templates a list contains; none means all. An empty one is the platform.
+
+    People who may see some tenants only see the platform's as well: their tenants use them.
+    """
+    limits = forms.scope(request)
+    tenant_id, seen = limits["tenant_id"], limits["tenant_ids"]
+    named = [*([tenant_id] if tenant_id else []), *([""] if forms.flag(request, "platform") else [])]
+    return named or ([*seen, ""] if seen else [])
+
+
+def newer_version(version_id: str, version: int, created_at_us: int) -> web.Response:
+    """Return the problem of an author who started from a version that is no longer the newest."""
+    detail = f"Version {version} was saved meanwhile. Compare it with yours, then save again with force, or drop yours."
+    newer = {"id": version_id, "version": version, "created_at": forms.iso(created_at_us)}
+    return problem(409, "newer-version", "Newer version", detail, members={"newer": newer})
+
+
+def _language(one: templates_pb2.TemplateLanguage) -> dict[str, Any]:
+    active = {"id": one.active_id, "version": one.active_version, "activated_at": forms.iso(one.activated_at_us)}
+    return {
+        "tenant_id": one.tenant_id or None,
+        "event_type": one.event_type,
+        "channel": forms.channel_name(one.channel),
+        "locale": one.locale or None,
+        "newest": {
+            "id": one.newest_id,
+            "version": one.newest_version,
+            "subject": one.subject,
+            "created_at": forms.iso(one.created_at_us),
+        },
+        "active": active if one.active_id else None,
+    }
+
+
+def _helper(one: templates_pb2.TemplateHelper) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "signature": one.signature,
+        "summary": one.summary,
+        "example": one.example,
+        "options": list(one.options),
+        "opens_block": one.opens_block,
+        "writes_value": one.writes_value,
+    }
 
 
 def shown(template: templates_pb2.TemplateVersion) -> dict[str, Any]:

@@ -65,6 +65,14 @@ class FieldFaultSchema(Shape):
     detail: str
 
 
+class NewerVersionSchema(Shape):
+    """The version that somebody else has saved meanwhile."""
+
+    id: Id
+    version: int
+    created_at: Time
+
+
 class ProblemSchema(Shape):
     """A problem in the admin API (RFC 9457). Programs should check `type`."""
 
@@ -74,6 +82,7 @@ class ProblemSchema(Shape):
     detail: str
     errors: list[FieldFaultSchema] | UnsetType = UNSET
     retry_after: RetryAfter | UnsetType = UNSET
+    newer: NewerVersionSchema | UnsetType = UNSET
 
 
 class GatewayFaultSchema(Shape):

@@ -1,6 +1,12 @@
 """Wiring of the render service."""
 
-from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
+from clarion.render.v1 import (
+    locales_pb2_grpc,
+    parts_pb2_grpc,
+    render_pb2_grpc,
+    samples_pb2_grpc,
+    templates_pb2_grpc,
+)
 from runtime import configuration, grpc, nats, postgres, reconcile, service
 from services.render import configuration_sources, platform_templates, telemetry
 from services.render.applying import PartRollout
@@ -9,6 +15,9 @@ from services.render.part_store import PostgresParts
 from services.render.parts import PartLibrary
 from services.render.pool import WorkerPool
 from services.render.render import TemplateRenderer
+from services.render.samples.samples import SampleLibrary
+from services.render.samples.servicer import SAMPLE_SERVICE, SampleServicer
+from services.render.samples.store import PostgresSamples
 from services.render.servicer import RENDER_SERVICE, RenderServicer
 from services.render.servicer_parts import PART_SERVICE, PartServicer
 from services.render.servicer_templates import LOCALE_SERVICE, TEMPLATE_SERVICE, LocaleServicer, TemplateServicer
@@ -47,13 +56,17 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     await workers.ready()
 
     server = grpc.GrpcServer(settings.grpc_address, token=settings.service_token.reveal())
-    add_services(server, renderer, store, PostgresParts(pool))
+    add_services(server, renderer, store, PostgresParts(pool), PostgresSamples(pool))
     await server.start()
     return server
 
 
 def add_services(
-    server: grpc.GrpcServer, renderer: TemplateRenderer, store: PostgresTemplates, kept: PostgresParts
+    server: grpc.GrpcServer,
+    renderer: TemplateRenderer,
+    store: PostgresTemplates,
+    kept: PostgresParts,
+    samples: PostgresSamples,
 ) -> None:
     """Add the gRPC services to the server."""
     parts = PartLibrary(kept, renderer)
@@ -66,6 +79,11 @@ def add_services(
         parts_pb2_grpc.add_PartServiceServicer_to_server,
         PartServicer(parts, kept, PartRollout(kept, templates)),
         PART_SERVICE,
+    )
+    server.add(
+        samples_pb2_grpc.add_SampleServiceServicer_to_server,
+        SampleServicer(SampleLibrary(samples), samples),
+        SAMPLE_SERVICE,
     )
     server.add(locales_pb2_grpc.add_LocaleServiceServicer_to_server, LocaleServicer(store), LOCALE_SERVICE)
 

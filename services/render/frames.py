@@ -114,14 +114,32 @@ class Missing(NamedTuple):
     line: int
 
 
+class Branch(NamedTuple):
+    """A branch of a block such as ``{{#if vip}}``. field, line, column: of its tag, as in Fault.
+
+    block: the tag, "#if vip". is_else: the part after else. is_reached: the rendering comes there, or it may.
+    """
+
+    field: str
+    line: int
+    column: int
+    block: str
+    is_else: bool
+    is_reached: bool
+
+
 class PreviewReport(msgspec.Struct, frozen=True, array_like=True):
-    """The report of a PREVIEW; see clarion.render.v1.PreviewReport."""
+    """The report of a PREVIEW; see clarion.render.v1.PreviewReport.
+
+    branches: of the blocks that are rendered.
+    """
 
     format: str = ""
     size: int = 0
     clipped: bool = False
     missing: list[Missing] = []
     unused: list[str] = []
+    branches: list[Branch] = []
 
 
 class TaskResult(msgspec.Struct, frozen=True, array_like=True):

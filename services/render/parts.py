@@ -1,7 +1,7 @@
 """Layouts and partials: creating them, and finding those that a template uses."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,33 +52,60 @@ class UnsavedParts:
 NO_UNSAVED_PARTS = UnsavedParts()
 
 
+@dataclass(frozen=True, slots=True)
+class PartUser:
+    """An active template version that uses a part. part_version: the version that it uses.
+
+    is_current: it is the newest one, and of the same owner.
+    """
+
+    version_id: str
+    tenant_id: str
+    event_type: str
+    channel: int
+    locale: str
+    version: int
+    part_version: int
+    is_current: bool
+
+
+class NewerPartError(Exception):
+    """Somebody has saved a version that the author of another one has not seen. newer: that version."""
+
+    def __init__(self, newer: PartVersion) -> None:
+        super().__init__(newer.id)
+        self.newer = newer
+
+
 class PartStore(Protocol):
     """Stores parts. Every method raises UNAVAILABLE while PostgreSQL is not reachable."""
 
-    async def create(self, part_id: str, new: NewPart) -> PartVersion:
-        """Store a new version."""
+    async def create(self, part_id: str, new: NewPart, *, based_on: str = "") -> PartVersion:
+        """Store a new version.
+
+        based_on: the version that the author started from; empty: any. Raises NewerPartError if it is not the newest
+        one, INVALID if it is a version of another part.
+        """
 
     async def get(self, part_id: str) -> PartVersion:
         """Return a version. Raises NOT_FOUND."""
 
     async def page(
-        self,
-        *,
-        tenant_id: str,
-        kind: int,
-        name: str,
-        newest_only: bool,
-        limit: int,
-        cursor: str,
-        tenant_ids: Sequence[str] | None = None,
+        self, *, tenant_ids: Collection[str], kind: int, name: str, newest_only: bool, limit: int, cursor: str
     ) -> list[PartVersion]:
-        """Return versions, newest first, that are older than the one whose id is cursor."""
+        """Return versions, newest first, that are older than the one whose id is cursor. tenant_ids: none means all."""
 
     async def newest(self, tenant_id: str, kind: int, names: Collection[str]) -> list[PartVersion]:
         """Return the newest version of each name: the tenant's, or the platform's if the tenant has none."""
 
     async def users(self, part: PartVersion, after: str, limit: int) -> list[str]:
         """Return the ids of active template versions that use an older version of this part. Sorted, all > after."""
+
+    async def all_users(self, part: PartVersion, after: str, limit: int) -> list[PartUser]:
+        """Return the active template versions that use any version of this part, or the platform's in its place.
+
+        Sorted by their ids, all > after.
+        """
 
 
 class TemplateChecker(Protocol):
@@ -104,8 +131,11 @@ class PartLibrary:
         self._store = store
         self._checker = checker
 
-    async def create(self, new: NewPart, budget: float) -> PartVersion:
-        """Store a new version within budget seconds. Raises INVALID with the position of each fault."""
+    async def create(self, new: NewPart, budget: float, *, based_on: str = "") -> PartVersion:
+        """Store a new version within budget seconds. Raises INVALID with the position of each fault.
+
+        based_on: see PartStore.create, also for what it raises.
+        """
         violations(_faults(new))
         is_layout = new.kind == LAYOUT
         drafts = NO_UNSAVED_PARTS if is_layout else UnsavedParts(partials={new.name: new.body})
@@ -120,7 +150,7 @@ class PartLibrary:
         own = ("layout", "body", f"partials.{new.name}")
         faults = await self._checker.check(source, budget)
         violations(Fault("body" if fault.field in own else fault.field, *fault[1:]) for fault in faults)
-        return await self._store.create(new_id(), new)
+        return await self._store.create(new_id(), new, based_on=based_on)
 
     async def assemble(
         self, tenant_id: str, texts: Collection[str], layout: str, drafts: UnsavedParts = NO_UNSAVED_PARTS

@@ -38,4 +38,4 @@ def preview(
     size = len((content.html or content.text or content.body).encode())
     kind = "mjml" if is_mjml else "html" if compiled.channel == EMAIL else "text"
     clipped = compiled.channel == EMAIL and size > GMAIL_CLIPS
-    return content, PreviewReport(kind, size, clipped, usage.missing(), usage.unused(names))
+    return content, PreviewReport(kind, size, clipped, usage.missing(), usage.unused(names), usage.branches())

@@ -78,10 +78,17 @@ class TemplateRenderer:
             results[index] = _rendered(sources[item.version_id].channel, answer)
         return _bounded(results)
 
-    async def preview(self, source: TemplateSource, variables: bytes, budget: float) -> Rendered:
-        """Render a template that is not saved, with a report. Raises OVERLOADED."""
-        answer = await self._run_one(Job(source, kind=frames.PREVIEW, variables=variables), budget)
-        return _rendered(source.channel, answer)
+    async def preview(self, source: TemplateSource, data: Sequence[bytes], budget: float) -> list[Rendered]:
+        """Render a template that is not saved, with a report for each of the data: JSON objects. Raises OVERLOADED.
+
+        The first of the data has a result with content, or with the reason of its own failure.
+        """
+        jobs = [Job(source, kind=frames.PREVIEW, variables=variables) for variables in data]
+        first, *others = await self._run(jobs, budget)
+        if first is None:
+            raise overloaded()
+        results = [_rendered(source.channel, answer or _LATE) for answer in (first, *others)]
+        return _bounded(results)
 
     async def check(self, source: TemplateSource, budget: float) -> list[Fault]:
         """Return the template's faults; none if it can be used. Raises OVERLOADED."""

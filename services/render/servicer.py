@@ -13,6 +13,7 @@ from runtime.errors import ClarionError, Code
 from services.domain.reasons import Reason
 from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS, too_long
 from services.render import telemetry
+from services.render.branches import unreached
 from services.render.frames import Content
 from services.render.parts import UnsavedParts
 from services.render.render import NO_TURN, Item, Rendered, TemplateRenderer, overloaded
@@ -21,6 +22,8 @@ from services.render.templates import NewTemplate, TemplateLibrary
 RENDER_SERVICE = "clarion.render.v1.RenderService"
 
 MAX_ITEMS = 256
+# Further data of one preview.
+MAX_SAMPLES = 20
 # The most that a call may take, and how long before its deadline it ends, in seconds.
 MAX_BUDGET_S = 10.0
 _MARGIN_S = 0.25
@@ -35,7 +38,7 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
     """See proto/clarion/render/v1/render.proto."""
 
     # The callers' batches have at most 4 MiB; a preview contains its template.
-    MAX_BYTES: ClassVar = {"RenderBatch": 5 * 1024 * 1024, "Preview": 2 * 1024 * 1024}
+    MAX_BYTES: ClassVar = {"RenderBatch": 5 * 1024 * 1024, "Preview": 3 * 1024 * 1024}
 
     def __init__(self, renderer: TemplateRenderer, templates: TemplateLibrary) -> None:
         self._renderer = renderer
@@ -66,7 +69,10 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
         return render_pb2.RenderBatchResponse(results=[_result(result) for result in results])
 
     async def Preview(self, request: render_pb2.PreviewRequest, context: Context) -> render_pb2.PreviewResponse:
-        """Render a template that is not saved."""
+        """Render a template that is not saved, with one or more samples."""
+        if len(request.samples) > MAX_SAMPLES:
+            fields = [("samples", f"must be at most {MAX_SAMPLES}")]
+            raise ClarionError(Code.INVALID, "Too many samples.", fields=fields)
         new = NewTemplate(
             request.tenant_id,
             "",
@@ -78,11 +84,11 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
             layout=request.layout,
         )
         source = await self._templates.draft(new, UnsavedParts(request.layout_body, request.partials))
-        result = await self._renderer.preview(source, request.variables, budget(context))
-        telemetry.count(result)
-        if result.reason:
-            return render_pb2.PreviewResponse(failure=_failure(result))
-        return render_pb2.PreviewResponse(content=_content(result), report=_report(result, request.max_sms_segments))
+        data = [request.variables, *(sample.variables for sample in request.samples)]
+        results = await self._renderer.preview(source, data, budget(context))
+        for result in results:
+            telemetry.count(result)
+        return _previews(results, request)
 
 
 def _end_spans(spans: Sequence[tracing.Span], items: Sequence[Item], results: Sequence[Rendered]) -> None:
@@ -105,6 +111,28 @@ def budget(context: Context) -> float:
     return max(0.0, min(MAX_BUDGET_S, remaining - _MARGIN_S))
 
 
+def _previews(results: Sequence[Rendered], request: render_pb2.PreviewRequest) -> render_pb2.PreviewResponse:
+    first, *others = results
+    answer = render_pb2.PreviewResponse()
+    _put(answer, first, request.max_sms_segments)
+    for sample, result in zip(request.samples, others, strict=True):
+        _put(answer.samples.add(name=sample.name), result, request.max_sms_segments)
+    for branch in unreached(result.report.branches for result in results if result.report is not None):
+        answer.unreached.add(
+            field=branch.field, line=branch.line, column=branch.column, block=branch.block, is_else=branch.is_else
+        )
+    return answer
+
+
+def _put(answer: render_pb2.PreviewResponse | render_pb2.SampleResult, result: Rendered, max_sms_segments: int) -> None:
+    if result.reason:
+        answer.failure.CopyFrom(_failure(result))
+        return
+    answer.content.CopyFrom(_content(result))
+    if (report := _report(result, max_sms_segments)) is not None:
+        answer.report.CopyFrom(report)
+
+
 def _result(result: Rendered) -> render_pb2.RenderResult:
     if result.reason:
         return render_pb2.RenderResult(failure=_failure(result), duration_us=result.duration_us)
@@ -117,7 +145,8 @@ def _content(result: Rendered) -> render_pb2.Content:
 
 def _failure(result: Rendered) -> render_pb2.RenderFailure:
     faults = [
-        render_pb2.TemplateFault(field=fault.field, line=fault.line, message=fault.message) for fault in result.faults
+        render_pb2.TemplateFault(field=fault.field, line=fault.line, column=fault.column, message=fault.message)
+        for fault in result.faults
     ]
     return render_pb2.RenderFailure(reason=result.reason, detail=result.detail, faults=faults)
 

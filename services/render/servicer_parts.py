@@ -2,14 +2,14 @@
 
 from typing import ClassVar
 
+from clarion.common.v1 import event_pb2
 from clarion.render.v1 import parts_pb2, parts_pb2_grpc, templates_pb2
 from runtime import logs
-from services.domain.checks import check_tenant_ids
 from services.domain.paging import page_limit
 from services.render.applying import PartRollout
-from services.render.parts import NewPart, PartLibrary, PartStore, PartVersion
+from services.render.parts import NewerPartError, NewPart, PartLibrary, PartStore, PartUser, PartVersion
 from services.render.servicer import Context, budget
-from services.render.servicer_templates import fitting, shown
+from services.render.servicer_templates import fitting, owners, shown
 
 PART_SERVICE = "clarion.render.v1.PartService"
 
@@ -30,7 +30,10 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
     async def CreatePart(self, request: parts_pb2.CreatePartRequest, context: Context) -> parts_pb2.CreatePartResponse:
         """Create a new version."""
         new = NewPart(request.tenant_id, request.kind, request.name, request.body)
-        created = await self._parts.create(new, budget(context))
+        try:
+            created = await self._parts.create(new, budget(context), based_on=request.based_on)
+        except NewerPartError as conflict:
+            return parts_pb2.CreatePartResponse(newer=_shown(conflict.newer))
         log.info("part_created", part_version_id=created.id, tenant_id=new.tenant_id, kind=new.kind, name=new.name)
         return parts_pb2.CreatePartResponse(part=_shown(created))
 
@@ -42,17 +45,26 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
         """Return versions, newest first."""
         limit = page_limit(request.limit)
         found = await self._store.page(
-            tenant_id=request.tenant_id,
+            tenant_ids=owners(request.tenant_id, request.tenant_ids),
             kind=request.kind,
             name=request.name,
             newest_only=request.newest_only,
             limit=limit,
             cursor=request.cursor,
-            tenant_ids=check_tenant_ids(request.tenant_ids),
         )
         page = fitting([_shown(version) for version in found])
         next_cursor = page[-1].id if len(page) == limit or len(page) < len(found) else ""
         return parts_pb2.ListPartsResponse(parts=page, next_cursor=next_cursor)
+
+    async def ListPartUsers(
+        self, request: parts_pb2.ListPartUsersRequest, context: Context
+    ) -> parts_pb2.ListPartUsersResponse:
+        """Return the active templates that use any version of this part."""
+        limit = page_limit(request.limit)
+        part = await self._store.get(request.part_version_id)
+        found = await self._store.all_users(part, request.cursor, limit)
+        next_cursor = found[-1].version_id if len(found) == limit else ""
+        return parts_pb2.ListPartUsersResponse(users=map(_user, found), next_cursor=next_cursor)
 
     async def ApplyPart(self, request: parts_pb2.ApplyPartRequest, context: Context) -> parts_pb2.ApplyPartResponse:
         """Update the active templates that use an older version."""
@@ -70,6 +82,19 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
             more=bool(applied.next_cursor),
             next_cursor=applied.next_cursor,
         )
+
+
+def _user(found: PartUser) -> parts_pb2.PartUser:
+    return parts_pb2.PartUser(
+        template_version_id=found.version_id,
+        tenant_id=found.tenant_id,
+        event_type=found.event_type,
+        channel=event_pb2.Channel.ValueType(found.channel),
+        locale=found.locale,
+        version=found.version,
+        part_version=found.part_version,
+        is_current=found.is_current,
+    )
 
 
 def _shown(found: PartVersion) -> parts_pb2.PartVersion:

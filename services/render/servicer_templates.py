@@ -1,5 +1,6 @@
 """The gRPC TemplateService and LocaleService. They translate messages and decide nothing."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar, TypeVar
 
@@ -9,13 +10,14 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, locales_pb2_grpc, templates_pb2, templates_pb2_grpc
 from runtime import logs
 from services.domain import locales
-from services.domain.checks import check_tenant_ids
 from services.domain.paging import page_limit
+from services.domain.searching import check_search
+from services.render import vocabulary
 from services.render.faults import tenant_faults, violations
 from services.render.frames import Fault
 from services.render.servicer import Context, budget
 from services.render.store import PostgresTemplates
-from services.render.templates import NewTemplate, TemplateLibrary, TemplateVersion
+from services.render.templates import NewerVersionError, NewTemplate, TemplateLanguage, TemplateLibrary, TemplateVersion
 
 TEMPLATE_SERVICE = "clarion.render.v1.TemplateService"
 LOCALE_SERVICE = "clarion.render.v1.LocaleService"
@@ -54,9 +56,19 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
             request.layout,
             request.subscribed,
         )
-        created = await self._templates.create(new, budget(context))
+        try:
+            created = await self._templates.create(new, budget(context), based_on=request.based_on)
+        except NewerVersionError as conflict:
+            newer = await self._store.get(conflict.newer)
+            return templates_pb2.CreateTemplateResponse(newer=shown(newer))
         log.info("template_created", template_version_id=created.id, tenant_id=new.tenant_id, event_type=new.event_type)
         return templates_pb2.CreateTemplateResponse(template=shown(created))
+
+    async def SearchTemplates(
+        self, request: templates_pb2.SearchTemplatesRequest, context: Context
+    ) -> templates_pb2.SearchTemplatesResponse:
+        """Look for a version."""
+        return templates_pb2.SearchTemplatesResponse(hits=await self._store.search(*check_search(request)))
 
     async def ActivateTemplate(
         self, request: templates_pb2.ActivateTemplateRequest, context: Context
@@ -87,18 +99,41 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
         """Return versions, newest first."""
         limit = page_limit(request.limit)
         versions = await self._store.page(
-            tenant_id=request.tenant_id,
+            tenant_ids=owners(request.tenant_id, request.tenant_ids),
             event_type=request.event_type,
             channel=request.channel,
             locale=_locale(request.locale) if request.HasField("locale") else None,
             active_only=request.active_only,
             limit=limit,
             cursor=request.cursor,
-            tenant_ids=check_tenant_ids(request.tenant_ids),
         )
         page = fitting([shown(version) for version in versions])
         next_cursor = page[-1].id if len(page) == limit or len(page) < len(versions) else ""
         return templates_pb2.ListTemplatesResponse(templates=page, next_cursor=next_cursor)
+
+    async def ListTemplateLanguages(
+        self, request: templates_pb2.ListTemplateLanguagesRequest, context: Context
+    ) -> templates_pb2.ListTemplateLanguagesResponse:
+        """Return the languages of templates, by tenant, event type, channel and locale."""
+        limit = page_limit(request.limit)
+        found = await self._store.languages(
+            tenant_ids=request.tenant_ids,
+            search=request.search,
+            channel=request.channel,
+            active_only=request.active_only,
+            limit=limit,
+            cursor=request.cursor,
+        )
+        next_cursor = found[-1].newest_id if len(found) == limit else ""
+        return templates_pb2.ListTemplateLanguagesResponse(languages=map(_language, found), next_cursor=next_cursor)
+
+    async def ListHelpers(
+        self, request: templates_pb2.ListHelpersRequest, context: Context
+    ) -> templates_pb2.ListHelpersResponse:
+        """Return what templates can be written with."""
+        helpers = [templates_pb2.TemplateHelper(**dataclasses.asdict(one)) for one in vocabulary.helpers()]
+        elements = [templates_pb2.MarkupElement(**dataclasses.asdict(one)) for one in vocabulary.elements()]
+        return templates_pb2.ListHelpersResponse(helpers=helpers, elements=elements)
 
     async def DiffTemplates(
         self, request: templates_pb2.DiffTemplatesRequest, context: Context
@@ -166,6 +201,18 @@ def _locale(asked: str) -> str:
     if asked and not locale:
         violations([Fault("locale", 0, 'must be a locale such as "en" or "pt-BR"')])
     return locale
+
+
+def owners(tenant_id: str, tenant_ids: Sequence[str]) -> Sequence[str]:
+    """Return whose templates a list contains; none means all. tenant_ids come before tenant_id."""
+    if tenant_ids or not tenant_id:
+        return tenant_ids
+    return [tenant_id]
+
+
+def _language(found: TemplateLanguage) -> templates_pb2.TemplateLanguage:
+    values = dataclasses.asdict(found)
+    return templates_pb2.TemplateLanguage(**{**values, "channel": event_pb2.Channel.ValueType(found.channel)})
 
 
 def fitting(items: Sequence[M]) -> Sequence[M]:

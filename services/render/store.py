@@ -8,12 +8,22 @@ import asyncpg
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from clarion.common.v1.search_pb2 import SearchHit
 from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from services.domain import channels, topology
+from services.domain.searching import hit, id_range
 from services.render.frames import TemplateSource
 from services.render.parts import LAYOUT, PARTIAL
-from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion, is_sent
+from services.render.templates import (
+    ActiveTemplate,
+    NewerVersionError,
+    NewTemplate,
+    PinnedPart,
+    TemplateLanguage,
+    TemplateVersion,
+    is_sent,
+)
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -29,12 +39,14 @@ class PostgresTemplates:
         self._outbox = outbox
 
     async def create(
-        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
+        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str], *, based_on: str = ""
     ) -> TemplateVersion:
-        """Store an inactive version and publish it."""
+        """Store an inactive version and publish it. Raises NewerVersionError, INVALID: see templates.TemplateStore."""
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
+                if based_on:
+                    await _check_newest(connection, new, based_on)
                 created = await self._insert(connection, version_id, new, source, part_ids)
         await self._outbox.flush()
         return created
@@ -77,24 +89,41 @@ class PostgresTemplates:
         with postgres.unavailable_while_down():
             return await _one(self._pool, version_id)
 
+    async def search(self, query: str, tenant_ids: Sequence[str], limit: int) -> list[SearchHit]:
+        """Return up to limit versions with such an id; no tenants: of all. Raises UNAVAILABLE."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(
+                _SQL.search_templates, query, *id_range(query), list(tenant_ids) or None, limit
+            )
+        return [hit(row) for row in rows]
+
     async def page(
         self,
         *,
-        tenant_id: str,
+        tenant_ids: Collection[str],
         event_type: str,
         channel: int,
         locale: str | None,
         active_only: bool,
         limit: int,
         cursor: str,
-        tenant_ids: Sequence[str] | None = None,
     ) -> list[TemplateVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor. Empty, 0 and None: any."""
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(
-                _SQL.list_templates, tenant_id, event_type, active_only, cursor, channel, locale, limit, tenant_ids
+                _SQL.list_templates, list(tenant_ids), event_type, active_only, cursor, channel, locale, limit
             )
             return await _versions(self._pool, rows)
+
+    async def languages(
+        self, *, tenant_ids: Collection[str], search: str, channel: int, active_only: bool, limit: int, cursor: str
+    ) -> list[TemplateLanguage]:
+        """Return languages by (tenant, event type, channel, locale), after the one that the version cursor is of."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(
+                _SQL.list_languages, list(tenant_ids), search, channel, active_only, cursor, limit
+            )
+        return [_language(row) for row in rows]
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
         """Return the active versions of an event type, each with its tenant."""
@@ -164,6 +193,17 @@ class PostgresTemplates:
         return await _one(connection, version_id)
 
 
+async def _check_newest(connection: _Connection, new: NewTemplate, based_on: str) -> None:
+    base = await connection.fetchrow(_SQL.get_template, based_on)
+    kind = (new.tenant_id, new.event_type, new.channel)
+    if base is None or (base["tenant_id"], base["event_type"], base["channel"]) != kind:
+        text = "must be a version of the same tenant, event type and channel"
+        raise ClarionError(Code.INVALID, f"based_on {text}.", fields=[("based_on", text)])
+    newest = await connection.fetchrow(_SQL.newest_of_locale, *kind, new.locale)
+    if newest is not None and newest["version"] > base["version"]:
+        raise NewerVersionError(newest["id"])
+
+
 async def _one(reader: _Reader, version_id: str) -> TemplateVersion:
     row = await reader.fetchrow(_SQL.get_template, version_id)
     if row is None:
@@ -201,6 +241,23 @@ def _version(row: asyncpg.Record, parts: Iterable[PinnedPart]) -> TemplateVersio
         created_at_us=clock.micros_of(row["created_at"]),
         activated_at_us=0 if activated is None else clock.micros_of(activated),
         parts=tuple(parts),
+    )
+
+
+def _language(row: asyncpg.Record) -> TemplateLanguage:
+    activated = row["activated_at"] if row["active_id"] is not None else None
+    return TemplateLanguage(
+        row["tenant_id"],
+        row["event_type"],
+        row["channel"],
+        row["locale"],
+        row["id"],
+        row["version"],
+        row["subject"],
+        clock.micros_of(row["created_at"]),
+        row["active_id"] or "",
+        row["active_version"] or 0,
+        0 if activated is None else clock.micros_of(activated),
     )
 
 

@@ -1,7 +1,7 @@
 """Template versions of tenants and of the platform: validation, creation, activation, comparison."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -85,6 +85,34 @@ class ActiveTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateLanguage:
+    """The versions of one (tenant, event type, channel, locale). Times in Unix microseconds.
+
+    newest_id, newest_version, subject, created_at_us: of the newest version. active_*: empty and 0 if none is active.
+    """
+
+    tenant_id: str
+    event_type: str
+    channel: int
+    locale: str
+    newest_id: str
+    newest_version: int
+    subject: str
+    created_at_us: int
+    active_id: str = ""
+    active_version: int = 0
+    activated_at_us: int = 0
+
+
+class NewerVersionError(Exception):
+    """Somebody has saved a version that the author of another one has not seen. newer: its id."""
+
+    def __init__(self, newer: str) -> None:
+        super().__init__(newer)
+        self.newer = newer
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """The comparison of two versions: the names of the changed fields, and a unified diff of their texts."""
 
@@ -98,9 +126,13 @@ class TemplateStore(Protocol):
     """Stores versions and publishes them."""
 
     async def create(
-        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
+        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str], *, based_on: str = ""
     ) -> TemplateVersion:
-        """Store an inactive version."""
+        """Store an inactive version.
+
+        based_on: the version that the author started from; empty: any. Raises NewerVersionError if the locale has a
+        newer one, INVALID if it is not a version of the same tenant, event type and channel.
+        """
 
     async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
         """Activate a version in place of the active one of its kind, or deactivate it. Raises NOT_FOUND."""
@@ -114,16 +146,20 @@ class TemplateStore(Protocol):
     async def page(
         self,
         *,
-        tenant_id: str,
+        tenant_ids: Collection[str],
         event_type: str,
         channel: int,
         locale: str | None,
         active_only: bool,
         limit: int,
         cursor: str,
-        tenant_ids: Sequence[str] | None = None,
     ) -> list[TemplateVersion]:
-        """Return versions, newest first, that are older than the one whose id is cursor."""
+        """Return versions, newest first, that are older than the one whose id is cursor. tenant_ids: none means all."""
+
+    async def languages(
+        self, *, tenant_ids: Collection[str], search: str, channel: int, active_only: bool, limit: int, cursor: str
+    ) -> list[TemplateLanguage]:
+        """Return languages by (tenant, event type, channel, locale), after the one that the version cursor is of."""
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
         """Return the active versions, each with its tenant."""
@@ -150,13 +186,16 @@ class TemplateLibrary:
         self._workshop = workshop
         self._parts = parts
 
-    async def create(self, new: NewTemplate, budget: float) -> TemplateVersion:
-        """Store a new, inactive version within budget seconds. Raises INVALID with the position of each fault."""
+    async def create(self, new: NewTemplate, budget: float, *, based_on: str = "") -> TemplateVersion:
+        """Store a new, inactive version within budget seconds. Raises INVALID with the position of each fault.
+
+        based_on: see TemplateStore.create, also for what it raises.
+        """
         violations(_faults(new))
         new = replace(new, locale=locales.normal(new.locale))
         source, part_ids = await self.assemble(new)
         violations(await self._workshop.check(source, budget))
-        return await self._store.create(new_id(), new, source, part_ids)
+        return await self._store.create(new_id(), new, source, part_ids, based_on=based_on)
 
     async def draft(self, new: NewTemplate, drafts: UnsavedParts) -> TemplateSource:
         """Return the source of a version that is not saved. Raises INVALID."""

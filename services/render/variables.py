@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.render.frames import Missing
+from services.render.branches import Branches
+from services.render.frames import Branch, Missing
 from services.render.handlebars import (
     BlockStatement,
     CompiledTemplate,
@@ -68,6 +69,7 @@ class VariableUsage:
         self._used: set[str] = set()
         self._is_all_used = False
         self._steps = 0
+        self._branches = Branches()
 
     def part(self, name: str, template: CompiledTemplate, *, known: Sequence[str] = ()) -> None:
         """Read one part. known: names that are there whatever the data."""
@@ -82,6 +84,10 @@ class VariableUsage:
     def unused(self, names: Sequence[str]) -> list[str]:
         """Return those of the data's names that no part uses."""
         return [] if self._is_all_used else [name for name in names if name not in self._used]
+
+    def branches(self) -> list[Branch]:
+        """Return the branches of the blocks that are rendered; none if the template is too long to be read whole."""
+        return [] if self._steps > _MAX_STEPS else self._branches.found()
 
     def _program(self, program: Program, position: _Position) -> None:
         inline = {node.name: (node.program, position.part) for node in program.nodes if isinstance(node, InlinePartial)}
@@ -137,6 +143,7 @@ class VariableUsage:
             return
         value = self._read(node.call.target, node.call.line, position.not_rendered())
         if value is True:
+            self._note(node, position, taken=True)
             self._taken(node.program, node.inverse, position)
         else:
             self._enter(
@@ -152,10 +159,18 @@ class VariableUsage:
         if value is UNKNOWN and not position.is_rendered:
             self._program(node.program, position)
             self._program(node.inverse, position)
-        elif is_true(None if value is UNKNOWN else value) != (name == "unless"):
+            return
+        taken = is_true(None if value is UNKNOWN else value) != (name == "unless")
+        self._note(node, position, taken=None if value is UNKNOWN else taken)
+        if taken:
             self._taken(node.program, node.inverse, position)
         else:
             self._taken(node.inverse, node.program, position)
+
+    def _note(self, node: BlockStatement, position: _Position, *, taken: bool | None) -> None:
+        """Note which branch of a block is rendered. None: it is not known."""
+        if position.is_rendered:
+            self._branches.note(position.part, node, taken=taken)
 
     def _taken(self, taken: Program, other: Program, position: _Position) -> None:
         self._program(taken, position)
@@ -166,6 +181,7 @@ class VariableUsage:
     ) -> None:
         """Read a block for another value, or for each of its elements."""
         elements = elements_of(value) if is_loop else ([("", value)] if is_something(value) else [])
+        self._note(node, position, taken=None if value is UNKNOWN else bool(elements))
         names = node.names
         for key, element in elements:
             where = joined(location, key)

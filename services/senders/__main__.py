@@ -9,13 +9,17 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import (
+    alerts_pb2_grpc,
     contents_pb2_grpc,
     endpoints_pb2_grpc,
+    health_pb2_grpc,
     privacy_pb2_grpc,
     reports_pb2_grpc,
     senders_pb2_grpc,
+    usage_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
+from runtime.ids import new_id
 from services.delivery.bodies import Bodies
 from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Refusal
@@ -26,11 +30,18 @@ from services.domain import cancellations, channels, erasures, pseudonym_keys, p
 from services.domain.broker_health import report_broker
 from services.domain.suppression_list import SuppressionList
 from services.senders import checked_settings, configuration_sources, directory, send
+from services.senders.alerts.endpoints import EndpointWatch
+from services.senders.alerts.servicer import NAME as ALERT_SERVICE
+from services.senders.alerts.wiring import Alerts, make_alerts
 from services.senders.breaker import BreakerPolicy
 from services.senders.checked_settings import CheckedSettings
 from services.senders.contents.servicer import CONTENT_SERVICE, ContentServicer
 from services.senders.contents.store import ContentStore
 from services.senders.contents.writer import ContentWriter
+from services.senders.health.recorder import HealthRecorder
+from services.senders.health.servicer import PROVIDER_HEALTH_SERVICE, ProviderHealthServicer
+from services.senders.health.store import ProviderHealthStore
+from services.senders.health.testing import ProviderTester
 from services.senders.http import HttpClient
 from services.senders.outbox import SandboxOutbox
 from services.senders.ports import Resources
@@ -43,6 +54,8 @@ from services.senders.sent import SentLog
 from services.senders.servicer import OUTBOX_SERVICE, PROVIDER_SERVICE, OutboxServicer, ProviderServicer
 from services.senders.servicer_privacy import NAME as PRIVACY_SERVICE
 from services.senders.servicer_privacy import SendersPrivacyServicer
+from services.senders.servicer_usage import NAME as USAGE_SERVICE
+from services.senders.servicer_usage import SendersUsageServicer
 from services.senders.settings import Settings
 from services.senders.store import ProviderStore, SecretBox
 from services.senders.webhooks.directory import PublishedEndpoints
@@ -91,7 +104,17 @@ class _Stores:
     sent: SentLog
     contents: ContentStore
     privacy: SendersPrivacyStore
+    health: ProviderHealthStore
     away: parts.OwnParts
+
+
+@dataclass(frozen=True)
+class _Observers:
+    """What takes note of attempts: the health of providers, outages, and what was sent."""
+
+    health: HealthRecorder
+    alerts: Alerts
+    contents: ContentWriter
 
 
 @dataclass(frozen=True)
@@ -111,10 +134,9 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     connections = await _connect(settings, process)
     stores = _open_stores(connections, checked)
     followed = _follow_configuration(connections, stores, checked)
-    contents = ContentWriter(
-        stores.contents, lambda tenant_id: settings.keep_content and followed.retention.keeps_content(tenant_id)
-    )
-    sender = _make_sender(settings, process, stores, followed, checked, contents)
+    observers = _make_observers(settings, connections, stores, followed)
+    resources = _make_resources(process, stores, checked)
+    sender = _make_sender(settings, resources, stores, followed, checked, observers)
     _start_publishing(process, connections, stores)
     process.start(stores.sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(followed.watch.run(), name="config-watch")
@@ -123,12 +145,27 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     process.start(
         stores.privacy.keep_expiring(settings.outbox_keep_hours, content_days, followed.retention), name="retention"
     )
-    webhooks = _make_webhooks(settings, connections, stores, followed, checked, contents)
+    webhooks = _make_webhooks(settings, connections, stores, followed, checked, observers)
     process.on_close(webhooks.client.close)
     _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away), webhooks)
-    for drain in (stores.sandbox.drain, stores.sent.drain, contents.drain, sender.close):
+    process.start(observers.health.run(), name="provider health")
+    observers.alerts.start(process)
+    ending = (stores.sandbox.drain, stores.sent.drain, observers.contents.drain, sender.close, observers.health.drain)
+    for drain in ending:
         process.on_drain(drain)
+    tester = ProviderTester(
+        stores.providers, resources, followed.directory.tenant, stores.health, observers.health, followed.refusals
+    )
     server = _make_server(settings, connections, stores, followed, checked, webhooks)
+    server.add(
+        health_pb2_grpc.add_ProviderHealthServiceServicer_to_server,
+        ProviderHealthServicer(stores.providers, stores.health, tester),
+        PROVIDER_HEALTH_SERVICE,
+    )
+    server.add(alerts_pb2_grpc.add_AlertServiceServicer_to_server, observers.alerts.servicer, ALERT_SERVICE)
+    server.add(
+        usage_pb2_grpc.add_SendersUsageServiceServicer_to_server, SendersUsageServicer(connections.pool), USAGE_SERVICE
+    )
     await server.start()
     await report_broker(process, server, connections.nats, (topology.TIMERS, topology.TRACE))
     return server
@@ -173,6 +210,7 @@ def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores
         sent=SentLog(pool),
         contents=ContentStore(pool, connections.fast_pool),
         privacy=SendersPrivacyStore(pool),
+        health=ProviderHealthStore(pool),
         away=away,
     )
 
@@ -205,25 +243,47 @@ async def _wait_for_configuration(watch: configuration.ConfigurationWatch, check
     await pseudonym_keys.recognise(watch, checked.pseudonyms, *_OWNERS)
 
 
-def _make_sender(
-    settings: Settings,
-    process: service.Process,
-    stores: _Stores,
-    followed: _Configuration,
-    checked: CheckedSettings,
-    contents: ContentWriter,
-) -> ProviderSender:
+def _make_observers(
+    settings: Settings, connections: _Connections, stores: _Stores, followed: _Configuration
+) -> _Observers:
+    def tenant_name(tenant_id: str) -> str:
+        known = followed.directory.tenant(tenant_id)
+        return known.name if known is not None else ""
+
+    def keeps(tenant_id: str) -> bool:
+        return settings.keep_content and followed.retention.keeps_content(tenant_id)
+
+    alerts = make_alerts(
+        connections.pool, connections.ingest, connections.caller, tenant_name, public_url=settings.public_url
+    )
+    return _Observers(HealthRecorder(stores.health, new_id()), alerts, ContentWriter(stores.contents, keeps))
+
+
+def _make_resources(process: service.Process, stores: _Stores, checked: CheckedSettings) -> Resources:
     guards = checked.egress
     http = HttpClient(guards.web, proxy=guards.proxy)
     process.on_close(http.close)
+    return Resources(recorder=stores.sandbox, http=http, mail_guard=guards.mail, urls=checked.provider_urls)
+
+
+def _make_sender(
+    settings: Settings,
+    resources: Resources,
+    stores: _Stores,
+    followed: _Configuration,
+    checked: CheckedSettings,
+    observers: _Observers,
+) -> ProviderSender:
     sender = ProviderSender(
         followed.directory,
-        Resources(recorder=stores.sandbox, http=http, mail_guard=guards.mail, urls=checked.provider_urls),
+        resources,
         stores.secrets.open_record,
         sent_log=stores.sent,
-        contents=contents,
+        contents=observers.contents,
         policy=BreakerPolicy(settings.breaker_failures, settings.breaker_rest_s),
         add_unsubscribe_link=UnsubscribeLinkAdder(checked.links),
+        observer=observers.health,
+        watch=observers.alerts.watch,
     )
     followed.directory.follow(sender.forget)
     return sender
@@ -277,7 +337,7 @@ def _make_webhooks(
     stores: _Stores,
     followed: _Configuration,
     checked: CheckedSettings,
-    contents: ContentWriter,
+    observers: _Observers,
 ) -> Webhooks:
     neighbours = Neighbours(
         connections.rows_pool, connections.nats, connections.ingest, connections.router, connections.caller
@@ -291,7 +351,8 @@ def _make_webhooks(
         checked.egress,
         checked.vault,
         followed.refusals,
-        contents,
+        EndpointWatch(observers.alerts.store),
+        observers.contents,
     )
 
 

@@ -1,13 +1,20 @@
 """Render's ports in memory: template versions, layouts and partials."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 
 from runtime.errors import ClarionError, Code
 from services.render.frames import TemplateSource
-from services.render.parts import NewPart, PartVersion
-from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
+from services.render.parts import NewerPartError, NewPart, PartUser, PartVersion
+from services.render.templates import (
+    ActiveTemplate,
+    NewerVersionError,
+    NewTemplate,
+    PinnedPart,
+    TemplateLanguage,
+    TemplateVersion,
+)
 
 AWAY = ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)
 
@@ -22,9 +29,15 @@ class MemoryParts:
     away: bool = False
     _clock: "count[int]" = field(default_factory=lambda: count(1_750_000_000_000_000))
 
-    async def create(self, part_id: str, new: NewPart) -> PartVersion:
-        """Store a new version."""
+    async def create(self, part_id: str, new: NewPart, *, based_on: str = "") -> PartVersion:
+        """Store a new version, if the one that its author started from is the newest."""
         self._check()
+        if based_on:
+            known = [one for one in self.versions if _part_key(one.part) == _part_key(new)]
+            if based_on not in [one.id for one in known]:
+                raise ClarionError(Code.INVALID, "Not a version of it.", fields=[("based_on", "is another part's")])
+            if known[-1].id != based_on:
+                raise NewerPartError(known[-1])
         number = 1 + len([one for one in self.versions if _part_key(one.part) == _part_key(new)])
         version = PartVersion(part_id, number, new, next(self._clock))
         self.versions.append(version)
@@ -39,15 +52,7 @@ class MemoryParts:
         raise ClarionError(Code.NOT_FOUND, "There is no such layout or partial.")
 
     async def page(
-        self,
-        *,
-        tenant_id: str,
-        kind: int,
-        name: str,
-        newest_only: bool,
-        limit: int,
-        cursor: str,
-        tenant_ids: Sequence[str] | None = None,
+        self, *, tenant_ids: Collection[str], kind: int, name: str, newest_only: bool, limit: int, cursor: str
     ) -> list[PartVersion]:
         """Return versions, newest first, older than cursor's."""
         self._check()
@@ -55,12 +60,11 @@ class MemoryParts:
         return [
             one
             for one in sorted(self.versions, key=lambda one: one.id, reverse=True)
-            if tenant_id in ("", one.part.tenant_id)
+            if (not tenant_ids or one.part.tenant_id in tenant_ids)
             and kind in (0, one.part.kind)
             and name in ("", one.part.name)
             and (not newest_only or newest[_part_key(one.part)] is one)
             and (not cursor or one.id < cursor)
-            and (tenant_ids is None or one.part.tenant_id in ("", *tenant_ids))
         ][:limit]
 
     async def newest(self, tenant_id: str, kind: int, names: Collection[str]) -> list[PartVersion]:
@@ -84,6 +88,22 @@ class MemoryParts:
                 found.append(one.id)
         return sorted(found)[:limit]
 
+    async def all_users(self, part: PartVersion, after: str, limit: int) -> list[PartUser]:
+        """Return active template versions that use any version of this part, or the platform's in its place."""
+        self._check()
+        new = part.part
+        versions = {one.id: one for one in self.versions if (one.part.kind, one.part.name) == (new.kind, new.name)}
+        newest = [one.id for one in versions.values() if one.part.tenant_id == new.tenant_id][-1]
+        found = []
+        for one in self.templates.versions.values() if self.templates is not None else ():
+            owner = one.template.tenant_id
+            for used in (versions[pinned.id] for pinned in one.parts if pinned.id in versions):
+                is_own = used.part.tenant_id == new.tenant_id
+                if one.active and one.id > after and (is_own or (used.part.tenant_id == "" and owner == new.tenant_id)):
+                    user = (one.id, owner, one.template.event_type, one.template.channel, one.template.locale)
+                    found.append(PartUser(*user, one.version, used.version, used.id == newest))
+        return sorted(found, key=lambda user: user.version_id)[:limit]
+
     def _check(self) -> None:
         if self.away:
             raise AWAY
@@ -105,10 +125,17 @@ class MemoryTemplates:
         self.parts.templates = self
 
     async def create(
-        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
+        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str], *, based_on: str = ""
     ) -> TemplateVersion:
-        """Store an inactive version."""
+        """Store an inactive version, if the one that its author started from is the newest of the locale."""
         self._check()
+        if based_on:
+            base = self.versions.get(based_on)
+            if base is None or _kind(base.template)[:3] != _kind(new)[:3]:
+                raise ClarionError(Code.INVALID, "Not a version of it.", fields=[("based_on", "is another template's")])
+            newer = [one for one in self.versions.values() if _kind(one.template) == _kind(new)]
+            if newer and newer[-1].version > base.version:
+                raise NewerVersionError(newer[-1].id)
         same = [one for one in self.versions.values() if _kind(one.template)[:3] == _kind(new)[:3]]
         pinned = [await self.parts.get(part_id) for part_id in part_ids]
         self.versions[version_id] = TemplateVersion(
@@ -157,27 +184,44 @@ class MemoryTemplates:
     async def page(
         self,
         *,
-        tenant_id: str,
+        tenant_ids: Collection[str],
         event_type: str,
         channel: int,
         locale: str | None,
         active_only: bool,
         limit: int,
         cursor: str,
-        tenant_ids: Sequence[str] | None = None,
     ) -> list[TemplateVersion]:
         """Return versions, newest first, older than cursor's."""
         self._check()
         return [
             one
             for one in sorted(self.versions.values(), key=lambda one: one.id, reverse=True)
-            if tenant_id in ("", one.template.tenant_id)
+            if (not tenant_ids or one.template.tenant_id in tenant_ids)
             and event_type in ("", one.template.event_type)
             and channel in (0, one.template.channel)
             and locale in (None, one.template.locale)
             and (one.active or not active_only)
             and (not cursor or one.id < cursor)
-            and (tenant_ids is None or one.template.tenant_id in ("", *tenant_ids))
+        ][:limit]
+
+    async def languages(
+        self, *, tenant_ids: Collection[str], search: str, channel: int, active_only: bool, limit: int, cursor: str
+    ) -> list[TemplateLanguage]:
+        """Return languages, each with its newest and its active version, after the cursor's."""
+        self._check()
+        kinds: dict[tuple[str, str, int, str], list[TemplateVersion]] = {}
+        for one in self.versions.values():
+            kinds.setdefault(_kind(one.template), []).append(one)
+        after = _kind(self.versions[cursor].template) if cursor else None
+        return [
+            _language(kind, versions)
+            for kind, versions in sorted(kinds.items())
+            if (not tenant_ids or kind[0] in tenant_ids)
+            and search.lower() in kind[1].lower()
+            and channel in (0, kind[2])
+            and (not active_only or any(one.active for one in versions))
+            and (after is None or kind > after)
         ][:limit]
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
@@ -208,6 +252,12 @@ def _part_key(part: NewPart) -> tuple[str, int, str]:
 
 def _kind(template: NewTemplate) -> tuple[str, str, int, str]:
     return template.tenant_id, template.event_type, template.channel, template.locale
+
+
+def _language(kind: tuple[str, str, int, str], versions: list[TemplateVersion]) -> TemplateLanguage:
+    newest = versions[-1]
+    active = next(((one.id, one.version, one.activated_at_us) for one in versions if one.active), ("", 0, 0))
+    return TemplateLanguage(*kind, newest.id, newest.version, newest.template.subject, newest.created_at_us, *active)
 
 
 def _active(version: TemplateVersion) -> ActiveTemplate:

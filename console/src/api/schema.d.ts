@@ -4,6 +4,60 @@
  */
 
 export interface paths {
+    "/api/v1/admin/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get counts by time, durations, the top reasons and what has waited for the longest time */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find what has this id, in all tenants */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch events as they change (WebSocket)
+         * @description docs/admin-api.md describes the messages.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/audit": {
         parameters: {
             query?: never;
@@ -248,6 +302,77 @@ export interface paths {
         get: operations["listReasons"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List dead letters, newest first */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count dead letters */
+        get: operations["countDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay all dead letters that match a filter, in the background
+         * @description Each delivery is sent again under its id, from its first attempt. What dies again is not sent once more. 404: none matches. 409: such a replay is under way already.
+         */
+        post: operations["replayDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replay a dead letter */
+        post: operations["replayDeadLetter"];
         delete?: never;
         options?: never;
         head?: never;
@@ -523,6 +648,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/endpoint-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how several endpoints are doing
+         * @description An endpoint that nothing was sent to is `closed`, and so is an id that does not exist.
+         */
+        get: operations["listEndpointStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/filter-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a filter against an event
+         * @description Stores nothing. 422: the filter cannot be one; the error says why.
+         */
+        post: operations["checkFilter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/parked": {
         parameters: {
             query?: never;
@@ -604,7 +769,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Search events, newest first */
+        /**
+         * Search events, newest first
+         * @description With filters a page reads a bounded number of events. It may be short, or empty, and not the last: go on while there is a `next_cursor`.
+         */
         get: operations["searchEvents"];
         put?: never;
         post?: never;
@@ -665,40 +833,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/admin/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List dead letters, newest first */
-        get: operations["listDeadLetters"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/admin/dead-letters/{id}/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Replay a dead letter */
-        post: operations["replayDeadLetter"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/admin/route-explain": {
         parameters: {
             query?: never;
@@ -708,6 +842,92 @@ export interface paths {
         };
         /** Explain how an event would be routed; nothing is sent */
         get: operations["explainRoute"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what a tenant uses of its limits */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/readiness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what is missing for a tenant to deliver */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get where alerts go */
+        get: operations["getAlertSettings"];
+        /** Set where alerts go */
+        put: operations["setAlertSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test alert */
+        post: operations["testAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/outages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List outages, newest first */
+        get: operations["listOutages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -796,6 +1016,103 @@ export interface paths {
         put?: never;
         /** Export a recipient's data, page by page */
         post: operations["exportRecipient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/provider-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the kinds of provider with their settings */
+        get: operations["listProviderKinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how a provider is doing
+         * @description `closed`: messages are sent. `open`: it failed, and is not called before `next_try_at`. `testing`: the pause is over, and the next message tests it. Each process has its own breaker; the worst one is shown.
+         */
+        get: operations["getProviderState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/provider-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how all providers of a tenant are doing
+         * @description `closed`: messages are sent. `open`: it failed, and is not called before `next_try_at`. `testing`: the pause is over, and the next message tests it. Each process has its own breaker; the worst one is shown.
+         */
+        get: operations["listProviderStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message through one provider
+         * @description Sends one real message, whether the provider is paused or not, and waits for its answer. No other provider is tried. A tenant may send 10 a minute and 200 a day.
+         */
+        post: operations["testProvider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/provider-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the order in which a channel's providers are tried
+         * @description Sets all priorities of the channel in one transaction. 409: the providers or their order changed.
+         */
+        put: operations["orderProviders"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -979,6 +1296,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/refused-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List refused requests of the public APIs, newest first */
+        get: operations["listRefusedRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events/{id}/replay": {
         parameters: {
             query?: never;
@@ -1042,6 +1376,40 @@ export interface paths {
         put?: never;
         /** Cancel a replay */
         post: operations["cancelReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/replays/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a replay */
+        post: operations["pauseReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/replays/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused replay go on */
+        post: operations["resumeReplay"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1293,6 +1661,120 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-languages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the languages of templates, with their newest and active versions */
+        get: operations["listTemplateLanguages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-helpers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the helpers and MJML elements that templates can use */
+        get: operations["listTemplateHelpers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-parts/{id}/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the active templates that use a layout or partial */
+        get: operations["listTemplatePartUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a tenant's samples, by event type and name
+         * @description Without `tenant_id`: those of the platform.
+         */
+        get: operations["listTemplateSamples"];
+        put?: never;
+        /** Create a sample */
+        post: operations["createTemplateSample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples/last": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the data of a tenant's newest event of a type
+         * @description Looks at the tenant's newest 20,000 events, and at those whose content is stored, without tests.
+         */
+        get: operations["getLastPayload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/template-samples/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a sample
+         * @description `tenant_id` says whose it is; without it the platform's.
+         */
+        get: operations["getTemplateSample"];
+        /** Replace a sample's name and variables */
+        put: operations["updateTemplateSample"];
+        post?: never;
+        /** Delete a sample */
+        delete: operations["deleteTemplateSample"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1805,11 +2287,39 @@ export interface components {
             /** @description true: a duplicate that asked for something else than the first event. */
             differs: boolean;
             /** @description The tenant's rates after this event. */
-            limits: components["schemas"]["Limit"][];
+            limits: components["schemas"]["gateway.openapi.areas.runs.Limit"][];
             /** @description Of an event for `endpoints`: what is sent to them. */
             deliveries: components["schemas"]["EndpointDeliveryId"][];
             /** @description Of an event for `endpoints`. */
             failures: components["schemas"]["EndpointFailure"][];
+        };
+        /**
+         * Active
+         * @description The active version of a language.
+         */
+        Active: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            activated_at: string;
+        };
+        /**
+         * AlertSettings
+         * @description Where alerts go.
+         */
+        AlertSettings: {
+            /** @description Alerts are events of this tenant. null: there are none. */
+            tenant_id: string | null;
+            recipients: string[];
+            /** @description Empty: all. */
+            kinds: ("provider" | "endpoint" | "dead_letters" | "quota")[];
         };
         /**
          * Application
@@ -1977,6 +2487,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words. */
+            reason_text: string | null;
             detail: string | null;
             time: string | null;
             duration_ms: number;
@@ -2085,7 +2597,20 @@ export interface components {
             /** @default null */
             priority?: number | null;
             /** @default {} */
-            settings?: Record<string, never>;
+            settings?: Record<string, unknown>;
+        };
+        /**
+         * ChannelTime
+         * @description The same for the whole time, of one channel or of all.
+         */
+        ChannelTime: {
+            /** @description Deliveries that were sent. Replays are left out. */
+            count: number;
+            /** @description Half of them took at most this long. null: none was sent. */
+            p50_ms: number | null;
+            p95_ms: number | null;
+            /** @description null: all channels. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
         };
         /**
          * ConsoleSession
@@ -2120,19 +2645,6 @@ export interface components {
             expires_at: string;
         };
         /**
-         * Content
-         * @description A rendered message.
-         */
-        Content: {
-            subject: string;
-            preheader: string;
-            html: string;
-            text: string;
-            title: string;
-            body: string;
-            sms: components["schemas"]["Sms"] | null;
-        };
-        /**
          * CopiedRequest
          * @description A request that sends the event once more. The key is a placeholder.
          */
@@ -2164,16 +2676,32 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             tenant_id: string;
+            event_type: string | null;
             /** @enum {string} */
             channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            /** @description null: it was not for an endpoint. */
+            endpoint_id: string | null;
+            /** @description The kind of the provider that was called last. */
+            provider: string | null;
             /** @example missing_phone */
             reason: string;
+            /** @description The reason in plain words. */
+            text: string;
             detail: string | null;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
              */
             died_at: string;
+        };
+        /**
+         * DeadLetterCount
+         * @description How many dead letters match.
+         */
+        DeadLetterCount: {
+            count: number;
+            /** @description true: more than these match. */
+            more: boolean;
         };
         /**
          * DeadLetterReplay
@@ -2456,7 +2984,8 @@ export interface components {
          * Draft
          * @description The body of POST /templates/preview: an unsaved template.
          *
-         *         layout_body, partials: an unsaved layout, and unsaved partials by name.
+         *         layout_body, partials: an unsaved layout, and unsaved partials by name. samples: further variables to render it
+         *         with, at most 20.
          */
         Draft: {
             /** @enum {string} */
@@ -2479,7 +3008,20 @@ export interface components {
             /** @default  */
             locale?: string;
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
+            /** @default [] */
+            samples?: components["schemas"]["SampleData"][];
+        };
+        /**
+         * Element
+         * @description An element of MJML.
+         */
+        Element: {
+            name: string;
+            /** @description The elements that it may contain. */
+            children: string[];
+            /** @description true: its content is HTML or text. */
+            has_text: boolean;
         };
         /**
          * Endpoint
@@ -2514,7 +3056,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @description What it means depends on the kind. */
-            config: Record<string, never>;
+            config: Record<string, unknown>;
             /** @description Sent with each message; values are masked. */
             headers: {
                 [key: string]: string;
@@ -2551,7 +3093,7 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             };
-            config?: Record<string, never>;
+            config?: Record<string, unknown>;
             headers?: {
                 [key: string]: string;
             };
@@ -2682,6 +3224,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words; without one, why it waits. */
+            reason_text: string | null;
             /** @description Why it waits for its endpoint. null: it does not. */
             parked: string | null;
             attempts: number;
@@ -2757,7 +3301,7 @@ export interface components {
          */
         EndpointTest: {
             /** @default {} */
-            payload?: Record<string, never>;
+            payload?: Record<string, unknown>;
         };
         /**
          * EndpointWithSecret
@@ -2792,7 +3336,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @description What it means depends on the kind. */
-            config: Record<string, never>;
+            config: Record<string, unknown>;
             /** @description Sent with each message; values are masked. */
             headers: {
                 [key: string]: string;
@@ -2946,8 +3490,8 @@ export interface components {
             stored: boolean;
             /** @description Why it is not stored. */
             why: string | null;
-            variables: Record<string, never> | null;
-            payload: Record<string, never> | null;
+            variables: Record<string, unknown> | null;
+            payload: Record<string, unknown> | null;
             /** @description In the API that has such events; else the call of this API. */
             request: components["schemas"]["CopiedRequest"] | null;
         };
@@ -3161,8 +3705,8 @@ export interface components {
             /** @description The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all. */
             deliveries: components["schemas"]["Delivery"][];
             timeline: components["schemas"]["Step"][];
-            variables: Record<string, never> | null;
-            payload: Record<string, never> | null;
+            variables: Record<string, unknown> | null;
+            payload: Record<string, unknown> | null;
             dead_letters: components["schemas"]["DeadLetter"][];
             messages: components["schemas"]["ExportedMessage"][];
             contents: components["schemas"]["ExportedContent"][];
@@ -3217,6 +3761,50 @@ export interface components {
             detail: string;
         };
         /**
+         * FilterCheck
+         * @description The body of POST /tenants/{id}/filter-check. payload: what is sent; metadata: the caller's labels.
+         */
+        FilterCheck: {
+            filter: Record<string, unknown>;
+            /**
+             * @description lower-case letters, digits, `_` and `-`, in parts with dots between them
+             * @example order.shipped
+             */
+            event_type: string;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default {} */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FilterMatch
+         * @description Whether a filter matches an event.
+         */
+        FilterMatch: {
+            matches: boolean;
+            /** @description Why it cannot be evaluated for this event; then it does not match. */
+            error: string | null;
+        };
+        /**
+         * Finding
+         * @description Something that is missing for a tenant to deliver.
+         */
+        Finding: {
+            /** @example no_provider */
+            code: string;
+            /**
+             * @description `blocks`: something is not delivered. `warns`: it may not be. `tells`: good to know.
+             * @enum {string}
+             */
+            severity: "blocks" | "warns" | "tells";
+            detail: string;
+            fix: string;
+            /** @description The page of the console where it can be fixed. */
+            link: string;
+        };
+        /**
          * Group
          * @description A group of stored recipients. members: their number.
          */
@@ -3237,6 +3825,22 @@ export interface components {
         GroupFields: {
             /** @default  */
             name?: string;
+        };
+        /**
+         * Helper
+         * @description A helper or block that templates can call.
+         */
+        Helper: {
+            name: string;
+            /** @example formatDate when [format] [locale=…] */
+            signature: string;
+            summary: string;
+            example: string;
+            options: string[];
+            /** @description true: it can be written as `{{#name …}}…{{/name}}`. */
+            opens_block: boolean;
+            /** @description true: it can be written as `{{name …}}`. */
+            writes_value: boolean;
         };
         /**
          * HttpExchange
@@ -3417,26 +4021,13 @@ export interface components {
             api_key: string;
         };
         /**
-         * Limit
-         * @description A limit of the tenant, and what is left of it.
+         * LastPayload
+         * @description The data of the newest event of a type, as a template sees them. null: there is none that is stored.
          */
-        Limit: {
-            /**
-             * @example sliding
-             * @example fixed
-             * @example unfinished
-             * @example bytes
-             * @example scheduled
-             */
-            kind: string;
-            /** @description What it counts; null: the whole tenant. */
-            scope: string | null;
-            /** @description Seconds of the window; null: it is not a rate. */
-            window_s: number | null;
-            bound: number;
-            remaining: number;
-            /** @description Seconds until something is admitted again; null: not known. */
-            reset_s: number | null;
+        LastPayload: {
+            event_id: string | null;
+            accepted_at: string | null;
+            variables: Record<string, unknown> | null;
         };
         /**
          * Link
@@ -3445,6 +4036,32 @@ export interface components {
         Link: {
             /** @description the code of a link */
             code: string;
+        };
+        /**
+         * MatchingDeadLetters
+         * @description The body of POST /dead-letters/replay: which dead letters are sent again. What is absent matches any.
+         */
+        MatchingDeadLetters: {
+            /** @default  */
+            tenant_id?: string | unknown | "";
+            /** @default [] */
+            tenant_ids?: string[];
+            /** @default null */
+            channel?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            provider?: string | null;
+            /** @default null */
+            event_type?: string | null;
+            /** @default null */
+            endpoint_id?: string | null;
+            /** @default null */
+            since?: string | null;
+            /** @default null */
+            until?: string | null;
+            /** @default 50 */
+            per_second?: number;
         };
         /**
          * Members
@@ -3474,6 +4091,37 @@ export interface components {
             name: string;
             field: string;
             line: number | null;
+        };
+        /**
+         * NamedEndpointState
+         * @description The circuit breaker of one of several endpoints, and how much waits for it.
+         */
+        NamedEndpointState: {
+            /** @enum {string} */
+            state: "closed" | "open" | "draining";
+            since: string | null;
+            /** @description When one delivery is tried while the state is open. */
+            next_probe_at: string | null;
+            /** @description null: the last attempt did not fail. */
+            failing_since: string | null;
+            /** @description The number of deliveries that wait. */
+            parked: number;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            endpoint_id: string;
+        };
+        /**
+         * NewAlertSettings
+         * @description The body of PUT /alerts: the whole settings.
+         */
+        NewAlertSettings: {
+            tenant_id: string | null;
+            /** @default [] */
+            recipients?: string[];
+            /** @default [] */
+            kinds?: ("provider" | "endpoint" | "dead_letters" | "quota")[];
         };
         /**
          * NewApplication
@@ -3523,7 +4171,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @default {} */
-            config?: Record<string, never>;
+            config?: Record<string, unknown>;
             /** @default {} */
             headers?: {
                 [key: string]: string;
@@ -3574,9 +4222,9 @@ export interface components {
             /** @default null */
             due_at?: string | null;
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
             /** @default {} */
-            payload?: Record<string, never>;
+            payload?: Record<string, unknown>;
             /** @default [] */
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
@@ -3638,6 +4286,8 @@ export interface components {
         /**
          * NewPart
          * @description The body of POST /template-parts. Without tenant_id: for all tenants that have no own one with this name.
+         *
+         *         based_on, force: as of POST /templates.
          */
         NewPart: {
             kind: string;
@@ -3645,6 +4295,10 @@ export interface components {
             body: string;
             /** @default  */
             tenant_id?: string | unknown | "";
+            /** @default  */
+            based_on?: string | unknown | "";
+            /** @default false */
+            force?: boolean;
         };
         /**
          * NewPortalLink
@@ -3677,7 +4331,7 @@ export interface components {
             /** @default 0 */
             priority?: number;
             /** @default {} */
-            settings?: Record<string, never>;
+            settings?: Record<string, unknown>;
         };
         /**
          * NewRate
@@ -3707,7 +4361,7 @@ export interface components {
             /** @default  */
             timezone?: string;
             /** @default {} */
-            data?: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @default [] */
             tags?: string[];
             /** @default [] */
@@ -3735,6 +4389,27 @@ export interface components {
             status?: "all" | "skipped" | "failed" | "dead";
             /** @default 50 */
             per_second?: number;
+            /** @default null */
+            event_type?: string | null;
+            /** @default null */
+            endpoint_id?: string | null;
+            /** @default null */
+            channel?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            provider?: string | null;
+        };
+        /**
+         * NewSample
+         * @description The body of POST /template-samples. Without tenant_id: for the templates of the platform.
+         */
+        NewSample: {
+            event_type: string;
+            name: string;
+            variables: Record<string, unknown>;
+            /** @default  */
+            tenant_id?: string | unknown | "";
         };
         /**
          * NewSuppression
@@ -3757,6 +4432,9 @@ export interface components {
         /**
          * NewTemplate
          * @description The body of POST /templates. Without tenant_id: a platform template, shared by all tenants.
+         *
+         *         based_on: the version that the author started from. If there is a newer one in this language, the call is refused,
+         *         except with force.
          */
         NewTemplate: {
             event_type: string;
@@ -3779,6 +4457,10 @@ export interface components {
             subscribed?: boolean;
             /** @default false */
             activate?: boolean;
+            /** @default  */
+            based_on?: string | unknown | "";
+            /** @default false */
+            force?: boolean;
         };
         /**
          * NewTenant
@@ -3853,6 +4535,41 @@ export interface components {
             kind: "fixed" | "sliding";
         };
         /**
+         * NewerVersion
+         * @description The version that somebody else has saved meanwhile.
+         */
+        NewerVersion: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+        };
+        /**
+         * Newest
+         * @description The newest version of a language.
+         */
+        Newest: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            version: number;
+            subject: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+        };
+        /**
          * NotSent
          * @description The reason why the rendered message would not be sent.
          */
@@ -3874,6 +4591,35 @@ export interface components {
             version: number;
         };
         /**
+         * OldestWaiting
+         * @description The event that has been under way for the longest time, and what of it waits.
+         */
+        OldestWaiting: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            tenant_name: string;
+            event_type: string;
+            /** @description When it was accepted, or due. */
+            since: string | null;
+            /** @description null: it is not planned yet. */
+            delivery_id: string | null;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
+            /** @description null: it waits for its turn. */
+            reason: string | null;
+            text: string | null;
+            attempts: number;
+            provider: string | null;
+        };
+        /**
          * OpenedLink
          * @description What a link is for. email and name are null for the first owner.
          */
@@ -3887,6 +4633,110 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             expires_at: string;
+        };
+        /**
+         * Outage
+         * @description A provider or endpoint that does not work, or a tenant in trouble.
+         */
+        Outage: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @enum {string} */
+            kind: "provider" | "endpoint" | "dead_letters" | "quota";
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description The provider's or endpoint's id; else the tenant's. */
+            object_id: string;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @description The kind of a provider. */
+            name: string | null;
+            reason: string;
+            /** @description The reason in plain words. */
+            text: string;
+            /** @description What was answered last, without addresses and numbers. */
+            detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            began_at: string;
+            /** @description null: it goes on. */
+            ended_at: string | null;
+        };
+        /**
+         * Overview
+         * @description Counts by time. since and until are widened to whole steps.
+         */
+        Overview: {
+            since: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            until: string;
+            step_s: number;
+            steps: components["schemas"]["OverviewStep"][];
+            durations: components["schemas"]["ChannelTime"][];
+            /** @description The most frequent first: up to ten of retries and failures, then up to ten of skips. */
+            reasons: components["schemas"]["OverviewReason"][];
+            /** @description null: nothing waits. */
+            oldest_waiting: components["schemas"]["OldestWaiting"] | null;
+        };
+        /**
+         * OverviewCount
+         * @description How many deliveries of a step have a status now.
+         */
+        OverviewCount: {
+            /** @description null: events of which nothing is sent. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /**
+             * @description - `queued`: Waits for its first attempt.
+             *     - `retrying`: An attempt failed; the next one is planned.
+             *     - `skipped`: Clarion decided not to send it; the reason says why.
+             *     - `sent`: The provider accepted it.
+             *     - `delivered`: The provider reported that it reached the recipient's side.
+             *     - `failed`: It cannot be rendered, or the provider refused it for good. It is not tried again.
+             *     - `dead`: The last attempt failed too. It is kept as a dead letter, which an operator can send again.
+             *     - `bounced`: The provider accepted it and reported later that it did not arrive.
+             *     - `complained`: The recipient reported the message as unwanted.
+             * @enum {string}
+             */
+            status: "queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained";
+            count: number;
+        };
+        /**
+         * OverviewReason
+         * @description Why deliveries failed, are tried again, or were skipped.
+         */
+        OverviewReason: {
+            status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
+            /** @description null: events of which nothing is sent. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @example missing_phone */
+            reason: string;
+            /** @description What the reason means. */
+            text: string | null;
+            count: number;
+        };
+        /**
+         * OverviewStep
+         * @description A step of a chart: events that were accepted in it, and their deliveries.
+         */
+        OverviewStep: {
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            time: string;
+            events: number;
+            counts: components["schemas"]["OverviewCount"][];
+            sent: components["schemas"]["SendingTime"];
         };
         /**
          * Page[Application]
@@ -3993,11 +4843,35 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[NamedEndpointState]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_NamedEndpointState_: {
+            data: components["schemas"]["NamedEndpointState"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Outage]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Outage_: {
+            data: components["schemas"]["Outage"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Parked]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
         Page_Parked_: {
             data: components["schemas"]["Parked"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[PartUser]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_PartUser_: {
+            data: components["schemas"]["PartUser"][];
             next_cursor: string | null;
         };
         /**
@@ -4009,11 +4883,35 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[ProviderKind]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ProviderKind_: {
+            data: components["schemas"]["ProviderKind"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ProviderState]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ProviderState_: {
+            data: components["schemas"]["ProviderState"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Provider]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
         Page_Provider_: {
             data: components["schemas"]["Provider"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Refusals]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Refusals_: {
+            data: components["schemas"]["Refusals"][];
             next_cursor: string | null;
         };
         /**
@@ -4062,6 +4960,22 @@ export interface components {
          */
         Page_Suppression_: {
             data: components["schemas"]["Suppression"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[TemplateLanguage]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_TemplateLanguage_: {
+            data: components["schemas"]["TemplateLanguage"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[TemplateSample]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_TemplateSample_: {
+            data: components["schemas"]["TemplateSample"][];
             next_cursor: string | null;
         };
         /**
@@ -4206,6 +5120,8 @@ export interface components {
              * @example missing_phone
              */
             reason: string;
+            /** @description The reason in plain words. */
+            reason_text: string;
             attempt: number;
             parked_at: string | null;
             /** @description null: not known. */
@@ -4233,6 +5149,28 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             created_at: string;
+        };
+        /**
+         * PartUser
+         * @description An active template that uses a layout or partial.
+         */
+        PartUser: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: the platform, for all tenants. */
+            tenant_id: string | null;
+            event_type: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            locale: string | null;
+            version: number;
+            /** @description The version of the part that it uses. */
+            part_version: number;
+            /** @description false: `apply` gives it the newest version. */
+            is_current: boolean;
         };
         /**
          * PasswordChange
@@ -4295,7 +5233,7 @@ export interface components {
             type: string;
             /** @description When the event was accepted. */
             timestamp: string | null;
-            payload: Record<string, never>;
+            payload: Record<string, unknown>;
             /** @description Those of a message, its signature among them. */
             headers: {
                 [key: string]: string;
@@ -4329,10 +5267,13 @@ export interface components {
         };
         /**
          * Preview
-         * @description Either `content` and `report`, or `failure`.
+         * @description Either `content` and `report`, or `failure`, with `variables`; then the same with each of `samples`.
          */
         Preview: {
-            content?: components["schemas"]["Content"];
+            samples: components["schemas"]["SampleResult"][];
+            /** @description At most 100. Of a block that is in none of the contents, the branches are left out. */
+            unreached: components["schemas"]["UnreachedBranch"][];
+            content?: components["schemas"]["gateway.openapi.areas.templates.Content"];
             report?: components["schemas"]["Report"];
             failure?: components["schemas"]["RenderFailure"];
         };
@@ -4349,6 +5290,7 @@ export interface components {
             errors?: components["schemas"]["FieldFault"][];
             /** @description The number of seconds to wait before trying again. */
             retry_after?: number;
+            newer?: components["schemas"]["NewerVersion"];
         };
         /**
          * Provider
@@ -4372,7 +5314,7 @@ export interface components {
             /** @description The provider with the lowest number is tried first. */
             priority: number;
             /** @description Secrets are masked except for their last four characters. */
-            settings: Record<string, never>;
+            settings: Record<string, unknown>;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -4385,6 +5327,155 @@ export interface components {
             updated_at: string;
         };
         /**
+         * ProviderCounts
+         * @description Calls to a provider within the last hour.
+         */
+        ProviderCounts: {
+            calls: number;
+            /** @description Calls that failed because of the provider or its account. */
+            failures: number;
+            /** @description Calls that were refused because of their message. */
+            refusals: number;
+        };
+        /**
+         * ProviderFailure
+         * @description Why a call to a provider failed, and what to do.
+         */
+        ProviderFailure: {
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            at: string;
+            /** @example missing_phone */
+            reason: string;
+            /** @description What the reason means. */
+            text: string;
+            /** @description What to do about it. */
+            advice: string;
+            /** @description The provider's own words. */
+            detail: string | null;
+        };
+        /**
+         * ProviderKind
+         * @description A kind of provider that this installation can send through.
+         */
+        ProviderKind: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            kind: string;
+            title: string;
+            purpose: string;
+            setup: string;
+            /** @description The required ones first. */
+            settings: components["schemas"]["ProviderSetting"][];
+            /** @description null: it sends no delivery reports, and has no callback URL. */
+            reports: components["schemas"]["ProviderReports"] | null;
+        };
+        /**
+         * ProviderOrder
+         * @description The body of PUT /tenants/{id}/provider-order: all providers of the channel, the one that is tried first before.
+         *
+         *         expected_ids: the order that was read before; if it is another one by now, nothing changes. Absent: not checked.
+         */
+        ProviderOrder: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            provider_ids: string[];
+            /** @default [] */
+            expected_ids?: string[];
+        };
+        /**
+         * ProviderReports
+         * @description How a kind's delivery reports are set up at the vendor.
+         */
+        ProviderReports: {
+            setup: string;
+            /** @enum {string} */
+            proof: "signature" | "url";
+            /** @description The setting that signatures are verified with. */
+            setting: string | null;
+        };
+        /**
+         * ProviderSetting
+         * @description A setting of a kind of provider, as a form asks for it.
+         */
+        ProviderSetting: {
+            /** @description Its name in `settings`. */
+            name: string;
+            label: string;
+            help: string;
+            /** @enum {string} */
+            type: "text" | "number" | "boolean" | "choice";
+            required: boolean;
+            /** @description It is stored encrypted, and shown masked. */
+            secret: boolean;
+            /** @description null if it is required. */
+            default: string | number | boolean | null;
+            /** @description The values of a `choice`. */
+            choices: string[];
+            minimum: number | null;
+            maximum: number | null;
+            example: string | null;
+            multiline: boolean;
+            /** @description Delivery reports are verified with it; sending does not need it. */
+            verifies_reports: boolean;
+        };
+        /**
+         * ProviderState
+         * @description The circuit breakers of a provider in all processes, and its last failure.
+         */
+        ProviderState: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            provider_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @enum {string} */
+            state: "closed" | "open" | "testing";
+            /** @description null while the state is `closed`. */
+            since: string | null;
+            /** @description null while the state is `closed`. */
+            next_try_at: string | null;
+            /** @description Why it is paused. */
+            reason: string | null;
+            /** @description How many processes do not call it. */
+            paused_processes: number;
+            /** @description Of the last seven days. */
+            last_failure: components["schemas"]["ProviderFailure"] | null;
+            last_hour: components["schemas"]["ProviderCounts"];
+        };
+        /**
+         * ProviderTest
+         * @description The body of POST /providers/{id}/test. recipient: an e-mail address, or a number such as +254712345678.
+         */
+        ProviderTest: {
+            recipient: string;
+        };
+        /**
+         * ProviderTestResult
+         * @description What came of a test message.
+         */
+        ProviderTestResult: {
+            sent: boolean;
+            provider_message_id: string | null;
+            failure: components["schemas"]["ProviderFailure"] | null;
+            duration_ms: number;
+            /**
+             * Format: uuid
+             * @description Names the message, such as in the outbox of the sandbox.
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+        };
+        /**
          * Rate
          * @description A limit of events per window. scope: only events of this scope count; empty: all of the tenant.
          */
@@ -4394,6 +5485,39 @@ export interface components {
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
             scope: string;
+        };
+        /**
+         * RateUsage
+         * @description A rate, and what is used of it in its window.
+         */
+        RateUsage: {
+            scope: string | null;
+            /** @description Of a rate of a key. */
+            key_id: string | null;
+            window_s: number;
+            /** @enum {string} */
+            kind: "sliding" | "fixed";
+            bound: number;
+            used: number;
+            remaining: number;
+            /** @description Seconds until some of it is free again. 0: nothing is used. */
+            reset_s: number;
+        };
+        /**
+         * Readiness
+         * @description What is missing for a tenant to deliver, what blocks first.
+         */
+        Readiness: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description true: nothing blocks, as far as is known. */
+            ready: boolean;
+            findings: components["schemas"]["Finding"][];
+            /** @description Parts that did not answer within two seconds: this may lack more. */
+            unanswered: string[];
         };
         /**
          * Reason
@@ -4439,7 +5563,7 @@ export interface components {
             /** @default  */
             timezone?: string;
             /** @default {} */
-            data?: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @default [] */
             tags?: string[];
             /** @default [] */
@@ -4481,6 +5605,66 @@ export interface components {
             unreadable: string[];
         };
         /**
+         * Refusals
+         * @description Requests of a minute that were refused for the same reason.
+         */
+        Refusals: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: the key belongs to no tenant. */
+            tenant_id: string | null;
+            /** @description null: the requests had no key. */
+            key: components["schemas"]["RefusedKey"] | null;
+            /** @description Where they came from. null: the key was valid. */
+            network: string | null;
+            method: string | null;
+            route: string;
+            status: number;
+            /** @enum {string} */
+            reason: "key_missing" | "key_malformed" | "key_unknown" | "key_revoked" | "key_rotated" | "key_expired" | "key_disabled" | "key_of_another_kind" | "tenant_inactive" | "token_invalid" | "signature_wrong" | "too_many_failures" | "forbidden" | "invalid" | "malformed" | "too_large" | "too_slow" | "unsupported_media_type" | "not_found" | "method_not_allowed" | "conflict" | "rate" | "quota" | "overloaded" | "other";
+            /** @description The reason in plain words. */
+            text: string;
+            /** @description What to do about it. */
+            fix: string;
+            /** @description What the last response said. */
+            detail: string | null;
+            /** @description The names of the wrong fields, without their values. */
+            fields: string[];
+            count: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            first_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            last_at: string;
+            /** @description Of the last one. */
+            trace_id: string;
+        };
+        /**
+         * RefusedKey
+         * @description What may be shown of the key that a refused request carried.
+         */
+        RefusedKey: {
+            /** @description Of a further key. null: the tenant's own key, or an unknown one. */
+            id: string | null;
+            name: string | null;
+            /** @description What an unknown key begins with. */
+            prefix: string | null;
+            last4: string | null;
+            /**
+             * @description At the time of the request.
+             * @enum {string}
+             */
+            state: "valid" | "revoked" | "rotated" | "expired" | "disabled" | "unknown";
+        };
+        /**
          * RenderFailure
          * @description The reason why the template cannot be rendered.
          */
@@ -4513,29 +5697,39 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             tenant_id: string;
-            /**
-             * Format: date-time
-             * @example 2026-04-22T12:00:00.000000Z
-             */
-            since: string;
+            /** @description null: dead letters of any time. */
+            since: string | null;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
              */
             until: string;
             /** @enum {string} */
-            status: "all" | "skipped" | "failed" | "dead";
+            of: "events" | "dead_letters";
+            /**
+             * @description Deliveries that ended so. null: of dead letters.
+             * @enum {unknown}
+             */
+            status: "all" | "skipped" | "failed" | "dead" | null;
             /** @description The only endpoint that it sends to. null: it is for all. */
             endpoint_id: string | null;
             /** @description The only type of events that it sends. null: all. */
             event_type: string | null;
+            /** @description The only channel. null: all. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @description The only reason of the deliveries. null: any. */
+            reason: string | null;
+            /** @description The only kind of provider. null: any. */
+            provider: string | null;
             per_second: number;
             /** @enum {string} */
-            state: "running" | "done" | "cancelled";
+            state: "running" | "done" | "cancelled" | "paused";
             /** @description Why the replay is paused: "backlog" or "tenant_inactive". null: it is not paused. */
             waiting: string | null;
+            /** @description How many dead letters matched when it began. null: not known, of a replay of events. */
+            found: number | null;
             replayed: number;
-            /** @description The number of events whose content has been deleted. */
+            /** @description The number of events, or deliveries, whose content has been deleted. */
             unplayable: number;
             /** @description Every event accepted before this time has been processed. */
             position: string | null;
@@ -4679,6 +5873,32 @@ export interface components {
             updated_at: string;
         };
         /**
+         * SampleChange
+         * @description The body of PUT /template-samples/{id}.
+         */
+        SampleChange: {
+            name: string;
+            variables: Record<string, unknown>;
+        };
+        /**
+         * SampleData
+         * @description Further variables for a preview, and what to call them in the response.
+         */
+        SampleData: {
+            name: string;
+            variables: Record<string, unknown>;
+        };
+        /**
+         * SampleResult
+         * @description The preview with one of `samples`: either `content` and `report`, or `failure`.
+         */
+        SampleResult: {
+            name: string;
+            content?: components["schemas"]["gateway.openapi.areas.templates.Content"];
+            report?: components["schemas"]["Report"];
+            failure?: components["schemas"]["RenderFailure"];
+        };
+        /**
          * SandboxMessage
          * @description A message that a sandbox provider, or the mail server of the local stack, received.
          */
@@ -4705,6 +5925,36 @@ export interface components {
             recorded_at: string;
         };
         /**
+         * Search
+         * @description At most 20 things, the most wanted first.
+         */
+        Search: {
+            data: components["schemas"]["SearchHit"][];
+            /** @description Services that do not answer: what they own is missing. Usually empty. */
+            incomplete: string[];
+        };
+        /**
+         * SearchHit
+         * @description Something with this id.
+         */
+        SearchHit: {
+            /** @enum {unknown} */
+            kind: "api_key" | "delivery" | "endpoint" | "event" | "provider" | "recipient" | "template" | "tenant";
+            /** @description null: a tenant's own key, which has none. */
+            id: string | null;
+            /** @description null: it belongs to the platform. */
+            tenant_id: string | null;
+            tenant_name: string | null;
+            /** @description What people call it: an event type, a name, a URL. */
+            title: string;
+            /** @description What matched, and what else tells it apart. */
+            detail: string | null;
+            /** @description The event of a delivery. */
+            event_id: string | null;
+            /** @description When it was made. */
+            time: string | null;
+        };
+        /**
          * Secret
          * @description The newest signing secret of an endpoint.
          */
@@ -4712,70 +5962,15 @@ export interface components {
             secret: string;
         };
         /**
-         * SentContent
-         * @description What one attempt sent. If it is not stored, `why` says so, and everything after `keep_days` is null or empty.
+         * SendingTime
+         * @description How long deliveries took from when their event was accepted, or due, until they were sent; exact to a tenth.
          */
-        SentContent: {
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            delivery_id: string;
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            event_id: string;
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            tenant_id: string;
-            /** @enum {string} */
-            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
-            stored: boolean;
-            /**
-             * @description Why it is not stored. One of
-             *     - `not_sent`: Nothing was handed over, so there is no content. The timeline says why.
-             *     - `not_written_yet`: It was sent a moment ago, and its content is stored within seconds. Look again.
-             *     - `tenant_keeps_none`: The tenant's retention says that no content is stored.
-             *     - `installation_keeps_none`: This installation stores no content (CLARION_KEEP_CONTENT is false).
-             *     - `expired`: The content was deleted, because the tenant's days for what events carry are over.
-             *     - `erased`: The content was deleted, because its recipient was erased.
-             *     - `not_stored`: The content was not stored when it was sent: the database was away, too much was waiting, or an earlier version sent it.
-             */
-            missing: string | null;
-            /** @description The same as a sentence for people. */
-            why: string | null;
-            /** @description Newest first, at most 100; of a notification none. */
-            attempts: components["schemas"]["StoredAttempt"][];
-            /** @description For how many days content is stored; 0: none is. null: as long as the inbox. */
-            keep_days: number | null;
-            /** @description null: all attempts had this content (a notification). */
-            attempt: number | null;
-            replay: number | null;
-            captured_at: string | null;
-            size_bytes: number | null;
-            /** @description The kind of provider or endpoint. */
-            provider: string | null;
-            provider_id: string | null;
-            /** @description Of an e-mail or a text message. */
-            from: string | null;
-            to: string | null;
-            reply_to: string | null;
-            subject: string | null;
-            /** @description Of an e-mail, in their order. */
-            headers: components["schemas"]["SentHeader"][];
-            parts: components["schemas"]["SentPart"][];
-            text: string | null;
-            html: string | null;
-            /** @description true: the provider got the parts of the e-mail and not this message: headers, parts and the file are what Clarion makes of them. false: these are the bytes that the mail server got. */
-            is_composed: boolean | null;
-            support: components["schemas"]["SupportNote"][];
-            sms: components["schemas"]["SentSms"] | null;
-            push: components["schemas"]["SentPush"] | null;
-            webhook: components["schemas"]["SentWebhook"] | null;
-            request: components["schemas"]["SentRequest"] | null;
+        SendingTime: {
+            /** @description Deliveries that were sent. Replays are left out. */
+            count: number;
+            /** @description Half of them took at most this long. null: none was sent. */
+            p50_ms: number | null;
+            p95_ms: number | null;
         };
         /**
          * SentHeader
@@ -4800,7 +5995,7 @@ export interface components {
         SentPush: {
             title: string;
             body: string;
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -4916,6 +6111,13 @@ export interface components {
             encoding: "GSM-7" | "UCS-2";
         };
         /**
+         * StartedReplays
+         * @description The replays that were started: one for each tenant.
+         */
+        StartedReplays: {
+            replays: components["schemas"]["Replay"][];
+        };
+        /**
          * Step
          * @description One step of an event's timeline.
          */
@@ -4976,7 +6178,7 @@ export interface components {
             locale: string;
             timezone: string;
             /** @description The tenant's own fields. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
@@ -5005,7 +6207,7 @@ export interface components {
             locale: string;
             timezone: string;
             /** @description The tenant's own fields. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
@@ -5058,7 +6260,7 @@ export interface components {
             event_type_id: string;
             event_type: string;
             /** @description A JSON-Logic rule over `type`, `payload` and `metadata`. null: all events of the type. */
-            filter: Record<string, never> | null;
+            filter: Record<string, unknown> | null;
             created_at: string | null;
         };
         /**
@@ -5067,7 +6269,7 @@ export interface components {
          */
         Subscriptions: {
             event_types: string[];
-            filter?: Record<string, never> | null;
+            filter?: Record<string, unknown> | null;
         };
         /**
          * SupportNote
@@ -5173,7 +6375,50 @@ export interface components {
              */
             field: string;
             line: number | null;
+            column: number | null;
             detail: string;
+        };
+        /**
+         * TemplateLanguage
+         * @description One language of a template: its newest and its active version.
+         */
+        TemplateLanguage: {
+            /** @description null: the platform, for all tenants. */
+            tenant_id: string | null;
+            event_type: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @description null: the fallback for other languages. */
+            locale: string | null;
+            newest: components["schemas"]["Newest"];
+            /** @description null: no version is active. */
+            active: components["schemas"]["Active"] | null;
+        };
+        /**
+         * TemplateSample
+         * @description Sample data for previews and test sends.
+         */
+        TemplateSample: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: for the templates of the platform. */
+            tenant_id: string | null;
+            event_type: string;
+            name: string;
+            variables: Record<string, unknown>;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
         };
         /**
          * Tenant
@@ -5368,7 +6613,7 @@ export interface components {
             /** @default  */
             tenant_id?: string | unknown | "";
             /** @default {} */
-            variables?: Record<string, never>;
+            variables?: Record<string, unknown>;
         };
         /**
          * TestSent
@@ -5385,6 +6630,50 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             template_version_id: string;
+        };
+        /**
+         * TestedAlert
+         * @description The events of the alert tenant.
+         */
+        TestedAlert: {
+            event_ids: string[];
+        };
+        /**
+         * UnreachedBranch
+         * @description A branch of a block, such as `{{#if vip}}`, that is in none of the contents.
+         */
+        UnreachedBranch: {
+            /**
+             * @example body
+             * @example partials.footer
+             */
+            field: string;
+            line: number;
+            column: number;
+            /**
+             * @description The tag without its braces.
+             * @example #if vip
+             */
+            block: string;
+            /** @enum {string} */
+            branch: "then" | "else";
+        };
+        /**
+         * Usage
+         * @description What a tenant uses of its limits now.
+         */
+        Usage: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            limits: components["schemas"]["gateway.openapi.areas.operations_of_tenant.Limit"][];
+            rates: components["schemas"]["RateUsage"][];
+            /** @description Messages that wait for endpoints. null: not known. */
+            parked: number | null;
+            /** @description Parts that did not answer within two seconds: this may lack more. */
+            unanswered: string[];
         };
         /**
          * User
@@ -5447,6 +6736,14 @@ export interface components {
             published: boolean;
         };
         /**
+         * Vocabulary
+         * @description What templates can be written with.
+         */
+        Vocabulary: {
+            helpers: components["schemas"]["Helper"][];
+            elements: components["schemas"]["Element"][];
+        };
+        /**
          * WebhookSecret
          * @description A valid webhook secret. valid_until is null for the newest one.
          */
@@ -5496,6 +6793,119 @@ export interface components {
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
         };
+        /**
+         * Content
+         * @description What one attempt sent. If it is not stored, `why` says so, and everything after `keep_days` is null or empty.
+         */
+        "gateway.openapi.areas.contents.Content": {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            stored: boolean;
+            /**
+             * @description Why it is not stored. One of
+             *     - `not_sent`: Nothing was handed over, so there is no content. The timeline says why.
+             *     - `not_written_yet`: It was sent a moment ago, and its content is stored within seconds. Look again.
+             *     - `tenant_keeps_none`: The tenant's retention says that no content is stored.
+             *     - `installation_keeps_none`: This installation stores no content (CLARION_KEEP_CONTENT is false).
+             *     - `expired`: The content was deleted, because the tenant's days for what events carry are over.
+             *     - `erased`: The content was deleted, because its recipient was erased.
+             *     - `not_stored`: The content was not stored when it was sent: the database was away, too much was waiting, or an earlier version sent it.
+             */
+            missing: string | null;
+            /** @description The same as a sentence for people. */
+            why: string | null;
+            /** @description Newest first, at most 100; of a notification none. */
+            attempts: components["schemas"]["StoredAttempt"][];
+            /** @description For how many days content is stored; 0: none is. null: as long as the inbox. */
+            keep_days: number | null;
+            /** @description null: all attempts had this content (a notification). */
+            attempt: number | null;
+            replay: number | null;
+            captured_at: string | null;
+            size_bytes: number | null;
+            /** @description The kind of provider or endpoint. */
+            provider: string | null;
+            provider_id: string | null;
+            /** @description Of an e-mail or a text message. */
+            from: string | null;
+            to: string | null;
+            reply_to: string | null;
+            subject: string | null;
+            /** @description Of an e-mail, in their order. */
+            headers: components["schemas"]["SentHeader"][];
+            parts: components["schemas"]["SentPart"][];
+            text: string | null;
+            html: string | null;
+            /** @description true: the provider got the parts of the e-mail and not this message: headers, parts and the file are what Clarion makes of them. false: these are the bytes that the mail server got. */
+            is_composed: boolean | null;
+            support: components["schemas"]["SupportNote"][];
+            sms: components["schemas"]["SentSms"] | null;
+            push: components["schemas"]["SentPush"] | null;
+            webhook: components["schemas"]["SentWebhook"] | null;
+            request: components["schemas"]["SentRequest"] | null;
+        };
+        /**
+         * Limit
+         * @description A limit, and what is used of it.
+         */
+        "gateway.openapi.areas.operations_of_tenant.Limit": {
+            /** @enum {string} */
+            name: "unfinished_events" | "unfinished_bytes" | "scheduled_events" | "keys" | "recipients" | "groups" | "endpoints" | "event_types" | "applications" | "subscriptions" | "providers" | "parked_for_one_endpoint";
+            used: number;
+            bound: number;
+            /** @description The endpoint for which most messages wait. */
+            endpoint_id: string | null;
+        };
+        /**
+         * Limit
+         * @description A limit of the tenant, and what is left of it.
+         */
+        "gateway.openapi.areas.runs.Limit": {
+            /**
+             * @example sliding
+             * @example fixed
+             * @example unfinished
+             * @example bytes
+             * @example scheduled
+             */
+            kind: string;
+            /** @description What it counts; null: the whole tenant. */
+            scope: string | null;
+            /** @description Seconds of the window; null: it is not a rate. */
+            window_s: number | null;
+            bound: number;
+            remaining: number;
+            /** @description Seconds until something is admitted again; null: not known. */
+            reset_s: number | null;
+        };
+        /**
+         * Content
+         * @description A rendered message.
+         */
+        "gateway.openapi.areas.templates.Content": {
+            subject: string;
+            preheader: string;
+            html: string;
+            text: string;
+            title: string;
+            body: string;
+            sms: components["schemas"]["Sms"] | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -5505,6 +6915,101 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getOverview: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Events accepted from then on. Absent: a day before `until`. */
+                since?: string | unknown | unknown;
+                /** @description Events accepted before. Absent: now. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description The id of an event, delivery, endpoint, template version, provider, tenant or key, or at least 8 characters of its beginning; a trace id; the caller's id of an event; a provider's id of a message; a user id, e-mail address or phone number; the last four characters of an API key; the beginning of a tenant's name. */
+                q: string;
+                tenant_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Search"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Switching Protocols */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAuditEntries: {
         parameters: {
             query?: {
@@ -6218,7 +7723,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SentContent"];
+                    "application/json": components["schemas"]["gateway.openapi.areas.contents.Content"];
                 };
             };
             /** @description A problem */
@@ -6315,6 +7820,167 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reasons"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Ids separated by commas: dead letters of these tenants. */
+                tenant_ids?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Why the last attempt failed. */
+                reason?: string;
+                /** @description The kind of the provider that was called last. */
+                provider?: string;
+                event_type?: string;
+                endpoint_id?: string;
+                /** @description Only those that died at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only those that died before this time. */
+                until?: string | unknown | unknown;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeadLetter_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countDeadLetters: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Ids separated by commas: dead letters of these tenants. */
+                tenant_ids?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Why the last attempt failed. */
+                reason?: string;
+                /** @description The kind of the provider that was called last. */
+                provider?: string;
+                event_type?: string;
+                endpoint_id?: string;
+                /** @description Only those that died at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only those that died before this time. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterCount"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
+                 *       "reason": "provider_credentials"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MatchingDeadLetters"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedReplays"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterReplay"];
                 };
             };
             /** @description A problem */
@@ -7010,6 +8676,91 @@ export interface operations {
             };
         };
     };
+    listEndpointStates: {
+        parameters: {
+            query: {
+                /** @description 1 to 25 ids with commas between them. */
+                endpoint_ids: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NamedEndpointState_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkFilter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         ">": [
+                 *           {
+                 *             "var": "payload.total"
+                 *           },
+                 *           100
+                 *         ]
+                 *       },
+                 *       "event_type": "order.shipped",
+                 *       "payload": {
+                 *         "total": 120
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FilterCheck"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilterMatch"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listParked: {
         parameters: {
             query?: {
@@ -7167,6 +8918,12 @@ export interface operations {
                 recipient?: string;
                 /** @description Only events with a delivery in this status. */
                 status?: "queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained";
+                /** @description Only events with a delivery on this channel, and in this status if one is given. */
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Only events with a delivery with this reason, or of which nothing is sent for it. */
+                reason?: string;
+                /** @description Only events with a delivery that this kind of provider was last tried for. */
+                provider?: string;
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -7304,71 +9061,6 @@ export interface operations {
             };
         };
     };
-    listDeadLetters: {
-        parameters: {
-            query?: {
-                tenant_id?: string;
-                limit?: number;
-                /** @description The next_cursor of the previous page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DeadLetter_"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    replayDeadLetter: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeadLetterReplay"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     explainRoute: {
         parameters: {
             query: {
@@ -7394,6 +9086,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlertSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setAlertSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
+                 *       "recipients": [
+                 *         "ops@example.com"
+                 *       ],
+                 *       "kinds": [
+                 *         "provider",
+                 *         "endpoint"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewAlertSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestedAlert"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOutages: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description true: only those that go on. */
+                open?: "false" | "true";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Outage_"];
                 };
             };
             /** @description A problem */
@@ -7628,6 +9521,185 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProviderKinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderKind_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProviderState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderState"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProviderStates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderState_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "recipient": "ada@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderTest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTestResult"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    orderProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "channel": "EMAIL",
+                 *       "provider_ids": [
+                 *         "01a1fe7a-0000-7000-8000-000000000002",
+                 *         "01a1fe7a-0000-7000-8000-000000000001"
+                 *       ],
+                 *       "expected_ids": [
+                 *         "01a1fe7a-0000-7000-8000-000000000001",
+                 *         "01a1fe7a-0000-7000-8000-000000000002"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderOrder"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Provider_"];
                 };
             };
             /** @description A problem */
@@ -8316,6 +10388,47 @@ export interface operations {
             };
         };
     };
+    listRefusedRequests: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                status?: number;
+                key_id?: string;
+                reason?: "key_missing" | "key_malformed" | "key_unknown" | "key_revoked" | "key_rotated" | "key_expired" | "key_disabled" | "key_of_another_kind" | "tenant_inactive" | "token_invalid" | "signature_wrong" | "too_many_failures" | "forbidden" | "invalid" | "malformed" | "too_large" | "too_slow" | "unsupported_media_type" | "not_found" | "method_not_allowed" | "conflict" | "rate" | "quota" | "overloaded" | "other";
+                /** @description Only entries at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only entries before this time. */
+                until?: string | unknown | unknown;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Refusals_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     replayEvent: {
         parameters: {
             query?: never;
@@ -8464,6 +10577,68 @@ export interface operations {
         };
     };
     cancelReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeReplay: {
         parameters: {
             query?: never;
             header?: never;
@@ -9061,11 +11236,338 @@ export interface operations {
             };
         };
     };
+    listTemplateLanguages: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
+                /** @description A part of the event type, in any case. */
+                search?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH";
+                /** @description true: only those with an active version. */
+                active?: "false" | "true";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateLanguage_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplateHelpers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vocabulary"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplatePartUsers: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PartUser_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTemplateSamples: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                event_type?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateSample_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTemplateSample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIP customer",
+                 *       "variables": {
+                 *         "name": "Ada",
+                 *         "vip": true
+                 *       },
+                 *       "event_type": "order.confirmed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSample"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLastPayload: {
+        parameters: {
+            query: {
+                tenant_id: string;
+                event_type: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastPayload"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIP customer",
+                 *       "variables": {
+                 *         "name": "Ada",
+                 *         "vip": true
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SampleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateSample"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTemplateSample: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listTemplates: {
         parameters: {
             query?: {
                 tenant_id?: string;
                 event_type?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
                 /** @description Empty: only templates without a locale. */
                 locale?: string;
                 channel?: "EMAIL" | "SMS" | "PUSH";
@@ -9392,6 +11894,8 @@ export interface operations {
             query?: {
                 tenant_id?: string;
                 name?: string;
+                /** @description true: also those of the platform; without tenant_id only these. false: as tenant_id says. */
+                platform?: "false" | "true";
                 kind?: "LAYOUT" | "PARTIAL";
                 /** @description true: only the newest version of each name. false: all versions. */
                 newest?: "false" | "true";

@@ -1,4 +1,4 @@
-"""Events: search, timelines, dead letters, and a dry run of routing."""
+"""Events: search, timelines, and a dry run of routing."""
 
 from typing import Annotated
 
@@ -132,25 +132,6 @@ class DeliveryWithTimelineSchema(DeliverySchema):
     timeline: list[StepSchema]
 
 
-class DeadLetterSchema(Shape):
-    """A delivery whose last attempt failed."""
-
-    delivery_id: Id
-    event_id: Id
-    tenant_id: Id
-    channel: Channel
-    reason: Reason
-    detail: str | None
-    died_at: Time
-
-
-class DeadLetterReplaySchema(Shape):
-    """The delivery is queued again."""
-
-    delivery_id: str
-    replayed: bool
-
-
 class PlannedDeliverySchema(Shape):
     """A delivery as routing would plan it, or the reason why it would be skipped.
 
@@ -178,6 +159,9 @@ _SEARCH = (
     *filters("tenant_id", "event_type"),
     _RECIPIENT,
     Parameter("status", Status, "Only events with a delivery in this status."),
+    Parameter("channel", Channel, "Only events with a delivery on this channel, and in this status if one is given."),
+    Parameter("reason", Text, "Only events with a delivery with this reason, or of which nothing is sent for it."),
+    Parameter("provider", Text, "Only events with a delivery that this kind of provider was last tried for."),
     SINCE,
     UNTIL,
     Parameter("event_id", Text, "Clarion's event id, or the caller's eventId."),
@@ -197,6 +181,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Search events, newest first",
         {200: PageSchema[EventSchema]},
         tag=_TAG,
+        description="With filters a page reads a bounded number of events. It may be short, or empty, and not the last:"
+        " go on while there is a `next_cursor`.",
         parameters=_SEARCH,
     ),
     admin(
@@ -222,23 +208,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "getDelivery",
         "Get a delivery with its timeline",
         {200: DeliveryWithTimelineSchema},
-        tag=_TAG,
-    ),
-    admin(
-        "GET",
-        "/dead-letters",
-        "listDeadLetters",
-        "List dead letters, newest first",
-        {200: PageSchema[DeadLetterSchema]},
-        tag=_TAG,
-        parameters=(*filters("tenant_id"), *PAGING),
-    ),
-    admin(
-        "POST",
-        "/dead-letters/{id}/replay",
-        "replayDeadLetter",
-        "Replay a dead letter",
-        {202: DeadLetterReplaySchema},
         tag=_TAG,
     ),
     admin(

@@ -6,7 +6,8 @@ from msgspec import Meta, field
 
 from gateway.admin.privacy import ExportRequestBody, RecipientBody, RetentionBody
 from gateway.openapi.areas.contents import SentHeaderSchema, SentRequestSchema, SentSmsSchema, SentWebhookSchema
-from gateway.openapi.areas.events import DeadLetterSchema, EventWithTimelineSchema
+from gateway.openapi.areas.dead_letters import DeadLetterSchema
+from gateway.openapi.areas.events import EventWithTimelineSchema
 from gateway.openapi.areas.recipients import StoredRecipientWithGroupsSchema
 from gateway.openapi.operations import Operation, admin
 from gateway.openapi.values import Channel, Id, Shape, Time

@@ -17,6 +17,9 @@ Locale = Annotated[str, Meta(examples=["pt-BR"])]
 PartKind = Annotated[str, Meta(extra_json_schema={"enum": list(PART_KINDS)})]
 
 
+FieldOfTemplate = Annotated[str, Meta(examples=["body", "partials.footer"])]
+
+
 class PinnedPartSchema(Shape):
     """The version of a layout or partial that a template version always uses."""
 
@@ -97,8 +100,9 @@ class ReportSchema(Shape):
 class TemplateFaultSchema(Shape):
     """An error in a template, with its place."""
 
-    field: Annotated[str, Meta(examples=["body", "partials.footer"])]
+    field: FieldOfTemplate
     line: int | None
+    column: int | None
     detail: str
 
 
@@ -110,9 +114,33 @@ class RenderFailureSchema(Shape):
     errors: list[TemplateFaultSchema]
 
 
-class PreviewSchema(Shape):
-    """Either `content` and `report`, or `failure`."""
+class SampleResultSchema(Shape):
+    """The preview with one of `samples`: either `content` and `report`, or `failure`."""
 
+    name: str
+    content: ContentSchema | UnsetType = UNSET
+    report: ReportSchema | UnsetType = UNSET
+    failure: RenderFailureSchema | UnsetType = UNSET
+
+
+class UnreachedBranchSchema(Shape):
+    """A branch of a block, such as `{{#if vip}}`, that is in none of the contents."""
+
+    field: FieldOfTemplate
+    line: int
+    column: int
+    block: Annotated[str, Meta(description="The tag without its braces.", examples=["#if vip"])]
+    branch: Annotated[str, Meta(extra_json_schema={"enum": ["then", "else"]})]
+
+
+class PreviewSchema(Shape):
+    """Either `content` and `report`, or `failure`, with `variables`; then the same with each of `samples`."""
+
+    samples: list[SampleResultSchema]
+    unreached: Annotated[
+        list[UnreachedBranchSchema],
+        Meta(description="At most 100. Of a block that is in none of the contents, the branches are left out."),
+    ]
     content: ContentSchema | UnsetType = UNSET
     report: ReportSchema | UnsetType = UNSET
     failure: RenderFailureSchema | UnsetType = UNSET
@@ -181,8 +209,12 @@ class DefaultLocaleSchema(Shape):
 
 _NEW = {"event_type": "order.confirmed", "channel": "SMS", "body": "Order {{orderId}} is confirmed.", "activate": True}
 _PART = {"kind": "PARTIAL", "name": "footer", "body": "Acorn Shop, 1 High Street"}
+PLATFORM = Parameter(
+    "platform", Flag, "true: also those of the platform; without tenant_id only these. false: as tenant_id says."
+)
 _QUERY = (
     *filters("tenant_id", "event_type"),
+    PLATFORM,
     Parameter(
         "locale", Annotated[str, Meta(max_length=1024, pattern=NO_NUL)], "Empty: only templates without a locale."
     ),
@@ -192,6 +224,7 @@ _QUERY = (
 )
 _PART_QUERY = (
     *filters("tenant_id", "name"),
+    PLATFORM,
     Parameter("kind", PartKind),
     Parameter("newest", Flag, "true: only the newest version of each name. false: all versions."),
     *PAGING,

@@ -8,17 +8,14 @@ from pathlib import Path
 import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import postgres
-from runtime.ids import is_uuid
+from runtime import clock, postgres
 from services.domain import audience, statuses
+from services.ingest.dead_letters import store as letters
+from services.ingest.dead_letters.store import LetterFilter
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import Row
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
-_SEARCH = {
-    way: _QUERIES.search.replace("{recipient}", getattr(_QUERIES, way))
-    for way in ("of_anybody", "of_user", "of_address")
-}
 _FIRST_DELIVERIES, _DELIVERIES, _SHARED_DELIVERIES, _DELIVERY = (
     query.replace("{columns}", _QUERIES.delivery_columns)
     for query in (_QUERIES.first_deliveries, _QUERIES.deliveries, _QUERIES.shared_deliveries, _QUERIES.delivery)
@@ -41,21 +38,8 @@ _COMMON = {trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED}
 # Deliveries that are read for one page of a filtered list, and events with the same labels that are read instead.
 SCANNED = 5000
 LABELLED = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class EventSearch:
-    """Filters of the list of events; None: any. Times in Unix microseconds. event_id: the event's, or the caller's."""
-
-    tenant_id: str | None = None
-    event_type: str | None = None
-    recipient: str | None = None
-    status: int | None = None
-    since_us: int | None = None
-    until_us: int | None = None
-    event_id: str | None = None
-    before: str | None = None
-    tenant_ids: list[str] | None = None
+# A tenant's events among which the newest one of a type is looked for.
+NEWEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,37 +81,19 @@ class KnownEvent:
         return str(self.row["id"])
 
 
+@dataclass(frozen=True, slots=True)
+class AcceptedEvent:
+    """An event as it was accepted, and when, in Unix microseconds."""
+
+    event: event_pb2.Event
+    accepted_at_us: int
+
+
 class LedgerReader:
     """Reads for operators and for workers; pool: any."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
-
-    async def search(self, search: EventSearch, limit: int) -> list[str]:
-        """Return the ids of up to limit events, newest first."""
-        rows = await self._pool.fetch(
-            _SEARCH[await self._way(search.recipient)],
-            search.tenant_id,
-            search.event_type,
-            search.recipient,
-            search.status,
-            search.since_us,
-            search.until_us,
-            search.event_id,
-            search.event_id if search.event_id and is_uuid(search.event_id) else None,
-            search.before,
-            limit,
-            search.tenant_ids,
-        )
-        return [str(row["id"]) for row in rows]
-
-    async def _way(self, recipient: str | None) -> str:
-        """Return how to look for a recipient: user ids have an index, addresses do not."""
-        if recipient is None:
-            return "of_anybody"
-        if "@" not in recipient and await self._pool.fetchval(_QUERIES.is_user, recipient):
-            return "of_user"
-        return "of_address"
 
     async def of_recipient(self, tenant_id: str, user_id: str, before: str | None, limit: int) -> list[str]:
         """Return the ids of up to limit events of one recipient, newest first; before: an event's id."""
@@ -222,6 +188,13 @@ class LedgerReader:
         raw = await self._pool.fetchval(_QUERIES.payload, tenant_id, event_id)
         return event_pb2.Event.FromString(raw) if raw is not None else None
 
+    async def last_payload(self, tenant_id: str, event_type: str) -> AcceptedEvent | None:
+        """Return a tenant's newest event of a type that is stored and no test; None: none of its newest is."""
+        row = await self._pool.fetchrow(_QUERIES.last_payload, tenant_id, event_type, NEWEST)
+        if row is None:
+            return None
+        return AcceptedEvent(event_pb2.Event.FromString(row["event"]), clock.micros_of(row["accepted_at"]))
+
     async def endpoint_deliveries(self, search: DeliverySearch, limit: int) -> DeliveryPage:
         """Return a page of a tenant's deliveries to endpoints, newest first.
 
@@ -268,12 +241,11 @@ class LedgerReader:
         return DeliveryPage(found, (str(first["last_event"]), str(first["last_delivery"])))
 
     async def dead_letters(
-        self,
-        tenant_id: str | None,
-        before: tuple[int, str] | None,
-        limit: int,
-        tenant_ids: "list[str] | None" = None,
+        self, wanted: LetterFilter, before: tuple[int, str] | None, limit: int
     ) -> "list[asyncpg.Record]":
         """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
-        died_us, delivery_id = before or (None, _FIRST)
-        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit, tenant_ids)
+        return await letters.page(self._pool, wanted, before, limit)
+
+    async def count_dead_letters(self, wanted: LetterFilter) -> int:
+        """Return how many dead letters match; see services.ingest.dead_letters.store.count."""
+        return await letters.count(self._pool, wanted)

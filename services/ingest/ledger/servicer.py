@@ -17,10 +17,12 @@ from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.endpoints import MAX_METADATA
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
+from services.ingest.dead_letters.store import filter_of
 from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.progress import TraceProgress
-from services.ingest.ledger.reader import DeliverySearch, EventSearch, LedgerReader
+from services.ingest.ledger.reader import DeliverySearch, LedgerReader
 from services.ingest.ledger.record import metadata_json
+from services.ingest.ledger.search import EventFinder, EventSearch
 from services.ingest.ledger.summaries import attempt, dead_letter, delivery_summary, event_summary, recipient
 from services.ingest.ledger.timeline import Row, delivery_timeline, timeline
 from services.ingest.retries.publisher import DeliveryPublisher
@@ -43,6 +45,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self,
         retries: RetryStore,
         reader: LedgerReader,
+        finder: EventFinder,
         connection: Client,
         cursors: Cursors,
         *,
@@ -50,6 +53,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> None:
         self._retries = retries
         self._reader = reader
+        self._finder = finder
         self._publisher = DeliveryPublisher(connection, now=now)
         self._progress = TraceProgress(connection)
         self._cursors = cursors
@@ -61,22 +65,29 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         check_time_range(request.since_us, request.until_us)
         for field in ("tenant_id", "cursor"):
             check_id(field, getattr(request, field), required=False)
+        tenants = check_tenant_ids(request.tenant_ids)
+        if request.tenant_id:
+            if tenants and request.tenant_id not in tenants:
+                return ledger_pb2.ListEventsResponse()
+            tenants = [request.tenant_id]
         search = EventSearch(
-            tenant_id=request.tenant_id or None,
+            tenant_ids=tenants or (),
             event_type=request.event_type or None,
             recipient=request.recipient or None,
             status=request.status or None,
+            channel=request.channel or None,
+            reason=request.reason or None,
+            provider=request.provider or None,
             since_us=request.since_us or None,
             until_us=request.until_us or None,
             event_id=request.event_id or None,
             before=request.cursor or None,
-            tenant_ids=check_tenant_ids(request.tenant_ids),
         )
-        found = await self._reader.search(search, limit)
-        events = await self._reader.events(found, LISTED)
+        page = await self._finder.page(search, limit)
+        events = await self._reader.events(page.ids, LISTED)
         return ledger_pb2.ListEventsResponse(
             events=[event_summary(event.row, event.deliveries, event.counts) for event in events],
-            next_cursor=found[-1] if len(found) == limit else "",
+            next_cursor=page.next or "",
         )
 
     @database_errors
@@ -238,6 +249,25 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return answer
 
     @database_errors
+    async def GetLastEventBody(
+        self, request: ledger_pb2.GetLastEventBodyRequest, context: Any
+    ) -> ledger_pb2.GetLastEventBodyResponse:
+        """Return what the newest event of a type carried."""
+        check_id("tenant_id", request.tenant_id)
+        found = await self._reader.last_payload(request.tenant_id, request.event_type)
+        if found is None:
+            detail = (
+                "None of the tenant's newest events has this type and a stored content. Send one, or write a sample."
+            )
+            raise ClarionError(Code.NOT_FOUND, detail)
+        return ledger_pb2.GetLastEventBodyResponse(
+            event_id=found.event.id,
+            accepted_at_us=found.accepted_at_us,
+            variables=found.event.variables,
+            payload_extra=found.event.payload_extra,
+        )
+
+    @database_errors
     async def GetEventProgress(
         self, request: ledger_pb2.GetEventProgressRequest, context: Any
     ) -> ledger_pb2.GetEventProgressResponse:
@@ -263,13 +293,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.ListDeadLettersResponse:
         """Return a page of dead letters that were not replayed."""
         limit = page_limit(request.limit)
-        check_id("tenant_id", request.tenant_id, required=False)
+        wanted = filter_of(request.filter, request.tenant_id, request.tenant_ids)
         before = _decode_cursor(request.cursor) if request.cursor else None
-        tenant_ids = check_tenant_ids(request.tenant_ids)
-        rows = await self._reader.dead_letters(request.tenant_id or None, before, limit, tenant_ids)
+        rows = await self._reader.dead_letters(wanted, before, limit)
         letters = [dead_letter(row) for row in rows]
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
-        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
+        total = await self._reader.count_dead_letters(wanted) if request.count else 0
+        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more, total=total)
 
     @database_errors
     async def ReplayDeadLetter(

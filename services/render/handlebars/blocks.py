@@ -25,11 +25,17 @@ class BlockParts:
 
 @dataclass(frozen=True, slots=True)
 class BlockHelper:
-    """How a block is made of its parts. options: the keys it knows. names: how many it can give."""
+    """How a block is made of its parts. options: the keys it knows. names: how many it can give.
+
+    parameter: what its argument is called. summary, example: as of a Helper.
+    """
 
     make: Callable[[BlockParts], Emit]
     options: frozenset[str] = frozenset()
     names: int = 0
+    parameter: str = "value"
+    summary: str = ""
+    example: str = ""
 
 
 def _if(parts: BlockParts) -> Emit:
@@ -124,8 +130,32 @@ def condition_block(argument: Getter, program: Emit, inverse: Emit) -> Emit:
 
 
 BLOCK_HELPERS: Mapping[str, BlockHelper] = {
-    "if": BlockHelper(_if, options=frozenset(("includeZero",))),
-    "unless": BlockHelper(_unless, options=frozenset(("includeZero",))),
-    "each": BlockHelper(_each, names=2),
-    "with": BlockHelper(_with, names=1),
+    "if": BlockHelper(
+        _if,
+        options=frozenset(("includeZero",)),
+        parameter="condition",
+        summary="Writes its block if the value is true, otherwise the part after else.",
+        example="{{#if vip}}VIP{{else}}guest{{/if}}",
+    ),
+    "unless": BlockHelper(
+        _unless,
+        options=frozenset(("includeZero",)),
+        parameter="condition",
+        summary="Writes its block if the value is missing, empty, 0 or false.",
+        example="{{#unless nick}}no nickname{{/unless}}",
+    ),
+    "each": BlockHelper(
+        _each,
+        names=2,
+        parameter="list",
+        summary="Repeats its block for each element of a list or an object.",
+        example="{{#each items}}{{@index}} {{name}}{{#unless @last}}, {{/unless}}{{/each}}",
+    ),
+    "with": BlockHelper(
+        _with,
+        names=1,
+        parameter="object",
+        summary="Looks up the names in its block in this value.",
+        example="{{#with address}}{{zip}} {{city}} for {{../name}}{{/with}}",
+    ),
 }

@@ -16,6 +16,8 @@ class Helper:
 
     least, most: how many arguments. options: the keys it knows, None: any. decides: its value is yes or no, so it may
     also open a block. takes_context: the value that names are looked up in comes before its arguments.
+    parameters: what its arguments are called; the last one stands for all others. summary: a sentence. example: a
+    template that calls it, which is on docs/handlebars.md.
     """
 
     call: Callable[[tuple[Any, ...], Options, Culture], Any]
@@ -24,6 +26,9 @@ class Helper:
     options: frozenset[str] | None = field(default=frozenset())
     decides: bool = False
     takes_context: bool = False
+    parameters: tuple[str, ...] = ()
+    summary: str = ""
+    example: str = ""
 
     @property
     def arity(self) -> str:
@@ -46,6 +51,21 @@ def _log(_arguments: tuple[Any, ...], _options: Options, _culture: Culture) -> s
 
 # Handlebars' own, beside the blocks.
 BUILT_IN: Mapping[str, Helper] = {
-    "lookup": Helper(_lookup, 2, 2),
-    "log": Helper(_log, 0, 16, frozenset(("level",))),
+    "lookup": Helper(
+        _lookup,
+        2,
+        2,
+        parameters=("value", "key"),
+        summary="Returns the member of an object or list whose key is in the data.",
+        example="{{lookup address which}} {{lookup items 1}}",
+    ),
+    "log": Helper(
+        _log,
+        0,
+        16,
+        frozenset(("level",)),
+        parameters=("value",),
+        summary="Writes nothing and logs nothing; for templates from other systems.",
+        example='{{log "seen" name level="error"}}x',
+    ),
 }

@@ -75,5 +75,13 @@ def _zone(options: Options, culture: Culture) -> tzinfo:
 
 
 HELPERS: Mapping[str, Helper] = {
-    "formatDate": Helper(_format_date, 1, 2, frozenset(("format", "time", "timeZone", "locale"))),
+    "formatDate": Helper(
+        _format_date,
+        1,
+        2,
+        frozenset(("format", "time", "timeZone", "locale")),
+        parameters=("when", "format"),
+        summary="Writes a date or a time as the recipient's language does: short, medium, long, full, or a pattern.",
+        example='{{formatDate orderedAt "long" time="short" timeZone="Europe/Berlin" locale="de"}}',
+    ),
 }

@@ -27,7 +27,7 @@ def is_same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _order(compare: Callable[[Any, Any], bool]) -> Helper:
+def _order(compare: Callable[[Any, Any], bool], **described: Any) -> Helper:
     def call(arguments: _Arguments, _options: Options, _culture: Culture) -> bool:
         one, other = arguments
         if type(one) is str and type(other) is str:
@@ -35,7 +35,7 @@ def _order(compare: Callable[[Any, Any], bool]) -> Helper:
         left, right = number_of(one), number_of(other)
         return left is not None and right is not None and compare(left, right)
 
-    return Helper(call, 2, 2, decides=True)
+    return Helper(call, 2, 2, decides=True, **described)
 
 
 def _eq(arguments: _Arguments, _options: Options, _culture: Culture) -> bool:
@@ -63,14 +63,81 @@ def _default(arguments: _Arguments, _options: Options, _culture: Culture) -> Any
 
 
 HELPERS: Mapping[str, Helper] = {
-    "eq": Helper(_eq, 2, 2, decides=True),
-    "ne": Helper(_ne, 2, 2, decides=True),
-    "gt": _order(operator.gt),
-    "gte": _order(operator.ge),
-    "lt": _order(operator.lt),
-    "lte": _order(operator.le),
-    "and": Helper(_and, 1, _MOST, decides=True),
-    "or": Helper(_or, 1, _MOST, decides=True),
-    "not": Helper(_not, 1, 1, decides=True),
-    "default": Helper(_default, 2, _MOST),
+    "eq": Helper(
+        _eq,
+        2,
+        2,
+        decides=True,
+        parameters=("one", "other"),
+        summary="True if both values have the same type and are equal.",
+        example='{{#if (eq currency "EUR")}}euro{{/if}}',
+    ),
+    "ne": Helper(
+        _ne,
+        2,
+        2,
+        decides=True,
+        parameters=("one", "other"),
+        summary="True if the values differ, or their types do.",
+        example='{{#ne currency "USD"}}abroad{{/ne}}',
+    ),
+    "gt": _order(
+        operator.gt,
+        parameters=("one", "other"),
+        summary="True if the first number or text is greater.",
+        example="{{#if (gt total 1000)}}large{{/if}}",
+    ),
+    "gte": _order(
+        operator.ge,
+        parameters=("one", "other"),
+        summary="True if the first number or text is greater or equal.",
+        example="{{gte count 1}}",
+    ),
+    "lt": _order(
+        operator.lt,
+        parameters=("one", "other"),
+        summary="True if the first number or text is less.",
+        example="{{#lt count 2}}one{{else}}many{{/lt}}",
+    ),
+    "lte": _order(
+        operator.le,
+        parameters=("one", "other"),
+        summary="True if the first number or text is less or equal.",
+        example='{{lte total "99.90"}}',
+    ),
+    "and": Helper(
+        _and,
+        1,
+        _MOST,
+        decides=True,
+        parameters=("value",),
+        summary="Returns the first value that is false, otherwise the last one.",
+        example="{{#if (and vip (gt total 100))}}gift{{/if}}",
+    ),
+    "or": Helper(
+        _or,
+        1,
+        _MOST,
+        decides=True,
+        parameters=("value",),
+        summary="Returns the first value that is true, otherwise the last one.",
+        example="{{or nick name}}",
+    ),
+    "not": Helper(
+        _not,
+        1,
+        1,
+        decides=True,
+        parameters=("value",),
+        summary="True if the value is missing, empty, 0 or false.",
+        example="{{#if (not nick)}}no nickname{{/if}} {{not vip}}",
+    ),
+    "default": Helper(
+        _default,
+        2,
+        _MOST,
+        parameters=("value", "fallback"),
+        summary="Returns the first value that is present: not missing, not null and not an empty text.",
+        example='Hi {{default nick name "friend"}}',
+    ),
 }

@@ -133,7 +133,31 @@ def _pluralize(arguments: _Arguments, options: Options, culture: Culture) -> str
 _LOCALE = frozenset(("locale",))
 
 HELPERS: Mapping[str, Helper] = {
-    "formatNumber": Helper(_format_number, 1, 1, _LOCALE | {"minimumFractionDigits", "maximumFractionDigits", "style"}),
-    "formatCurrency": Helper(_format_currency, 2, 2, _LOCALE),
-    "pluralize": Helper(_pluralize, 1, 3, _LOCALE | set(_FORMS)),
+    "formatNumber": Helper(
+        _format_number,
+        1,
+        1,
+        _LOCALE | {"minimumFractionDigits", "maximumFractionDigits", "style"},
+        parameters=("number",),
+        summary="Writes a number as the recipient's language does.",
+        example="{{formatNumber total minimumFractionDigits=2}}",
+    ),
+    "formatCurrency": Helper(
+        _format_currency,
+        2,
+        2,
+        _LOCALE,
+        parameters=("amount", "code"),
+        summary="Writes an amount of money as the recipient's language does.",
+        example="{{formatCurrency total currency}}",
+    ),
+    "pluralize": Helper(
+        _pluralize,
+        1,
+        3,
+        _LOCALE | set(_FORMS),
+        parameters=("count", "singular", "plural"),
+        summary="Writes the word that goes with a number, in any language's plural forms.",
+        example='{{count}} {{pluralize count "item" "items"}}, {{pluralize items.length "order" "orders"}}',
+    ),
 }

@@ -92,8 +92,39 @@ def _in_order(value: Any) -> Any:
 _LOCALE = frozenset(("locale",))
 
 HELPERS: Mapping[str, Helper] = {
-    "uppercase": Helper(_uppercase, 1, 1, _LOCALE),
-    "lowercase": Helper(_lowercase, 1, 1, _LOCALE),
-    "truncate": Helper(_truncate, 2, 2, frozenset(("end",))),
-    "json": Helper(_json, 1, 1),
+    "uppercase": Helper(
+        _uppercase,
+        1,
+        1,
+        _LOCALE,
+        parameters=("text",),
+        summary="Writes a text in capitals, as its language does.",
+        example='{{uppercase name}} {{uppercase "istanbul" locale="tr"}}',
+    ),
+    "lowercase": Helper(
+        _lowercase,
+        1,
+        1,
+        _LOCALE,
+        parameters=("text",),
+        summary="Writes a text in small letters, as its language does.",
+        example="{{lowercase currency}}",
+    ),
+    "truncate": Helper(
+        _truncate,
+        2,
+        2,
+        frozenset(("end",)),
+        parameters=("text", "length"),
+        summary="Shortens a text to at most this many characters.",
+        example="{{truncate note 12}}",
+    ),
+    "json": Helper(
+        _json,
+        1,
+        1,
+        parameters=("value",),
+        summary="Writes a value as JSON on one line.",
+        example="{{{json items}}}",
+    ),
 }

@@ -30,7 +30,7 @@ from services.senders.webhooks.parking.book import EndpointBook
 from services.senders.webhooks.parking.breaker import BreakerPolicy
 from services.senders.webhooks.parking.cancel import CanceledEvents
 from services.senders.webhooks.parking.drain import Drain
-from services.senders.webhooks.parking.notices import Notices
+from services.senders.webhooks.parking.notices import EndpointOutages, Notices
 from services.senders.webhooks.parking.ports import Letter
 from services.senders.webhooks.parking.servicer import ParkingServicer
 from services.senders.webhooks.parking.wiring import Parking
@@ -101,6 +101,7 @@ def make_webhooks(
     egress: Egress,
     vault: Vault,
     refusals: Sequence[Refusal],
+    outages: EndpointOutages | None = None,
     contents: ContentRecorder | None = None,
 ) -> Webhooks:
     """Return the parts of webhooks."""
@@ -146,7 +147,9 @@ def make_webhooks(
         may_defer=[POSTGRES],
     )
     drain = parking_wiring.make_drain(parking, worker.attempts.through(attempter.of_drain()))
-    notices = parking_wiring.make_notices(parking, neighbours.pool, connection, ingest, neighbours.router, caller)
+    notices = parking_wiring.make_notices(
+        parking, neighbours.pool, connection, ingest, neighbours.router, caller, outages
+    )
     servicer = parking_wiring.make_servicer(parking, drain, _AttempterLetters(attempter), vault, refusals)
     return Webhooks(parking, worker, drain, notices, now, client, servicer)
 

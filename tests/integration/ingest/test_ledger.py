@@ -21,6 +21,7 @@ from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import LedgerRows
+from services.ingest.ledger.search import EventFinder
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.retries.store import RetryStore
@@ -74,7 +75,9 @@ async def ledger(pool: Pool, connection: Client) -> AsyncIterator[Ledger]:
     store = LedgerStore(pool, pool)
     consumer = LedgerConsumer(connection, store, interval_s=0.02)
     reading = asyncio.create_task(consumer.run())
-    yield Ledger(store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS))
+    yield Ledger(
+        store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), EventFinder(pool), connection, CURSORS)
+    )
     await consumer.drain()
     await asyncio.wait_for(reading, 60)
 
@@ -449,7 +452,9 @@ async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Strea
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     store = LedgerStore(pool, pool)
-    ledger = Ledger(store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS))
+    ledger = Ledger(
+        store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), EventFinder(pool), connection, CURSORS)
+    )
     await streams.publish(builders.trace(builders.attempted(event, id_, SENT)))
     with pytest.raises(ClarionError) as refused:
         await ledger.call("GetDeliveryStates", delivery_ids=[id_])
@@ -471,6 +476,26 @@ async def test_the_body_of_an_event(ledger: Ledger) -> None:
     for tenant_id, event_id in ((new_id(), event.id), (TENANT, new_id())):
         with pytest.raises(ClarionError) as refused:
             await ledger.call("GetEventBody", tenant_id=tenant_id, event_id=event_id)
+        assert refused.value.code is Code.NOT_FOUND
+
+
+async def test_the_body_of_the_last_event_of_a_type(ledger: Ledger, pool: Pool) -> None:
+    """The tenant's newest one that is stored and no test; an older one if the newest was deleted."""
+    old = builders.event(TENANT, event_type="a.b", variables=b'{"n":1}')
+    new = builders.event(TENANT, event_type="a.b", variables=b'{"n":2}', payload_extra=b'{"m":3}')
+    other = builders.event(TENANT, event_type="a.c", variables=b'{"n":4}')
+    test = builders.event(TENANT, event_type="a.b", variables=b'{"n":5}')
+    test.pinned.template_version_id = "v"
+    foreign = builders.event(new_id(), event_type="a.b", variables=b'{"n":6}')
+    await ledger.store.write(merge([old, new, other, test, foreign]))
+    answer = await ledger.call("GetLastEventBody", tenant_id=TENANT, event_type="a.b")
+    assert (answer.event_id, answer.variables, answer.payload_extra) == (new.id, b'{"n":2}', b'{"m":3}')
+    assert answer.accepted_at_us == new.accepted_at_us
+    await pool.execute("DELETE FROM ingest.event_payloads WHERE event_id = $1", new.id)
+    assert (await ledger.call("GetLastEventBody", tenant_id=TENANT, event_type="a.b")).event_id == old.id
+    for tenant_id, event_type in ((TENANT, "a.d"), (new_id(), "a.b")):
+        with pytest.raises(ClarionError) as refused:
+            await ledger.call("GetLastEventBody", tenant_id=tenant_id, event_type=event_type)
         assert refused.value.code is Code.NOT_FOUND
 
 

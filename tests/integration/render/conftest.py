@@ -27,6 +27,7 @@ from services.render.part_store import PostgresParts
 from services.render.pool import WorkerPool
 from services.render.process import WORKER
 from services.render.render import TemplateRenderer
+from services.render.samples.store import PostgresSamples
 from services.render.sources import CachedTemplateSources
 from services.render.store import PostgresTemplates
 from tests.conftest import free_port
@@ -144,7 +145,7 @@ async def service(
     renderer = TemplateRenderer(pool, CachedTemplateSources(store, broker))
     address = f"127.0.0.1:{free_port()}"
     server = GrpcServer(address, token=TOKEN)
-    add_services(server, renderer, store, PostgresParts(database))
+    add_services(server, renderer, store, PostgresParts(database), PostgresSamples(database))
     await server.start()
     async with channel(address) as connection:
         yield Service(

@@ -34,6 +34,9 @@ class ListEventsRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     TENANT_IDS_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty strings and zeros mean: any."""
     event_type: _builtins.str
@@ -49,6 +52,11 @@ class ListEventsRequest(_message.Message):
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    """Events with at least one delivery of all that is given here and of the status."""
+    reason: _builtins.str
+    provider: _builtins.str
+    """The kind of the provider that was tried last ("smtp")."""
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only of these tenants, at most 2,000; empty: of any."""
@@ -66,10 +74,13 @@ class ListEventsRequest(_message.Message):
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
         tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        reason: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -82,6 +93,7 @@ class ListEventsResponse(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
+    """A page with filters reads a bounded number of events: it may be short, or empty, and not the last."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventSummary]: ...
     def __init__(
@@ -666,6 +678,57 @@ class GetEventBodyResponse(_message.Message):
 Global___GetEventBodyResponse: _TypeAlias = GetEventBodyResponse  # noqa: Y015
 
 @_typing.final
+class GetLastEventBodyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    event_type: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_type", b"event_type", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLastEventBodyRequest: _TypeAlias = GetLastEventBodyRequest  # noqa: Y015
+
+@_typing.final
+class GetLastEventBodyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    ACCEPTED_AT_US_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    PAYLOAD_EXTRA_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    accepted_at_us: _builtins.int
+    variables: _builtins.bytes
+    """See clarion.common.v1.Event."""
+    payload_extra: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        accepted_at_us: _builtins.int = ...,
+        variables: _builtins.bytes = ...,
+        payload_extra: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "event_id", b"event_id", "payload_extra", b"payload_extra", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLastEventBodyResponse: _TypeAlias = GetLastEventBodyResponse  # noqa: Y015
+
+@_typing.final
 class GetDeliveryStatesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -717,14 +780,20 @@ class ListDeadLettersRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     TENANT_IDS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    count: _builtins.bool
+    """Also count those that match."""
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only of these tenants, at most 2,000; empty: of any."""
 
+    @_builtins.property
+    def filter(self) -> Global___DeadLetterFilter: ...
     def __init__(
         self,
         *,
@@ -732,14 +801,63 @@ class ListDeadLettersRequest(_message.Message):
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
         tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        filter: Global___DeadLetterFilter | None = ...,
+        count: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "cursor", b"cursor", "filter", b"filter", "limit", b"limit", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDeadLettersRequest: _TypeAlias = ListDeadLettersRequest  # noqa: Y015
+
+@_typing.final
+class DeadLetterFilter(_message.Message):
+    """Which dead letters. What is empty matches any."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    SINCE_US_FIELD_NUMBER: _builtins.int
+    UNTIL_US_FIELD_NUMBER: _builtins.int
+    channel: _event_pb2.Channel.ValueType
+    reason: _builtins.str
+    provider: _builtins.str
+    """The kind of the provider that was called last."""
+    event_type: _builtins.str
+    endpoint_id: _builtins.str
+    since_us: _builtins.int
+    """Died at or after, and before; Unix microseconds."""
+    until_us: _builtins.int
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 2,000."""
+
+    def __init__(
+        self,
+        *,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        reason: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        endpoint_id: _builtins.str = ...,
+        since_us: _builtins.int = ...,
+        until_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "provider", b"provider", "reason", b"reason", "since_us", b"since_us", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetterFilter: _TypeAlias = DeadLetterFilter  # noqa: Y015
 
 @_typing.final
 class ListDeadLettersResponse(_message.Message):
@@ -747,7 +865,10 @@ class ListDeadLettersResponse(_message.Message):
 
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
+    total: _builtins.int
+    """How many match, if asked for: exact up to 10,000, and 10,001 if there are more."""
     @_builtins.property
     def dead_letters(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLetter]: ...
     def __init__(
@@ -755,10 +876,11 @@ class ListDeadLettersResponse(_message.Message):
         *,
         dead_letters: _abc.Iterable[Global___DeadLetter] | None = ...,
         next_cursor: _builtins.str = ...,
+        total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "next_cursor", b"next_cursor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "next_cursor", b"next_cursor", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -776,6 +898,8 @@ class DeadLetter(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     DIED_AT_US_FIELD_NUMBER: _builtins.int
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     event_id: _builtins.str
     tenant_id: _builtins.str
@@ -785,6 +909,8 @@ class DeadLetter(_message.Message):
     died_at_us: _builtins.int
     endpoint_id: _builtins.str
     """Of the channel WEBHOOK."""
+    event_type: _builtins.str
+    provider: _builtins.str
     def __init__(
         self,
         *,
@@ -796,10 +922,12 @@ class DeadLetter(_message.Message):
         detail: _builtins.str = ...,
         died_at_us: _builtins.int = ...,
         endpoint_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "died_at_us", b"died_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "reason", b"reason", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "died_at_us", b"died_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "event_type", b"event_type", "provider", b"provider", "reason", b"reason", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -65,6 +65,11 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
                 _registered_method=True)
+        self.GetLastEventBody = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetLastEventBody',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.FromString,
+                _registered_method=True)
         self.GetEventProgress = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/GetEventProgress',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.SerializeToString,
@@ -145,6 +150,14 @@ class LedgerServiceServicer:
     def GetEventBody(self, request, context):
         """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
         yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLastEventBody(self, request, context):
+        """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
+        the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,6 +247,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetEventBody,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.SerializeToString,
+            ),
+            'GetLastEventBody': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLastEventBody,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.SerializeToString,
             ),
             'GetEventProgress': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEventProgress,
@@ -434,6 +452,33 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/GetEventBody',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLastEventBody(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetLastEventBody',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.FromString,
             options,
             channel_credentials,
             insecure,

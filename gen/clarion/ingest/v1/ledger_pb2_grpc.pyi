@@ -49,6 +49,10 @@ class LedgerServiceStub:
     """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
     yet.
     """
+    GetLastEventBody: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetLastEventBodyRequest, _ledger_pb2.GetLastEventBodyResponse]
+    """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
+    the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
+    """
     GetEventProgress: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]
     """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
     that the ledger does not know yet has none.
@@ -89,6 +93,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     GetEventBody: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventBodyRequest, _ledger_pb2.GetEventBodyResponse]  # type: ignore[assignment]
     """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
     yet.
+    """
+    GetLastEventBody: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetLastEventBodyRequest, _ledger_pb2.GetLastEventBodyResponse]  # type: ignore[assignment]
+    """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
+    the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
     """
     GetEventProgress: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]  # type: ignore[assignment]
     """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
@@ -163,6 +171,16 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.GetEventBodyResponse, _abc.Awaitable[_ledger_pb2.GetEventBodyResponse]]:
         """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
         yet.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLastEventBody(
+        self,
+        request: _ledger_pb2.GetLastEventBodyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetLastEventBodyResponse, _abc.Awaitable[_ledger_pb2.GetLastEventBodyResponse]]:
+        """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
+        the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
         """
 
     @_abc_1.abstractmethod

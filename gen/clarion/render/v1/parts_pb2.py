@@ -22,36 +22,43 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 from clarion.render.v1 import templates_pb2 as clarion_dot_render_dot_v1_dot_templates__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/render/v1/parts.proto\x12\x11\x63larion.render.v1\x1a!clarion/render/v1/templates.proto\"\x9b\x01\n\x0bPartVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12)\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.clarion.render.v1.PartKind\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0c\n\x04\x62ody\x18\x06 \x01(\t\x12\x15\n\rcreated_at_us\x18\x07 \x01(\x03\"m\n\x11\x43reatePartRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.clarion.render.v1.PartKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\"B\n\x12\x43reatePartResponse\x12,\n\x04part\x18\x01 \x01(\x0b\x32\x1e.clarion.render.v1.PartVersion\")\n\x0eGetPartRequest\x12\x17\n\x0fpart_version_id\x18\x01 \x01(\t\"?\n\x0fGetPartResponse\x12,\n\x04part\x18\x01 \x01(\x0b\x32\x1e.clarion.render.v1.PartVersion\"\xa6\x01\n\x10ListPartsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.clarion.render.v1.PartKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0bnewest_only\x18\x04 \x01(\x08\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\x12\x12\n\ntenant_ids\x18Z \x03(\t\"W\n\x11ListPartsResponse\x12-\n\x05parts\x18\x01 \x03(\x0b\x32\x1e.clarion.render.v1.PartVersion\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\";\n\x10\x41pplyPartRequest\x12\x17\n\x0fpart_version_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\x9c\x01\n\x11\x41pplyPartResponse\x12\x33\n\x07updated\x18\x01 \x03(\x0b\x32\".clarion.render.v1.TemplateVersion\x12/\n\x06\x66\x61iled\x18\x02 \x03(\x0b\x32\x1f.clarion.render.v1.ApplyFailure\x12\x0c\n\x04more\x18\x03 \x01(\x08\x12\x13\n\x0bnext_cursor\x18\x04 \x01(\t\";\n\x0c\x41pplyFailure\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\xea\x02\n\x0bPartService\x12Y\n\nCreatePart\x12$.clarion.render.v1.CreatePartRequest\x1a%.clarion.render.v1.CreatePartResponse\x12P\n\x07GetPart\x12!.clarion.render.v1.GetPartRequest\x1a\".clarion.render.v1.GetPartResponse\x12V\n\tListParts\x12#.clarion.render.v1.ListPartsRequest\x1a$.clarion.render.v1.ListPartsResponse\x12V\n\tApplyPart\x12#.clarion.render.v1.ApplyPartRequest\x1a$.clarion.render.v1.ApplyPartResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/render/v1/parts.proto\x12\x11\x63larion.render.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a!clarion/render/v1/templates.proto\"\x9b\x01\n\x0bPartVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12)\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.clarion.render.v1.PartKind\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0c\n\x04\x62ody\x18\x06 \x01(\t\x12\x15\n\rcreated_at_us\x18\x07 \x01(\x03\"\x7f\n\x11\x43reatePartRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.clarion.render.v1.PartKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x10\n\x08\x62\x61sed_on\x18Z \x01(\t\"q\n\x12\x43reatePartResponse\x12,\n\x04part\x18\x01 \x01(\x0b\x32\x1e.clarion.render.v1.PartVersion\x12-\n\x05newer\x18Z \x01(\x0b\x32\x1e.clarion.render.v1.PartVersion\")\n\x0eGetPartRequest\x12\x17\n\x0fpart_version_id\x18\x01 \x01(\t\"?\n\x0fGetPartResponse\x12,\n\x04part\x18\x01 \x01(\x0b\x32\x1e.clarion.render.v1.PartVersion\"\xa6\x01\n\x10ListPartsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.clarion.render.v1.PartKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0bnewest_only\x18\x04 \x01(\x08\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\x12\x12\n\ntenant_ids\x18Z \x03(\t\"W\n\x11ListPartsResponse\x12-\n\x05parts\x18\x01 \x03(\x0b\x32\x1e.clarion.render.v1.PartVersion\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\";\n\x10\x41pplyPartRequest\x12\x17\n\x0fpart_version_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\x9c\x01\n\x11\x41pplyPartResponse\x12\x33\n\x07updated\x18\x01 \x03(\x0b\x32\".clarion.render.v1.TemplateVersion\x12/\n\x06\x66\x61iled\x18\x02 \x03(\x0b\x32\x1f.clarion.render.v1.ApplyFailure\x12\x0c\n\x04more\x18\x03 \x01(\x08\x12\x13\n\x0bnext_cursor\x18\x04 \x01(\t\";\n\x0c\x41pplyFailure\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"N\n\x14ListPartUsersRequest\x12\x17\n\x0fpart_version_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"X\n\x15ListPartUsersResponse\x12*\n\x05users\x18\x01 \x03(\x0b\x32\x1b.clarion.render.v1.PartUser\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xc6\x01\n\x08PartUser\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12+\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06locale\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x05\x12\x14\n\x0cpart_version\x18\x07 \x01(\x05\x12\x12\n\nis_current\x18\x08 \x01(\x08\x32\xce\x03\n\x0bPartService\x12Y\n\nCreatePart\x12$.clarion.render.v1.CreatePartRequest\x1a%.clarion.render.v1.CreatePartResponse\x12P\n\x07GetPart\x12!.clarion.render.v1.GetPartRequest\x1a\".clarion.render.v1.GetPartResponse\x12V\n\tListParts\x12#.clarion.render.v1.ListPartsRequest\x1a$.clarion.render.v1.ListPartsResponse\x12V\n\tApplyPart\x12#.clarion.render.v1.ApplyPartRequest\x1a$.clarion.render.v1.ApplyPartResponse\x12\x62\n\rListPartUsers\x12\'.clarion.render.v1.ListPartUsersRequest\x1a(.clarion.render.v1.ListPartUsersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.render.v1.parts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PARTVERSION']._serialized_start=88
-  _globals['_PARTVERSION']._serialized_end=243
-  _globals['_CREATEPARTREQUEST']._serialized_start=245
-  _globals['_CREATEPARTREQUEST']._serialized_end=354
-  _globals['_CREATEPARTRESPONSE']._serialized_start=356
-  _globals['_CREATEPARTRESPONSE']._serialized_end=422
-  _globals['_GETPARTREQUEST']._serialized_start=424
-  _globals['_GETPARTREQUEST']._serialized_end=465
-  _globals['_GETPARTRESPONSE']._serialized_start=467
-  _globals['_GETPARTRESPONSE']._serialized_end=530
-  _globals['_LISTPARTSREQUEST']._serialized_start=533
-  _globals['_LISTPARTSREQUEST']._serialized_end=699
-  _globals['_LISTPARTSRESPONSE']._serialized_start=701
-  _globals['_LISTPARTSRESPONSE']._serialized_end=788
-  _globals['_APPLYPARTREQUEST']._serialized_start=790
-  _globals['_APPLYPARTREQUEST']._serialized_end=849
-  _globals['_APPLYPARTRESPONSE']._serialized_start=852
-  _globals['_APPLYPARTRESPONSE']._serialized_end=1008
-  _globals['_APPLYFAILURE']._serialized_start=1010
-  _globals['_APPLYFAILURE']._serialized_end=1069
-  _globals['_PARTSERVICE']._serialized_start=1072
-  _globals['_PARTSERVICE']._serialized_end=1434
+  _globals['_PARTVERSION']._serialized_start=119
+  _globals['_PARTVERSION']._serialized_end=274
+  _globals['_CREATEPARTREQUEST']._serialized_start=276
+  _globals['_CREATEPARTREQUEST']._serialized_end=403
+  _globals['_CREATEPARTRESPONSE']._serialized_start=405
+  _globals['_CREATEPARTRESPONSE']._serialized_end=518
+  _globals['_GETPARTREQUEST']._serialized_start=520
+  _globals['_GETPARTREQUEST']._serialized_end=561
+  _globals['_GETPARTRESPONSE']._serialized_start=563
+  _globals['_GETPARTRESPONSE']._serialized_end=626
+  _globals['_LISTPARTSREQUEST']._serialized_start=629
+  _globals['_LISTPARTSREQUEST']._serialized_end=795
+  _globals['_LISTPARTSRESPONSE']._serialized_start=797
+  _globals['_LISTPARTSRESPONSE']._serialized_end=884
+  _globals['_APPLYPARTREQUEST']._serialized_start=886
+  _globals['_APPLYPARTREQUEST']._serialized_end=945
+  _globals['_APPLYPARTRESPONSE']._serialized_start=948
+  _globals['_APPLYPARTRESPONSE']._serialized_end=1104
+  _globals['_APPLYFAILURE']._serialized_start=1106
+  _globals['_APPLYFAILURE']._serialized_end=1165
+  _globals['_LISTPARTUSERSREQUEST']._serialized_start=1167
+  _globals['_LISTPARTUSERSREQUEST']._serialized_end=1245
+  _globals['_LISTPARTUSERSRESPONSE']._serialized_start=1247
+  _globals['_LISTPARTUSERSRESPONSE']._serialized_end=1335
+  _globals['_PARTUSER']._serialized_start=1338
+  _globals['_PARTUSER']._serialized_end=1536
+  _globals['_PARTSERVICE']._serialized_start=1539
+  _globals['_PARTSERVICE']._serialized_end=2001
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from clarion.common.v1 import event_pb2 as _event_pb2
 from clarion.render.v1 import templates_pb2 as _templates_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -70,11 +71,14 @@ class CreatePartRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    BASED_ON_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     kind: _templates_pb2.PartKind.ValueType
     name: _builtins.str
     body: _builtins.str
     """At most 256 KiB."""
+    based_on: _builtins.str
+    """As CreateTemplateRequest.based_on."""
     def __init__(
         self,
         *,
@@ -82,10 +86,11 @@ class CreatePartRequest(_message.Message):
         kind: _templates_pb2.PartKind.ValueType = ...,
         name: _builtins.str = ...,
         body: _builtins.str = ...,
+        based_on: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "kind", b"kind", "name", b"name", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["based_on", b"based_on", "body", b"body", "kind", b"kind", "name", b"name", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -96,16 +101,24 @@ class CreatePartResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PART_FIELD_NUMBER: _builtins.int
+    NEWER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def part(self) -> Global___PartVersion: ...
+    def part(self) -> Global___PartVersion:
+        """Absent if newer is there."""
+
+    @_builtins.property
+    def newer(self) -> Global___PartVersion:
+        """Nothing was created, because this version is newer than based_on."""
+
     def __init__(
         self,
         *,
         part: Global___PartVersion | None = ...,
+        newer: Global___PartVersion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["newer", b"newer", "part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["newer", b"newer", "part", b"part"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -173,7 +186,7 @@ class ListPartsRequest(_message.Message):
     cursor: _builtins.str
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only of these tenants, at most 2,000, and of the platform; empty: of any."""
+        """Only of these; an empty one is the platform. None: as tenant_id says."""
 
     def __init__(
         self,
@@ -297,3 +310,95 @@ class ApplyFailure(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyFailure: _TypeAlias = ApplyFailure  # noqa: Y015
+
+@_typing.final
+class ListPartUsersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_VERSION_ID_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    part_version_id: _builtins.str
+    limit: _builtins.int
+    """1 to 100; 0: 50."""
+    cursor: _builtins.str
+    def __init__(
+        self,
+        *,
+        part_version_id: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "part_version_id", b"part_version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPartUsersRequest: _TypeAlias = ListPartUsersRequest  # noqa: Y015
+
+@_typing.final
+class ListPartUsersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USERS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartUser]: ...
+    def __init__(
+        self,
+        *,
+        users: _abc.Iterable[Global___PartUser] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "users", b"users"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPartUsersResponse: _TypeAlias = ListPartUsersResponse  # noqa: Y015
+
+@_typing.final
+class PartUser(_message.Message):
+    """An active template version that uses a part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PART_VERSION_FIELD_NUMBER: _builtins.int
+    IS_CURRENT_FIELD_NUMBER: _builtins.int
+    template_version_id: _builtins.str
+    tenant_id: _builtins.str
+    event_type: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    locale: _builtins.str
+    version: _builtins.int
+    part_version: _builtins.int
+    """The version of the part that it uses, and whether ApplyPart would leave it as it is."""
+    is_current: _builtins.bool
+    def __init__(
+        self,
+        *,
+        template_version_id: _builtins.str = ...,
+        tenant_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        locale: _builtins.str = ...,
+        version: _builtins.int = ...,
+        part_version: _builtins.int = ...,
+        is_current: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "event_type", b"event_type", "is_current", b"is_current", "locale", b"locale", "part_version", b"part_version", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartUser: _TypeAlias = PartUser  # noqa: Y015

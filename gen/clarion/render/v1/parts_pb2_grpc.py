@@ -55,6 +55,11 @@ class PartServiceStub:
                 request_serializer=clarion_dot_render_dot_v1_dot_parts__pb2.ApplyPartRequest.SerializeToString,
                 response_deserializer=clarion_dot_render_dot_v1_dot_parts__pb2.ApplyPartResponse.FromString,
                 _registered_method=True)
+        self.ListPartUsers = channel.unary_unary(
+                '/clarion.render.v1.PartService/ListPartUsers',
+                request_serializer=clarion_dot_render_dot_v1_dot_parts__pb2.ListPartUsersRequest.SerializeToString,
+                response_deserializer=clarion_dot_render_dot_v1_dot_parts__pb2.ListPartUsersResponse.FromString,
+                _registered_method=True)
 
 
 class PartServiceServicer:
@@ -89,6 +94,13 @@ class PartServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPartUsers(self, request, context):
+        """The active templates that use any version of this part, or the platform's in its place.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PartServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +123,11 @@ def add_PartServiceServicer_to_server(servicer, server):
                     servicer.ApplyPart,
                     request_deserializer=clarion_dot_render_dot_v1_dot_parts__pb2.ApplyPartRequest.FromString,
                     response_serializer=clarion_dot_render_dot_v1_dot_parts__pb2.ApplyPartResponse.SerializeToString,
+            ),
+            'ListPartUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPartUsers,
+                    request_deserializer=clarion_dot_render_dot_v1_dot_parts__pb2.ListPartUsersRequest.FromString,
+                    response_serializer=clarion_dot_render_dot_v1_dot_parts__pb2.ListPartUsersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +239,33 @@ class PartService:
             '/clarion.render.v1.PartService/ApplyPart',
             clarion_dot_render_dot_v1_dot_parts__pb2.ApplyPartRequest.SerializeToString,
             clarion_dot_render_dot_v1_dot_parts__pb2.ApplyPartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPartUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.render.v1.PartService/ListPartUsers',
+            clarion_dot_render_dot_v1_dot_parts__pb2.ListPartUsersRequest.SerializeToString,
+            clarion_dot_render_dot_v1_dot_parts__pb2.ListPartUsersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,8 @@ class PartServiceStub:
     """Gives the active templates of its owner that use another version of this part the newest one: a new version each,
     active at once. A template that would not compile is left as it is and named.
     """
+    ListPartUsers: _grpc.UnaryUnaryMultiCallable[_parts_pb2.ListPartUsersRequest, _parts_pb2.ListPartUsersResponse]
+    """The active templates that use any version of this part, or the platform's in its place."""
 
 @_typing.type_check_only
 class PartServiceAsyncStub(PartServiceStub):
@@ -57,6 +59,8 @@ class PartServiceAsyncStub(PartServiceStub):
     """Gives the active templates of its owner that use another version of this part the newest one: a new version each,
     active at once. A template that would not compile is left as it is and named.
     """
+    ListPartUsers: _aio.UnaryUnaryMultiCallable[_parts_pb2.ListPartUsersRequest, _parts_pb2.ListPartUsersResponse]  # type: ignore[assignment]
+    """The active templates that use any version of this part, or the platform's in its place."""
 
 class PartServiceServicer(metaclass=_abc_1.ABCMeta):
     """Layouts and partials: versioned, the newest version of a name is the one that new templates get."""
@@ -93,5 +97,13 @@ class PartServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives the active templates of its owner that use another version of this part the newest one: a new version each,
         active at once. A template that would not compile is left as it is and named.
         """
+
+    @_abc_1.abstractmethod
+    def ListPartUsers(
+        self,
+        request: _parts_pb2.ListPartUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parts_pb2.ListPartUsersResponse, _abc.Awaitable[_parts_pb2.ListPartUsersResponse]]:
+        """The active templates that use any version of this part, or the platform's in its place."""
 
 def add_PartServiceServicer_to_server(servicer: PartServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -220,21 +220,25 @@ class TemplateFault(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """"subject", "preheader", "body", "layout" or "partials.<name>"."""
     line: _builtins.int
     """From 1; 0: unknown."""
     message: _builtins.str
+    column: _builtins.int
+    """From 1; 0: unknown."""
     def __init__(
         self,
         *,
         field: _builtins.str = ...,
         line: _builtins.int = ...,
         message: _builtins.str = ...,
+        column: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "line", b"line", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "field", b"field", "line", b"line", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -275,6 +279,7 @@ class PreviewRequest(_message.Message):
     LAYOUT_BODY_FIELD_NUMBER: _builtins.int
     PARTIALS_FIELD_NUMBER: _builtins.int
     MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
     channel: _event_pb2.Channel.ValueType
     subject: _builtins.str
     body: _builtins.str
@@ -293,6 +298,10 @@ class PreviewRequest(_message.Message):
     """The tenant's limit, for PreviewReport.not_sent_reason; 0: the default, 10."""
     @_builtins.property
     def partials(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def samples(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewSample]:
+        """Further data to render with, at most 20."""
+
     def __init__(
         self,
         *,
@@ -307,14 +316,40 @@ class PreviewRequest(_message.Message):
         layout_body: _builtins.str = ...,
         partials: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         max_sms_segments: _builtins.int = ...,
+        samples: _abc.Iterable[Global___PreviewSample] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "layout", b"layout", "layout_body", b"layout_body", "locale", b"locale", "max_sms_segments", b"max_sms_segments", "partials", b"partials", "preheader", b"preheader", "subject", b"subject", "tenant_id", b"tenant_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "layout", b"layout", "layout_body", b"layout_body", "locale", b"locale", "max_sms_segments", b"max_sms_segments", "partials", b"partials", "preheader", b"preheader", "samples", b"samples", "subject", b"subject", "tenant_id", b"tenant_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PreviewRequest: _TypeAlias = PreviewRequest  # noqa: Y015
+
+@_typing.final
+class PreviewSample(_message.Message):
+    """Data for a preview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    variables: _builtins.bytes
+    """A JSON object, UTF-8."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        variables: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewSample: _TypeAlias = PreviewSample  # noqa: Y015
 
 @_typing.final
 class PreviewResponse(_message.Message):
@@ -323,6 +358,8 @@ class PreviewResponse(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    UNREACHED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def content(self) -> Global___Content: ...
     @_builtins.property
@@ -331,22 +368,105 @@ class PreviewResponse(_message.Message):
     def report(self) -> Global___PreviewReport:
         """Only beside content."""
 
+    @_builtins.property
+    def samples(self) -> _containers.RepeatedCompositeFieldContainer[Global___SampleResult]:
+        """One for each of the request's samples, in their order."""
+
+    @_builtins.property
+    def unreached(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnreachedBranch]:
+        """Branches of conditions that are in none of the contents, at most 100. Of a block that is in none itself, the
+        branches within it are left out.
+        """
+
     def __init__(
         self,
         *,
         content: Global___Content | None = ...,
         failure: Global___RenderFailure | None = ...,
         report: Global___PreviewReport | None = ...,
+        samples: _abc.Iterable[Global___SampleResult] | None = ...,
+        unreached: _abc.Iterable[Global___UnreachedBranch] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "report", b"report", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "report", b"report", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "report", b"report", "result", b"result", "samples", b"samples", "unreached", b"unreached"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["content", "failure"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___PreviewResponse: _TypeAlias = PreviewResponse  # noqa: Y015
+
+@_typing.final
+class SampleResult(_message.Message):
+    """The preview with one of PreviewRequest.samples."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def content(self) -> Global___Content: ...
+    @_builtins.property
+    def failure(self) -> Global___RenderFailure: ...
+    @_builtins.property
+    def report(self) -> Global___PreviewReport: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        content: Global___Content | None = ...,
+        failure: Global___RenderFailure | None = ...,
+        report: Global___PreviewReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "report", b"report", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "name", b"name", "report", b"report", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["content", "failure"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___SampleResult: _TypeAlias = SampleResult  # noqa: Y015
+
+@_typing.final
+class UnreachedBranch(_message.Message):
+    """A branch of a block such as {{#if vip}}. Of a list, the first 20 elements are looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    IS_ELSE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """As TemplateFault."""
+    line: _builtins.int
+    column: _builtins.int
+    block: _builtins.str
+    """The block's tag: "#if vip"."""
+    is_else: _builtins.bool
+    """The part behind {{else}}."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        line: _builtins.int = ...,
+        column: _builtins.int = ...,
+        block: _builtins.str = ...,
+        is_else: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "column", b"column", "field", b"field", "is_else", b"is_else", "line", b"line"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnreachedBranch: _TypeAlias = UnreachedBranch  # noqa: Y015
 
 @_typing.final
 class PreviewReport(_message.Message):

@@ -23,55 +23,74 @@ _sym_db = _symbol_database.Default()
 
 
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
+from clarion.common.v1 import search_pb2 as clarion_dot_common_dot_v1_dot_search__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!clarion/render/v1/templates.proto\x12\x11\x63larion.render.v1\x1a\x1d\x63larion/common/v1/event.proto\"\xee\x02\n\x0fTemplateVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x0c\n\x04\x62ody\x18\x07 \x01(\t\x12\x16\n\x0epush_namespace\x18\x08 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\t \x01(\x08\x12\x15\n\rcreated_at_us\x18\n \x01(\x03\x12\x12\n\nsubscribed\x18# \x01(\x08\x12\x0e\n\x06locale\x18( \x01(\t\x12\x11\n\tpreheader\x18) \x01(\t\x12\x0e\n\x06layout\x18* \x01(\t\x12,\n\x05parts\x18+ \x03(\x0b\x32\x1d.clarion.render.v1.PinnedPart\x12\x17\n\x0f\x61\x63tivated_at_us\x18, \x01(\x03\"o\n\nPinnedPart\x12\x17\n\x0fpart_version_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.clarion.render.v1.PartKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x05\"\xe9\x01\n\x15\x43reateTemplateRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x16\n\x0epush_namespace\x18\x06 \x01(\t\x12\x12\n\nsubscribed\x18# \x01(\x08\x12\x0e\n\x06locale\x18( \x01(\t\x12\x11\n\tpreheader\x18) \x01(\t\x12\x0e\n\x06layout\x18* \x01(\t\"N\n\x16\x43reateTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"6\n\x17\x41\x63tivateTemplateRequest\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\"P\n\x18\x41\x63tivateTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"8\n\x19\x44\x65\x61\x63tivateTemplateRequest\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\"R\n\x1a\x44\x65\x61\x63tivateTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"1\n\x12GetTemplateRequest\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\"K\n\x13GetTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"\xd2\x01\n\x14ListTemplatesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x63tive_only\x18\x03 \x01(\x08\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\x12+\n\x07\x63hannel\x18( \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x13\n\x06locale\x18) \x01(\tH\x00\x88\x01\x01\x12\x12\n\ntenant_ids\x18Z \x03(\tB\t\n\x07_locale\"c\n\x15ListTemplatesResponse\x12\x35\n\ttemplates\x18\x01 \x03(\x0b\x32\".clarion.render.v1.TemplateVersion\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"@\n\x17ResolveTemplatesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\"h\n\x18ResolveTemplatesResponse\x12\x34\n\ttemplates\x18\x01 \x03(\x0b\x32!.clarion.render.v1.ActiveTemplate\x12\x16\n\x0e\x64\x65\x66\x61ult_locale\x18( \x01(\t\"\x96\x01\n\x0e\x41\x63tiveTemplate\x12+\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x1b\n\x13template_version_id\x18\x02 \x01(\t\x12\x16\n\x0epush_namespace\x18\x03 \x01(\t\x12\x12\n\nsubscribed\x18# \x01(\x08\x12\x0e\n\x06locale\x18( \x01(\t\"F\n\x14\x44iffTemplatesRequest\x12\x17\n\x0f\x66rom_version_id\x18\x01 \x01(\t\x12\x15\n\rto_version_id\x18\x02 \x01(\t\"\x9b\x01\n\x15\x44iffTemplatesResponse\x12\x30\n\x04\x66rom\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\x12.\n\x02to\x18\x02 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\x12\x0f\n\x07\x63hanged\x18\x03 \x03(\t\x12\x0f\n\x07unified\x18\x04 \x01(\t\"5\n\x16RefreshTemplateRequest\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\"O\n\x17RefreshTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion*R\n\x08PartKind\x12\x19\n\x15PART_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PART_KIND_LAYOUT\x10\x01\x12\x15\n\x11PART_KIND_PARTIAL\x10\x02\x32\xd5\x06\n\x0fTemplateService\x12\x65\n\x0e\x43reateTemplate\x12(.clarion.render.v1.CreateTemplateRequest\x1a).clarion.render.v1.CreateTemplateResponse\x12k\n\x10\x41\x63tivateTemplate\x12*.clarion.render.v1.ActivateTemplateRequest\x1a+.clarion.render.v1.ActivateTemplateResponse\x12q\n\x12\x44\x65\x61\x63tivateTemplate\x12,.clarion.render.v1.DeactivateTemplateRequest\x1a-.clarion.render.v1.DeactivateTemplateResponse\x12\\\n\x0bGetTemplate\x12%.clarion.render.v1.GetTemplateRequest\x1a&.clarion.render.v1.GetTemplateResponse\x12\x62\n\rListTemplates\x12\'.clarion.render.v1.ListTemplatesRequest\x1a(.clarion.render.v1.ListTemplatesResponse\x12\x62\n\rDiffTemplates\x12\'.clarion.render.v1.DiffTemplatesRequest\x1a(.clarion.render.v1.DiffTemplatesResponse\x12h\n\x0fRefreshTemplate\x12).clarion.render.v1.RefreshTemplateRequest\x1a*.clarion.render.v1.RefreshTemplateResponse\x12k\n\x10ResolveTemplates\x12*.clarion.render.v1.ResolveTemplatesRequest\x1a+.clarion.render.v1.ResolveTemplatesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!clarion/render/v1/templates.proto\x12\x11\x63larion.render.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1e\x63larion/common/v1/search.proto\"\xee\x02\n\x0fTemplateVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x0c\n\x04\x62ody\x18\x07 \x01(\t\x12\x16\n\x0epush_namespace\x18\x08 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\t \x01(\x08\x12\x15\n\rcreated_at_us\x18\n \x01(\x03\x12\x12\n\nsubscribed\x18# \x01(\x08\x12\x0e\n\x06locale\x18( \x01(\t\x12\x11\n\tpreheader\x18) \x01(\t\x12\x0e\n\x06layout\x18* \x01(\t\x12,\n\x05parts\x18+ \x03(\x0b\x32\x1d.clarion.render.v1.PinnedPart\x12\x17\n\x0f\x61\x63tivated_at_us\x18, \x01(\x03\"o\n\nPinnedPart\x12\x17\n\x0fpart_version_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.clarion.render.v1.PartKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x05\"\xfb\x01\n\x15\x43reateTemplateRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x16\n\x0epush_namespace\x18\x06 \x01(\t\x12\x12\n\nsubscribed\x18# \x01(\x08\x12\x0e\n\x06locale\x18( \x01(\t\x12\x11\n\tpreheader\x18) \x01(\t\x12\x0e\n\x06layout\x18* \x01(\t\x12\x10\n\x08\x62\x61sed_on\x18Z \x01(\t\"\x81\x01\n\x16\x43reateTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\x12\x31\n\x05newer\x18Z \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"6\n\x17\x41\x63tivateTemplateRequest\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\"P\n\x18\x41\x63tivateTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"8\n\x19\x44\x65\x61\x63tivateTemplateRequest\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\"R\n\x1a\x44\x65\x61\x63tivateTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"1\n\x12GetTemplateRequest\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\"K\n\x13GetTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"\xd2\x01\n\x14ListTemplatesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x63tive_only\x18\x03 \x01(\x08\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\x12+\n\x07\x63hannel\x18( \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x13\n\x06locale\x18) \x01(\tH\x00\x88\x01\x01\x12\x12\n\ntenant_ids\x18Z \x03(\tB\t\n\x07_locale\"c\n\x15ListTemplatesResponse\x12\x35\n\ttemplates\x18\x01 \x03(\x0b\x32\".clarion.render.v1.TemplateVersion\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"@\n\x17ResolveTemplatesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\"h\n\x18ResolveTemplatesResponse\x12\x34\n\ttemplates\x18\x01 \x03(\x0b\x32!.clarion.render.v1.ActiveTemplate\x12\x16\n\x0e\x64\x65\x66\x61ult_locale\x18( \x01(\t\"\x96\x01\n\x0e\x41\x63tiveTemplate\x12+\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x1b\n\x13template_version_id\x18\x02 \x01(\t\x12\x16\n\x0epush_namespace\x18\x03 \x01(\t\x12\x12\n\nsubscribed\x18# \x01(\x08\x12\x0e\n\x06locale\x18( \x01(\t\"F\n\x14\x44iffTemplatesRequest\x12\x17\n\x0f\x66rom_version_id\x18\x01 \x01(\t\x12\x15\n\rto_version_id\x18\x02 \x01(\t\"\x9b\x01\n\x15\x44iffTemplatesResponse\x12\x30\n\x04\x66rom\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\x12.\n\x02to\x18\x02 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\x12\x0f\n\x07\x63hanged\x18\x03 \x03(\t\x12\x0f\n\x07unified\x18\x04 \x01(\t\"5\n\x16RefreshTemplateRequest\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\"O\n\x17RefreshTemplateResponse\x12\x34\n\x08template\x18\x01 \x01(\x0b\x32\".clarion.render.v1.TemplateVersion\"\xa3\x01\n\x1cListTemplateLanguagesRequest\x12\x12\n\ntenant_ids\x18\x01 \x03(\t\x12\x0e\n\x06search\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x13\n\x0b\x61\x63tive_only\x18\x04 \x01(\x08\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\"l\n\x1dListTemplateLanguagesResponse\x12\x36\n\tlanguages\x18\x01 \x03(\x0b\x32#.clarion.render.v1.TemplateLanguage\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x8d\x02\n\x10TemplateLanguage\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06locale\x18\x04 \x01(\t\x12\x11\n\tnewest_id\x18\x05 \x01(\t\x12\x16\n\x0enewest_version\x18\x06 \x01(\x05\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12\x15\n\rcreated_at_us\x18\x08 \x01(\x03\x12\x11\n\tactive_id\x18\t \x01(\t\x12\x16\n\x0e\x61\x63tive_version\x18\n \x01(\x05\x12\x17\n\x0f\x61\x63tivated_at_us\x18\x0b \x01(\x03\"\x14\n\x12ListHelpersRequest\"}\n\x13ListHelpersResponse\x12\x32\n\x07helpers\x18\x01 \x03(\x0b\x32!.clarion.render.v1.TemplateHelper\x12\x32\n\x08\x65lements\x18\x02 \x03(\x0b\x32 .clarion.render.v1.MarkupElement\"\x8f\x01\n\x0eTemplateHelper\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\t\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\x0f\n\x07\x65xample\x18\x04 \x01(\t\x12\x0f\n\x07options\x18\x05 \x03(\t\x12\x13\n\x0bopens_block\x18\x06 \x01(\x08\x12\x14\n\x0cwrites_value\x18\x07 \x01(\x08\"A\n\rMarkupElement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63hildren\x18\x02 \x03(\t\x12\x10\n\x08has_text\x18\x03 \x01(\x08\"J\n\x16SearchTemplatesRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x12\n\ntenant_ids\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"E\n\x17SearchTemplatesResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x1c.clarion.common.v1.SearchHit*R\n\x08PartKind\x12\x19\n\x15PART_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PART_KIND_LAYOUT\x10\x01\x12\x15\n\x11PART_KIND_PARTIAL\x10\x02\x32\x99\t\n\x0fTemplateService\x12\x65\n\x0e\x43reateTemplate\x12(.clarion.render.v1.CreateTemplateRequest\x1a).clarion.render.v1.CreateTemplateResponse\x12k\n\x10\x41\x63tivateTemplate\x12*.clarion.render.v1.ActivateTemplateRequest\x1a+.clarion.render.v1.ActivateTemplateResponse\x12q\n\x12\x44\x65\x61\x63tivateTemplate\x12,.clarion.render.v1.DeactivateTemplateRequest\x1a-.clarion.render.v1.DeactivateTemplateResponse\x12\\\n\x0bGetTemplate\x12%.clarion.render.v1.GetTemplateRequest\x1a&.clarion.render.v1.GetTemplateResponse\x12\x62\n\rListTemplates\x12\'.clarion.render.v1.ListTemplatesRequest\x1a(.clarion.render.v1.ListTemplatesResponse\x12\x62\n\rDiffTemplates\x12\'.clarion.render.v1.DiffTemplatesRequest\x1a(.clarion.render.v1.DiffTemplatesResponse\x12h\n\x0fRefreshTemplate\x12).clarion.render.v1.RefreshTemplateRequest\x1a*.clarion.render.v1.RefreshTemplateResponse\x12k\n\x10ResolveTemplates\x12*.clarion.render.v1.ResolveTemplatesRequest\x1a+.clarion.render.v1.ResolveTemplatesResponse\x12z\n\x15ListTemplateLanguages\x12/.clarion.render.v1.ListTemplateLanguagesRequest\x1a\x30.clarion.render.v1.ListTemplateLanguagesResponse\x12\\\n\x0bListHelpers\x12%.clarion.render.v1.ListHelpersRequest\x1a&.clarion.render.v1.ListHelpersResponse\x12h\n\x0fSearchTemplates\x12).clarion.render.v1.SearchTemplatesRequest\x1a*.clarion.render.v1.SearchTemplatesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.render.v1.templates_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PARTKIND']._serialized_start=2298
-  _globals['_PARTKIND']._serialized_end=2380
-  _globals['_TEMPLATEVERSION']._serialized_start=88
-  _globals['_TEMPLATEVERSION']._serialized_end=454
-  _globals['_PINNEDPART']._serialized_start=456
-  _globals['_PINNEDPART']._serialized_end=567
-  _globals['_CREATETEMPLATEREQUEST']._serialized_start=570
-  _globals['_CREATETEMPLATEREQUEST']._serialized_end=803
-  _globals['_CREATETEMPLATERESPONSE']._serialized_start=805
-  _globals['_CREATETEMPLATERESPONSE']._serialized_end=883
-  _globals['_ACTIVATETEMPLATEREQUEST']._serialized_start=885
-  _globals['_ACTIVATETEMPLATEREQUEST']._serialized_end=939
-  _globals['_ACTIVATETEMPLATERESPONSE']._serialized_start=941
-  _globals['_ACTIVATETEMPLATERESPONSE']._serialized_end=1021
-  _globals['_DEACTIVATETEMPLATEREQUEST']._serialized_start=1023
-  _globals['_DEACTIVATETEMPLATEREQUEST']._serialized_end=1079
-  _globals['_DEACTIVATETEMPLATERESPONSE']._serialized_start=1081
-  _globals['_DEACTIVATETEMPLATERESPONSE']._serialized_end=1163
-  _globals['_GETTEMPLATEREQUEST']._serialized_start=1165
-  _globals['_GETTEMPLATEREQUEST']._serialized_end=1214
-  _globals['_GETTEMPLATERESPONSE']._serialized_start=1216
-  _globals['_GETTEMPLATERESPONSE']._serialized_end=1291
-  _globals['_LISTTEMPLATESREQUEST']._serialized_start=1294
-  _globals['_LISTTEMPLATESREQUEST']._serialized_end=1504
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=1506
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=1605
-  _globals['_RESOLVETEMPLATESREQUEST']._serialized_start=1607
-  _globals['_RESOLVETEMPLATESREQUEST']._serialized_end=1671
-  _globals['_RESOLVETEMPLATESRESPONSE']._serialized_start=1673
-  _globals['_RESOLVETEMPLATESRESPONSE']._serialized_end=1777
-  _globals['_ACTIVETEMPLATE']._serialized_start=1780
-  _globals['_ACTIVETEMPLATE']._serialized_end=1930
-  _globals['_DIFFTEMPLATESREQUEST']._serialized_start=1932
-  _globals['_DIFFTEMPLATESREQUEST']._serialized_end=2002
-  _globals['_DIFFTEMPLATESRESPONSE']._serialized_start=2005
-  _globals['_DIFFTEMPLATESRESPONSE']._serialized_end=2160
-  _globals['_REFRESHTEMPLATEREQUEST']._serialized_start=2162
-  _globals['_REFRESHTEMPLATEREQUEST']._serialized_end=2215
-  _globals['_REFRESHTEMPLATERESPONSE']._serialized_start=2217
-  _globals['_REFRESHTEMPLATERESPONSE']._serialized_end=2296
-  _globals['_TEMPLATESERVICE']._serialized_start=2383
-  _globals['_TEMPLATESERVICE']._serialized_end=3236
+  _globals['_PARTKIND']._serialized_start=3457
+  _globals['_PARTKIND']._serialized_end=3539
+  _globals['_TEMPLATEVERSION']._serialized_start=120
+  _globals['_TEMPLATEVERSION']._serialized_end=486
+  _globals['_PINNEDPART']._serialized_start=488
+  _globals['_PINNEDPART']._serialized_end=599
+  _globals['_CREATETEMPLATEREQUEST']._serialized_start=602
+  _globals['_CREATETEMPLATEREQUEST']._serialized_end=853
+  _globals['_CREATETEMPLATERESPONSE']._serialized_start=856
+  _globals['_CREATETEMPLATERESPONSE']._serialized_end=985
+  _globals['_ACTIVATETEMPLATEREQUEST']._serialized_start=987
+  _globals['_ACTIVATETEMPLATEREQUEST']._serialized_end=1041
+  _globals['_ACTIVATETEMPLATERESPONSE']._serialized_start=1043
+  _globals['_ACTIVATETEMPLATERESPONSE']._serialized_end=1123
+  _globals['_DEACTIVATETEMPLATEREQUEST']._serialized_start=1125
+  _globals['_DEACTIVATETEMPLATEREQUEST']._serialized_end=1181
+  _globals['_DEACTIVATETEMPLATERESPONSE']._serialized_start=1183
+  _globals['_DEACTIVATETEMPLATERESPONSE']._serialized_end=1265
+  _globals['_GETTEMPLATEREQUEST']._serialized_start=1267
+  _globals['_GETTEMPLATEREQUEST']._serialized_end=1316
+  _globals['_GETTEMPLATERESPONSE']._serialized_start=1318
+  _globals['_GETTEMPLATERESPONSE']._serialized_end=1393
+  _globals['_LISTTEMPLATESREQUEST']._serialized_start=1396
+  _globals['_LISTTEMPLATESREQUEST']._serialized_end=1606
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=1608
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=1707
+  _globals['_RESOLVETEMPLATESREQUEST']._serialized_start=1709
+  _globals['_RESOLVETEMPLATESREQUEST']._serialized_end=1773
+  _globals['_RESOLVETEMPLATESRESPONSE']._serialized_start=1775
+  _globals['_RESOLVETEMPLATESRESPONSE']._serialized_end=1879
+  _globals['_ACTIVETEMPLATE']._serialized_start=1882
+  _globals['_ACTIVETEMPLATE']._serialized_end=2032
+  _globals['_DIFFTEMPLATESREQUEST']._serialized_start=2034
+  _globals['_DIFFTEMPLATESREQUEST']._serialized_end=2104
+  _globals['_DIFFTEMPLATESRESPONSE']._serialized_start=2107
+  _globals['_DIFFTEMPLATESRESPONSE']._serialized_end=2262
+  _globals['_REFRESHTEMPLATEREQUEST']._serialized_start=2264
+  _globals['_REFRESHTEMPLATEREQUEST']._serialized_end=2317
+  _globals['_REFRESHTEMPLATERESPONSE']._serialized_start=2319
+  _globals['_REFRESHTEMPLATERESPONSE']._serialized_end=2398
+  _globals['_LISTTEMPLATELANGUAGESREQUEST']._serialized_start=2401
+  _globals['_LISTTEMPLATELANGUAGESREQUEST']._serialized_end=2564
+  _globals['_LISTTEMPLATELANGUAGESRESPONSE']._serialized_start=2566
+  _globals['_LISTTEMPLATELANGUAGESRESPONSE']._serialized_end=2674
+  _globals['_TEMPLATELANGUAGE']._serialized_start=2677
+  _globals['_TEMPLATELANGUAGE']._serialized_end=2946
+  _globals['_LISTHELPERSREQUEST']._serialized_start=2948
+  _globals['_LISTHELPERSREQUEST']._serialized_end=2968
+  _globals['_LISTHELPERSRESPONSE']._serialized_start=2970
+  _globals['_LISTHELPERSRESPONSE']._serialized_end=3095
+  _globals['_TEMPLATEHELPER']._serialized_start=3098
+  _globals['_TEMPLATEHELPER']._serialized_end=3241
+  _globals['_MARKUPELEMENT']._serialized_start=3243
+  _globals['_MARKUPELEMENT']._serialized_end=3308
+  _globals['_SEARCHTEMPLATESREQUEST']._serialized_start=3310
+  _globals['_SEARCHTEMPLATESREQUEST']._serialized_end=3384
+  _globals['_SEARCHTEMPLATESRESPONSE']._serialized_start=3386
+  _globals['_SEARCHTEMPLATESRESPONSE']._serialized_end=3455
+  _globals['_TEMPLATESERVICE']._serialized_start=3542
+  _globals['_TEMPLATESERVICE']._serialized_end=4719
 # @@protoc_insertion_point(module_scope)

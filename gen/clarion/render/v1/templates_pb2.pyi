@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from clarion.common.v1 import event_pb2 as _event_pb2
+from clarion.common.v1 import search_pb2 as _search_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -165,6 +166,7 @@ class CreateTemplateRequest(_message.Message):
     LOCALE_FIELD_NUMBER: _builtins.int
     PREHEADER_FIELD_NUMBER: _builtins.int
     LAYOUT_FIELD_NUMBER: _builtins.int
+    BASED_ON_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     event_type: _builtins.str
     channel: _event_pb2.Channel.ValueType
@@ -177,6 +179,10 @@ class CreateTemplateRequest(_message.Message):
     locale: _builtins.str
     preheader: _builtins.str
     layout: _builtins.str
+    based_on: _builtins.str
+    """The version that the author started from: nothing is created if this locale has a newer one by now. It has the same
+    tenant, event type and channel; its locale may be another. Empty: create it in any case.
+    """
     def __init__(
         self,
         *,
@@ -190,10 +196,11 @@ class CreateTemplateRequest(_message.Message):
         locale: _builtins.str = ...,
         preheader: _builtins.str = ...,
         layout: _builtins.str = ...,
+        based_on: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "event_type", b"event_type", "layout", b"layout", "locale", b"locale", "preheader", b"preheader", "push_namespace", b"push_namespace", "subject", b"subject", "subscribed", b"subscribed", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["based_on", b"based_on", "body", b"body", "channel", b"channel", "event_type", b"event_type", "layout", b"layout", "locale", b"locale", "preheader", b"preheader", "push_namespace", b"push_namespace", "subject", b"subject", "subscribed", b"subscribed", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -204,16 +211,24 @@ class CreateTemplateResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEMPLATE_FIELD_NUMBER: _builtins.int
+    NEWER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def template(self) -> Global___TemplateVersion: ...
+    def template(self) -> Global___TemplateVersion:
+        """Absent if newer is there."""
+
+    @_builtins.property
+    def newer(self) -> Global___TemplateVersion:
+        """Nothing was created, because this version is newer than based_on."""
+
     def __init__(
         self,
         *,
         template: Global___TemplateVersion | None = ...,
+        newer: Global___TemplateVersion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["newer", b"newer", "template", b"template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["newer", b"newer", "template", b"template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,7 +376,7 @@ class ListTemplatesRequest(_message.Message):
     """Absent: all; empty: those without one."""
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only of these tenants, at most 2,000, and of the platform; empty: of any."""
+        """Only of these; an empty one is the platform. None: as tenant_id says."""
 
     def __init__(
         self,
@@ -579,3 +594,289 @@ class RefreshTemplateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefreshTemplateResponse: _TypeAlias = RefreshTemplateResponse  # noqa: Y015
+
+@_typing.final
+class ListTemplateLanguagesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    ACTIVE_ONLY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    search: _builtins.str
+    """A part of the event type, in any case; empty: all."""
+    channel: _event_pb2.Channel.ValueType
+    """Unspecified: all."""
+    active_only: _builtins.bool
+    """Only those with an active version."""
+    limit: _builtins.int
+    """1 to 100; 0: 50."""
+    cursor: _builtins.str
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only of these; an empty one is the platform. None: of every tenant and the platform."""
+
+    def __init__(
+        self,
+        *,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        search: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        active_only: _builtins.bool = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_only", b"active_only", "channel", b"channel", "cursor", b"cursor", "limit", b"limit", "search", b"search", "tenant_ids", b"tenant_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTemplateLanguagesRequest: _TypeAlias = ListTemplateLanguagesRequest  # noqa: Y015
+
+@_typing.final
+class ListTemplateLanguagesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedCompositeFieldContainer[Global___TemplateLanguage]: ...
+    def __init__(
+        self,
+        *,
+        languages: _abc.Iterable[Global___TemplateLanguage] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["languages", b"languages", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTemplateLanguagesResponse: _TypeAlias = ListTemplateLanguagesResponse  # noqa: Y015
+
+@_typing.final
+class TemplateLanguage(_message.Message):
+    """One language of a template."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    NEWEST_ID_FIELD_NUMBER: _builtins.int
+    NEWEST_VERSION_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CREATED_AT_US_FIELD_NUMBER: _builtins.int
+    ACTIVE_ID_FIELD_NUMBER: _builtins.int
+    ACTIVE_VERSION_FIELD_NUMBER: _builtins.int
+    ACTIVATED_AT_US_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    event_type: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    locale: _builtins.str
+    newest_id: _builtins.str
+    """The newest version: id, number, subject, when it was created."""
+    newest_version: _builtins.int
+    subject: _builtins.str
+    created_at_us: _builtins.int
+    active_id: _builtins.str
+    """The active version; empty and 0: none is."""
+    active_version: _builtins.int
+    activated_at_us: _builtins.int
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        locale: _builtins.str = ...,
+        newest_id: _builtins.str = ...,
+        newest_version: _builtins.int = ...,
+        subject: _builtins.str = ...,
+        created_at_us: _builtins.int = ...,
+        active_id: _builtins.str = ...,
+        active_version: _builtins.int = ...,
+        activated_at_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated_at_us", b"activated_at_us", "active_id", b"active_id", "active_version", b"active_version", "channel", b"channel", "created_at_us", b"created_at_us", "event_type", b"event_type", "locale", b"locale", "newest_id", b"newest_id", "newest_version", b"newest_version", "subject", b"subject", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TemplateLanguage: _TypeAlias = TemplateLanguage  # noqa: Y015
+
+@_typing.final
+class ListHelpersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHelpersRequest: _TypeAlias = ListHelpersRequest  # noqa: Y015
+
+@_typing.final
+class ListHelpersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HELPERS_FIELD_NUMBER: _builtins.int
+    ELEMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def helpers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TemplateHelper]:
+        """By name."""
+
+    @_builtins.property
+    def elements(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarkupElement]: ...
+    def __init__(
+        self,
+        *,
+        helpers: _abc.Iterable[Global___TemplateHelper] | None = ...,
+        elements: _abc.Iterable[Global___MarkupElement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elements", b"elements", "helpers", b"helpers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHelpersResponse: _TypeAlias = ListHelpersResponse  # noqa: Y015
+
+@_typing.final
+class TemplateHelper(_message.Message):
+    """A helper or block that templates can call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    OPENS_BLOCK_FIELD_NUMBER: _builtins.int
+    WRITES_VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    signature: _builtins.str
+    """As it is called: "formatDate when [format] [locale=…]"."""
+    summary: _builtins.str
+    """One sentence."""
+    example: _builtins.str
+    """A template that uses it."""
+    opens_block: _builtins.bool
+    """{{#name …}} … {{/name}}"""
+    writes_value: _builtins.bool
+    """{{name …}}, also as an argument: (name …)."""
+    @_builtins.property
+    def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The keys of its options."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        signature: _builtins.str = ...,
+        summary: _builtins.str = ...,
+        example: _builtins.str = ...,
+        options: _abc.Iterable[_builtins.str] | None = ...,
+        opens_block: _builtins.bool = ...,
+        writes_value: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "name", b"name", "opens_block", b"opens_block", "options", b"options", "signature", b"signature", "summary", b"summary", "writes_value", b"writes_value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TemplateHelper: _TypeAlias = TemplateHelper  # noqa: Y015
+
+@_typing.final
+class MarkupElement(_message.Message):
+    """An element of MJML."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
+    HAS_TEXT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    has_text: _builtins.bool
+    """Its content is HTML or text."""
+    @_builtins.property
+    def children(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The elements that it may contain."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        children: _abc.Iterable[_builtins.str] | None = ...,
+        has_text: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["children", b"children", "has_text", b"has_text", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkupElement: _TypeAlias = MarkupElement  # noqa: Y015
+
+@_typing.final
+class SearchTemplatesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """An id, or at least 8 characters of its beginning."""
+    limit: _builtins.int
+    """1 to 20; 0: 20."""
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 2,000; empty: of all tenants."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "query", b"query", "tenant_ids", b"tenant_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchTemplatesRequest: _TypeAlias = SearchTemplatesRequest  # noqa: Y015
+
+@_typing.final
+class SearchTemplatesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[_search_pb2.SearchHit]: ...
+    def __init__(
+        self,
+        *,
+        hits: _abc.Iterable[_search_pb2.SearchHit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchTemplatesResponse: _TypeAlias = SearchTemplatesResponse  # noqa: Y015

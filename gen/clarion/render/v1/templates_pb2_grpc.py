@@ -75,6 +75,21 @@ class TemplateServiceStub:
                 request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesRequest.SerializeToString,
                 response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesResponse.FromString,
                 _registered_method=True)
+        self.ListTemplateLanguages = channel.unary_unary(
+                '/clarion.render.v1.TemplateService/ListTemplateLanguages',
+                request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplateLanguagesRequest.SerializeToString,
+                response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplateLanguagesResponse.FromString,
+                _registered_method=True)
+        self.ListHelpers = channel.unary_unary(
+                '/clarion.render.v1.TemplateService/ListHelpers',
+                request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersRequest.SerializeToString,
+                response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersResponse.FromString,
+                _registered_method=True)
+        self.SearchTemplates = channel.unary_unary(
+                '/clarion.render.v1.TemplateService/SearchTemplates',
+                request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.SerializeToString,
+                response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.FromString,
+                _registered_method=True)
 
 
 class TemplateServiceServicer:
@@ -135,6 +150,27 @@ class TemplateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTemplateLanguages(self, request, context):
+        """One entry for each (tenant, event type, channel, locale), in this order: the newest version and the active one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHelpers(self, request, context):
+        """What templates can be written with: helpers, and MJML's elements.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchTemplates(self, request, context):
+        """Versions of templates by their id, or its beginning.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TemplateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -177,6 +213,21 @@ def add_TemplateServiceServicer_to_server(servicer, server):
                     servicer.ResolveTemplates,
                     request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesRequest.FromString,
                     response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesResponse.SerializeToString,
+            ),
+            'ListTemplateLanguages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTemplateLanguages,
+                    request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplateLanguagesRequest.FromString,
+                    response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplateLanguagesResponse.SerializeToString,
+            ),
+            'ListHelpers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHelpers,
+                    request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersRequest.FromString,
+                    response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersResponse.SerializeToString,
+            ),
+            'SearchTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchTemplates,
+                    request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.FromString,
+                    response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -396,6 +447,87 @@ class TemplateService:
             '/clarion.render.v1.TemplateService/ResolveTemplates',
             clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesRequest.SerializeToString,
             clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTemplateLanguages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.render.v1.TemplateService/ListTemplateLanguages',
+            clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplateLanguagesRequest.SerializeToString,
+            clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplateLanguagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHelpers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.render.v1.TemplateService/ListHelpers',
+            clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersRequest.SerializeToString,
+            clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.render.v1.TemplateService/SearchTemplates',
+            clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.SerializeToString,
+            clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,12 @@ class TemplateServiceStub:
     """A new version of the same content with the layout and partials of today; active where the old one was."""
     ResolveTemplates: _grpc.UnaryUnaryMultiCallable[_templates_pb2.ResolveTemplatesRequest, _templates_pb2.ResolveTemplatesResponse]
     """The active versions of an event type, the owner's own word for a caller whose copy says there are none."""
+    ListTemplateLanguages: _grpc.UnaryUnaryMultiCallable[_templates_pb2.ListTemplateLanguagesRequest, _templates_pb2.ListTemplateLanguagesResponse]
+    """One entry for each (tenant, event type, channel, locale), in this order: the newest version and the active one."""
+    ListHelpers: _grpc.UnaryUnaryMultiCallable[_templates_pb2.ListHelpersRequest, _templates_pb2.ListHelpersResponse]
+    """What templates can be written with: helpers, and MJML's elements."""
+    SearchTemplates: _grpc.UnaryUnaryMultiCallable[_templates_pb2.SearchTemplatesRequest, _templates_pb2.SearchTemplatesResponse]
+    """Versions of templates by their id, or its beginning."""
 
 @_typing.type_check_only
 class TemplateServiceAsyncStub(TemplateServiceStub):
@@ -67,6 +73,12 @@ class TemplateServiceAsyncStub(TemplateServiceStub):
     """A new version of the same content with the layout and partials of today; active where the old one was."""
     ResolveTemplates: _aio.UnaryUnaryMultiCallable[_templates_pb2.ResolveTemplatesRequest, _templates_pb2.ResolveTemplatesResponse]  # type: ignore[assignment]
     """The active versions of an event type, the owner's own word for a caller whose copy says there are none."""
+    ListTemplateLanguages: _aio.UnaryUnaryMultiCallable[_templates_pb2.ListTemplateLanguagesRequest, _templates_pb2.ListTemplateLanguagesResponse]  # type: ignore[assignment]
+    """One entry for each (tenant, event type, channel, locale), in this order: the newest version and the active one."""
+    ListHelpers: _aio.UnaryUnaryMultiCallable[_templates_pb2.ListHelpersRequest, _templates_pb2.ListHelpersResponse]  # type: ignore[assignment]
+    """What templates can be written with: helpers, and MJML's elements."""
+    SearchTemplates: _aio.UnaryUnaryMultiCallable[_templates_pb2.SearchTemplatesRequest, _templates_pb2.SearchTemplatesResponse]  # type: ignore[assignment]
+    """Versions of templates by their id, or its beginning."""
 
 class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
     """Templates and their versions."""
@@ -132,5 +144,29 @@ class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_templates_pb2.ResolveTemplatesResponse, _abc.Awaitable[_templates_pb2.ResolveTemplatesResponse]]:
         """The active versions of an event type, the owner's own word for a caller whose copy says there are none."""
+
+    @_abc_1.abstractmethod
+    def ListTemplateLanguages(
+        self,
+        request: _templates_pb2.ListTemplateLanguagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_templates_pb2.ListTemplateLanguagesResponse, _abc.Awaitable[_templates_pb2.ListTemplateLanguagesResponse]]:
+        """One entry for each (tenant, event type, channel, locale), in this order: the newest version and the active one."""
+
+    @_abc_1.abstractmethod
+    def ListHelpers(
+        self,
+        request: _templates_pb2.ListHelpersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_templates_pb2.ListHelpersResponse, _abc.Awaitable[_templates_pb2.ListHelpersResponse]]:
+        """What templates can be written with: helpers, and MJML's elements."""
+
+    @_abc_1.abstractmethod
+    def SearchTemplates(
+        self,
+        request: _templates_pb2.SearchTemplatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_templates_pb2.SearchTemplatesResponse, _abc.Awaitable[_templates_pb2.SearchTemplatesResponse]]:
+        """Versions of templates by their id, or its beginning."""
 
 def add_TemplateServiceServicer_to_server(servicer: TemplateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,12 +8,12 @@ import pytest
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.render.frames import SMS, TemplateSource
-from services.render.parts import LAYOUT, PARTIAL, NewPart, PartVersion
+from services.render.parts import LAYOUT, PARTIAL, NewerPartError, NewPart, PartVersion
 from services.render.templates import NewTemplate
 from tests.contract.ports.render.conftest import Subject
 
 _FILTERS: dict[str, Any] = {
-    "tenant_id": "",
+    "tenant_ids": [],
     "kind": 0,
     "name": "",
     "newest_only": False,
@@ -73,7 +73,7 @@ async def test_pages_are_newest_first(subject: Subject) -> None:
     assert await _page(subject, limit=2) == ["4", "3"]
     assert await _page(subject, cursor=made[1].id) == ["1"]
     assert await _page(subject, newest_only=True) == ["4", "3", "2"]
-    assert await _page(subject, tenant_id="t1", kind=PARTIAL) == ["2", "1"]
+    assert await _page(subject, tenant_ids=["t1"], kind=PARTIAL) == ["2", "1"]
     assert await _page(subject, name="q") == ["4"]
 
 
@@ -81,8 +81,8 @@ async def test_pages_of_some_tenants(subject: Subject) -> None:
     """They hold the parts of these tenants and of the platform."""
     for body, tenant_id in (("1", "t1"), ("2", "t2"), ("platform", ""), ("3", "t3")):
         await _create(subject, body, tenant_id=tenant_id)
-    assert await _page(subject, tenant_ids=["t1", "t3"]) == ["3", "platform", "1"]
-    assert await _page(subject, tenant_ids=["t1", "t3"], tenant_id="t2") == []
+    assert await _page(subject, tenant_ids=["t1", "t3", ""]) == ["3", "platform", "1"]
+    assert await _page(subject, tenant_ids=["t1", "t3"]) == ["3", "1"]
     assert await _page(subject, tenant_ids=["t1", "t3"], limit=1) == ["3"]
 
 
@@ -102,6 +102,43 @@ async def test_users_are_active_templates_with_an_older_version(subject: Subject
     assert await subject.parts.users(newer, "", 100) == [of_platform, foreign]
 
 
+async def test_all_users_of_a_part(subject: Subject) -> None:
+    """Each with the version that it uses, and whether that is the newest of its own tenant."""
+    platform = await _create(subject, "platform", tenant_id="")
+    of_platform = await _used(subject, platform)
+    foreign = await _used(subject, platform, "t2")
+    old = await _create(subject, "old")
+    of_old = await _used(subject, old)
+    new = await _create(subject, "new")
+    of_new = await _used(subject, new)
+    await _used(subject, new, active=False)
+    found = await subject.parts.all_users(old, "", 100)
+    assert [(one.version_id, one.part_version, one.is_current) for one in found] == [
+        (of_platform, 1, False),
+        (of_old, 1, False),
+        (of_new, 2, True),
+    ]
+    assert (found[2].tenant_id, found[2].channel, found[2].locale, found[2].version) == ("t1", SMS, "", 1)
+    assert [one.version_id for one in await subject.parts.all_users(new, of_platform, 1)] == [of_old]
+    of_the_platforms = await subject.parts.all_users(platform, "", 100)
+    assert [(one.version_id, one.is_current) for one in of_the_platforms] == [(of_platform, True), (foreign, True)]
+
+
+async def test_a_version_of_somebody_else_is_not_overlooked(subject: Subject) -> None:
+    """Who started from an older version is told the newer one; nothing is stored."""
+    first = await _create(subject, "1")
+    part = NewPart("t1", PARTIAL, "p", "2")
+    second = await subject.parts.create(new_id(), part, based_on=first.id)
+    with pytest.raises(NewerPartError) as refused:
+        await subject.parts.create(new_id(), part, based_on=first.id)
+    assert refused.value.newer == second
+    assert await _page(subject) == ["2", "1"]
+    for other in (NewPart("t2", PARTIAL, "p", "3"), NewPart("t1", LAYOUT, "p", "3"), NewPart("t1", PARTIAL, "q", "3")):
+        with pytest.raises(ClarionError) as invalid:
+            await subject.parts.create(new_id(), other, based_on=second.id)
+        assert (invalid.value.code, invalid.value.fields[0][0]) == (Code.INVALID, "based_on")
+
+
 async def test_what_is_not_there(subject: Subject) -> None:
     """NOT_FOUND."""
     with pytest.raises(ClarionError) as refused:
@@ -116,6 +153,7 @@ _CALLS: list[Callable[[Subject], Awaitable[Any]]] = [
     _page,
     lambda subject: subject.parts.newest("t1", PARTIAL, ["p"]),
     lambda subject: subject.parts.users(_PART, "", 1),
+    lambda subject: subject.parts.all_users(_PART, "", 1),
 ]
 
 

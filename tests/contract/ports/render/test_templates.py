@@ -11,12 +11,19 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.render.frames import EMAIL, SMS, TemplateSource
 from services.render.parts import LAYOUT, NewPart
-from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
+from services.render.templates import (
+    ActiveTemplate,
+    NewerVersionError,
+    NewTemplate,
+    PinnedPart,
+    TemplateLanguage,
+    TemplateVersion,
+)
 from tests.contract.ports.render.conftest import Subject
 
 _NEW = NewTemplate("t1", "order.confirmed", SMS, "", "Hi {{name}}")
 _FILTERS: dict[str, Any] = {
-    "tenant_id": "",
+    "tenant_ids": [],
     "event_type": "",
     "channel": 0,
     "locale": None,
@@ -68,13 +75,13 @@ async def test_one_version_of_a_kind_is_active(subject: Subject) -> None:
 
 
 async def test_pages_of_some_tenants(subject: Subject) -> None:
-    """They hold the versions of these tenants and of the platform."""
+    """They hold the versions of these owners; an empty one is the platform."""
     mine, platforms, foreign = [
         (await _create(subject, replace(_NEW, tenant_id=tenant_id))).id for tenant_id in ("t1", "", "t2")
     ]
-    assert await _page(subject, tenant_ids=["t1"]) == [platforms, mine]
-    assert await _page(subject, tenant_ids=["t1", "t2"]) == [foreign, platforms, mine]
-    assert await _page(subject, tenant_ids=["t1"], tenant_id="t2") == []
+    assert await _page(subject, tenant_ids=["t1", ""]) == [platforms, mine]
+    assert await _page(subject, tenant_ids=["t1", "t2", ""]) == [foreign, platforms, mine]
+    assert await _page(subject, tenant_ids=["t1"]) == [mine]
 
 
 async def test_a_version_is_superseded_only_while_it_is_active(subject: Subject) -> None:
@@ -107,11 +114,73 @@ async def test_pages_are_newest_first(subject: Subject) -> None:
     assert await _page(subject) == ids[::-1]
     assert await _page(subject, limit=2) == [ids[4], ids[3]]
     assert await _page(subject, limit=2, cursor=ids[3]) == [ids[2], ids[1]]
-    assert await _page(subject, tenant_id="t2") == [ids[3]]
+    assert await _page(subject, tenant_ids=["t2"]) == [ids[3]]
     assert await _page(subject, event_type="order.shipped") == [ids[4]]
     assert await _page(subject, channel=EMAIL) == [ids[1]]
     assert await _page(subject, locale="pt") == await _page(subject, active_only=True) == [ids[2]]
-    assert await _page(subject, locale="", tenant_id="t1", event_type="order.confirmed") == [ids[1], ids[0]]
+    assert await _page(subject, locale="", tenant_ids=["t1"], event_type="order.confirmed") == [ids[1], ids[0]]
+
+
+async def test_a_version_of_somebody_else_is_not_overlooked(subject: Subject) -> None:
+    """Who started from an older version of the language is told the newer one; nothing is stored."""
+    first = await _create(subject)
+    newer = await _create_on(subject, first.id)
+    with pytest.raises(NewerVersionError) as refused:
+        await _create_on(subject, first.id)
+    assert refused.value.newer == newer.id
+    assert await _page(subject) == [newer.id, first.id]
+    # Another language of it is written from any version, until somebody has written it meanwhile.
+    portuguese = await _create_on(subject, first.id, replace(_NEW, locale="pt"))
+    with pytest.raises(NewerVersionError) as refused:
+        await _create_on(subject, newer.id, replace(_NEW, locale="pt"))
+    assert refused.value.newer == portuguese.id
+    assert (await _create_on(subject, newer.id)).version == 4
+    for other in (replace(_NEW, tenant_id="t2"), replace(_NEW, event_type="x"), replace(_NEW, channel=EMAIL)):
+        with pytest.raises(ClarionError) as invalid:
+            await _create_on(subject, first.id, other)
+        assert (invalid.value.code, invalid.value.fields[0][0]) == (Code.INVALID, "based_on")
+
+
+async def _create_on(subject: Subject, based_on: str, new: NewTemplate = _NEW) -> TemplateVersion:
+    source = TemplateSource(new.channel, new.subject, new.body)
+    return await subject.templates.create(new_id(), new, source, [], based_on=based_on)
+
+
+async def test_languages_have_their_newest_and_their_active_version(subject: Subject) -> None:
+    """One entry each, in order, by each filter and behind the cursor."""
+    older = await _create(subject, replace(_NEW, subject="old"))
+    newest = await _create(subject, replace(_NEW, subject="new"))
+    portuguese = await _create(subject, replace(_NEW, locale="pt"))
+    mail = await _create(subject, replace(_NEW, channel=EMAIL, event_type="Invoice.Sent"))
+    platform = await _create(subject, replace(_NEW, tenant_id="", event_type="global.info"))
+    active = await subject.templates.set_active(older.id, active=True)
+    await subject.templates.set_active((await _create(subject, replace(_NEW, tenant_id="t2"))).id, active=True)
+    found = await _languages(subject, tenant_ids=["t1", ""])
+    assert [one.newest_id for one in found] == [platform.id, mail.id, newest.id, portuguese.id]
+    assert found[2] == TemplateLanguage(
+        *("t1", "order.confirmed", SMS, "", newest.id, 2, "new", newest.created_at_us),
+        *(older.id, 1, active.activated_at_us),
+    )
+    assert (found[3].active_id, found[3].active_version, found[3].activated_at_us) == ("", 0, 0)
+    ordered = await _languages(subject, search="ORDER", tenant_ids=["t1"], active_only=True)
+    assert [one.newest_id for one in ordered] == [newest.id]
+    assert [one.newest_id for one in await _languages(subject, channel=EMAIL)] == [mail.id]
+    assert len(await _languages(subject)) == 5
+    assert [one.newest_id for one in await _languages(subject, limit=2, cursor=platform.id)] == [mail.id, newest.id]
+    assert [one.newest_id for one in await _languages(subject, limit=1, cursor=older.id)] == [portuguese.id]
+
+
+async def _languages(subject: Subject, **filters: Any) -> list[TemplateLanguage]:
+    every: dict[str, Any] = {
+        "tenant_ids": [],
+        "search": "",
+        "channel": 0,
+        "active_only": False,
+        "limit": 100,
+        "cursor": "",
+        **filters,
+    }
+    return await subject.templates.languages(**every)
 
 
 async def test_sources_are_those_that_exist(subject: Subject) -> None:
@@ -150,6 +219,7 @@ _CALLS: list[Callable[[Subject], Awaitable[Any]]] = [
     lambda subject: subject.templates.supersede("v", "w"),
     lambda subject: subject.templates.get("v"),
     _page,
+    _languages,
     lambda subject: subject.templates.active(["t1"], "order.confirmed"),
     lambda subject: subject.templates.sources(["v"]),
     lambda subject: subject.templates.default_locale("t1"),

@@ -24,8 +24,14 @@ SCREENS = (
     Screen("refused", "/refused"),
     Screen("templates", "/templates"),
     Screen("test-send", "/test-send"),
-    Screen("providers", "/providers"),
-    Screen("endpoints", "/endpoints"),
+    Screen("providers", "/providers?tenant={tenant}"),
+    Screen("provider-new", "/providers/new?tenant={tenant}"),
+    Screen("provider", "/providers/{provider}"),
+    Screen("endpoints", "/endpoints?tenant={tenant}"),
+    Screen("endpoint-new", "/endpoints/new?tenant={tenant}"),
+    Screen("endpoint", "/endpoints/{endpoint}?tenant={tenant}"),
+    Screen("event-types", "/endpoints/event-types?tenant={tenant}"),
+    Screen("applications", "/endpoints/applications?tenant={tenant}"),
     Screen("recipients", "/recipients?tenant={tenant}"),
     Screen("recipient", "/recipients/{recipient}?tenant={tenant}"),
     Screen("suppressions", "/suppressions?tenant={tenant}"),
@@ -45,4 +51,24 @@ async def find_objects(client: Client) -> dict[str, str]:
     """Return ids of objects of a stack, by what they are; makes those that a new stack lacks."""
     event = await client.tenant.accept(order("S-1", client.user_id, ("PUSH",)))
     await client.operator.must("PUT", f"/tenants/{client.tenant.id}/recipients/stored", json={"name": "Ada"})
-    return {"tenant": client.tenant.id, "event": event, "recipient": "stored"}
+    tenant = client.tenant.id
+    return {
+        "tenant": tenant,
+        "event": event,
+        "provider": await _first(client, f"/providers?tenant_id={tenant}&limit=1"),
+        "endpoint": await _endpoint(client),
+        "recipient": "stored",
+    }
+
+
+async def _first(client: Client, path: str) -> str:
+    """Return the id of the first object of a list; empty if there is none."""
+    found = await client.operator.must("GET", path)
+    return str(found["data"][0]["id"]) if found["data"] else ""
+
+
+async def _endpoint(client: Client) -> str:
+    path = f"/tenants/{client.tenant.id}/endpoints"
+    if found := await _first(client, f"{path}?limit=1"):
+        return found
+    return str((await client.operator.must("POST", path, json={"url": "https://receiver.example/hook"}))["id"])

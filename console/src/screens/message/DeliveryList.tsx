@@ -58,6 +58,7 @@ export function DeliveryList({ event }: { event: Event }) {
             header: "To",
             cell: (row) => (
               <Link
+                from="/messages/$eventId"
                 to="/messages/$eventId"
                 params={{ eventId: event.id }}
                 search={(before) => ({ ...before, delivery: row.id, attempt: undefined })}

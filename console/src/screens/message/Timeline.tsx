@@ -53,6 +53,7 @@ export function DeliverySteps({
           <Whom event={event} delivery={delivery} />
         </span>
         <Link
+          from="/messages/$eventId"
           to="/messages/$eventId"
           params={{ eventId: event.id }}
           search={(before) => ({ ...before, delivery: delivery.id, attempt: undefined })}

@@ -7,7 +7,7 @@ const MOST_PAGES = 50;
 // Recipients of one replay.
 const MOST_RECIPIENTS = 100;
 
-/** Return whether a delivery failed, and how often sending it again is possible as it is: under its own id. */
+/** Return whether a delivery can be sent again as it is, under its own id. */
 export function mayRetry(delivery: Delivery): boolean {
   return (
     delivery.status === "dead" ||

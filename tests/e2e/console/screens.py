@@ -30,8 +30,14 @@ SCREENS = (
     Screen("overview", _at("/overview")),
     Screen("dead-letters", _at("/dead-letters")),
     Screen("refused", _at("/refused")),
-    Screen("templates", _at("/templates")),
-    Screen("test-send", _at("/test-send")),
+    Screen("templates", _at("/templates?tenant={tenant}")),
+    Screen("template", _at("/templates/{template}")),
+    Screen("template-editor", _at("/templates/{template}/edit")),
+    Screen("template-new", _at("/templates/new?tenant={tenant}")),
+    Screen("layouts-and-partials", _at("/templates/parts?tenant={tenant}")),
+    Screen("layout", _at("/templates/parts/{layout}")),
+    Screen("layout-new", _at("/templates/parts/new?tenant={tenant}")),
+    Screen("test-send", _at("/test-send?tenant={tenant}")),
     Screen("providers", _at("/providers")),
     Screen("endpoints", _at("/endpoints")),
     Screen("recipients", _at("/recipients")),
@@ -45,4 +51,21 @@ SCREENS = (
 async def find_objects(client: Client) -> dict[str, str]:
     """Return ids of objects of a stack, by what they are; makes those that a new stack lacks."""
     event = await client.tenant.accept(order("S-1", client.user_id, ("PUSH",)))
-    return {"tenant": client.tenant.id, "event": event}
+    mail = await client.operator.must("GET", f"/templates?tenant_id={client.tenant.id}&channel=EMAIL&limit=1")
+    return {
+        **{"tenant": client.tenant.id, "event": event},
+        "template": mail["data"][0]["id"],
+        "layout": await _layout(client),
+    }
+
+
+async def _layout(client: Client) -> str:
+    """Return the id of a layout; makes one if there is none."""
+    found = await client.operator.must("GET", f"/template-parts?tenant_id={client.tenant.id}&kind=LAYOUT&limit=1")
+    if found["data"]:
+        return str(found["data"][0]["id"])
+    new = {
+        **{"tenant_id": client.tenant.id, "kind": "LAYOUT", "name": "base"},
+        "body": "<mjml><mj-body>{{{content}}}</mj-body></mjml>",
+    }
+    return str((await client.operator.must("POST", "/template-parts", json=new))["id"])

@@ -22,8 +22,14 @@ SCREENS = (
     Screen("overview", "/overview"),
     Screen("dead-letters", "/dead-letters"),
     Screen("refused", "/refused"),
-    Screen("templates", "/templates"),
-    Screen("test-send", "/test-send"),
+    Screen("templates", "/templates?tenant={tenant}"),
+    Screen("template", "/templates/{template}"),
+    Screen("template-editor", "/templates/{template}/edit"),
+    Screen("template-new", "/templates/new?tenant={tenant}"),
+    Screen("layouts-and-partials", "/templates/parts?tenant={tenant}"),
+    Screen("layout", "/templates/parts/{layout}"),
+    Screen("layout-new", "/templates/parts/new?tenant={tenant}"),
+    Screen("test-send", "/test-send?tenant={tenant}"),
     Screen("providers", "/providers"),
     Screen("providers-of-tenant", "/providers?tenant={tenant}"),
     Screen("provider", "/providers/{provider}?tenant={tenant}"),
@@ -62,23 +68,33 @@ async def find_objects(client: Client) -> dict[str, str]:
     return {
         "tenant": client.tenant.id,
         "event": event,
-        "provider": await _provider(client),
+        "provider": await _first(client, f"/providers?tenant_id={client.tenant.id}"),
         "endpoint": await _endpoint(client),
         "recipient": "stored",
+        "template": await _first(client, f"/templates?tenant_id={client.tenant.id}&channel=EMAIL&limit=1"),
+        "layout": await _layout(client),
     }
 
 
-async def _provider(client: Client) -> str:
-    page = await client.operator.must("GET", f"/providers?tenant_id={client.tenant.id}")
-    return str(page["data"][0]["id"])
+async def _first(client: Client, path: str) -> str:
+    """Return the id of the first object of a list; empty if there is none."""
+    page = await client.operator.must("GET", path)
+    return str(page["data"][0]["id"]) if page["data"] else ""
+
+
+async def _layout(client: Client) -> str:
+    if found := await _first(client, f"/template-parts?tenant_id={client.tenant.id}&kind=LAYOUT&limit=1"):
+        return found
+    body = "<mjml><mj-body>{{{content}}}</mj-body></mjml>"
+    new = {"tenant_id": client.tenant.id, "kind": "LAYOUT", "name": "base", "body": body}
+    return str((await client.operator.must("POST", "/template-parts", json=new))["id"])
 
 
 async def _endpoint(client: Client) -> str:
     """Return the first endpoint of the tenant, a new one with a subscription if it has none."""
     base, type_name = f"/tenants/{client.tenant.id}", "order.shipped"
-    found = await client.operator.must("GET", f"{base}/endpoints")
-    if found["data"]:
-        return str(found["data"][0]["id"])
+    if found := await _first(client, f"{base}/endpoints"):
+        return found
     types = await client.operator.must("GET", f"{base}/event-types")
     if type_name not in [one["name"] for one in types["data"]]:
         await client.operator.must("POST", f"{base}/event-types", json={"name": type_name})

@@ -196,7 +196,7 @@ async def test_completion_by_keyboard(visit: Visit, client: Client) -> None:
     assert await complete("{{order.", "order.total") == "{{order.total}}"
     assert await complete("{{formatD", "formatDate") == "{{formatDate }}"
     assert await complete("{{> si", name) == "{{> " + name + "}}"
-    assert await complete("<mjml><mj-bo", "mj-body") == "<mjml><mj-body"
+    assert (await complete("<mjml><mj-bo", "mj-body")).startswith("<mjml><mj-body")
     assert (await complete("{{#i", "if")).startswith("{{#if value}}")
 
     await write(page, "a")

@@ -85,6 +85,7 @@ gen: ## Generate gen/ from proto/, what follows from the lists in services/domai
 	@$(PYTHON) -m services.domain.reference
 	@$(PYTHON) -m gateway.openapi.console build/openapi.json
 	@$(PYTHON) -m stack.npm console types
+	@$(PYTHON) -m gateway.access.reference
 
 .PHONY: gen-drift
 gen-drift:
@@ -95,6 +96,7 @@ gen-drift:
 	@$(PYTHON) -m gateway.openapi.console build/openapi.json
 	@$(PYTHON) -m stack.npm console types --check >build/types.log 2>&1 || \
 	  { cat build/types.log; echo 'console/src/api/schema.d.ts is not what the OpenAPI document makes: run `make gen`' >&2; exit 1; }
+	@$(PYTHON) -m gateway.access.reference --check
 
 .PHONY: release-proto
 release-proto: ## At a release: what `make check` compares later versions of proto/ with

@@ -104,6 +104,11 @@ _PROVIDERS: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/providers/{id}"): rule(_O, Owned("provider")),
     # The URL proves that a report comes from the provider.
     ("GET", "/providers/{id}/callback"): rule(_O, Owned("provider")),
+    ("GET", "/provider-kinds"): rule(_V, Place.ANYWHERE),
+    ("GET", "/providers/{id}/state"): rule(_V, Owned("provider")),
+    ("GET", _TENANT + "/provider-states"): rule(_V, _PATH),
+    ("POST", "/providers/{id}/test"): rule(_O, Owned("provider")),
+    ("PUT", _TENANT + "/provider-order"): rule(_O, _PATH),
 }
 
 _READ_TEMPLATE = Owned("template", platform=True)
@@ -121,6 +126,17 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/template-parts"): rule(_V, _LIST),
     ("GET", "/template-parts/{id}"): rule(_V, Owned("part", platform=True)),
     ("POST", "/template-parts/{id}/apply"): rule(_D, Owned("part")),
+    # Those that use a part of the platform are of many tenants.
+    ("GET", "/template-parts/{id}/templates"): rule(_V, Owned("part")),
+    ("GET", "/template-languages"): rule(_V, _LIST),
+    ("GET", "/template-helpers"): rule(_V, Place.ANYWHERE),
+    ("POST", "/template-samples"): rule(_D, _BODY),
+    ("GET", "/template-samples"): rule(_V, _QUERY),
+    # What a customer's server has sent.
+    ("GET", "/template-samples/last"): rule(_D, _QUERY),
+    ("GET", "/template-samples/{id}"): rule(_V, _QUERY),
+    ("PUT", "/template-samples/{id}"): rule(_D, _QUERY),
+    ("DELETE", "/template-samples/{id}"): rule(_D, _QUERY),
 }
 
 _EVENTS: Mapping[tuple[str, str], Rule] = {
@@ -180,6 +196,9 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _ENDPOINT + "/subscriptions"): rule(_D, _PATH),
     ("DELETE", _ENDPOINT + "/subscriptions/{event_type_id}"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/state"): rule(_V, _PATH),
+    ("GET", _TENANT + "/endpoint-states"): rule(_V, _PATH),
+    # Nothing is changed.
+    ("POST", _TENANT + "/filter-check"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/parked"): rule(_V, _PATH),
     ("POST", _ENDPOINT + "/parked/skip"): rule(_O, _PATH),
     ("POST", _ENDPOINT + "/probe"): rule(_D, _PATH),
@@ -212,16 +231,18 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _APPLICATION + "/portal"): rule(_O, _PATH),
 }
 
-RULES: Mapping[tuple[str, str], Rule] = {
-    **_PEOPLE,
-    **_TENANTS,
-    **_RECIPIENTS,
-    **_PROVIDERS,
-    **_TEMPLATES,
-    **_EVENTS,
-    **_OPERATING,
-    **_WEBHOOKS,
+# In the order of docs/console-roles.md.
+GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
+    "Users, sessions, audit log": _PEOPLE,
+    "Tenants": _TENANTS,
+    "Recipients, outbox, suppressions": _RECIPIENTS,
+    "Providers": _PROVIDERS,
+    "Templates": _TEMPLATES,
+    "Events, runs, replays": _EVENTS,
+    "Operating": _OPERATING,
+    "Endpoints": _WEBHOOKS,
 }
+RULES: Mapping[tuple[str, str], Rule] = {route: rule for group in GROUPS.values() for route, rule in group.items()}
 _UNKNOWN = rule(_OWNER, _INSTALLATION)
 
 

@@ -167,7 +167,7 @@ def _people_routes(backend: AdminBackend, auditor: Auditor) -> list[tuple[str, s
 
 def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     clients, authenticator, revisions = backend.clients, backend.authenticator, backend.revisions
-    tenants = TenantRoutes(clients, authenticator)
+    tenants = TenantRoutes(clients, authenticator, backend.sessions)
     keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
     provider_health = ProviderHealthRoutes(clients)

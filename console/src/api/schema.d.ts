@@ -1747,7 +1747,7 @@ export interface paths {
         };
         /**
          * Get the data of a tenant's newest event of a type
-         * @description Test sends do not count. 404: no stored event among the tenant's newest 20,000 has this type.
+         * @description Looks at the tenant's newest 20,000 events, and at those whose content is stored, without tests.
          */
         get: operations["getLastPayload"];
         put?: never;
@@ -4022,20 +4022,12 @@ export interface components {
         };
         /**
          * LastPayload
-         * @description The data of the newest event of a type, as a template sees them.
+         * @description The data of the newest event of a type, as a template sees them. null: there is none that is stored.
          */
         LastPayload: {
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            event_id: string;
-            /**
-             * Format: date-time
-             * @example 2026-04-22T12:00:00.000000Z
-             */
-            accepted_at: string;
-            variables: Record<string, unknown>;
+            event_id: string | null;
+            accepted_at: string | null;
+            variables: Record<string, unknown> | null;
         };
         /**
          * Link

@@ -160,7 +160,7 @@ _SEARCH = (
     _RECIPIENT,
     Parameter("status", Status, "Only events with a delivery in this status."),
     Parameter("channel", Channel, "Only events with a delivery on this channel, and in this status if one is given."),
-    Parameter("reason", Reason, "Only events with a delivery with this reason, or of which nothing is sent for it."),
+    Parameter("reason", Text, "Only events with a delivery with this reason, or of which nothing is sent for it."),
     Parameter("provider", Text, "Only events with a delivery that this kind of provider was last tried for."),
     SINCE,
     UNTIL,

@@ -1,5 +1,6 @@
 """Tenants in the console: created, changed, given keys and secrets, deactivated; by mouse and by keyboard."""
 
+import itertools
 import re
 import shlex
 import uuid
@@ -21,16 +22,11 @@ async def tenant(client: Client) -> Tenant:
     return await client.operator.create_tenant(f"Lamps {uuid.uuid4().hex[:8]}")
 
 
-def dialog(page: Page) -> "object":
-    """Return the open dialog."""
-    return page.get_by_role("dialog")
-
-
 async def _run_curl(page: Page) -> int:
     """Send the request of the command that the open dialog shows; return the status of its response."""
     command = await page.get_by_role("dialog").locator("pre").text_content() or ""
     words = shlex.split(command.replace("\\\n", " "))
-    headers = dict(word.split(": ", 1) for before, word in zip(words, words[1:], strict=False) if before == "-H")
+    headers = dict(word.split(": ", 1) for before, word in itertools.pairwise(words) if before == "-H")
     async with aiohttp.request("POST", words[2], headers=headers, data=words[words.index("-d") + 1]) as answer:
         return answer.status
 
@@ -70,7 +66,7 @@ async def test_a_wrong_field_says_what_is_wrong(visit: Visit, tenant: Tenant) ->
     page = visit.page
     await visit.open(f"/tenants/{tenant.id}/settings", tenant.name)
     address = page.get_by_label("Sender address")
-    await address.fill("a@b..example")
+    await address.fill("a..b@example.com")
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(address).to_have_attribute("aria-invalid", "true")
     await expect(page.get_by_role("alert")).to_contain_text("sender_email")
@@ -93,6 +89,7 @@ async def test_limits_are_changed_one_by_one(visit: Visit, client: Client, tenan
     await expect(save).to_be_disabled()
     await page.get_by_label("Segments of a text message").fill("3")
     await save.click()
+    await expect(page.get_by_text("Saved.").first).to_be_visible()
     await expect(save).to_be_disabled()
     changed = await client.operator.must("GET", f"/tenants/{tenant.id}")
     assert (changed["max_sms_segments"], changed["rates"][0]["bound"]) == (3, 7)
@@ -127,7 +124,7 @@ async def test_a_key_is_created_disabled_and_revoked_by_name(visit: Visit, clien
 
     await actions.click()
     await page.get_by_role("menuitem", name="Revoke").click()
-    question = page.get_by_role("dialog")
+    question = page.get_by_role("dialog", name="Revoke the key")
     await expect(question.get_by_role("button", name="Revoke")).to_be_disabled()
     await visit.assert_accessible()
     await question.get_by_role("textbox").fill(_MARKUP)
@@ -155,6 +152,7 @@ async def test_the_webhook_secret_is_set_rotated_and_deleted(visit: Visit, clien
     await page.get_by_role("button", name="Accept unsigned events").click()
     await page.get_by_role("dialog").get_by_role("textbox").fill(tenant.name)
     await page.get_by_role("dialog").get_by_role("button", name="Delete the secrets").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(page.get_by_role("table", name="Valid secrets")).to_have_count(0)
     assert (await tenant.trigger(event)).status == 200
 

@@ -94,14 +94,16 @@ class Visit:
 
     def assert_faultless(self) -> None:
         """Fail if the page did what it must not do."""
-        assert [fault for fault in self.faults if not any(one.search(fault) for one in self._allowed)] == []
+        left = [fault for fault in self.faults if not any(one.search(fault) for one in self._allowed)]
+        assert not left, "\n".join(left)
 
     async def assert_accessible(self) -> None:
         """Fail if axe-core finds something serious on the page as it is now."""
         installed(console.FOLDER)
         await self.page.evaluate((console.FOLDER / npm.MODULES / "axe-core" / "axe.min.js").read_text())
         found: list[dict[str, Any]] = await self.page.evaluate(_AXE)
-        assert [one for one in found if one["impact"] in _GRAVE] == []
+        grave = [f"{one['id']}: {one['help']}: {one['nodes']}" for one in found if one["impact"] in _GRAVE]
+        assert not grave, "\n".join(grave)
 
     async def assert_well_formed(self) -> None:
         """Fail unless there is one h1, one main region, a title, and nothing wider than the window."""

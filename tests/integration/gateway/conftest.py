@@ -41,6 +41,7 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     # All tests fail to show who they are, and have their pages, from one address.
     environment = {
         "CLARION_AUTH_FAILURES_PER_MINUTE": "0",
+        "CLARION_SIGN_IN_FAILURES_PER_MINUTE": "0",
         "CLARION_MAX_WEBSOCKETS_PER_ADDRESS": "0",
         "CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*",
     }

@@ -36,6 +36,12 @@ SCREENS = (
     Screen("tenant-retention", "/tenants/{tenant}/retention"),
     Screen("tenant-environments", "/tenants/{tenant}/environments"),
     Screen("settings", "/settings"),
+    Screen("users", "/settings/users"),
+    Screen("user", "/settings/users/{user}"),
+    Screen("sessions", "/settings/sessions"),
+    Screen("audit", "/settings/audit"),
+    Screen("sign-in", "/sign-in"),
+    Screen("join", "/join"),
     Screen("not-found", "/no-such-page"),
 )
 
@@ -43,4 +49,6 @@ SCREENS = (
 async def find_objects(client: Client) -> dict[str, str]:
     """Return ids of objects of a stack, by what they are; makes those that a new stack lacks."""
     event = await client.tenant.accept(order("S-1", client.user_id, ("PUSH",)))
-    return {"tenant": client.tenant.id, "event": event}
+    users = (await client.operator.must("GET", "/users?search=screens@"))["data"]
+    user = users[0] if users else await client.operator.must("POST", "/users", json={"email": "screens@example.com"})
+    return {"tenant": client.tenant.id, "event": event, "user": user["id"]}

@@ -24,7 +24,6 @@ SCREENS = (
     Screen("refused", "/refused"),
     Screen("templates", "/templates"),
     Screen("test-send", "/test-send"),
-<<<<<<< HEAD
     Screen("providers", "/providers"),
     Screen("providers-of-tenant", "/providers?tenant={tenant}"),
     Screen("provider", "/providers/{provider}?tenant={tenant}"),
@@ -38,14 +37,6 @@ SCREENS = (
     Screen("endpoint-receiver", "/endpoints/{endpoint}?tenant={tenant}&tab=receiver"),
     Screen("endpoint-settings", "/endpoints/{endpoint}?tenant={tenant}&tab=settings"),
     Screen("endpoint-new", "/endpoints/new?tenant={tenant}"),
-=======
-    Screen("providers", "/providers?tenant={tenant}"),
-    Screen("provider-new", "/providers/new?tenant={tenant}"),
-    Screen("provider", "/providers/{provider}"),
-    Screen("endpoints", "/endpoints?tenant={tenant}"),
-    Screen("endpoint-new", "/endpoints/new?tenant={tenant}"),
-    Screen("endpoint", "/endpoints/{endpoint}?tenant={tenant}"),
->>>>>>> shell
     Screen("event-types", "/endpoints/event-types?tenant={tenant}"),
     Screen("applications", "/endpoints/applications?tenant={tenant}"),
     Screen("recipients", "/recipients"),
@@ -65,23 +56,14 @@ SCREENS = (
 async def find_objects(client: Client) -> dict[str, str]:
     """Return ids of objects of a stack, by what they are; makes those that a new stack lacks."""
     event = await client.tenant.accept(order("S-1", client.user_id, ("PUSH",)))
-<<<<<<< HEAD
     return {
         "tenant": client.tenant.id,
         "event": event,
         "provider": await _provider(client),
-=======
-    tenant = client.tenant.id
-    return {
-        "tenant": tenant,
-        "event": event,
-        "provider": await _first(client, f"/providers?tenant_id={tenant}&limit=1"),
->>>>>>> shell
         "endpoint": await _endpoint(client),
     }
 
 
-<<<<<<< HEAD
 async def _provider(client: Client) -> str:
     page = await client.operator.must("GET", f"/providers?tenant_id={client.tenant.id}")
     return str(page["data"][0]["id"])
@@ -101,16 +83,3 @@ async def _endpoint(client: Client) -> str:
     subscription = {"event_types": [type_name], "filter": {">": [{"var": "payload.total"}, 100]}}
     await client.operator.must("POST", f"{base}/endpoints/{made['id']}/subscriptions", json=subscription)
     return str(made["id"])
-=======
-async def _first(client: Client, path: str) -> str:
-    """Return the id of the first object of a list; empty if there is none."""
-    found = await client.operator.must("GET", path)
-    return str(found["data"][0]["id"]) if found["data"] else ""
-
-
-async def _endpoint(client: Client) -> str:
-    path = f"/tenants/{client.tenant.id}/endpoints"
-    if found := await _first(client, f"{path}?limit=1"):
-        return found
-    return str((await client.operator.must("POST", path, json={"url": "https://receiver.example/hook"}))["id"])
->>>>>>> shell

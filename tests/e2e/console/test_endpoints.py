@@ -47,7 +47,7 @@ def _event(**variables: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_an_endpoint_gets_its_webhook(visit: Visit, client: Client, tenant: Tenant, receiver: Receiver) -> None:
-    """Type, endpoint, filter with its check, secret, event: verified by the receiver, whose answer is shown."""
+    """Type, endpoint, filter and its check, secret, event: verified by the receiver; its answer is shown."""
     page = visit.page
     await visit.open(f"/endpoints/event-types?tenant={tenant.id}", "Event types")
     await page.get_by_role("button", name="Create an event type").first.click()

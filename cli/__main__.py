@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import installation, keys, providers, replay, templates, tenants
+from cli.commands.assistants import mcp
 from cli.commands.send import send
 from cli.commands.trace import trace
 from runtime import logs
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(send)
 app.command()(trace)
+app.command()(mcp)
 app.add_typer(templates.app, name="templates")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")

@@ -25,13 +25,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(Exception):
-    """The API refused a call. The text says what is wrong and what to do; errors: (field, detail) of the body."""
+    """The API refused a call. The text says what is wrong and what to do; fields: the same for each field."""
 
-    def __init__(self, status: int, detail: str, errors: tuple[tuple[str, str], ...] = (), body: Any = None) -> None:
+    def __init__(self, status: int, detail: str, fields: tuple[str, ...] = ()) -> None:
         super().__init__(detail)
         self.status = status
-        self.errors = errors
-        self.body = body
+        # Where the detail only counts the faults, they stand here.
+        self.fields = tuple(one for one in fields if one.partition(": ")[2] not in detail)
 
 
 class Unreachable(Exception):
@@ -120,5 +120,5 @@ def _result(status: int, content: bytes) -> Any:
     if status < 400:
         return body
     known = body if isinstance(body, dict) else {}
-    errors = tuple((one["field"], one["detail"]) for one in known.get("errors", ()))
-    raise Refused(status, known.get("detail") or known.get("message") or f"Status {status}.", errors, known)
+    fields = tuple(f"{one['field']}: {one['detail']}" for one in known.get("errors", ()))
+    raise Refused(status, known.get("detail") or known.get("message") or f"Status {status}.", fields)

@@ -38,8 +38,11 @@ def run(work: Callable[[AdminClient], Awaitable[T]]) -> T:
     try:
         return asyncio.run(within())
     except Refused as error:
-        fields = [f"{field}: {detail}" for field, detail in error.errors]
-        fail(str(error), *fields, status=_STATUSES.get(error.status, REFUSED if error.status < 500 else UNREACHABLE))
+        fail(
+            str(error),
+            *error.fields,
+            status=_STATUSES.get(error.status, REFUSED if error.status < 500 else UNREACHABLE),
+        )
     except Unreachable as error:
         fail(str(error), status=UNREACHABLE)
 

@@ -98,4 +98,5 @@ def _line(finding: Finding) -> str:
     level = f"{finding.level.value:<4}"
     if sys.stdout.isatty():
         level = f"\033[{_COLOURS[finding.level]}m{level}\033[0m"
-    return f"{level}  {finding.subject:<10}  {finding.text}"
+    remedy = f"{'' if finding.text.endswith('.') else '.'} {finding.remedy}" if finding.remedy else ""
+    return f"{level}  {finding.subject:<10}  {finding.text}{remedy}"

@@ -116,6 +116,11 @@ class FailedAttempts:
         """Return whether the address is past its limit. Its keys are still checked, with lower priority."""
         return self._wait_s(self._proxies.client_of(request)) > 0
 
+    def retry_after(self, request: web.Request) -> int:
+        """Return the number of seconds until the address is below its limit again, 0 if it is."""
+        wait_s = self._wait_s(self._proxies.client_of(request))
+        return int(wait_s) + 1 if wait_s > 0 else 0
+
     def _wait_s(self, address: str) -> float:
         """Return the number of seconds until the address is below its limit again, 0 if it is."""
         failed = self._failed.get(address)

@@ -3,18 +3,21 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, console, demo, dialects, health, openapi, polling, portal, websocket
+from gateway import admin, callbacks, console, demo, dialects, health, inbox, openapi, polling, portal, websocket
 from gateway.accepting import TriggerBatcher
+from gateway.access.sessions import ConsoleSessions
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
+from gateway.browser_sessions import PublicAddress
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
 from gateway.cursors import Cursors
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
-from gateway.portal import PublicAddress
 from gateway.portal import routes as portal_routes
+from gateway.refusals.counting import Refusals
+from gateway.refusals.reporting import REFUSALS, keep_reporting
 from gateway.revisions import REVISIONS, Revisions
 from gateway.settings import Settings
 
@@ -35,6 +38,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     app[CONNECTIONS] = Connections(
         proxies, limit=settings.connections, per_address=settings.max_connections_per_address
     )
+    app[REFUSALS] = Refusals()
+    app.cleanup_ctx.append(keep_reporting(clients))
     attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
     authenticator = CachedAuthenticator(ask, attempts)
     revisions = app[REVISIONS] = Revisions()
@@ -47,12 +52,15 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
-    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links)
+    sessions = ConsoleSessions(clients, address)
+    sign_ins = FailedAttempts(settings.sign_in_failures_per_minute, proxies)
+    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links, sessions, sign_ins)
     admin.add_routes(app, admin_backend, Operators(settings.admin_token, settings.admin_tokens))
+    inbox.add_routes(app, clients, authenticator, cursors)
     polling.add_routes(app, clients, authenticator)
     portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)
-    demo.add_routes(app, clients, settings)
+    demo.add_routes(app, clients, acceptor, settings)
     console.add_routes(app)
     websocket.add_routes(app, clients, proxies, settings)
     return app

@@ -32,8 +32,11 @@ class Auditor:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    async def begin(self, request: web.Request, actor: str) -> str:
-        """Store an entry and return its id. Raises ClarionError; then the caller must not make the change."""
+    async def begin(self, request: web.Request, actor: str, *, email: str = "") -> str:
+        """Store an entry and return its id. Raises ClarionError; then the caller must not make the change.
+
+        email: of a console user, so that the log names people.
+        """
         wire = audit_pb2.BeginAuditEntryRequest(
             actor=actor,
             method=request.method,
@@ -41,6 +44,7 @@ class Auditor:
             resource=resource_of(request),
             trace_id=telemetry.current_trace(),
             tenant_id=_tenant(request),
+            actor_email=_storable(email),
         )
         answer = await self._clients.call(self._clients.audit.BeginAuditEntry, wire)
         return answer.audit_entry_id

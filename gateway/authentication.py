@@ -13,6 +13,7 @@ from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway.addresses import FailedAttempts
+from gateway.refusals.notes import CALLER, MALFORMED_KEY, PRESENTED
 from runtime import clock
 from runtime.errors import ClarionError, Code
 from services.domain.credentials import API_KEY
@@ -89,12 +90,15 @@ class CachedAuthenticator:
         address failed too often, or UNAVAILABLE.
         """
         if not _KEY.fullmatch(key):
+            request[MALFORMED_KEY] = bool(key)
             raise self.attempts.refusal(request, _refusal())
         digest = hashlib.sha256(key.encode()).digest()
+        request[PRESENTED] = key, digest
         known = self._known.get(digest)
         tenant = known[1] if known is not None and self._now() < known[0] else await self._find(request, digest, key)
         if tenant.kind != kind or (tenant.disabled and not disabled_too):
             raise self.attempts.refusal(request, _refusal())
+        request[CALLER] = tenant.id
         return tenant
 
     def forget(self, tenant_id: str) -> None:

@@ -12,6 +12,7 @@ from prometheus_client import Counter, Histogram
 from gateway import dialects
 from gateway.addresses import PROXIES
 from gateway.life import LIFE
+from gateway.refusals import reporting
 from gateway.replies import neutral_reply
 from runtime import logs, telemetry, tracing
 
@@ -28,6 +29,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Server": "clarion",
 }
+# Where the polling API lies.
+POLLING = "/api/v1/poll/"
 _QUIET = frozenset({"/healthz", "/readyz"})
 
 _requests = Counter("clarion_http_requests_total", "Requests answered.", ["method", "route", "status"])
@@ -75,6 +78,14 @@ async def _observed(request: web.Request, handler: Handler) -> web.StreamRespons
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
     _record(request, response.status, time.perf_counter() - started)
+    if reporting.is_refusal(response.status) and _is_public(request):
+        reporting.count(
+            request,
+            response.status,
+            _route(request),
+            trace_id,
+            lambda: request.app[PROXIES].client_of(request),
+        )
     return response
 
 
@@ -90,6 +101,11 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         # The last resort: an error of our own must not end the connection without a response.
         log.exception("request_failed", method=request.method, route=_route(request))
         return _unanswered(request, 500)
+
+
+def _is_public(request: web.Request) -> bool:
+    """Return whether a request is meant for an API that tenants' keys open."""
+    return request.path.startswith(POLLING) or dialects.of(request) is not None
 
 
 def _unanswered(request: web.Request, status: int) -> web.Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.refusals.notes import note, note_status
 from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
@@ -47,8 +48,10 @@ def answering(handler: RequestHandler, *, name: str) -> RequestHandler:
         try:
             return await handler(request)
         except ClarionError as error:
+            note(request, error)
             return from_error(error)
         except BodyError as fault:
+            note_status(request, fault.status, fault.detail)
             kind, title = _BODY_PROBLEMS[fault.status]
             return problem(fault.status, kind, title, fault.detail)
         except web.HTTPException:

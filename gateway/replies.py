@@ -15,6 +15,8 @@ from runtime.validation import json_fault
 
 # The longest time a body may take to arrive, in seconds.
 BODY_DEADLINE_S = 20.0
+# The body of a request that was read before its handler.
+_BODY = web.RequestKey("body_read_before", bytes)
 # The size of the pieces in which shared_reply() sends, in bytes.
 _PIECE = 32 * 1024
 
@@ -76,8 +78,17 @@ async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:
     return await read_bytes(request, limit=limit)
 
 
+async def read_before_handler(request: web.Request, *, limit: int) -> bytes:
+    """Return the body of a JSON request, and keep it for the handler. Raises like read_json_bytes()."""
+    body = request[_BODY] = await read_json_bytes(request, limit=limit)
+    return body
+
+
 async def read_bytes(request: web.Request, *, limit: int) -> bytes:
     """Return the body as received, at most limit bytes. Raises BodyError, or OVERLOADED if too much is arriving."""
+    read_before: bytes | None = request.get(_BODY)
+    if read_before is not None and len(read_before) <= limit:
+        return read_before
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise BodyError(415, "A compressed body is not accepted.")
     too_large = BodyError(413, f"The body must be at most {limit} bytes.")

@@ -21,7 +21,7 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     http_address: str
     # The bearer token of operators for /api/v1/admin/*.
     admin_token: Secret
-    # Further tokens with their names in the audit log: name:token, separated by commas.
+    # Further tokens with their names in the audit log: name:token, or name=role:token, separated by commas.
     admin_tokens: Secret = Secret("")
     # The addresses of the services.
     ingest_address: Servers
@@ -31,8 +31,8 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     realtime_address: Servers
     # The realtime hub, http://host:port.
     centrifugo_url: str
-    # The public URL of the gateway, https://notify.example.com. Links to the portal begin with it; if it is empty, with
-    # the address by which their caller reached the gateway.
+    # The public URL of the gateway, https://notify.example.com. Links to the portal and the console begin with it; if
+    # it is empty, with the address by which their caller reached the gateway.
     public_url: str = ""
     # The tenant and user of the demo page. Empty: no demo page.
     demo_tenant_id: str = ""
@@ -53,6 +53,8 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     max_waiting_bytes: int = 64 * 1024 * 1024
     # Failed authentications per address in any minute; past it: 429. 0: no limit.
     auth_failures_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 100
+    # Failed sign-ins to the console per address in any minute; past it: 429, also for the right password. 0: no limit.
+    sign_in_failures_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
     # Addresses and networks of the proxies whose X-Forwarded-For is trusted.
     trusted_proxies: tuple[str, ...] = ()
 

@@ -10,5 +10,5 @@ fi
 # Only a folder that is ours: CLARION_DATA may name anything.
 if [ -e "$data/secrets.json" ] || [ "$data" = .clarion ]; then rm -rf "$data"; fi
 [ ! -d build/home ] || chmod -R u+w build/home # Go's cache of modules is read-only
-rm -rf build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+rm -rf build console/dist console/dist.part console/dist.old .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 find . -name .venv -prune -o -name node_modules -prune -o -name __pycache__ -type d -exec rm -rf {} +

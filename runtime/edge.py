@@ -85,6 +85,10 @@ class Edge(grpc.aio.ServerInterceptor):
         # Open streams, by peer address.
         self._watches = Gate(per_caller=16, total=256)
         self._reflections = Gate(per_caller=2, total=8, waiting=6)
+        # Streams of services, by peer address: several gateways may have one.
+        self._streams = Gate(per_caller=64, total=256)
+        # Set when the server stops: streams end then, because nobody would wait for the end of those without one.
+        self.stopping = asyncio.Event()
 
     async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
         """Return the method's handler; for a caller without permission, one that refuses and reads nothing."""
@@ -118,9 +122,11 @@ class Edge(grpc.aio.ServerInterceptor):
             return self._reflection(found)
         if method.startswith(_HEALTH):
             return self._health_watch(found) if found.response_streaming else self._health_check(method, found)
-        if found.unary_unary is None:
-            raise NotImplementedError(f"{method}: only methods with one request and one answer are bounded.")
         max_bytes = self._max_bytes.get(method, DEFAULT_MAX_BYTES)
+        if found.unary_stream is not None and method not in self._open_methods:
+            return self._stream(method, found, max_bytes)
+        if found.unary_unary is None:
+            raise NotImplementedError(f"{method}: only methods with one request are bounded.")
 
         async def answer(raw: bytes, context: Context) -> Any:
             return await found.unary_unary(_parsed(raw, found.request_deserializer, max_bytes), context)
@@ -137,6 +143,29 @@ class Edge(grpc.aio.ServerInterceptor):
 
         return grpc.stream_unary_rpc_method_handler(
             _edged(method, read_and_answer), response_serializer=found.response_serializer
+        )
+
+    def _stream(self, method: str, found: Any, max_bytes: int) -> Any:
+        """Return the handler of a method of a service that answers until its caller, or this server, ends the call."""
+
+        async def stream(raw: bytes, context: Context) -> None:
+            async with self._streams.enter(_address(context)):
+                async for answer in found.unary_stream(_parsed(raw, found.request_deserializer, max_bytes), context):
+                    await context.write(answer)
+
+        async def until_stopped(raw: bytes, context: Context) -> None:
+            work = asyncio.ensure_future(stream(raw, context))
+            stopped = asyncio.ensure_future(self.stopping.wait())
+            try:
+                await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not work.done():
+                    raise ClarionError(Code.UNAVAILABLE, "The service is stopping. Call again.", retry_after=1)
+                await work
+            finally:
+                await _end(work, stopped)
+
+        return grpc.unary_stream_rpc_method_handler(
+            _edged(method, until_stopped, is_timed=False), response_serializer=found.response_serializer
         )
 
     def _health_check(self, method: str, found: Any) -> Any:
@@ -186,7 +215,11 @@ async def abort(context: Context, error: ClarionError) -> NoReturn:
     await context.abort(status, error.detail, metadata)
 
 
-def _edged(method: str, answer: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+def _edged(
+    method: str, answer: Callable[[Any, Context], Awaitable[Any]], *, is_timed: bool = True
+) -> Callable[[Any, Context], Awaitable[Any]]:
+    """Return the method with a trace id, deadline and error mapping. is_timed: its duration is measured."""
+
     async def edge(request: Any, context: Context) -> Any:
         started = time.perf_counter()
         telemetry.bind_trace(metadata_value(context, telemetry.TRACE_METADATA) or tracing.trace_id())
@@ -207,7 +240,8 @@ def _edged(method: str, answer: Callable[[Any, Context], Awaitable[Any]]) -> Cal
             log.exception("rpc_failed", method=method)
             await abort(context, ClarionError(Code.INTERNAL, "An internal error; see the service's log."))
         finally:
-            telemetry.labelled(_SECONDS, method).observe(time.perf_counter() - started)
+            if is_timed:
+                telemetry.labelled(_SECONDS, method).observe(time.perf_counter() - started)
 
     if not tracing.is_on() or method.startswith(UNTRACED):
         return edge
@@ -251,6 +285,12 @@ def _refusal(method: str, error: ClarionError) -> Any:
         await abort(context, error)
 
     return grpc.stream_unary_rpc_method_handler(refuse)
+
+
+async def _end(*tasks: "asyncio.Future[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def _read(context: Context, max_bytes: int) -> bytes:

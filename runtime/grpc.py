@@ -7,7 +7,7 @@ that a server declares open to API keys; health and reflection are open to all.
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import grpc
@@ -122,6 +122,17 @@ class Caller:
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
 
+    async def stream(self, method: Callable[..., Any], request: Any) -> AsyncIterator[Any]:
+        """Yield the answers of a method that answers until it is left. Raises ClarionError when it breaks off."""
+        call = method(request, metadata=(self._token,))
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
+
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ClarionError:
     """Return the typed error in an RPC's failure; without one UNAVAILABLE or INTERNAL."""
@@ -165,9 +176,7 @@ class GrpcServer:
         open_methods: Mapping[str, CheckKey] | None = None,
         max_answer_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        self._token = token
         self._max_answer_bytes = max_answer_bytes
-        self._open_methods = open_methods or {}
         self._address = address
         self._server: grpc.aio.Server | None = None
         self._health = health.aio.HealthServicer()
@@ -176,6 +185,7 @@ class GrpcServer:
             lambda server: health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         ]
         self._max_bytes: dict[str, int] = {}
+        self._edge = Edge(token, open_methods or {}, self._max_bytes)
 
     def add(self, register: Callable[[Any, grpc.aio.Server], None], servicer: Any, name: str) -> None:
         """Add a servicer. register: the generated add_…_to_server. name: the service's full name."""
@@ -187,7 +197,7 @@ class GrpcServer:
     async def start(self) -> None:
         """Bind and serve; health is NOT_SERVING until set_serving(). Raises OSError if the address is taken."""
         server = self._server = grpc.aio.server(
-            interceptors=[Edge(self._token, self._open_methods, self._max_bytes)],
+            interceptors=[self._edge],
             maximum_concurrent_rpcs=MAX_CALLS,
             options=[
                 *_SERVER_OPTIONS,
@@ -230,7 +240,8 @@ class GrpcServer:
             await asyncio.sleep(every)
 
     async def stop(self, grace: float) -> None:
-        """Refuse new calls and wait up to grace seconds for those in progress."""
+        """Refuse new calls, end streams, and wait up to grace seconds for the other calls in progress."""
+        self._edge.stopping.set()
         if self._server is not None:
             await self._server.stop(grace)
 

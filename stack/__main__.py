@@ -21,6 +21,7 @@ _EVENT = """\
 _READY = """
 Clarion is up.
 
+%(console)s
   gateway      %(url)s
   API key      %(key)s   (tenant %(tenant)s)
   admin token  %(admin)s
@@ -35,6 +36,13 @@ curl -sS %(url)s/api/v1/events/trigger -H 'x-api-key: %(key)s' -H 'content-type:
 %(event)s'
 
 Ctrl-C stops everything; the data stays in %(data)s.
+"""
+
+
+# The link makes whoever opens it first the owner; it is printed until there is one.
+_JOIN = """\
+  console      %s
+               Open it once to become the owner. It ends after a day; `make run` and `clarion owner-link` make new ones.
 """
 
 
@@ -62,7 +70,8 @@ async def _run(options: Options) -> int:
     try:
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
-            print(_ready(await starting), flush=True)
+            state = await starting
+            print(_ready(state, await stack.owner_link()), flush=True)
             report("ready")
             await stopped
         return 0
@@ -89,8 +98,9 @@ async def _stop(stack: Stack, again: asyncio.Event) -> None:
     await orderly
 
 
-def _ready(state: StackState) -> str:
+def _ready(state: StackState, owner_link: str) -> str:
     return _READY % {
+        "console": _JOIN % owner_link if owner_link else f"  console      {state.url}/console",
         "url": state.url,
         "key": state.api_key,
         "tenant": state.tenant_id,

@@ -102,6 +102,10 @@ class Stack:
         self._write_state()
         return self._state()
 
+    async def owner_link(self) -> str:
+        """Return the link by which the first owner of the console joins; empty: there is one. Raises StackError."""
+        return "".join(await self._output_of("owner-link", ("cli", "owner-link", "--unless-owned")))
+
     async def stop(self) -> None:
         """Stop everything in order, the gateway first and the servers last."""
         self._ready = False
@@ -199,6 +203,11 @@ class Stack:
 
     async def _helper(self, name: str, command: tuple[str, ...]) -> None:
         """Run a short-lived process of ours and report its output."""
+        for line in await self._output_of(name, command):
+            self._report(line)
+
+    async def _output_of(self, name: str, command: tuple[str, ...]) -> list[str]:
+        """Return the lines that a short-lived process of ours prints. Raises StackError if it fails."""
         environment = {
             **processes.inherited(),
             **self._plan.variables(),
@@ -219,12 +228,11 @@ class Stack:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        for line in output.decode(errors="replace").splitlines():
-            self._report(line)
         if process.returncode:
             words = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
             last = words[-1] if words else f"{name} ended with status {process.returncode}"
             raise StackError(f"{last.rstrip('.')}.")
+        return output.decode(errors="replace").splitlines()
 
     def _write_state(self) -> None:
         write_private(self._folder.state, msgspec.json.format(msgspec.json.encode(self._state())))

@@ -38,6 +38,10 @@ class Streams:
         """All of EVENTS."""
         return [event_pb2.Event.FromString(data) for data in await self.messages(topology.EVENTS)]
 
+    async def deliveries(self) -> list[event_pb2.Delivery]:
+        """Return what DELIVERIES holds."""
+        return [event_pb2.Delivery.FromString(raw) for raw in await self.messages(topology.DELIVERIES)]
+
     async def messages(self, stream: str) -> list[bytes]:
         """The payloads of a stream, oldest first."""
         return [message.data or b"" for message in await self._raw(stream)]

@@ -14,7 +14,7 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
-from cli.checks.finding import Finding, fail, judge, ok, warn
+from cli.checks.finding import MIGRATE, Finding, fail, judge, ok, warn
 from runtime.bucket_keys import BUCKET
 from runtime.write_probe import fault_of
 from services.domain import provision, topology
@@ -34,6 +34,10 @@ _STREAM_FIELDS = (
 )
 _NEARLY_FULL = 0.8
 _LEAST_FREE_DISK = 0.1
+_START = "Start it, or correct CLARION_NATS_URL."
+_MONITOR = "Correct CLARION_NATS_MONITOR_URL, or open the server's monitoring port (http_port)."
+_MORE_STORE = "Increase max_file_store as in deploy/nats.conf, and restart NATS."
+_MORE_DISK = "Free space, or move the store to a larger disk."
 _ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError, asyncio.TimeoutError)
 
 
@@ -50,7 +54,7 @@ class ExpectedBroker:
 async def check(expected: ExpectedBroker) -> AsyncIterator[Finding]:
     """Check the server, its store and the streams."""
     if not expected.url:
-        yield fail(_SUBJECT, "CLARION_NATS_URL is not set")
+        yield fail(_SUBJECT, "CLARION_NATS_URL is not set", "Set it as the services have it.")
         return
     try:
         async with asyncio.timeout(5):
@@ -58,7 +62,7 @@ async def check(expected: ExpectedBroker) -> AsyncIterator[Finding]:
                 expected.url.split(","), connect_timeout=3, allow_reconnect=False, error_cb=_ignore
             )
     except _ERRORS as error:
-        yield fail(_SUBJECT, f"cannot be reached: {error or type(error).__name__}")
+        yield fail(_SUBJECT, f"cannot be reached: {error or type(error).__name__}", _START)
         return
     try:
         async for finding in _server(connection, expected):
@@ -71,11 +75,17 @@ async def _server(connection: Client, expected: ExpectedBroker) -> AsyncIterator
     version = connection.connected_server_version
     number = (version.major, version.minor, version.patch)
     text = ".".join(map(str, number))
-    yield judge(number >= _LEAST_VERSION, _SUBJECT, f"version {text}", f"version {text} is too old: 2.12 is needed")
+    yield judge(
+        number >= _LEAST_VERSION, _SUBJECT, f"version {text}", f"version {text} is too old", "Install 2.12 or newer."
+    )
     try:
         await connection.jetstream(timeout=3).account_info()
     except _ERRORS:
-        yield fail(_SUBJECT, "JetStream is disabled on the server, or for this account")
+        yield fail(
+            _SUBJECT,
+            "JetStream is disabled on the server, or for this account",
+            "Enable it as in deploy/nats.conf, and restart NATS.",
+        )
         return
     yield ok(_SUBJECT, "JetStream is enabled")
     async for finding in _store(expected):
@@ -95,7 +105,8 @@ async def _store(expected: ExpectedBroker) -> AsyncIterator[Finding]:
     if not expected.monitor_url:
         yield warn(
             _SUBJECT,
-            "sync_interval cannot be checked: set CLARION_NATS_MONITOR_URL to the server's monitoring port",
+            "sync_interval cannot be checked",
+            "Set CLARION_NATS_MONITOR_URL to the server's monitoring port.",
         )
         return
     try:
@@ -103,7 +114,7 @@ async def _store(expected: ExpectedBroker) -> AsyncIterator[Finding]:
             reply = await session.get(f"{expected.monitor_url.rstrip('/')}/jsz?config=true")
             page: Mapping[str, Any] = await reply.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        yield fail(_SUBJECT, f"the monitoring page {expected.monitor_url} does not answer: {error}")
+        yield fail(_SUBJECT, f"the monitoring page {expected.monitor_url} does not answer: {error}", _MONITOR)
         return
     config = page.get("config") or {}
     if config.get("sync_always"):
@@ -113,7 +124,8 @@ async def _store(expected: ExpectedBroker) -> AsyncIterator[Finding]:
     else:
         yield fail(
             _SUBJECT,
-            "sync_interval is not `always`: a power failure loses acknowledged events. Set it as in deploy/nats.conf",
+            "sync_interval is not `always`: a power failure loses acknowledged events",
+            "Set it as in deploy/nats.conf, and restart NATS.",
         )
     for finding in _room(page, config):
         yield finding
@@ -128,7 +140,7 @@ async def _health(monitor_url: str) -> AsyncIterator[Finding]:
             reply = await session.get(f"{monitor_url.rstrip('/')}/healthz?details=true")
             page: Mapping[str, Any] = await reply.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        yield fail(_SUBJECT, f"the health page does not answer: {error or type(error).__name__}")
+        yield fail(_SUBJECT, f"the health page does not answer: {error or type(error).__name__}", _MONITOR)
         return
     faults = [str(fault.get("error", "")) for fault in page.get("errors") or ()] or [str(page.get("error", ""))]
     yield judge(
@@ -136,6 +148,7 @@ async def _health(monitor_url: str) -> AsyncIterator[Finding]:
         _SUBJECT,
         "the server reports that it is healthy",
         f"the server reports {page.get('status')}: {'; '.join(faults)[:500]}",
+        "Look at its log; after a full disk, free space and restart NATS.",
     )
 
 
@@ -148,8 +161,9 @@ async def _writes(connection: Client) -> AsyncIterator[Finding]:
     if refused:
         yield fail(
             _SUBJECT,
-            f"does not store messages. {'; '.join(refused)}. A full stream (10077) empties while its messages are"
-            " processed. After a full disk, free space and restart NATS (local stack and compose file restart it)",
+            f"does not store messages. {'; '.join(refused)}",
+            "A full stream (10077) empties while its messages are processed. After a full disk, free space and restart"
+            " NATS (local stack and compose file restart it).",
         )
     else:
         yield ok(_SUBJECT, f"all {len(faults)} streams store messages")
@@ -159,17 +173,21 @@ def _room(page: Mapping[str, Any], config: Mapping[str, Any]) -> list[Finding]:
     findings = []
     bound, used, reserved = config.get("max_storage", 0), page.get("storage", 0), page.get("reserved_storage", 0)
     if bound and used > bound * _NEARLY_FULL:
-        findings.append(warn(_SUBJECT, f"the store is {used / bound:.0%} full: at 100 % every event is refused"))
+        findings.append(
+            warn(_SUBJECT, f"the store is {used / bound:.0%} full: at 100 % every event is refused", _MORE_STORE)
+        )
     if bound and reserved >= bound:
-        findings.append(fail(_SUBJECT, "max_file_store is not larger than the sum of the streams' limits: increase it"))
+        findings.append(fail(_SUBJECT, "max_file_store is not larger than the sum of the streams' limits", _MORE_STORE))
     folder = Path(config.get("store_dir", ""))
     if config.get("store_dir") and folder.exists():
         disk = shutil.disk_usage(folder)
         text = f"{disk.free / topology.GIB:.1f} GiB are free on the disk of {folder}"
         if disk.free < bound - used:
-            findings.append(fail(_SUBJECT, f"{text}, less than max_file_store may still need: a full disk stops NATS"))
+            findings.append(
+                fail(_SUBJECT, f"{text}, less than max_file_store may still need: a full disk stops NATS", _MORE_DISK)
+            )
         elif disk.free < disk.total * _LEAST_FREE_DISK:
-            findings.append(warn(_SUBJECT, text))
+            findings.append(warn(_SUBJECT, text, _MORE_DISK))
     if not findings:
         findings.append(ok(_SUBJECT, f"the store uses {used / topology.GIB:.2f} of {bound / topology.GIB:.2f} GiB"))
     return findings
@@ -179,7 +197,7 @@ async def _stream(connection: Client, wanted: StreamConfig) -> Finding:
     try:
         info = await connection.jetstream(timeout=3).stream_info(str(wanted.name))
     except _ERRORS:
-        return fail(_SUBJECT, f"stream {wanted.name} is missing: run `clarion migrate`")
+        return fail(_SUBJECT, f"stream {wanted.name} is missing", MIGRATE)
     differing = [
         f"{name} is {getattr(info.config, name)}, not {getattr(wanted, name)}"
         for name in _STREAM_FIELDS
@@ -192,9 +210,13 @@ async def _stream(connection: Client, wanted: StreamConfig) -> Finding:
     if wanted.allow_msg_schedules and not info.config.allow_msg_schedules:
         differing.append("allow_msg_schedules is off")
     if differing:
-        return fail(_SUBJECT, f"stream {wanted.name}: {'; '.join(differing)}: run `clarion migrate`")
+        return fail(_SUBJECT, f"stream {wanted.name}: {'; '.join(differing)}", MIGRATE)
     if wanted.max_bytes and info.state.bytes > wanted.max_bytes * _NEARLY_FULL:
-        return warn(_SUBJECT, f"stream {wanted.name} is {info.state.bytes / wanted.max_bytes:.0%} full")
+        return warn(
+            _SUBJECT,
+            f"stream {wanted.name} is {info.state.bytes / wanted.max_bytes:.0%} full",
+            "Look which part is behind (docs/observability.md), or increase CLARION_STREAM_MAX_BYTES and migrate.",
+        )
     return ok(_SUBJECT, f"stream {wanted.name}: {info.state.messages} messages, {info.state.bytes} bytes")
 
 
@@ -213,7 +235,7 @@ async def _consumers(connection: Client) -> Finding:
         if (config.max_deliver or -1) > 0:
             faults.append(f"{consumer.stream}/{consumer.name} gives up after {config.max_deliver} deliveries")
     if faults:
-        return fail(_SUBJECT, f"consumers: {'; '.join(faults)}: run `clarion migrate`")
+        return fail(_SUBJECT, f"consumers: {'; '.join(faults)}", MIGRATE)
     return ok(_SUBJECT, f"all {len(wanted)} consumers exist")
 
 
@@ -221,7 +243,7 @@ async def _bucket(connection: Client) -> Finding:
     try:
         await connection.jetstream(timeout=3).key_value(BUCKET)
     except _ERRORS:
-        return fail(_SUBJECT, f"the bucket {BUCKET} is missing: run `clarion migrate`")
+        return fail(_SUBJECT, f"the bucket {BUCKET} is missing", MIGRATE)
     return ok(_SUBJECT, f"the bucket {BUCKET} exists")
 
 

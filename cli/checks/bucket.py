@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from cli import configuration
-from cli.checks.finding import Finding, fail, ok
+from cli.checks.finding import MIGRATE, Finding, fail, ok
 from runtime import nats
 from runtime.reconcile import FAILURES
 
@@ -25,12 +25,16 @@ async def check(postgres_url: str, nats_url: str) -> AsyncIterator[Finding]:
             finally:
                 await connection.close()
     except FAILURES as error:
-        yield fail(_SUBJECT, f"could not be compared with PostgreSQL: {error or type(error).__name__}")
+        yield fail(
+            _SUBJECT,
+            f"could not be compared with PostgreSQL: {error or type(error).__name__}",
+            "Fix PostgreSQL and NATS first, then run `clarion doctor` again.",
+        )
         return
     differing = {owner: found for owner, found in differences.items() if found.total}
     for owner, found in differing.items():
         counts = f"{found.missing} missing, {found.changed} changed, {found.removed} left over"
         examples = ", ".join(found.examples)
-        yield fail(_SUBJECT, f"differs from {owner}'s tables: {counts}, such as {examples}: run `clarion migrate`")
+        yield fail(_SUBJECT, f"differs from {owner}'s tables: {counts}, such as {examples}", MIGRATE)
     if not differing:
         yield ok(_SUBJECT, "is equal to PostgreSQL")

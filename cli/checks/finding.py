@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import Enum
 
+# The remedy for what `clarion migrate` repairs.
+MIGRATE = "Run `clarion migrate`."
+
 
 class Level(Enum):
     """The severity. FAIL: Clarion does not work, can lose data, or can disclose it."""
@@ -15,11 +18,12 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. subject: the dependency, in a word or two."""
+    """One line of the report. subject: the dependency, in a word or two; remedy: what to do, if something is wrong."""
 
     level: Level
     subject: str
     text: str
+    remedy: str = ""
 
 
 Check = Callable[[], AsyncIterator[Finding]]
@@ -30,16 +34,16 @@ def ok(subject: str, text: str) -> Finding:
     return Finding(Level.OK, subject, text)
 
 
-def warn(subject: str, text: str) -> Finding:
+def warn(subject: str, text: str, remedy: str) -> Finding:
     """Return a finding that an operator should look at."""
-    return Finding(Level.WARN, subject, text)
+    return Finding(Level.WARN, subject, text, remedy)
 
 
-def fail(subject: str, text: str) -> Finding:
+def fail(subject: str, text: str, remedy: str) -> Finding:
     """Return a finding that an operator must fix."""
-    return Finding(Level.FAIL, subject, text)
+    return Finding(Level.FAIL, subject, text, remedy)
 
 
-def judge(good: object, subject: str, fine: str, broken: str) -> Finding:
-    """Return ok(fine) if good, else fail(broken)."""
-    return ok(subject, fine) if good else fail(subject, broken)
+def judge(good: object, subject: str, fine: str, broken: str, remedy: str) -> Finding:
+    """Return ok(fine) if good, else fail(broken, remedy)."""
+    return ok(subject, fine) if good else fail(subject, broken, remedy)

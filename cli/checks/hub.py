@@ -19,6 +19,7 @@ from cli.checks.finding import Finding, fail, judge, ok, warn
 from services.realtime import centrifugo
 
 _SUBJECT = "Centrifugo"
+_CONFIG = "`clarion centrifugo-config` prints a safe configuration; restart Centrifugo with it."
 _ME = "clarion-doctor-1"
 _OTHER = "clarion-doctor-2"
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -49,7 +50,7 @@ async def check(expected: ExpectedHub) -> AsyncIterator[Finding]:
         if not value
     ]
     if missing:
-        yield fail(_SUBJECT, f"{', '.join(missing)} is not set")
+        yield fail(_SUBJECT, f"{', '.join(missing)} is not set", "Set it as the services have it.")
         return
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
         probe = _Probe(session, expected)
@@ -57,23 +58,31 @@ async def check(expected: ExpectedHub) -> AsyncIterator[Finding]:
             async for finding in probe.run():
                 yield finding
         except _CONNECT_ERRORS as error:
-            yield fail(_SUBJECT, f"cannot be reached at {expected.url}: {error or type(error).__name__}")
+            yield fail(
+                _SUBJECT,
+                f"cannot be reached at {expected.url}: {error or type(error).__name__}",
+                "Start it, or correct CLARION_CENTRIFUGO_URL.",
+            )
 
 
 async def _file(path: str) -> AsyncIterator[Finding]:
     if not path:
-        yield warn(_SUBJECT, "its configuration was not checked: set CLARION_CENTRIFUGO_CONFIG to the path of the file")
+        yield warn(_SUBJECT, "its configuration was not checked", "Set CLARION_CENTRIFUGO_CONFIG to the file's path.")
         return
     try:
         config: Mapping[str, Any] = json.loads(await asyncio.to_thread(Path(path).read_text, encoding="utf-8"))
     except (OSError, ValueError) as error:
-        yield fail(_SUBJECT, f"its configuration {path} cannot be read: {error}")
+        yield fail(_SUBJECT, f"its configuration {path} cannot be read: {error}", _CONFIG)
         return
     faults = centrifugo.unsafe_settings(config)
     for fault in faults:
-        yield fail(_SUBJECT, f"{path}: {fault}")
+        yield fail(_SUBJECT, f"{path}: {fault}", _CONFIG)
     if config.get("admin", {}).get("enabled"):
-        yield warn(_SUBJECT, f"{path}: admin.enabled is on: anybody with its password can publish to all users")
+        yield warn(
+            _SUBJECT,
+            f"{path}: admin.enabled is on: anybody with its password can publish to all users",
+            "Set it to false, and restart Centrifugo.",
+        )
     if not faults:
         yield ok(_SUBJECT, f"{path} is safe")
 
@@ -98,7 +107,8 @@ class _Probe:
                 reply.status in (401, 403),
                 _SUBJECT,
                 "the HTTP API refuses calls without the key",
-                f"the HTTP API answers {reply.status} without a key: anybody can publish. Set http_api.key",
+                f"the HTTP API answers {reply.status} without a key: anybody can publish",
+                f"Set http_api.key. {_CONFIG}",
             )
 
     async def _api_is_ours(self) -> Finding:
@@ -110,7 +120,8 @@ class _Probe:
             "result" in body,
             _SUBJECT,
             f"the HTTP API accepts our key (version {nodes[0].get('version', 'unknown')})",
-            f"the HTTP API answers {reply.status} to our key: set CLARION_CENTRIFUGO_API_KEY to the server's key",
+            f"the HTTP API answers {reply.status} to our key",
+            "Set CLARION_CENTRIFUGO_API_KEY to the server's http_api.key.",
         )
 
     async def _no_token_is_refused(self) -> Finding:
@@ -119,20 +130,26 @@ class _Probe:
             "connect" not in reply,
             _SUBJECT,
             "a connection without a token is refused",
-            "a connection without a token is accepted: set client.insecure and allow_anonymous_… to false",
+            "a connection without a token is accepted",
+            f"Set client.insecure and client.allow_anonymous_connect_without_token to false. {_CONFIG}",
         )
 
     async def _foreign_origin_is_refused(self) -> Finding:
         try:
             await self._say([self._hello()], origin="https://clarion-doctor.invalid")
         except aiohttp.WSServerHandshakeError as error:
-            return judge(error.status == 403, _SUBJECT, "foreign origins are refused", f"answers {error.status}")
-        return fail(_SUBJECT, "pages of any origin can connect: set client.allowed_origins")
+            broken = f"answers {error.status} to a page of another origin"
+            return judge(error.status == 403, _SUBJECT, "foreign origins are refused", broken, _CONFIG)
+        return fail(_SUBJECT, "pages of any origin can connect", f"Set client.allowed_origins. {_CONFIG}")
 
     async def _channels(self) -> AsyncIterator[Finding]:
         greeting = await self._say([self._hello()])
         if "connect" not in greeting:
-            yield fail(_SUBJECT, "refuses our tokens: set CLARION_CENTRIFUGO_TOKEN_SECRET to the server's secret")
+            yield fail(
+                _SUBJECT,
+                "refuses our tokens",
+                "Set CLARION_CENTRIFUGO_TOKEN_SECRET to the server's client.token.hmac_secret_key.",
+            )
             return
         own = await self._subscribe(f"orders#{_ME}")
         yield judge(
@@ -140,16 +157,18 @@ class _Probe:
             _SUBJECT,
             "users can subscribe to their own channels",
             f"refuses a user's own channel: {own}",
+            _CONFIG,
         )
         yield judge(
             (own.get("subscribe") or {}).get("recoverable"),
             _SUBJECT,
             "channels recover messages after a lost connection",
-            "channels do not recover messages: set history_size, history_ttl and force_recovery",
+            "channels do not recover messages",
+            f"Set history_size, history_ttl and force_recovery. {_CONFIG}",
         )
         for channel, whose in ((f"orders#{_OTHER}", "another user's channel"), ("orders", "a channel without a user")):
             reply = await self._subscribe(channel)
-            yield judge("error" in reply, _SUBJECT, f"{whose} is refused", f"{whose} is open: {channel}")
+            yield judge("error" in reply, _SUBJECT, f"{whose} is refused", f"{whose} is open: {channel}", _CONFIG)
 
     async def _subscribe(self, channel: str) -> dict[str, Any]:
         return await self._say([self._hello(), {"id": 2, "subscribe": {"channel": channel}}])

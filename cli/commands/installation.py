@@ -15,6 +15,7 @@ def add_commands(app: typer.Typer) -> None:
     for command in (migrate, backup, restore, doctor, health):
         app.command()(command)
     app.command("centrifugo-config")(centrifugo_config)
+    app.command("owner-link")(owner_link)
 
 
 def migrate() -> None:
@@ -78,6 +79,27 @@ def centrifugo_config() -> None:
         print(rendered(load_or_exit(Settings)))
     except ValueError as error:
         _fail("centrifugo-config", error)
+
+
+def owner_link(
+    *,
+    reset: Annotated[str, typer.Option(metavar="E-MAIL", help="Whose password is to be reset.")] = "",
+    unless_owned: Annotated[bool, typer.Option(help="Print nothing if there is an owner.")] = False,
+) -> None:
+    """Print the link by which the first owner of the console joins, or somebody resets their password.
+
+    Reads CLARION_INGEST_ADDRESS, CLARION_SERVICE_TOKEN and CLARION_PUBLIC_URL, as the gateway does.
+    """
+    from cli import owner_link as links
+    from runtime.errors import ClarionError
+
+    settings = load_or_exit(links.Settings)
+    try:
+        link = asyncio.run(links.make_unless_owned(settings) if unless_owned else links.make(settings, reset))
+    except ClarionError as error:
+        _fail("owner-link", error)
+    if link:
+        print(link)
 
 
 def _copy(command: str, folder: Path) -> None:

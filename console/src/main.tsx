@@ -30,7 +30,13 @@ if (root === null) {
 }
 applyTheme();
 reloadForNewVersions();
-createRoot(root).render(
+// A problem that a screen shows is no fault of the page. Everything else that a screen could not handle is.
+const noteCaught = (error: unknown) => {
+  if (!(error instanceof Problem)) {
+    console.error(error);
+  }
+};
+createRoot(root, { onCaughtError: noteCaught }).render(
   <StrictMode>
     <CSPProvider nonce={nonce}>
       <QueryClientProvider client={queries}>

@@ -20,7 +20,7 @@ class AuditRoutes:
         """List entries, newest first."""
         wire = audit_pb2.ListAuditEntriesRequest(
             actor=forms.text(request, "actor"),
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             resource=forms.text(request, "resource"),
             method=forms.text(request, "method"),
             since_us=forms.micros(request, "since"),
@@ -36,6 +36,7 @@ def _shown(entry: audit_pb2.AuditEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "actor": entry.actor,
+        "actor_email": entry.actor_email or None,
         "method": entry.method,
         "route": entry.route,
         "resource": entry.resource or None,

@@ -16,6 +16,7 @@ from gateway.clients import Clients
 from gateway.observing import EVENT_ID
 from gateway.replies import json_reply
 from services.domain.endpoints import MAX_METADATA
+from services.domain.reasons import text_of
 
 RecoverableStatus = Literal["failed", "dead", "skipped"]
 
@@ -129,6 +130,7 @@ def shown(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:
         "metadata": dict(delivery.metadata),
         "status": forms.status_name(delivery.status),
         "reason": delivery.reason or None,
+        "reason_text": text_of(why) if (why := delivery.reason or delivery.parked) else None,
         "parked": delivery.parked or None,
         "attempts": delivery.attempts,
         "created_at": forms.iso(delivery.created_at_us),
@@ -148,6 +150,7 @@ def shown_attempt(attempt: ledger_pb2.Attempt) -> dict[str, Any]:
         "replay": attempt.replay,
         "status": forms.status_name(attempt.status),
         "reason": attempt.reason or None,
+        "reason_text": text_of(attempt.reason) if attempt.reason else None,
         "detail": attempt.detail or None,
         "time": forms.iso(attempt.at_us),
         "duration_ms": attempt.duration_us / 1000,

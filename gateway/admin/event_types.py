@@ -13,7 +13,7 @@ from gateway.admin.endpoints import Description, named_endpoint
 from gateway.clients import Clients
 from gateway.replies import json_reply
 from gateway.revisions import Revisions
-from services.domain.endpoints import event_type_id
+from services.domain.endpoints import MAX_METADATA, event_type_id
 
 MAX_SUBSCRIBED = 100
 
@@ -49,6 +49,15 @@ class SubscriptionsBody(forms.Body):
 
     event_types: Annotated[list[TypeName], Meta(min_length=1, max_length=MAX_SUBSCRIBED)]
     filter: dict[str, Any] | UnsetType | None = UNSET
+
+
+class FilterCheckBody(forms.Body):
+    """The body of POST /tenants/{id}/filter-check. payload: what is sent; metadata: the caller's labels."""
+
+    filter: dict[str, Any]
+    event_type: TypeName
+    payload: dict[str, Any] = msgspec.field(default_factory=dict)
+    metadata: Annotated[dict[str, str], Meta(max_length=MAX_METADATA)] = msgspec.field(default_factory=dict)
 
 
 class EventTypeRoutes:
@@ -112,6 +121,19 @@ class EventTypeRoutes:
         answer = await self._clients.call(self._clients.endpoints.Subscribe, wire)
         self._revisions.remember(tenant_id, answer.revision)
         return json_reply({"subscribed": answer.subscribed, "data": await self._subscriptions(names)})
+
+    async def check_filter(self, request: web.Request) -> web.Response:
+        """Return whether a filter matches an event, without storing either."""
+        body = await forms.read(request, FilterCheckBody)
+        await forms.path_tenant(request, self._clients)
+        wire = endpoints_pb2.CheckFilterRequest(
+            filter=_encode(body.filter),
+            event_type=body.event_type,
+            payload=_encode(body.payload),
+            metadata=body.metadata,
+        )
+        answer = await self._clients.call(self._clients.endpoints.CheckFilter, wire)
+        return json_reply({"matches": answer.matches, "error": answer.error or None})
 
     async def unsubscribe(self, request: web.Request) -> web.Response:
         """Delete one subscription of an endpoint."""

@@ -1,4 +1,4 @@
-"""Events: search, timelines, dead letters, and a dry run of routing."""
+"""Events: search, timelines, and a dry run of routing."""
 
 from typing import Any
 
@@ -23,10 +23,13 @@ class EventRoutes:
     async def search(self, request: web.Request) -> web.Response:
         """Search events, newest first."""
         wire = ledger_pb2.ListEventsRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             event_type=forms.text(request, "event_type"),
             recipient=forms.text(request, "recipient"),
             status=forms.status(request),
+            channel=forms.channel_filter(request),
+            reason=forms.text(request, "reason"),
+            provider=forms.text(request, "provider"),
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
             event_id=forms.text(request, "event_id"),
@@ -70,23 +73,6 @@ class EventRoutes:
                 "timeline": [shown_step(step) for step in answer.steps],
             }
         )
-
-    async def dead_letters(self, request: web.Request) -> web.Response:
-        """List dead letters, newest first."""
-        wire = ledger_pb2.ListDeadLettersRequest(
-            tenant_id=forms.text(request, "tenant_id"),
-            limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
-        )
-        answer = await self._clients.call(self._clients.ledger.ListDeadLetters, wire)
-        return json_reply(forms.page([shown_letter(letter) for letter in answer.dead_letters], answer.next_cursor))
-
-    async def replay(self, request: web.Request) -> web.Response:
-        """Replay a dead letter from its first attempt."""
-        delivery_id = forms.path_id(request)
-        wire = ledger_pb2.ReplayDeadLetterRequest(delivery_id=delivery_id)
-        await self._clients.call(self._clients.ledger.ReplayDeadLetter, wire)
-        return json_reply({"delivery_id": delivery_id, "replayed": True}, status=202)
 
     async def explain(self, request: web.Request) -> web.Response:
         """Return how an event would be routed. Nothing is sent."""
@@ -158,6 +144,8 @@ def shown_step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
         "step": step.step,
         "time": forms.iso(step.at_us),
         "duration_ms": step.duration_us / 1000,
+        "wait_ms": step.wait_us / 1000,
+        "prepare_ms": step.prepare_us / 1000,
         "outcome": step.outcome,
         "reason": step.reason or None,
         "detail": step.detail or None,
@@ -165,6 +153,7 @@ def shown_step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
         "delivery_id": step.delivery_id or None,
         "channel": forms.channel_name(step.channel),
         "attempt": step.attempt or None,
+        "replay": step.replay,
         "provider": step.provider or None,
         "provider_id": step.provider_id or None,
         "provider_message_id": step.provider_message_id or None,
@@ -172,19 +161,6 @@ def shown_step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
         "template_version_id": step.template_version_id or None,
         "sms": {"segments": step.sms_segments, "encoding": step.sms_encoding} if step.sms_encoding else None,
         "http": webhooks.shown_exchange(step.http) if step.HasField("http") else None,
-    }
-
-
-def shown_letter(letter: ledger_pb2.DeadLetter) -> dict[str, Any]:
-    """Return a dead letter as the API shows it."""
-    return {
-        "delivery_id": letter.delivery_id,
-        "event_id": letter.event_id,
-        "tenant_id": letter.tenant_id,
-        "channel": forms.channel_name(letter.channel),
-        "reason": letter.reason,
-        "detail": letter.detail or None,
-        "died_at": forms.iso(letter.died_at_us),
     }
 
 

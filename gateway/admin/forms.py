@@ -1,7 +1,7 @@
 """Reading bodies and queries of the admin API; channels, times and pages in its answers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2
 from gateway import queries, replies
+from gateway.access import enforce
 from gateway.audit import FIELDS
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -132,6 +133,23 @@ def status(request: web.Request) -> "trace_pb2.DeliveryStatus.ValueType":
     return statuses.BY_NAME.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
 
 
+def uuids(request: web.Request, name: str) -> list[str]:
+    """Return ids in the query, separated by commas; none if it is absent. Raises INVALID if one is no UUID."""
+    value: str = request.query.get(name, "")
+    found = value.split(",") if value else []
+    if not all(map(ids.is_uuid, found)):
+        raise invalid(name, "must be UUIDs in lower case, separated by commas")
+    return found
+
+
+def one_of(request: web.Request, name: str, words: Collection[str]) -> str:
+    """Return a query parameter that is one of these words, empty if it is absent. Raises INVALID."""
+    value: str = request.query.get(name, "")
+    if value and value not in words:
+        raise invalid(name, f"must be one of {', '.join(words)}")
+    return value
+
+
 def limit(request: web.Request) -> int:
     """Return ?limit=, 50 by default. Raises INVALID if it is not from 1 to 100."""
     (found,) = queries.numbers(request, limit=queries.Bounds(50, 1, 100))
@@ -149,6 +167,24 @@ def flag(request: web.Request, name: str) -> bool:
 def text(request: web.Request, name: str) -> str:
     """Return a query parameter, empty if it is absent. Raises INVALID if tenant_id is not a UUID."""
     return uuid(request, name) if name == "tenant_id" else request.query.get(name, "")
+
+
+def scope(request: web.Request) -> dict[str, Any]:
+    """Return the fields that limit a list to what its caller may see: tenant_id, tenant_ids. Raises INVALID."""
+    uuid(request, "tenant_id")
+    return enforce.scope(request)
+
+
+def tenants(request: web.Request) -> list[str]:
+    """Return the tenants that scope() names; empty: all."""
+    limits = scope(request)
+    return [limits["tenant_id"]] if limits["tenant_id"] else list(limits["tenant_ids"])
+
+
+def channel_filter(request: web.Request) -> "event_pb2.Channel.ValueType":
+    """Return ?channel=, unspecified if it is absent. Raises INVALID."""
+    name = request.query.get("channel", "")
+    return channel(name) if name else event_pb2.CHANNEL_UNSPECIFIED
 
 
 def uuid(request: web.Request, name: str) -> str:

@@ -5,13 +5,18 @@ from collections.abc import Collection, Mapping
 _PAGE = ("limit", "cursor")
 _DELIVERIES = ("status", "event_type", "metadata", "since", "until", *_PAGE)
 
+_LETTERS = ("tenant_id", "tenant_ids", "channel", "reason", "provider", "event_type", "endpoint_id", "since", "until")
+
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
+    ("GET", "/users"): ("search", *_PAGE),
     ("GET", "/tenants/{id}/recipients"): ("tag", "address", *_PAGE),
+    ("GET", "/tenants/{id}/recipients/{recipient_id}/inbox"): _PAGE,
     ("GET", "/tenants/{id}/groups"): _PAGE,
     ("GET", "/tenants/{id}/groups/{group_key}/members"): _PAGE,
     ("GET", "/tenants/{id}/outbox"): ("event_id", "channel", *_PAGE),
     ("GET", "/tenants/{id}/endpoints"): ("environment_id", "application_id", "event_type_id", *_PAGE),
+    ("GET", "/tenants/{id}/endpoint-states"): ("endpoint_ids",),
     ("GET", "/tenants/{id}/endpoints/{endpoint_id}/parked"): _PAGE,
     ("GET", "/tenants/{id}/endpoints/{endpoint_id}/deliveries"): _DELIVERIES,
     ("GET", "/tenants/{id}/deliveries"): _DELIVERIES,
@@ -30,11 +35,30 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/template-parts"): ("tenant_id", "platform", "kind", "name", "newest", *_PAGE),
     ("GET", "/template-parts/{id}/templates"): _PAGE,
     ("POST", "/template-parts/{id}/apply"): ("cursor",),
-    ("GET", "/events"): ("tenant_id", "event_type", "recipient", "status", "since", "until", "event_id", *_PAGE),
+    ("GET", "/events"): (
+        "tenant_id",
+        "event_type",
+        "recipient",
+        "status",
+        "channel",
+        "reason",
+        "provider",
+        "since",
+        "until",
+        "event_id",
+        *_PAGE,
+    ),
+    ("GET", "/overview"): ("tenant_id", "since", "until"),
+    ("GET", "/search"): ("q", "tenant_id"),
     ("GET", "/events/{id}/deliveries"): ("status", "recipient", *_PAGE),
+    ("GET", "/deliveries/{id}/content"): ("attempt", "replay"),
+    ("GET", "/deliveries/{id}/content.eml"): ("attempt", "replay"),
     ("GET", "/runs"): ("tenant_id", "state", *_PAGE),
     ("GET", "/replays"): ("tenant_id", *_PAGE),
-    ("GET", "/dead-letters"): ("tenant_id", *_PAGE),
+    ("GET", "/dead-letters"): (*_LETTERS, *_PAGE),
+    ("GET", "/dead-letters/count"): _LETTERS,
+    ("GET", "/refused-requests"): ("tenant_id", "status", "key_id", "reason", "since", "until", *_PAGE),
+    ("GET", "/outages"): ("tenant_id", "open", *_PAGE),
     ("GET", "/route-explain"): ("tenant_id", "event_type", "user_id", "email", "phone", "channels", "locale"),
     ("GET", "/audit"): ("actor", "tenant_id", "resource", "method", "since", "until", *_PAGE),
 }

@@ -12,8 +12,12 @@ from gateway.admin.endpoints import existing_endpoint
 from gateway.clients import Clients
 from gateway.polling import DEFAULT_ITEMS, MAX_ITEMS, shown_page
 from gateway.replies import json_reply
+from runtime.ids import is_uuid
+from services.domain.reasons import text_of
 
 MAX_SKIPPED = 100
+# As many as fit into a query parameter.
+MAX_STATES = 25
 # Skipping writes a record of each.
 _DEADLINE_S = 12.0
 
@@ -44,6 +48,22 @@ class ParkedRoutes:
         """Return the circuit breaker of an endpoint, and how much waits."""
         wire = endpoints_pb2.GetEndpointStateRequest(**await existing_endpoint(request, self._clients))
         return json_reply(shown_state(await self._clients.call(self._clients.parking.GetEndpointState, wire)))
+
+    async def states(self, request: web.Request) -> web.Response:
+        """Return the state of several endpoints, each as state() without oldest_at."""
+        named = forms.text(request, "endpoint_ids")
+        ids = list(dict.fromkeys(named.split(","))) if named else []
+        if not 1 <= len(ids) <= MAX_STATES or not all(map(is_uuid, ids)):
+            raise forms.invalid("endpoint_ids", f"must be 1 to {MAX_STATES} ids with commas between them")
+        tenant_id = await forms.path_tenant(request, self._clients)
+        wire = endpoints_pb2.ListEndpointStatesRequest(tenant_id=tenant_id, endpoint_ids=ids)
+        answer = await self._clients.call(self._clients.parking.ListEndpointStates, wire)
+        known = {one.endpoint_id: one.state for one in answer.states}
+        well = endpoints_pb2.GetEndpointStateResponse()
+        states = [{"endpoint_id": id_, **shown_state(known.get(id_, well))} for id_ in ids]
+        for state in states:
+            del state["oldest_at"]
+        return json_reply(forms.page(states, ""))
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List the deliveries that wait, the next ones first."""
@@ -102,6 +122,7 @@ def _shown(one: endpoints_pb2.ParkedDelivery) -> dict[str, Any]:
         "event_id": one.event_id,
         "event_type": one.event_type,
         "reason": one.reason,
+        "reason_text": text_of(one.reason),
         "attempt": one.attempt,
         "parked_at": forms.iso(one.parked_at_us),
         "due_at": forms.iso(one.due_at_us),

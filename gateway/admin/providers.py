@@ -52,7 +52,7 @@ class ProviderRoutes:
             settings_json=msgspec.json.encode(body.settings).decode(),
         )
         answer = await self._clients.call(self._clients.providers.CreateProvider, wire)
-        return json_reply(_shown(answer.provider), status=201)
+        return json_reply(shown(answer.provider), status=201)
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List a tenant's providers; there are at most 100."""
@@ -61,13 +61,13 @@ class ProviderRoutes:
             raise forms.invalid("tenant_id", "is required")
         wire = senders_pb2.ListProvidersRequest(tenant_id=tenant_id)
         answer = await self._clients.call(self._clients.providers.ListProviders, wire)
-        return json_reply(forms.page([_shown(provider) for provider in answer.providers], ""))
+        return json_reply(forms.page([shown(provider) for provider in answer.providers], ""))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return a provider."""
         wire = senders_pb2.GetProviderRequest(provider_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.providers.GetProvider, wire)
-        return json_reply(_shown(answer.provider))
+        return json_reply(shown(answer.provider))
 
     async def change(self, request: web.Request) -> web.Response:
         """Update a provider's name, priority, settings or credentials."""
@@ -79,7 +79,7 @@ class ProviderRoutes:
             settings_json=msgspec.json.encode(body.settings).decode(),
         )
         answer = await self._clients.call(self._clients.providers.UpdateProvider, wire)
-        return json_reply(_shown(answer.provider))
+        return json_reply(shown(answer.provider))
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a provider."""
@@ -88,7 +88,8 @@ class ProviderRoutes:
         return web.Response(status=204)
 
 
-def _shown(provider: senders_pb2.Provider) -> dict[str, Any]:
+def shown(provider: senders_pb2.Provider) -> dict[str, Any]:
+    """Return a provider as the API shows it."""
     return {
         "id": provider.id,
         "tenant_id": provider.tenant_id,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from msgspec import Meta, field
 
-from clarion.common.v1 import trace_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2
 from gateway.admin import forms
 from gateway.admin.forms import UserId
@@ -19,6 +19,7 @@ STATES = {
     replays_pb2.REPLAY_STATE_RUNNING: "running",
     replays_pb2.REPLAY_STATE_DONE: "done",
     replays_pb2.REPLAY_STATE_CANCELLED: "cancelled",
+    replays_pb2.REPLAY_STATE_PAUSED: "paused",
 }
 STATUSES = {
     ALL: trace_pb2.DELIVERY_STATUS_UNSPECIFIED,
@@ -27,6 +28,10 @@ STATUSES = {
 _NAMES = {number: name for name, number in STATUSES.items()}
 
 Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
+
+
+PerSecond = Annotated[int, Meta(ge=1, le=1000)]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class EventReplayBody(forms.Body):
@@ -47,7 +52,14 @@ class NewReplayBody(forms.Body):
     since: Moment
     until: Moment | None = None
     status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})] = ALL
-    per_second: Annotated[int, Meta(ge=1, le=1000)] = 50
+    per_second: PerSecond = 50
+    # Only events of this type, or what was for this endpoint.
+    event_type: Name | None = None
+    endpoint_id: forms.Id | None = None
+    # Only deliveries on this channel, with this reason, of this kind of provider: with a status.
+    channel: forms.Channel | None = None
+    reason: Name | None = None
+    provider: Name | None = None
 
 
 class ReplayRoutes:
@@ -79,6 +91,11 @@ class ReplayRoutes:
             until_us=forms.moment(body.until, "until") if body.until is not None else 0,
             status=STATUSES[body.status],
             per_second=body.per_second,
+            event_type=body.event_type or "",
+            endpoint_id=body.endpoint_id or "",
+            channel=forms.channel(body.channel) if body.channel else event_pb2.CHANNEL_UNSPECIFIED,
+            reason=body.reason or "",
+            provider=body.provider or "",
         )
         answer = await self._clients.call(self._clients.replays.StartReplay, wire)
         return json_reply(shown(answer.replay), status=202)
@@ -86,7 +103,7 @@ class ReplayRoutes:
     async def list_all(self, request: web.Request) -> web.Response:
         """List replays, newest first."""
         wire = replays_pb2.ListReplaysRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
         )
@@ -106,6 +123,20 @@ class ReplayRoutes:
         request[TENANT_ID] = answer.replay.tenant_id
         return json_reply(shown(answer.replay))
 
+    async def pause(self, request: web.Request) -> web.Response:
+        """Hold a replay."""
+        wire = replays_pb2.PauseReplayRequest(replay_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.replays.PauseReplay, wire)
+        request[TENANT_ID] = answer.replay.tenant_id
+        return json_reply(shown(answer.replay))
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Let a paused replay go on."""
+        wire = replays_pb2.ResumeReplayRequest(replay_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.replays.ResumeReplay, wire)
+        request[TENANT_ID] = answer.replay.tenant_id
+        return json_reply(shown(answer.replay))
+
 
 def shown(replay: replays_pb2.Replay) -> dict[str, Any]:
     """Return a replay as the API shows it."""
@@ -114,12 +145,17 @@ def shown(replay: replays_pb2.Replay) -> dict[str, Any]:
         "tenant_id": replay.tenant_id,
         "since": forms.iso(replay.since_us),
         "until": forms.iso(replay.until_us),
-        "status": _NAMES.get(replay.status, ALL),
+        "of": "dead_letters" if replay.dead_letters else "events",
+        "status": None if replay.dead_letters else _NAMES.get(replay.status, ALL),
         "endpoint_id": replay.endpoint_id or None,
         "event_type": replay.event_type or None,
+        "channel": forms.channel_name(replay.channel),
+        "reason": replay.reason or None,
+        "provider": replay.provider or None,
         "per_second": replay.per_second,
         "state": STATES.get(replay.state, "running"),
         "waiting": replay.waiting or None,
+        "found": replay.found or None,
         "replayed": replay.replayed,
         "unplayable": replay.unplayable,
         "position": forms.iso(replay.position_us),

@@ -6,8 +6,21 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway import queries
+from gateway.access.enforce import Enforcer
+from gateway.access.owners import Owners
+from gateway.access.roles import Role
+from gateway.access.rules import Place, rule
+from gateway.access.sessions import ConsoleSessions
+from gateway.access.table import rule_of
+from gateway.addresses import FailedAttempts
+from gateway.admin import reasons
+from gateway.admin.activity import ActivityRoutes
+from gateway.admin.alerts import AlertRoutes
 from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
+from gateway.admin.bodies import BodyRoutes
+from gateway.admin.contents import ContentRoutes
+from gateway.admin.dead_letters import DeadLetterRoutes
 from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
 from gateway.admin.endpoint_deliveries import EndpointDeliveryRoutes
@@ -16,15 +29,20 @@ from gateway.admin.environments import EnvironmentRoutes
 from gateway.admin.event_types import EventTypeRoutes
 from gateway.admin.events import EventRoutes
 from gateway.admin.groups import GroupRoutes
-from gateway.admin.guard import guard
+from gateway.admin.guard import Guard
+from gateway.admin.inbox import InboxRoutes
 from gateway.admin.keys import KeyRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parked import ParkedRoutes
 from gateway.admin.parts import PartRoutes
 from gateway.admin.privacy import PrivacyRoutes
+from gateway.admin.provider_health import ProviderHealthRoutes
+from gateway.admin.provider_kinds import ProviderKindRoutes
 from gateway.admin.providers import ProviderRoutes
+from gateway.admin.readiness import ReadinessRoutes
 from gateway.admin.recipients import RecipientRoutes
+from gateway.admin.refusals import RefusalRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
 from gateway.admin.samples import SampleRoutes
@@ -32,9 +50,14 @@ from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
 from gateway.admin.tenants import TenantRoutes
+from gateway.admin.usage import UsageRoutes
+from gateway.admin.users import UserRoutes
 from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
+from gateway.life import LIFE
+from gateway.live.hub import LiveHub
+from gateway.live.socket import LiveSockets
 from gateway.operators import Operators
 from gateway.portal import PortalLinks
 from gateway.problems import RequestHandler, problem
@@ -46,8 +69,9 @@ _ENDPOINTS = "/tenants/{id}/endpoints"
 _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
-# This POST changes nothing, so it is not recorded in the audit log.
-_ASKING = frozenset({_BASE + "/templates/preview"})
+# These POSTs change nothing, so they are not recorded in the audit log.
+_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
+_SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +82,37 @@ class AdminBackend:
     authenticator: CachedAuthenticator
     revisions: Revisions
     links: PortalLinks
+    sessions: ConsoleSessions
+    # Failed sign-ins to the console, by address.
+    sign_ins: FailedAttempts
 
 
 def add_routes(app: web.Application, backend: AdminBackend, operators: Operators) -> None:
     """Serve the admin API."""
-    protect = guard(operators, Auditor(backend.clients), backend.authenticator.attempts)
+    auditor = Auditor(backend.clients)
+    enforcer = Enforcer(Owners(backend.clients))
+    protect = Guard(operators, backend.sessions, enforcer, auditor, backend.authenticator.attempts).protect
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
-    session = ("GET", "/session", SessionRoutes(operators).get)
-    for method, path, handler in (session, *_routes(backend), *_webhook_routes(backend)):
-        paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
+    live = LiveSockets(LiveHub(backend.clients.tail), backend.sessions, app[LIFE])
+    app.on_shutdown.append(live.close_all)
+    served = (
+        *_people_routes(backend, auditor),
+        *_routes(backend),
+        *_operating_routes(backend),
+        *_webhook_routes(backend),
+        ("GET", "/live", live.serve),
+    )
+    for method, path, handler in served:
+        paths.setdefault(path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.
-        pattern = path.replace("}", ":[^/]+}")
+        pattern = _BASE + path.replace("}", ":[^/]+}")
         for method, handler in methods:
             writes = method not in _READING and path not in _ASKING
-            app.router.add_route(method, pattern, protect(handler, writes=writes))
+            app.router.add_route(method, pattern, protect(handler, rule_of(method, path), writes=writes))
         # Without it, GET /templates/preview would ask for a template with the id "preview".
-        app.router.add_route("*", pattern, protect(_not_allowed, writes=False))
-    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, writes=False))
+        app.router.add_route("*", pattern, protect(_not_allowed, _SIGNED_IN, writes=False))
+    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, _SIGNED_IN, writes=False))
 
 
 def _checking_query(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
@@ -102,24 +139,52 @@ async def _not_allowed(request: web.Request) -> web.StreamResponse:
     return answer
 
 
+def _people_routes(backend: AdminBackend, auditor: Auditor) -> list[tuple[str, str, RequestHandler]]:
+    clients, sessions, sign_ins = backend.clients, backend.sessions, backend.sign_ins
+    session = SessionRoutes(clients, sessions, auditor, sign_ins)
+    users = UserRoutes(clients, sessions, session, sign_ins)
+    return [
+        ("GET", "/session", session.get),
+        ("GET", "/session/options", session.options),
+        ("POST", "/session", session.sign_in),
+        ("DELETE", "/session", session.sign_out),
+        ("POST", "/session/password", session.change_password),
+        ("GET", "/session/sessions", session.list_own),
+        ("DELETE", "/session/sessions/{id}", session.revoke_own),
+        ("POST", "/invitations/open", users.open),
+        ("POST", "/invitations/accept", users.accept),
+        ("GET", "/users", users.list_all),
+        ("POST", "/users", users.create),
+        ("GET", "/users/{id}", users.get),
+        ("PATCH", "/users/{id}", users.change),
+        ("DELETE", "/users/{id}", users.delete),
+        ("POST", "/users/{id}/invitation", users.invite),
+        ("GET", "/users/{id}/sessions", users.sessions),
+        ("DELETE", "/users/{id}/sessions", users.revoke_all),
+        ("DELETE", "/users/{id}/sessions/{session_id}", users.revoke),
+    ]
+
+
 def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     clients, authenticator, revisions = backend.clients, backend.authenticator, backend.revisions
-    tenants = TenantRoutes(clients, authenticator)
+    tenants = TenantRoutes(clients, authenticator, backend.sessions)
     keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
+    provider_health = ProviderHealthRoutes(clients)
     templates = TemplateRoutes(clients)
     drafts = DraftRoutes(clients)
     parts = PartRoutes(clients)
     samples = SampleRoutes(clients)
     events = EventRoutes(clients)
+    activity = ActivityRoutes(clients)
     outbox = OutboxRoutes(clients)
     audit = AuditRoutes(clients)
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
-    replays = ReplayRoutes(clients)
     runs = RunRoutes(clients, revisions)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
+    contents = ContentRoutes(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -143,6 +208,7 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("PUT", "/tenants/{id}/recipients/{recipient_id}", recipients.put),
         ("GET", "/tenants/{id}/recipients/{recipient_id}", recipients.get),
         ("DELETE", "/tenants/{id}/recipients/{recipient_id}", recipients.delete),
+        ("GET", "/tenants/{id}/recipients/{recipient_id}/inbox", InboxRoutes(clients).list_all),
         ("GET", "/tenants/{id}/groups", groups.list_all),
         ("PUT", "/tenants/{id}/groups/{group_key}", groups.put),
         ("GET", "/tenants/{id}/groups/{group_key}", groups.get),
@@ -158,6 +224,11 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("PATCH", "/providers/{id}", providers.change),
         ("DELETE", "/providers/{id}", providers.delete),
         ("GET", "/providers/{id}/callback", suppressions.callback),
+        ("GET", "/providers/{id}/state", provider_health.state),
+        ("POST", "/providers/{id}/test", provider_health.test),
+        ("GET", "/provider-kinds", ProviderKindRoutes(clients).list_all),
+        ("GET", "/tenants/{id}/provider-states", provider_health.states),
+        ("PUT", "/tenants/{id}/provider-order", provider_health.order),
         ("POST", "/suppressions", suppressions.create),
         ("GET", "/suppressions", suppressions.list_all),
         ("DELETE", "/suppressions/{id}", suppressions.lift),
@@ -185,25 +256,52 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/template-parts/{id}/templates", parts.users),
         ("GET", "/tenants/{id}/locale", templates.locale),
         ("PUT", "/tenants/{id}/locale", templates.set_locale),
+        ("GET", "/overview", activity.overview),
+        ("GET", "/search", activity.search),
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
         ("GET", "/events/{id}/deliveries", events.deliveries),
+        ("GET", "/events/{id}/body", BodyRoutes(clients).get),
         ("GET", "/deliveries/{id}", events.delivery),
+        ("GET", "/deliveries/{id}/content", contents.get),
+        ("GET", "/deliveries/{id}/content.eml", contents.source),
+        ("GET", "/reasons", reasons.list_all),
         ("POST", "/tenants/{id}/events", runs.send),
         ("POST", "/tenants/{id}/events/{event_id}/cancel", runs.cancel),
         ("GET", "/runs", runs.list_all),
         ("GET", "/events/{id}/run", runs.get),
         ("POST", "/events/{id}/run/pause", runs.pause),
         ("POST", "/events/{id}/run/resume", runs.resume),
+        ("GET", "/route-explain", events.explain),
+        ("GET", "/audit", audit.search),
+    ]
+
+
+def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
+    """Return the paths by which operators find what went wrong, and put it right."""
+    clients = backend.clients
+    letters = DeadLetterRoutes(clients)
+    replays = ReplayRoutes(clients)
+    alerts = AlertRoutes(clients)
+    return [
+        ("GET", "/dead-letters", letters.list_all),
+        ("GET", "/dead-letters/count", letters.count),
+        ("POST", "/dead-letters/replay", letters.replay_matching),
+        ("POST", "/dead-letters/{id}/replay", letters.replay),
         ("POST", "/events/{id}/replay", replays.replay_event),
         ("POST", "/replays", replays.start),
         ("GET", "/replays", replays.list_all),
         ("GET", "/replays/{id}", replays.get),
         ("POST", "/replays/{id}/cancel", replays.cancel),
-        ("GET", "/dead-letters", events.dead_letters),
-        ("POST", "/dead-letters/{id}/replay", events.replay),
-        ("GET", "/route-explain", events.explain),
-        ("GET", "/audit", audit.search),
+        ("POST", "/replays/{id}/pause", replays.pause),
+        ("POST", "/replays/{id}/resume", replays.resume),
+        ("GET", "/refused-requests", RefusalRoutes(clients).list_all),
+        ("GET", "/tenants/{id}/usage", UsageRoutes(clients).get),
+        ("GET", "/tenants/{id}/readiness", ReadinessRoutes(clients).get),
+        ("GET", "/alerts", alerts.get),
+        ("PUT", "/alerts", alerts.put),
+        ("POST", "/alerts/test", alerts.test),
+        ("GET", "/outages", alerts.outages),
     ]
 
 
@@ -229,6 +327,8 @@ def _webhook_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandle
         ("POST", endpoint + "/subscriptions", types.subscribe),
         ("DELETE", endpoint + "/subscriptions/{event_type_id}", types.unsubscribe),
         ("GET", endpoint + "/state", parked.state),
+        ("GET", "/tenants/{id}/endpoint-states", parked.states),
+        ("POST", "/tenants/{id}/filter-check", types.check_filter),
         ("GET", endpoint + "/parked", parked.list_all),
         ("POST", endpoint + "/parked/skip", parked.skip),
         ("POST", endpoint + "/probe", parked.probe),

@@ -142,7 +142,7 @@ class RunRoutes:
         if state and state not in STATES:
             raise forms.invalid("state", f"must be one of {', '.join(STATES)}")
         wire = runs_pb2.ListRunsRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             state=STATES.get(state, runs_pb2.RUN_STATE_UNSPECIFIED),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),

@@ -63,7 +63,7 @@ class SuppressionRoutes:
         """List suppressions, newest first."""
         named, reason = forms.text(request, "channel"), forms.text(request, "reason")
         wire = suppressions_pb2.ListSuppressionsRequest(
-            tenant_id=forms.text(request, "tenant_id"),
+            **forms.scope(request),
             channel=forms.channel(named) if named else event_pb2.CHANNEL_UNSPECIFIED,
             reason=_reason(reason) if reason else suppressions_pb2.SUPPRESSION_REASON_UNSPECIFIED,
             address=forms.text(request, "address"),

@@ -194,9 +194,14 @@ class TemplateRoutes:
 
 
 def owners(request: web.Request) -> list[str]:
-    """Return whose templates a list contains; none means all. An empty one is the platform."""
-    tenant_id = forms.text(request, "tenant_id")
-    return [*([tenant_id] if tenant_id else []), *([""] if forms.flag(request, "platform") else [])]
+    """Return whose templates a list contains; none means all. An empty one is the platform.
+
+    People who may see some tenants only see the platform's as well: their tenants use them.
+    """
+    limits = forms.scope(request)
+    tenant_id, seen = limits["tenant_id"], limits["tenant_ids"]
+    named = [*([tenant_id] if tenant_id else []), *([""] if forms.flag(request, "platform") else [])]
+    return named or ([*seen, ""] if seen else [])
 
 
 def newer_version(version_id: str, version: int, created_at_us: int) -> web.Response:

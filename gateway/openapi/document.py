@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from gateway import dialects
+from gateway.access.sessions import COOKIE as CONSOLE_COOKIE
 from gateway.openapi import areas
 from gateway.openapi.operations import (
+    CONSOLE_SESSION,
     JSON,
     OPERATOR,
     POLL_KEY,
@@ -33,6 +35,15 @@ SECURITY = {
         "scheme": "bearer",
         "description": "An admin token: CLARION_ADMIN_TOKEN, or one of CLARION_ADMIN_TOKENS.",
     },
+    CONSOLE_SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": CONSOLE_COOKIE,
+        "description": (
+            "The session of a console user. Over https the name begins with `__Host-`. A call that changes something"
+            " also needs the header `X-CSRF-Token` with the csrf_token of `GET /api/v1/admin/session`."
+        ),
+    },
     POLL_KEY: {
         "type": "http",
         "scheme": "bearer",
@@ -47,15 +58,20 @@ SECURITY = {
 }
 # Of the gateway's own areas; each dialect brings its own, as it brings its security schemes.
 TAGS = {
+    "Activity": "What is going on: counts by time, a search over ids, and events as they change.",
+    "Alerts": "Outages of providers and endpoints, and whom they are told.",
     "Applications": "Customers of a tenant, who manage their own endpoints in the portal.",
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
+    "Contents": "What was sent, what events carried, and what reasons mean.",
     "Console": "The Admin UI.",
+    "Dead letters": "Deliveries whose last attempt failed.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
     "Endpoints": "Where webhooks go, what was sent to them, and what waits for them.",
     "Environments": "Parts of a tenant with endpoints of their own.",
     "Event types": "The types of events that endpoints can subscribe to.",
-    "Events": "Search, timelines, dead letters, and a dry run of routing.",
+    "Events": "Search, timelines, and a dry run of routing.",
+    "Inbox": "The notifications of one user, for pages with a realtime token, and the web component that shows them.",
     "Outbox": "Messages that sandbox providers received.",
     "Polling": "Reading the events of an endpoint that has no public address.",
     "Portal": "Pages on which a customer of a tenant manages endpoints.",
@@ -63,10 +79,12 @@ TAGS = {
     "Gateway": "Health, this document, and the WebSocket for browsers.",
     "Providers": "Services that send the messages of tenants, with their credentials.",
     "Recipients": "People whom a tenant stores, and groups of them.",
+    "Refused requests": "Requests of the public APIs that were refused, by the key that sent them.",
     "Replays": "Sending events again.",
     "Runs": "Events for many recipients, and events that wait for their time.",
     "Session": "Who is signed in.",
     "Suppressions": "Addresses that get no more messages.",
+    "Users": "People who sign in to the console, with their roles.",
     "Templates": "Templates, layouts and partials, with their versions.",
     "Tenants": "Customers with their API keys, limits and secrets.",
 }

@@ -3,6 +3,6 @@
 Its paths are in routes.py, which nothing imports here: dialects and the admin API need the links alone.
 """
 
-from gateway.portal.links import DEFAULT_MINUTES, MAX_MINUTES, PortalLink, PortalLinks, PublicAddress, Role
+from gateway.portal.links import DEFAULT_MINUTES, MAX_MINUTES, PortalLink, PortalLinks, Role
 
-__all__ = ["DEFAULT_MINUTES", "MAX_MINUTES", "PortalLink", "PortalLinks", "PublicAddress", "Role"]
+__all__ = ["DEFAULT_MINUTES", "MAX_MINUTES", "PortalLink", "PortalLinks", "Role"]

@@ -1,11 +1,11 @@
 """Links by which a customer of a tenant opens the portal."""
 
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from clarion.router.v1 import portal_pb2
+from gateway.browser_sessions import PublicAddress
 from gateway.clients import Clients
 
 # What the opener may do: read and write, or read without secrets.
@@ -27,26 +27,6 @@ class PortalLink(NamedTuple):
     url: str
     code: str
     expires_at_us: int
-
-
-class PublicAddress:
-    """Where browsers reach the gateway. public_url: of the settings; empty: where the request reached it."""
-
-    def __init__(self, public_url: str = "") -> None:
-        self._public_url = public_url.rstrip("/")
-
-    def url(self, request: web.Request) -> str:
-        """Return the gateway's URL without a slash at the end."""
-        return self._public_url or f"{request.scheme}://{request.host}"
-
-    def is_secure(self, request: web.Request) -> bool:
-        """Return whether browsers reach it by https."""
-        return self.url(request).startswith("https://")
-
-    def origin(self, request: web.Request) -> str:
-        """Return the origin of its pages, as browsers send it."""
-        parts = urlsplit(self.url(request))
-        return f"{parts.scheme}://{parts.netloc}"
 
 
 class PortalLinks:

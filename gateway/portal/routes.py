@@ -5,13 +5,15 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from gateway import looks
 from gateway.audit import FIELDS, Auditor
 from gateway.authentication import CachedAuthenticator
+from gateway.browser_sessions import PublicAddress
 from gateway.clients import Clients
 from gateway.portal import forms, pages
 from gateway.portal.actions import Actions
 from gateway.portal.forms import Fields
-from gateway.portal.links import OPEN_PATH, PublicAddress
+from gateway.portal.links import OPEN_PATH
 from gateway.portal.sessions import Session, Sessions
 from gateway.portal.views import Views
 from gateway.replies import BodyError
@@ -64,7 +66,7 @@ def add_routes(
 
 async def _style(_request: web.Request) -> web.Response:
     headers = {"Cache-Control": "no-cache"}
-    return web.Response(body=pages.STYLE.read_bytes(), content_type="text/css", charset="utf-8", headers=headers)
+    return web.Response(body=looks.style(pages.STYLE), content_type="text/css", charset="utf-8", headers=headers)
 
 
 class _Portal:

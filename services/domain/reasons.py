@@ -251,3 +251,11 @@ NOT_SENT: Final = (Reason.EMPTY_CONTENT, Reason.SMS_TOO_LONG)
 # A replay of skipped deliveries leaves these out: the caller did not ask for it, or canceled it, or the recipient was
 # erased.
 NOT_REPLAYED: Final = (Reason.NOT_REQUESTED, Reason.CANCELED, Reason.RECIPIENT_ERASED)
+
+_BY_WORD: Final = {reason.value: reason for reason in Reason}
+
+
+def text_of(word: str) -> str:
+    """Return a reason in plain words; of one that this version does not know, the word."""
+    found = _BY_WORD.get(word)
+    return found.text if found is not None else word

@@ -25,6 +25,7 @@ from services.domain.publishing import start_publishing
 from services.domain.trace import TraceWriter
 from services.ingest import configuration_sources, operator_services
 from services.ingest.accept import Acceptor
+from services.ingest.activity.feed import NatsChangeFeed
 from services.ingest.admission import PostgresAdmission
 from services.ingest.audit.servicer import AuditServicer
 from services.ingest.audit.store import AuditStore
@@ -42,6 +43,7 @@ from services.ingest.keys.store import KeyStore
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.reader import LedgerReader
+from services.ingest.ledger.search import EventFinder
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
@@ -86,7 +88,8 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     )
     repeats = RepeatNotes(TraceWriter(nats.StreamPublisher(connection)))
     ledger = LedgerStore(durable, fast)
-    consumer = LedgerConsumer(connection, ledger, erasures)
+    feed = NatsChangeFeed(connection)
+    consumer = LedgerConsumer(connection, ledger, erasures, tell=feed.publish)
     reading = process.start(consumer.run(), name="ledger")
     janitor = Janitor(connection, ledger, pressure)
     process.start(janitor.run(), name="janitor")
@@ -125,7 +128,9 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     server.add(keys_pb2_grpc.add_KeyServiceServicer_to_server, KeyServicer(keys), "clarion.ingest.v1.KeyService")
     server.add(
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
-        LedgerServicer(RetryStore(durable, fast), LedgerReader(durable), connection, Cursors(vault.tags)),
+        LedgerServicer(
+            RetryStore(durable, fast), LedgerReader(durable), EventFinder(durable), connection, Cursors(vault.tags)
+        ),
         "clarion.ingest.v1.LedgerService",
     )
     server.add(
@@ -146,6 +151,8 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         outbox=outbox,
         janitor=janitor,
         keyed=keyed,
+        feed=feed,
+        vault=vault,
     )
     await server.start()
 

@@ -179,3 +179,14 @@ SELECT t.id, t.tenant_id, t.event_type, t.channel, t.locale, t.version, p.versio
    AND (p.tenant_id = $1 OR p.tenant_id = '' AND t.tenant_id = $1 AND $1 <> '')
  ORDER BY t.id
  LIMIT $5;
+-- Versions by their ids. $1: what was typed. $2, $3: the ids that begin so; null: none does. $4: of these tenants, and of
+-- the platform; null: of all.
+-- name: search_templates
+SELECT 'template' AS kind, t.id, t.tenant_id, t.event_type AS title,
+    'version ' || t.version || CASE WHEN t.active THEN ', active' ELSE '' END AS detail, t.created_at AS at,
+    NULL::uuid AS event_id, t.channel
+FROM render.templates t
+WHERE t.id >= $2::text AND t.id <= $3::text AND ($4::text[] IS NULL OR t.tenant_id = '' OR t.tenant_id = ANY ($4))
+    AND $1::text IS NOT NULL
+ORDER BY t.id DESC
+LIMIT $5

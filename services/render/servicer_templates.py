@@ -11,6 +11,7 @@ from clarion.render.v1 import locales_pb2, locales_pb2_grpc, templates_pb2, temp
 from runtime import logs
 from services.domain import locales
 from services.domain.paging import page_limit
+from services.domain.searching import check_search
 from services.render import vocabulary
 from services.render.faults import tenant_faults, violations
 from services.render.frames import Fault
@@ -62,6 +63,12 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
             return templates_pb2.CreateTemplateResponse(newer=shown(newer))
         log.info("template_created", template_version_id=created.id, tenant_id=new.tenant_id, event_type=new.event_type)
         return templates_pb2.CreateTemplateResponse(template=shown(created))
+
+    async def SearchTemplates(
+        self, request: templates_pb2.SearchTemplatesRequest, context: Context
+    ) -> templates_pb2.SearchTemplatesResponse:
+        """Look for a version."""
+        return templates_pb2.SearchTemplatesResponse(hits=await self._store.search(*check_search(request)))
 
     async def ActivateTemplate(
         self, request: templates_pb2.ActivateTemplateRequest, context: Context

@@ -1,6 +1,6 @@
 """The table of templates. What a change publishes (active templates, sources) is written in the same transaction."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -8,9 +8,11 @@ import asyncpg
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from clarion.common.v1.search_pb2 import SearchHit
 from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from services.domain import channels, topology
+from services.domain.searching import hit, id_range
 from services.render.frames import TemplateSource
 from services.render.parts import LAYOUT, PARTIAL
 from services.render.templates import (
@@ -86,6 +88,14 @@ class PostgresTemplates:
         """Return a version. Raises NOT_FOUND."""
         with postgres.unavailable_while_down():
             return await _one(self._pool, version_id)
+
+    async def search(self, query: str, tenant_ids: Sequence[str], limit: int) -> list[SearchHit]:
+        """Return up to limit versions with such an id; no tenants: of all. Raises UNAVAILABLE."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(
+                _SQL.search_templates, query, *id_range(query), list(tenant_ids) or None, limit
+            )
+        return [hit(row) for row in rows]
 
     async def page(
         self,

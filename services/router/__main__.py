@@ -14,6 +14,7 @@ from clarion.router.v1 import (
     router_pb2_grpc,
     runs_pb2_grpc,
     suppressions_pb2_grpc,
+    usage_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
@@ -61,6 +62,8 @@ from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
 from services.router.servicer import RouterServicer
 from services.router.servicer_privacy import ROUTER_PRIVACY_SERVICE, RouterPrivacyServicer
+from services.router.servicer_usage import NAME as USAGE_SERVICE
+from services.router.servicer_usage import RouterUsageServicer
 from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
@@ -82,6 +85,7 @@ class _Stores:
     runs: RunStore
     people_in_runs: PeopleInRuns
     portal: PortalStore
+    usage: RouterUsageServicer
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         RunStore(runs_pool, outbox),
         PeopleInRuns(runs_pool),
         PortalStore(pool),
+        RouterUsageServicer(pool),
     )
     process.start(stores.groups.keep_removing_deleted(), name="deleted groups")
 
@@ -220,6 +225,7 @@ def _add_services(
         RecipientServicer(stores.recipients, stores.groups),
         RECIPIENT_SERVICE,
     )
+    server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
         RouterPrivacyServicer(stores.recipients, stores.people_in_runs),

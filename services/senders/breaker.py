@@ -60,6 +60,11 @@ class Breaker:
     # Raised by each change of state, so that calls from before it do not change the state again.
     _generation: int = 0
 
+    @property
+    def changes(self) -> int:
+        """Return a number that each change of state raises, also that from one pause to the next."""
+        return self._generation
+
     def pause(self, now: float) -> Pause | None:
         """Return why the provider must not be called; None: it may be. now: seconds of a monotonic clock."""
         if not self.reason:

@@ -174,6 +174,9 @@ class MailServer:
 class Kind(Generic[S]):
     """A kind of provider. Every folder ``channels/<channel>/<kind>/`` declares one as ``KIND``.
 
+    title: its name for people. purpose: what it is for, one sentence. setup: where its settings are found, about two
+    sentences. report_setup: where the callback URL is entered, about two sentences; empty if it sends no reports.
+
     settings: the operator's settings; fields of type Secret are encrypted at rest and never shown.
     open: makes a provider of them. check: returns faults that a type cannot express, as (field, description).
     reports: the provider sends delivery reports later, which name the message by the provider's own id.
@@ -185,6 +188,10 @@ class Kind(Generic[S]):
 
     settings: type[S]
     open: Callable[[S, Resources], Provider[Any]]
+    title: str
+    purpose: str
+    setup: str
+    report_setup: str = ""
     check: Callable[[S], Sequence[tuple[str, str]]] = lambda _: ()
     reports: bool = False
     keys: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
@@ -200,6 +207,8 @@ class TenantProfile(msgspec.Struct, frozen=True):
     sender_email: str = ""
     reply_to: str = ""
     max_sms_segments: int = DEFAULT_MAX_SEGMENTS
+    # What operators call it.
+    name: str = ""
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import Counter, Gauge
 
@@ -14,6 +14,7 @@ from runtime.telemetry import labelled
 from services.delivery.ports import SendResult
 from services.senders import provider_settings, registry
 from services.senders.breaker import Breaker, BreakerPolicy
+from services.senders.health.ports import HealthObserver
 from services.senders.ports import Provider, ProviderRecord, Resources
 
 _RESTING = Gauge("clarion_providers_resting", "Providers that are paused, and why.", ["provider", "reason"])
@@ -40,13 +41,29 @@ class OpenProvider:
     breaker: Breaker
 
 
+class OutageWatch(Protocol):
+    """Is told how calls ended; see services.senders.alerts.watch."""
+
+    def observe(self, tenant_id: str, record: ProviderRecord, reason: str, result: SendResult) -> None:
+        """Take note of a call. reason: why the provider is paused now; empty: it is not."""
+
+
 class ProviderCache:
     """Opens providers, and keeps them until their configuration changes."""
 
-    def __init__(self, resources: Resources, open_secrets: OpenSecrets, policy: BreakerPolicy) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        open_secrets: OpenSecrets,
+        policy: BreakerPolicy,
+        observer: HealthObserver | None = None,
+        watch: OutageWatch | None = None,
+    ) -> None:
+        self._watch = watch
         self._resources = resources
         self._open_secrets = open_secrets
         self._policy = policy
+        self._observer = observer
         self._opened: dict[str, dict[str, OpenProvider]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -63,9 +80,13 @@ class ProviderCache:
 
     def record_result(self, tenant_id: str, opened: OpenProvider, call: int, result: SendResult, now: float) -> None:
         """Tell the provider's breaker how a call ended; log and count it where that changes the breaker's state."""
-        before = opened.breaker.reason
+        before, changes = opened.breaker.reason, opened.breaker.changes
         opened.breaker.end_call(call, result, now)
         after = opened.breaker.reason
+        if opened.breaker.changes != changes:
+            self._observe(tenant_id, opened, now)
+        if self._watch is not None:
+            self._watch.observe(tenant_id, opened.record, after, result)
         if before == after:
             return
         kind = opened.record.kind
@@ -105,7 +126,18 @@ class ProviderCache:
         provider = kind.open(settings, self._resources)
         return OpenProvider(record, settings, provider, kind.reports, Breaker(self._policy))
 
+    def _observe(self, tenant_id: str, opened: OpenProvider, now: float) -> None:
+        if self._observer is None:
+            return
+        provider_id, pause = opened.record.id, opened.breaker.pause(now)
+        if pause is None:
+            self._observer.resumed(provider_id)
+        else:
+            self._observer.paused(tenant_id, provider_id, pause.reason, pause.wait_s)
+
     def _close(self, opened: OpenProvider) -> None:
+        if self._observer is not None:
+            self._observer.resumed(opened.record.id)
         self._count(opened, opened.breaker.reason, -1)
         opened.breaker.retire()
         task = asyncio.create_task(opened.provider.close())

@@ -9,12 +9,13 @@ from runtime import validation
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret
 from services.domain import addresses
+from services.senders.described import is_secret
 from services.senders.ports import Kind
 
 
 def secret_fields(kind: Kind[Any]) -> frozenset[str]:
     """Return the names of the settings that are secret."""
-    return frozenset(field.name for field in msgspec.structs.fields(kind.settings) if field.type is Secret)
+    return frozenset(field.name for field in msgspec.structs.fields(kind.settings) if is_secret(field.type))
 
 
 def cleaned(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def read_settings(kind: Kind[Any], given: Mapping[str, Any]) -> Any:
         except msgspec.ValidationError:
             faults.append((name, f"It {validation.description(field.type)}."))
             continue
-        if field.required and field.type is Secret and not values[name].reveal():
+        if field.required and is_secret(field.type) and not values[name].reveal():
             faults.append((name, "This setting is needed."))
     if not faults:
         settings = kind.settings(**values)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from clarion.common.v1.search_pb2 import SearchHit
 from runtime.egress import AddressNotAllowed, EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
@@ -72,8 +73,19 @@ class ProviderRepository(Protocol):
     async def delete(self, provider_id: str) -> None:
         """Delete and publish. Raises NOT_FOUND, UNAVAILABLE."""
 
+    async def order(
+        self, tenant_id: str, channel: event_pb2.Channel.ValueType, order: Callable[[Sequence[str]], Sequence[str]]
+    ) -> list[StoredProvider]:
+        """Store and publish the order that a function returns of a channel's present one; return its providers.
+
+        Raises what the function raises, UNAVAILABLE.
+        """
+
     async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
         """Return a tenant's providers, best first. Raises UNAVAILABLE."""
+
+    async def search(self, query: str, tenant_ids: Sequence[str], limit: int) -> list[SearchHit]:
+        """Return providers with such an id, and deliveries with such an id of a provider. Raises UNAVAILABLE."""
 
 
 def check(
@@ -115,6 +127,19 @@ def changed(old: StoredProvider, *, name: str | None, priority: int | None, sett
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be changed.", fields=faults)
     return replace(was, name=new_name or was.kind, priority=new_priority, settings=settings, secrets=secrets)
+
+
+def reordered(present: Sequence[str], wanted: Sequence[str], expected: Sequence[str]) -> Sequence[str]:
+    """Return the new order of a channel's providers, by their ids. expected: the order before; empty: not checked.
+
+    Raises CONFLICT if it has been changed meanwhile, or if these are not the channel's providers.
+    """
+    if expected and list(expected) != list(present):
+        raise ClarionError(Code.CONFLICT, "Somebody has changed the order meanwhile. Load it, and change it again.")
+    if len(wanted) != len(present) or set(wanted) != set(present):
+        detail = "These are not all providers of this channel, each once. Load them, and order them again."
+        raise ClarionError(Code.CONFLICT, detail)
+    return wanted
 
 
 def check_address(provider: NewProvider, guard: EgressGuard) -> None:

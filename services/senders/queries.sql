@@ -26,6 +26,11 @@ UPDATE senders.providers SET name = $2, priority = $3, settings = $4, secrets = 
 WHERE id = $1 AND deleted_at IS NULL
 RETURNING id, tenant_id, channel, kind, name, priority, settings, secrets, created_at, updated_at
 
+-- name: set_priorities
+UPDATE senders.providers p SET priority = t.priority, updated_at = now()
+FROM unnest($1::text[], $2::integer[]) AS t (id, priority)
+WHERE p.id = t.id AND p.deleted_at IS NULL AND p.priority <> t.priority
+
 -- name: tenants_with_providers
 SELECT DISTINCT tenant_id FROM senders.providers
 WHERE deleted_at IS NULL AND tenant_id > $1
@@ -127,3 +132,29 @@ WHERE (provider_id, message_id) IN (
     ORDER BY oldest.sent_at
     LIMIT $2
 )
+
+-- Providers by their ids, and deliveries by the id that a provider gave their message. $1: what was typed. $2, $3: the
+-- ids that begin so; null: none does. $4: of these tenants; null: of all.
+-- name: search_providers
+SELECT f.kind, f.id, f.tenant_id, f.title, f.detail, f.at, f.event_id, f.channel
+FROM (
+    (
+        SELECT 'provider' AS kind, p.id, p.tenant_id, p.name AS title, p.kind AS detail, p.created_at AS at,
+            NULL::uuid AS event_id, p.channel
+        FROM senders.providers p
+        WHERE p.id >= $2::text AND p.id <= $3::text AND p.deleted_at IS NULL
+            AND ($4::text[] IS NULL OR p.tenant_id = ANY ($4))
+        ORDER BY p.id DESC LIMIT $5
+    )
+    UNION ALL
+    (
+        SELECT 'delivery', s.delivery_id::text, s.tenant_id, '', 'message id ' || s.message_id, s.sent_at, s.event_id,
+            s.channel
+        FROM senders.providers p
+        CROSS JOIN LATERAL (
+            SELECT o.* FROM senders.sent o WHERE o.provider_id = p.id AND o.message_id = $1
+        ) AS s
+        WHERE $4::text[] IS NULL OR s.tenant_id = ANY ($4)
+        LIMIT $5
+    )
+) AS f

@@ -1,4 +1,4 @@
-"""The channels and the kinds of provider: one line for each channel, one word for each kind.
+"""The channels and the kinds of provider: one folder for each kind.
 
 ``channels/<channel>/message.py`` has ``compose``; ``channels/<channel>/<kind>/`` has ``KIND``. Both are imported by the
 first message that needs them: a process loads the code of the providers that its tenants have.
@@ -6,7 +6,7 @@ first message that needs them: a process loads the code of the providers that it
 
 import functools
 import importlib
-from collections.abc import Mapping
+import pkgutil
 from typing import Any, TypeAlias
 
 from clarion.common.v1 import event_pb2
@@ -16,22 +16,23 @@ from services.senders.ports import Kind
 
 Channel: TypeAlias = event_pb2.Channel.ValueType
 
-_KINDS: Mapping[Channel, tuple[str, ...]] = {
-    event_pb2.CHANNEL_EMAIL: ("resend", "sandbox", "sendgrid", "smtp"),
-    event_pb2.CHANNEL_SMS: ("africastalking", "sandbox", "twilio"),
-}
+CHANNELS: tuple[Channel, ...] = (event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS)
 
 _FOLDERS = "services.senders.channels"
 
 
+@functools.cache
 def kind_names(channel: Channel) -> tuple[str, ...]:
-    """Return the kinds of provider that a channel has, in alphabetical order."""
-    return _KINDS.get(channel, ())
+    """Return the kinds of provider that a channel has, in alphabetical order. No kind is loaded for it."""
+    if channel not in CHANNELS:
+        return ()
+    folder = importlib.import_module(f"{_FOLDERS}.{channels.NAMES[channel]}")
+    return tuple(sorted(found.name for found in pkgutil.iter_modules(folder.__path__) if found.ispkg))
 
 
 def all_kind_names() -> frozenset[str]:
     """Return the kinds of provider of all channels."""
-    return frozenset(name for names in _KINDS.values() for name in names)
+    return frozenset(name for channel in CHANNELS for name in kind_names(channel))
 
 
 @functools.cache

@@ -18,9 +18,12 @@ from services.domain.reasons import Reason
 from services.senders import failover, registry
 from services.senders.breaker import BreakerPolicy, Pause
 from services.senders.compose import Unsendable
+from services.senders.contents.capture import of_message
+from services.senders.contents.ports import ContentRecorder
 from services.senders.failover import Outcome, Paused
+from services.senders.health.ports import HealthObserver
 from services.senders.ports import ProviderDirectory, ProviderRecord, Resources
-from services.senders.provider_cache import OpenProvider, OpenSecrets, ProviderCache
+from services.senders.provider_cache import OpenProvider, OpenSecrets, OutageWatch, ProviderCache
 from services.senders.sent import SentMessage
 
 # The first and the last call may take 15 s each, and each waits up to 5 s for a connection; failover takes the rest.
@@ -58,13 +61,18 @@ class ProviderSender:
         open_secrets: OpenSecrets,
         *,
         sent_log: SentRecorder | None = None,
+        contents: ContentRecorder | None = None,
         policy: BreakerPolicy | None = None,
         add_unsubscribe_link: AddUnsubscribeLink | None = None,
+        observer: HealthObserver | None = None,
+        watch: OutageWatch | None = None,
     ) -> None:
         self._directory = directory
+        self._observer = observer
         self._sent_log = sent_log
+        self._contents = contents
         self._add_unsubscribe_link = add_unsubscribe_link
-        self._providers = ProviderCache(resources, open_secrets, policy or BreakerPolicy())
+        self._providers = ProviderCache(resources, open_secrets, policy or BreakerPolicy(), observer, watch)
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """Return tenant and provider: a provider that hangs holds up only its own deliveries."""
@@ -136,9 +144,11 @@ class ProviderSender:
         try:
             opened = self._providers.get(delivery.tenant_id, delivery.channel, record)
         except ValueError as error:
-            return SendResult(Verdict.CREDENTIALS, record.kind, Reason.PROVIDER_CREDENTIALS, str(error))
+            refused = SendResult(Verdict.CREDENTIALS, record.kind, Reason.PROVIDER_CREDENTIALS, str(error))
+            return self._observed(record, refused)
         except ClarionError as error:  # another version accepted these settings, and this one does not
-            return SendResult(Verdict.TRANSIENT, record.kind, Reason.PROVIDER_SETTINGS, error.detail)
+            refused = SendResult(Verdict.TRANSIENT, record.kind, Reason.PROVIDER_SETTINGS, error.detail)
+            return self._observed(record, refused)
         if pause := opened.breaker.pause(time.monotonic()):
             return pause
         try:
@@ -149,7 +159,11 @@ class ProviderSender:
         if result.verdict is Verdict.POSTPONED:  # it was not called after all
             return Pause(result.reason, result.detail, result.retry_after_s)
         self._record_sent(delivery, opened, message, result)
-        return result
+        if self._contents is not None and self._contents.keeps(delivery.tenant_id):
+            self._contents.record(
+                of_message(delivery, content, message, result.handed, record.kind, record.id, clock.now_us())
+            )
+        return self._observed(record, result)
 
     def _compose(self, delivery: event_pb2.Delivery, content: render_pb2.Content, opened: OpenProvider) -> Any:
         """Return the channel's message. Raises Unsendable."""
@@ -171,6 +185,12 @@ class ProviderSender:
             opened.breaker.abandon_call(call)
         else:
             self._providers.record_result(tenant_id, opened, call, result, time.monotonic())
+        return result
+
+    def _observed(self, record: ProviderRecord, result: SendResult) -> SendResult:
+        """Return the result of a call, noted for operators."""
+        if self._observer is not None:
+            self._observer.called(record.id, result)
         return result
 
     def _record_sent(
@@ -204,4 +224,5 @@ def _with_provider_id(result: SendResult, provider_id: str) -> SendResult:
         result.provider_message_id,
         provider_id,
         result.retry_after_s,
+        http=result.http,
     )

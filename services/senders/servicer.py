@@ -1,17 +1,23 @@
 """ProviderService and OutboxService: between protobuf and the domain, no logic."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import grpc.aio
+import msgspec
 
+from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.egress import EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain.paging import page_limit
-from services.senders import providers
+from services.domain.searching import check_search
+from services.senders import providers, registry
 from services.senders.channels.email import parse
+from services.senders.described import SettingDescription, settings_of
 from services.senders.outbox import KeptEmail, SandboxOutbox
+from services.senders.reports.kinds import REPORT_READERS
 
 PROVIDER_SERVICE = "clarion.senders.v1.ProviderService"
 OUTBOX_SERVICE = "clarion.senders.v1.OutboxService"
@@ -20,6 +26,13 @@ MAX_MAIL_BYTES = 1024 * 1024
 _MAX_RECIPIENTS = 100
 # Characters of a text in a list.
 _MAX_LISTED = 1000
+
+_SETTING_TYPES = {
+    "text": senders_pb2.PROVIDER_SETTING_TYPE_TEXT,
+    "number": senders_pb2.PROVIDER_SETTING_TYPE_NUMBER,
+    "boolean": senders_pb2.PROVIDER_SETTING_TYPE_BOOLEAN,
+    "choice": senders_pb2.PROVIDER_SETTING_TYPE_CHOICE,
+}
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -100,6 +113,30 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
         ids = [provider.id for provider in stored if provider.channel == request.channel]
         return senders_pb2.ResolveProvidersResponse(provider_ids=ids)
 
+    async def SearchProviders(
+        self, request: senders_pb2.SearchProvidersRequest, _: Context
+    ) -> senders_pb2.SearchProvidersResponse:
+        """Look for a provider, or for a delivery by a provider's id."""
+        return senders_pb2.SearchProvidersResponse(hits=await self._store.search(*check_search(request)))
+
+    async def OrderProviders(
+        self, request: senders_pb2.OrderProvidersRequest, _: Context
+    ) -> senders_pb2.OrderProvidersResponse:
+        """Set the order of a channel's providers."""
+
+        def order(present: Sequence[str]) -> Sequence[str]:
+            return providers.reordered(present, request.provider_ids, request.expected_ids)
+
+        stored = await self._store.order(request.tenant_id, request.channel, order)
+        return senders_pb2.OrderProvidersResponse(providers=[_provider(one) for one in stored])
+
+    async def ListProviderKinds(
+        self, _request: senders_pb2.ListProviderKindsRequest, _: Context
+    ) -> senders_pb2.ListProviderKindsResponse:
+        """Return the kinds of provider; the first call loads their code."""
+        kinds = [_kind(channel, name) for channel in registry.CHANNELS for name in registry.kind_names(channel)]
+        return senders_pb2.ListProviderKindsResponse(kinds=kinds)
+
 
 class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
     """See proto/clarion/senders/v1/senders.proto."""
@@ -160,6 +197,42 @@ def _provider(stored: providers.StoredProvider) -> senders_pb2.Provider:
         settings_json=stored.settings_json(),
         created_at_us=stored.created_at_us,
         updated_at_us=stored.updated_at_us,
+    )
+
+
+def _kind(channel: event_pb2.Channel.ValueType, name: str) -> senders_pb2.ProviderKind:
+    kind = registry.kind(channel, name)
+    reports = None
+    if kind.reports:
+        setting = REPORT_READERS[name].setting
+        proof = "signature" if setting else "url"
+        reports = senders_pb2.ProviderReports(setup=kind.report_setup, proof=proof, setting=setting)
+    return senders_pb2.ProviderKind(
+        channel=channel,
+        kind=name,
+        title=kind.title,
+        purpose=kind.purpose,
+        setup=kind.setup,
+        settings=map(_setting, settings_of(kind)),
+        reports=reports,
+    )
+
+
+def _setting(one: SettingDescription) -> senders_pb2.ProviderSetting:
+    return senders_pb2.ProviderSetting(
+        name=one.name,
+        label=one.label,
+        help=one.help,
+        type=_SETTING_TYPES[one.type],
+        required=one.is_required,
+        secret=one.is_secret,
+        default_json="" if one.is_required else msgspec.json.encode(one.default).decode(),
+        choices=one.choices,
+        least=one.least,
+        most=one.most,
+        example=one.example,
+        long=one.is_long,
+        verifies_reports=one.verifies_reports,
     )
 
 

@@ -9,15 +9,19 @@ import asyncpg
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from clarion.common.v1.search_pb2 import SearchHit
 from runtime import clock, configuration, postgres
 from runtime.batching import Batcher
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain import channels, topology
+from services.domain.searching import hit, id_range
 from services.senders.ports import ProviderRecord
 from services.senders.providers import NewProvider, StoredProvider
 
 MAX_PROVIDERS = 100
+# Between the priorities of an order, so that one more provider fits between two.
+_PRIORITY_STEP = 10
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -160,11 +164,38 @@ class ProviderStore:
                 await self._publish(connection, tenant_id)
         await self._outbox.flush()
 
+    async def order(
+        self, tenant_id: str, channel: event_pb2.Channel.ValueType, order: Callable[[Sequence[str]], Sequence[str]]
+    ) -> list[StoredProvider]:
+        """See services.senders.providers.ProviderRepository."""
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                await connection.execute(_SQL.lock_tenant, tenant_id)
+                rows = await connection.fetch(_SQL.list_providers, tenant_id)
+                ids = order([row["id"] for row in rows if row["channel"] == channel])
+                priorities = [_PRIORITY_STEP * place for place in range(1, len(ids) + 1)]
+                await connection.execute(_SQL.set_priorities, ids, priorities)
+                rows = await connection.fetch(_SQL.list_providers, tenant_id)
+                await self._outbox.add(connection, topology.providers_key(tenant_id), published(rows) if rows else None)
+        await self._outbox.flush()
+        return [self._stored(row) for row in rows if row["channel"] == channel]
+
     async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
         """Return a tenant's providers, best first. Raises UNAVAILABLE."""
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_providers, tenant_id)
         return [self._stored(row) for row in rows]
+
+    async def search(self, query: str, tenant_ids: Sequence[str], limit: int) -> list[SearchHit]:
+        """Return providers with such an id, and deliveries with such an id of a provider; no tenants: of all.
+
+        Up to limit of each. Raises UNAVAILABLE.
+        """
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(
+                _SQL.search_providers, query, *id_range(query), list(tenant_ids) or None, limit
+            )
+        return [hit(row) for row in rows]
 
     async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
         """Return a provider of this tenant as it is published. Raises UNAVAILABLE."""

@@ -4,6 +4,60 @@
  */
 
 export interface paths {
+    "/api/v1/admin/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get counts by time, durations, the top reasons and what has waited for the longest time */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find what has this id, in all tenants */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch events as they change (WebSocket)
+         * @description docs/admin-api.md describes the messages.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/audit": {
         parameters: {
             query?: never;
@@ -180,6 +234,145 @@ export interface paths {
          * @description The link can be opened once, and gives access to the endpoints of this application only.
          */
         post: operations["createPortalLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/deliveries/{id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what an attempt sent */
+        get: operations["getContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/deliveries/{id}/content.eml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download an e-mail as it was sent */
+        get: operations["getContentFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/events/{id}/body": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what an event carried, and the request that sends it once more */
+        get: operations["getEventBody"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/reasons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List all reasons, with what to do about them */
+        get: operations["listReasons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List dead letters, newest first */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count dead letters */
+        get: operations["countDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay all dead letters that match a filter, in the background
+         * @description Each delivery is sent again under its id, from its first attempt. What dies again is not sent once more. 404: none matches. 409: such a replay is under way already.
+         */
+        post: operations["replayDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replay a dead letter */
+        post: operations["replayDeadLetter"];
         delete?: never;
         options?: never;
         head?: never;
@@ -455,6 +648,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/endpoint-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how several endpoints are doing
+         * @description An endpoint that nothing was sent to is `closed`, and so is an id that does not exist.
+         */
+        get: operations["listEndpointStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/filter-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a filter against an event
+         * @description Stores nothing. 422: the filter cannot be one; the error says why.
+         */
+        post: operations["checkFilter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/parked": {
         parameters: {
             query?: never;
@@ -536,7 +769,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Search events, newest first */
+        /**
+         * Search events, newest first
+         * @description With filters a page reads a bounded number of events. It may be short, or empty, and not the last: go on while there is a `next_cursor`.
+         */
         get: operations["searchEvents"];
         put?: never;
         post?: never;
@@ -597,40 +833,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/admin/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List dead letters, newest first */
-        get: operations["listDeadLetters"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/admin/dead-letters/{id}/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Replay a dead letter */
-        post: operations["replayDeadLetter"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/admin/route-explain": {
         parameters: {
             query?: never;
@@ -640,6 +842,92 @@ export interface paths {
         };
         /** Explain how an event would be routed; nothing is sent */
         get: operations["explainRoute"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what a tenant uses of its limits */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/readiness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what is missing for a tenant to deliver */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get where alerts go */
+        get: operations["getAlertSettings"];
+        /** Set where alerts go */
+        put: operations["setAlertSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test alert */
+        post: operations["testAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/outages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List outages, newest first */
+        get: operations["listOutages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -728,6 +1016,103 @@ export interface paths {
         put?: never;
         /** Export a recipient's data, page by page */
         post: operations["exportRecipient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/provider-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the kinds of provider with their settings */
+        get: operations["listProviderKinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how a provider is doing
+         * @description `closed`: messages are sent. `open`: it failed, and is not called before `next_try_at`. `testing`: the pause is over, and the next message tests it. Each process has its own breaker; the worst one is shown.
+         */
+        get: operations["getProviderState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/provider-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how all providers of a tenant are doing
+         * @description `closed`: messages are sent. `open`: it failed, and is not called before `next_try_at`. `testing`: the pause is over, and the next message tests it. Each process has its own breaker; the worst one is shown.
+         */
+        get: operations["listProviderStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message through one provider
+         * @description Sends one real message, whether the provider is paused or not, and waits for its answer. No other provider is tried. A tenant may send 10 a minute and 200 a day.
+         */
+        post: operations["testProvider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/provider-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the order in which a channel's providers are tried
+         * @description Sets all priorities of the channel in one transaction. 409: the providers or their order changed.
+         */
+        put: operations["orderProviders"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -831,6 +1216,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/recipients/{recipient_id}/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a recipient's notifications, newest first
+         * @description The recipient need not be stored. Nothing is marked as read.
+         */
+        get: operations["listRecipientInbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/groups": {
         parameters: {
             query?: never;
@@ -885,6 +1290,23 @@ export interface paths {
          * @description At most 500 ids in both lists together. Nothing is changed if one to be added is not stored.
          */
         post: operations["changeMembers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/refused-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List refused requests of the public APIs, newest first */
+        get: operations["listRefusedRequests"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -954,6 +1376,40 @@ export interface paths {
         put?: never;
         /** Cancel a replay */
         post: operations["cancelReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/replays/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a replay */
+        post: operations["pauseReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/replays/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused replay go on */
+        post: operations["resumeReplay"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1075,8 +1531,84 @@ export interface paths {
         /** Get who asks, and with which roles */
         get: operations["getSession"];
         put?: never;
+        /**
+         * Sign in to the console
+         * @description Sets the cookie of the session. It ends after a day without use, and after 14 days in any case.
+         */
+        post: operations["signIn"];
+        /** Sign out */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the ways to sign in */
+        get: operations["getSignInOptions"];
+        put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change your password
+         * @description Ends all other sessions of the user.
+         */
+        post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your sessions */
+        get: operations["listOwnSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/session/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of your sessions */
+        delete: operations["revokeOwnSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1580,10 +2112,165 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/invitations/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get what a link is for
+         * @description The link stays usable.
+         */
+        post: operations["openInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a password by a link, and sign in
+         * @description Uses the link, ends all sessions of the user, and sets the cookie of a new one.
+         */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List console users, newest first */
+        get: operations["listUsers"];
+        put?: never;
+        /** Create a console user and invite them */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a console user */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a console user
+         * @description 409: no owner of the installation would be left who can sign in.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a console user
+         * @description 409: no owner of the installation would be left who can sign in.
+         */
+        patch: operations["updateUser"];
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an invitation, or a link to reset the password
+         * @description Earlier links for the user end. 409: the user is disabled.
+         */
+        post: operations["inviteUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the sessions of a console user */
+        get: operations["listUserSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions of a user */
+        delete: operations["revokeUserSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session of a user */
+        delete: operations["revokeUserSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Accept
+         * @description The body of POST /invitations/accept. email: the first owner's; of others it is known.
+         */
+        Accept: {
+            /** @description the code of a link */
+            code: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+            /** @default  */
+            email?: string;
+            /**
+             * @description a text of at most 100 characters
+             * @default
+             */
+            name?: string;
+        };
         /**
          * AcceptedEvent
          * @description The event is stored, and is sent once.
@@ -1600,7 +2287,7 @@ export interface components {
             /** @description true: a duplicate that asked for something else than the first event. */
             differs: boolean;
             /** @description The tenant's rates after this event. */
-            limits: components["schemas"]["Limit"][];
+            limits: components["schemas"]["gateway.openapi.areas.runs.Limit"][];
             /** @description Of an event for `endpoints`: what is sent to them. */
             deliveries: components["schemas"]["EndpointDeliveryId"][];
             /** @description Of an event for `endpoints`. */
@@ -1622,6 +2309,17 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             activated_at: string;
+        };
+        /**
+         * AlertSettings
+         * @description Where alerts go.
+         */
+        AlertSettings: {
+            /** @description Alerts are events of this tenant. null: there are none. */
+            tenant_id: string | null;
+            recipients: string[];
+            /** @description Empty: all. */
+            kinds: ("provider" | "endpoint" | "dead_letters" | "quota")[];
         };
         /**
          * Application
@@ -1789,6 +2487,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words. */
+            reason_text: string | null;
             detail: string | null;
             time: string | null;
             duration_ms: number;
@@ -1802,13 +2502,13 @@ export interface components {
          */
         AudienceTarget: {
             /** @default null */
-            recipient: components["schemas"]["TargetRecipient"] | null;
+            recipient?: components["schemas"]["TargetRecipient"] | null;
             /** @default null */
-            recipient_id: string | null;
+            recipient_id?: string | null;
             /** @default null */
-            group: string | null;
+            group?: string | null;
             /** @default false */
-            everybody: boolean;
+            everybody?: boolean;
         };
         /**
          * AuditEntry
@@ -1820,7 +2520,9 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             id: string;
+            /** @description The name of an admin token, or `user:` and the id of a console user. */
             actor: string;
+            actor_email: string | null;
             method: string;
             route: string;
             resource: string | null;
@@ -1845,11 +2547,11 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /** @default null */
-            event_type: string | null;
+            event_type?: string | null;
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
         };
         /**
          * Callback
@@ -1891,11 +2593,56 @@ export interface components {
          */
         ChangedProvider: {
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @default null */
-            priority: number | null;
+            priority?: number | null;
             /** @default {} */
-            settings: Record<string, never>;
+            settings?: Record<string, unknown>;
+        };
+        /**
+         * ChannelTime
+         * @description The same for the whole time, of one channel or of all.
+         */
+        ChannelTime: {
+            /** @description Deliveries that were sent. Replays are left out. */
+            count: number;
+            /** @description Half of them took at most this long. null: none was sent. */
+            p50_ms: number | null;
+            p95_ms: number | null;
+            /** @description null: all channels. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+        };
+        /**
+         * ConsoleSession
+         * @description A session of a console user.
+         */
+        ConsoleSession: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description true: the session of this request. */
+            current: boolean;
+            /** @description The browser, as it named itself. */
+            user_agent: string | null;
+            /** @description The network address that it was begun from. */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            last_seen_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
         };
         /**
          * Content
@@ -1909,6 +2656,18 @@ export interface components {
             title: string;
             body: string;
             sms: components["schemas"]["Sms"] | null;
+        };
+        /**
+         * CopiedRequest
+         * @description A request that sends the event once more. The key is a placeholder.
+         */
+        CopiedRequest: {
+            method: string;
+            path: string;
+            headers: components["schemas"]["SentHeader"][];
+            body: string;
+            /** @description The same as a command for a shell. `$CLARION_URL` is this gateway. */
+            curl: string;
         };
         /**
          * DeadLetter
@@ -1930,16 +2689,32 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             tenant_id: string;
+            event_type: string | null;
             /** @enum {string} */
             channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            /** @description null: it was not for an endpoint. */
+            endpoint_id: string | null;
+            /** @description The kind of the provider that was called last. */
+            provider: string | null;
             /** @example missing_phone */
             reason: string;
+            /** @description The reason in plain words. */
+            text: string;
             detail: string | null;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
              */
             died_at: string;
+        };
+        /**
+         * DeadLetterCount
+         * @description How many dead letters match.
+         */
+        DeadLetterCount: {
+            count: number;
+            /** @description true: more than these match. */
+            more: boolean;
         };
         /**
          * DeadLetterReplay
@@ -2230,25 +3005,25 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             body: string;
             /** @default  */
-            subject: string;
+            subject?: string;
             /** @default  */
-            preheader: string;
+            preheader?: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default  */
-            layout: string;
+            layout?: string;
             /** @default  */
-            layout_body: string;
+            layout_body?: string;
             /** @default {} */
-            partials: {
+            partials?: {
                 [key: string]: string;
             };
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, unknown>;
             /** @default [] */
-            samples: components["schemas"]["SampleData"][];
+            samples?: components["schemas"]["SampleData"][];
         };
         /**
          * Element
@@ -2294,7 +3069,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @description What it means depends on the kind. */
-            config: Record<string, never>;
+            config: Record<string, unknown>;
             /** @description Sent with each message; values are masked. */
             headers: {
                 [key: string]: string;
@@ -2331,7 +3106,7 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             };
-            config?: Record<string, never>;
+            config?: Record<string, unknown>;
             headers?: {
                 [key: string]: string;
             };
@@ -2462,6 +3237,8 @@ export interface components {
              *     - `unsubscribed`: The recipient unsubscribed.
              */
             reason: string | null;
+            /** @description The reason in plain words; without one, why it waits. */
+            reason_text: string | null;
             /** @description Why it waits for its endpoint. null: it does not. */
             parked: string | null;
             attempts: number;
@@ -2527,9 +3304,9 @@ export interface components {
          */
         EndpointTarget: {
             /** @default null */
-            endpoint_id: string | null;
+            endpoint_id?: string | null;
             /** @default false */
-            subscribers: boolean;
+            subscribers?: boolean;
         };
         /**
          * EndpointTest
@@ -2537,7 +3314,7 @@ export interface components {
          */
         EndpointTest: {
             /** @default {} */
-            payload: Record<string, never>;
+            payload?: Record<string, unknown>;
         };
         /**
          * EndpointWithSecret
@@ -2572,7 +3349,7 @@ export interface components {
                 [key: string]: string;
             };
             /** @description What it means depends on the kind. */
-            config: Record<string, never>;
+            config: Record<string, unknown>;
             /** @description Sent with each message; values are masked. */
             headers: {
                 [key: string]: string;
@@ -2639,6 +3416,8 @@ export interface components {
             notifications: number;
             messages: number;
             provider_records: number;
+            /** @description What was sent, stored with the attempts. */
+            contents: number;
             /** @description Events from which the recipient was removed; the events stay in the ledger. */
             events: number;
             payloads: number;
@@ -2706,6 +3485,30 @@ export interface components {
             deliveries: components["schemas"]["Delivery"][];
         };
         /**
+         * EventBody
+         * @description What an event carried when it was accepted.
+         */
+        EventBody: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            event_type: string;
+            stored: boolean;
+            /** @description Why it is not stored. */
+            why: string | null;
+            variables: Record<string, unknown> | null;
+            payload: Record<string, unknown> | null;
+            /** @description In the API that has such events; else the call of this API. */
+            request: components["schemas"]["CopiedRequest"] | null;
+        };
+        /**
          * EventRecipient
          * @description Who gets a message, as the caller or the tenant's stored recipient describes them.
          */
@@ -2724,9 +3527,9 @@ export interface components {
          */
         EventReplay: {
             /** @default [] */
-            channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default [] */
-            recipients: string[];
+            recipients?: string[];
         };
         /**
          * EventType
@@ -2802,9 +3605,9 @@ export interface components {
          */
         ExcludedTarget: {
             /** @default null */
-            recipient_id: string | null;
+            recipient_id?: string | null;
             /** @default null */
-            group: string | null;
+            group?: string | null;
         };
         /**
          * Explanation
@@ -2839,11 +3642,45 @@ export interface components {
             /** @description a string of 1 to 255 characters, none of them NUL */
             user_id: string;
             /** @default  */
-            cursor: string;
+            cursor?: string;
+        };
+        /**
+         * ExportedContent
+         * @description What one attempt sent.
+         */
+        ExportedContent: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            attempt: number;
+            replay: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            captured_at: string;
+            size_bytes: number;
+            provider: string | null;
+            provider_id: string | null;
+            from: string | null;
+            to: string | null;
+            reply_to: string | null;
+            subject: string | null;
+            headers: components["schemas"]["SentHeader"][];
+            text: string | null;
+            html: string | null;
+            is_composed: boolean | null;
+            sms: components["schemas"]["SentSms"] | null;
+            webhook: components["schemas"]["SentWebhook"] | null;
+            request: components["schemas"]["SentRequest"] | null;
         };
         /**
          * ExportedEvent
-         * @description An event with its variables and payload (null once they are deleted) and its sandbox messages.
+         * @description An event with its variables and payload (null once they are deleted) its sandbox messages, and what was sent.
          */
         ExportedEvent: {
             /**
@@ -2881,10 +3718,11 @@ export interface components {
             /** @description The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all. */
             deliveries: components["schemas"]["Delivery"][];
             timeline: components["schemas"]["Step"][];
-            variables: Record<string, never> | null;
-            payload: Record<string, never> | null;
+            variables: Record<string, unknown> | null;
+            payload: Record<string, unknown> | null;
             dead_letters: components["schemas"]["DeadLetter"][];
             messages: components["schemas"]["ExportedMessage"][];
+            contents: components["schemas"]["ExportedContent"][];
         };
         /**
          * ExportedMessage
@@ -2936,6 +3774,50 @@ export interface components {
             detail: string;
         };
         /**
+         * FilterCheck
+         * @description The body of POST /tenants/{id}/filter-check. payload: what is sent; metadata: the caller's labels.
+         */
+        FilterCheck: {
+            filter: Record<string, unknown>;
+            /**
+             * @description lower-case letters, digits, `_` and `-`, in parts with dots between them
+             * @example order.shipped
+             */
+            event_type: string;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default {} */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FilterMatch
+         * @description Whether a filter matches an event.
+         */
+        FilterMatch: {
+            matches: boolean;
+            /** @description Why it cannot be evaluated for this event; then it does not match. */
+            error: string | null;
+        };
+        /**
+         * Finding
+         * @description Something that is missing for a tenant to deliver.
+         */
+        Finding: {
+            /** @example no_provider */
+            code: string;
+            /**
+             * @description `blocks`: something is not delivered. `warns`: it may not be. `tells`: good to know.
+             * @enum {string}
+             */
+            severity: "blocks" | "warns" | "tells";
+            detail: string;
+            fix: string;
+            /** @description The page of the console where it can be fixed. */
+            link: string;
+        };
+        /**
          * Group
          * @description A group of stored recipients. members: their number.
          */
@@ -2955,7 +3837,7 @@ export interface components {
          */
         GroupFields: {
             /** @default  */
-            name: string;
+            name?: string;
         };
         /**
          * Helper
@@ -2975,7 +3857,7 @@ export interface components {
         };
         /**
          * HttpExchange
-         * @description One HTTP call to an endpoint, and its answer. The values of the URL's query are masked.
+         * @description One HTTP call to an endpoint or a provider, and its answer. The values of the URL's query are masked.
          */
         HttpExchange: {
             url: string;
@@ -2994,6 +3876,85 @@ export interface components {
         HttpHeader: {
             name: string;
             value: string;
+        };
+        /**
+         * IdentityProvider
+         * @description An identity provider that people can sign in with.
+         */
+        IdentityProvider: {
+            name: string;
+        };
+        /**
+         * Inbox
+         * @description A page of a recipient's inbox.
+         */
+        Inbox: {
+            data: components["schemas"]["InboxEntry"][];
+            next_cursor: string | null;
+            /** @description Of the whole inbox, counted up to 10,000. */
+            unread: number;
+        };
+        /**
+         * InboxEntry
+         * @description A notification in a recipient's inbox.
+         */
+        InboxEntry: {
+            /** @description The id of its delivery. */
+            id: string;
+            event_id: string;
+            event_type: string;
+            title: string;
+            body: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /** @description null: it is unread. */
+            read_at: string | null;
+        };
+        /**
+         * Invitation
+         * @description A link that can be used once, shown only in this response.
+         */
+        Invitation: {
+            /** @enum {unknown} */
+            kind: "first_owner" | "invitation" | "password_reset";
+            url: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
+        };
+        /**
+         * InvitedUser
+         * @description A new user with the link that invites them.
+         */
+        InvitedUser: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            email: string;
+            name: string;
+            /** @description true: they cannot sign in. */
+            disabled: boolean;
+            memberships: components["schemas"]["Membership"][];
+            /** @description false: they have not accepted their invitation. */
+            has_password: boolean;
+            /** @description true: an account of the identity provider is bound to them. */
+            has_oidc: boolean;
+            /** @description When the newest link ends that they have not used. null: there is none. */
+            invitation_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            last_sign_in_at: string | null;
+            invitation: components["schemas"]["Invitation"];
         };
         /**
          * Key
@@ -3079,29 +4040,41 @@ export interface components {
         LastPayload: {
             event_id: string | null;
             accepted_at: string | null;
-            variables: Record<string, never> | null;
+            variables: Record<string, unknown> | null;
         };
         /**
-         * Limit
-         * @description A limit of the tenant, and what is left of it.
+         * Link
+         * @description The body of POST /invitations/open.
          */
-        Limit: {
-            /**
-             * @example sliding
-             * @example fixed
-             * @example unfinished
-             * @example bytes
-             * @example scheduled
-             */
-            kind: string;
-            /** @description What it counts; null: the whole tenant. */
-            scope: string | null;
-            /** @description Seconds of the window; null: it is not a rate. */
-            window_s: number | null;
-            bound: number;
-            remaining: number;
-            /** @description Seconds until something is admitted again; null: not known. */
-            reset_s: number | null;
+        Link: {
+            /** @description the code of a link */
+            code: string;
+        };
+        /**
+         * MatchingDeadLetters
+         * @description The body of POST /dead-letters/replay: which dead letters are sent again. What is absent matches any.
+         */
+        MatchingDeadLetters: {
+            /** @default  */
+            tenant_id?: string | unknown | "";
+            /** @default [] */
+            tenant_ids?: string[];
+            /** @default null */
+            channel?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            provider?: string | null;
+            /** @default null */
+            event_type?: string | null;
+            /** @default null */
+            endpoint_id?: string | null;
+            /** @default null */
+            since?: string | null;
+            /** @default null */
+            until?: string | null;
+            /** @default 50 */
+            per_second?: number;
         };
         /**
          * Members
@@ -3109,9 +4082,9 @@ export interface components {
          */
         Members: {
             /** @default [] */
-            add: string[];
+            add?: string[];
             /** @default [] */
-            remove: string[];
+            remove?: string[];
         };
         /**
          * Membership
@@ -3133,21 +4106,52 @@ export interface components {
             line: number | null;
         };
         /**
+         * NamedEndpointState
+         * @description The circuit breaker of one of several endpoints, and how much waits for it.
+         */
+        NamedEndpointState: {
+            /** @enum {string} */
+            state: "closed" | "open" | "draining";
+            since: string | null;
+            /** @description When one delivery is tried while the state is open. */
+            next_probe_at: string | null;
+            /** @description null: the last attempt did not fail. */
+            failing_since: string | null;
+            /** @description The number of deliveries that wait. */
+            parked: number;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            endpoint_id: string;
+        };
+        /**
+         * NewAlertSettings
+         * @description The body of PUT /alerts: the whole settings.
+         */
+        NewAlertSettings: {
+            tenant_id: string | null;
+            /** @default [] */
+            recipients?: string[];
+            /** @default [] */
+            kinds?: ("provider" | "endpoint" | "dead_letters" | "quota")[];
+        };
+        /**
          * NewApplication
          * @description The body of POST /tenants/{id}/applications. max_endpoints: null: no limit.
          */
         NewApplication: {
             name: string;
             /** @default  */
-            external_id: string;
+            external_id?: string;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default null */
-            max_endpoints: number | null;
+            max_endpoints?: number | null;
             /** @default false */
-            show_event_types: boolean;
+            show_event_types?: boolean;
         };
         /**
          * NewEndpoint
@@ -3158,48 +4162,48 @@ export interface components {
              * @default
              * @example https://example.com/webhooks
              */
-            url: string;
+            url?: string;
             /**
              * @default webhook
              * @enum {unknown}
              */
-            kind: "slack" | "webhook";
+            kind?: "slack" | "webhook";
             /**
              * @default push
              * @enum {unknown}
              */
-            mode: "ordered" | "polled" | "push";
+            mode?: "ordered" | "polled" | "push";
             /** @default  */
-            environment_id: string | unknown | "";
+            environment_id?: string | unknown | "";
             /** @default  */
-            application_id: string | unknown | "";
+            application_id?: string | unknown | "";
             /** @default  */
-            description: string;
+            description?: string;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default {} */
-            config: Record<string, never>;
+            config?: Record<string, unknown>;
             /** @default {} */
-            headers: {
+            headers?: {
                 [key: string]: string;
             };
             /** @default  */
-            auth_username: string;
+            auth_username?: string;
             /** @default  */
-            auth_password: string;
+            auth_password?: string;
             /** @default 0 */
-            rate_per_s: number;
+            rate_per_s?: number;
             /** @default 1 */
-            batch_size: number;
+            batch_size?: number;
             /** @default [] */
-            retry_delays_s: number[];
+            retry_delays_s?: number[];
             /**
              * @description `whsec_` and 24 to 64 bytes in base64; empty: create a random one
              * @default
              */
-            secret: string;
+            secret?: string;
         };
         /**
          * NewEnvironment
@@ -3219,27 +4223,27 @@ export interface components {
         NewEvent: {
             event_type: string;
             /** @default [] */
-            audience: components["schemas"]["AudienceTarget"][];
+            audience?: components["schemas"]["AudienceTarget"][];
             /** @default null */
-            endpoints: components["schemas"]["EndpointTarget"] | null;
+            endpoints?: components["schemas"]["EndpointTarget"] | null;
             /** @default {} */
-            metadata: {
+            metadata?: {
                 [key: string]: string;
             };
             /** @default [] */
-            exclusions: components["schemas"]["ExcludedTarget"][];
+            exclusions?: components["schemas"]["ExcludedTarget"][];
             /** @default null */
-            due_at: string | null;
+            due_at?: string | null;
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, unknown>;
             /** @default {} */
-            payload: Record<string, never>;
+            payload?: Record<string, unknown>;
             /** @default [] */
-            channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
-            scope: string;
+            scope?: string;
             /** @default  */
-            idempotency_key: string;
+            idempotency_key?: string;
         };
         /**
          * NewEventType
@@ -3252,7 +4256,7 @@ export interface components {
              */
             name: string;
             /** @default  */
-            description: string;
+            description?: string;
         };
         /**
          * NewKey
@@ -3261,17 +4265,17 @@ export interface components {
         NewKey: {
             name: string;
             /** @default api */
-            kind: string;
+            kind?: string;
             /** @default  */
-            prefix: string;
+            prefix?: string;
             /** @default [] */
-            scopes: string[];
+            scopes?: string[];
             /** @default null */
-            expires_at: string | null;
+            expires_at?: string | null;
             /** @default [] */
-            endpoint_ids: string[];
+            endpoint_ids?: string[];
             /** @default [] */
-            rates: components["schemas"]["NewWindowRate"][];
+            rates?: components["schemas"]["NewWindowRate"][];
         };
         /**
          * NewLocale
@@ -3279,6 +4283,18 @@ export interface components {
          */
         NewLocale: {
             locale: string;
+        };
+        /**
+         * NewMembership
+         * @description A role in one tenant, in all tenants of an account, or, without both, in the whole installation.
+         */
+        NewMembership: {
+            /** @enum {unknown} */
+            role: "developer" | "operator" | "owner" | "viewer";
+            /** @default null */
+            account_id?: string | null;
+            /** @default null */
+            tenant_id?: string | null;
         };
         /**
          * NewPart
@@ -3291,11 +4307,11 @@ export interface components {
             name: string;
             body: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default  */
-            based_on: string | unknown | "";
+            based_on?: string | unknown | "";
             /** @default false */
-            force: boolean;
+            force?: boolean;
         };
         /**
          * NewPortalLink
@@ -3306,9 +4322,9 @@ export interface components {
              * @default editor
              * @enum {unknown}
              */
-            role: "editor" | "viewer";
+            role?: "editor" | "viewer";
             /** @default 60 */
-            expires_in_minutes: number;
+            expires_in_minutes?: number;
         };
         /**
          * NewProvider
@@ -3324,11 +4340,11 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             kind: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default 0 */
-            priority: number;
+            priority?: number;
             /** @default {} */
-            settings: Record<string, never>;
+            settings?: Record<string, unknown>;
         };
         /**
          * NewRate
@@ -3340,7 +4356,7 @@ export interface components {
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
             /** @default  */
-            scope: string;
+            scope?: string;
         };
         /**
          * NewRecipient
@@ -3348,21 +4364,21 @@ export interface components {
          */
         NewRecipient: {
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
             /** @default {} */
-            data: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @default [] */
-            tags: string[];
+            tags?: string[];
             /** @default [] */
-            muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            muted_channels?: ("EMAIL" | "SMS" | "PUSH")[];
             recipient_id: string;
         };
         /**
@@ -3378,14 +4394,24 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /**
              * @default all
              * @enum {string}
              */
-            status: "all" | "skipped" | "failed" | "dead";
+            status?: "all" | "skipped" | "failed" | "dead";
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
+            /** @default null */
+            event_type?: string | null;
+            /** @default null */
+            endpoint_id?: string | null;
+            /** @default null */
+            channel?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            provider?: string | null;
         };
         /**
          * NewSample
@@ -3394,9 +4420,9 @@ export interface components {
         NewSample: {
             event_type: string;
             name: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
         };
         /**
          * NewSuppression
@@ -3412,9 +4438,9 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
             address: string;
             /** @default manual */
-            reason: string;
+            reason?: string;
             /** @default  */
-            detail: string;
+            detail?: string;
         };
         /**
          * NewTemplate
@@ -3429,25 +4455,25 @@ export interface components {
             channel: "EMAIL" | "SMS" | "PUSH";
             body: string;
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default  */
-            subject: string;
+            subject?: string;
             /** @default  */
-            preheader: string;
+            preheader?: string;
             /** @default  */
-            layout: string;
+            layout?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            push_namespace: string;
+            push_namespace?: string;
             /** @default false */
-            subscribed: boolean;
+            subscribed?: boolean;
             /** @default false */
-            activate: boolean;
+            activate?: boolean;
             /** @default  */
-            based_on: string | unknown | "";
+            based_on?: string | unknown | "";
             /** @default false */
-            force: boolean;
+            force?: boolean;
         };
         /**
          * NewTenant
@@ -3456,24 +4482,24 @@ export interface components {
         NewTenant: {
             name: string;
             /** @default  */
-            account_id: string | unknown | "";
+            account_id?: string | unknown | "";
             /** @default [] */
-            delivery_channels: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            delivery_channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
-            sender_name: string;
+            sender_name?: string;
             /** @default  */
-            sender_email: string;
+            sender_email?: string;
             /** @default  */
-            reply_to: string;
+            reply_to?: string;
             max_unfinished_events?: number;
             max_unfinished_bytes?: number;
             max_sms_segments?: number;
             /** @default null */
-            rate_limit_per_minute: number | null;
+            rate_limit_per_minute?: number | null;
             /** @default null */
-            daily_cap: number | null;
+            daily_cap?: number | null;
             /** @default [] */
-            rates: components["schemas"]["NewRate"][];
+            rates?: components["schemas"]["NewRate"][];
             max_scheduled_events?: number;
             max_payload_bytes?: number;
             max_parked_per_endpoint?: number;
@@ -3481,7 +4507,22 @@ export interface components {
              * @default full
              * @enum {unknown}
              */
-            content_key: "full" | "seed";
+            content_key?: "full" | "seed";
+        };
+        /**
+         * NewUser
+         * @description The body of POST /users.
+         */
+        NewUser: {
+            /** @description an e-mail address */
+            email: string;
+            /**
+             * @description a text of at most 100 characters
+             * @default
+             */
+            name?: string;
+            /** @default [] */
+            memberships?: components["schemas"]["NewMembership"][];
         };
         /**
          * NewWebhookSecret
@@ -3492,9 +4533,9 @@ export interface components {
              * @description 16 to 256 visible ASCII characters, or empty
              * @default
              */
-            secret: string;
+            secret?: string;
             /** @default 86400 */
-            overlap_s: number;
+            overlap_s?: number;
         };
         /**
          * NewWindowRate
@@ -3563,6 +4604,154 @@ export interface components {
             version: number;
         };
         /**
+         * OldestWaiting
+         * @description The event that has been under way for the longest time, and what of it waits.
+         */
+        OldestWaiting: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            tenant_name: string;
+            event_type: string;
+            /** @description When it was accepted, or due. */
+            since: string | null;
+            /** @description null: it is not planned yet. */
+            delivery_id: string | null;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
+            /** @description null: it waits for its turn. */
+            reason: string | null;
+            text: string | null;
+            attempts: number;
+            provider: string | null;
+        };
+        /**
+         * OpenedLink
+         * @description What a link is for. email and name are null for the first owner.
+         */
+        OpenedLink: {
+            /** @enum {unknown} */
+            kind: "first_owner" | "invitation" | "password_reset";
+            email: string | null;
+            name: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            expires_at: string;
+        };
+        /**
+         * Outage
+         * @description A provider or endpoint that does not work, or a tenant in trouble.
+         */
+        Outage: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @enum {string} */
+            kind: "provider" | "endpoint" | "dead_letters" | "quota";
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description The provider's or endpoint's id; else the tenant's. */
+            object_id: string;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @description The kind of a provider. */
+            name: string | null;
+            reason: string;
+            /** @description The reason in plain words. */
+            text: string;
+            /** @description What was answered last, without addresses and numbers. */
+            detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            began_at: string;
+            /** @description null: it goes on. */
+            ended_at: string | null;
+        };
+        /**
+         * Overview
+         * @description Counts by time. since and until are widened to whole steps.
+         */
+        Overview: {
+            since: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            until: string;
+            step_s: number;
+            steps: components["schemas"]["OverviewStep"][];
+            durations: components["schemas"]["ChannelTime"][];
+            /** @description The most frequent first: up to ten of retries and failures, then up to ten of skips. */
+            reasons: components["schemas"]["OverviewReason"][];
+            /** @description null: nothing waits. */
+            oldest_waiting: components["schemas"]["OldestWaiting"] | null;
+        };
+        /**
+         * OverviewCount
+         * @description How many deliveries of a step have a status now.
+         */
+        OverviewCount: {
+            /** @description null: events of which nothing is sent. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /**
+             * @description - `queued`: Waits for its first attempt.
+             *     - `retrying`: An attempt failed; the next one is planned.
+             *     - `skipped`: Clarion decided not to send it; the reason says why.
+             *     - `sent`: The provider accepted it.
+             *     - `delivered`: The provider reported that it reached the recipient's side.
+             *     - `failed`: It cannot be rendered, or the provider refused it for good. It is not tried again.
+             *     - `dead`: The last attempt failed too. It is kept as a dead letter, which an operator can send again.
+             *     - `bounced`: The provider accepted it and reported later that it did not arrive.
+             *     - `complained`: The recipient reported the message as unwanted.
+             * @enum {string}
+             */
+            status: "queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained";
+            count: number;
+        };
+        /**
+         * OverviewReason
+         * @description Why deliveries failed, are tried again, or were skipped.
+         */
+        OverviewReason: {
+            status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
+            /** @description null: events of which nothing is sent. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @example missing_phone */
+            reason: string;
+            /** @description What the reason means. */
+            text: string | null;
+            count: number;
+        };
+        /**
+         * OverviewStep
+         * @description A step of a chart: events that were accepted in it, and their deliveries.
+         */
+        OverviewStep: {
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            time: string;
+            events: number;
+            counts: components["schemas"]["OverviewCount"][];
+            sent: components["schemas"]["SendingTime"];
+        };
+        /**
          * Page[Application]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3584,6 +4773,14 @@ export interface components {
          */
         Page_AuditEntry_: {
             data: components["schemas"]["AuditEntry"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ConsoleSession]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ConsoleSession_: {
+            data: components["schemas"]["ConsoleSession"][];
             next_cursor: string | null;
         };
         /**
@@ -3659,6 +4856,22 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[NamedEndpointState]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_NamedEndpointState_: {
+            data: components["schemas"]["NamedEndpointState"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Outage]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Outage_: {
+            data: components["schemas"]["Outage"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Parked]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -3683,11 +4896,35 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[ProviderKind]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ProviderKind_: {
+            data: components["schemas"]["ProviderKind"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ProviderState]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ProviderState_: {
+            data: components["schemas"]["ProviderState"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Provider]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
         Page_Provider_: {
             data: components["schemas"]["Provider"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Refusals]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Refusals_: {
+            data: components["schemas"]["Refusals"][];
             next_cursor: string | null;
         };
         /**
@@ -3768,6 +5005,14 @@ export interface components {
          */
         Page_Tenant_: {
             data: components["schemas"]["Tenant"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[User]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_User_: {
+            data: components["schemas"]["User"][];
             next_cursor: string | null;
         };
         /**
@@ -3888,6 +5133,8 @@ export interface components {
              * @example missing_phone
              */
             reason: string;
+            /** @description The reason in plain words. */
+            reason_text: string;
             attempt: number;
             parked_at: string | null;
             /** @description null: not known. */
@@ -3939,6 +5186,16 @@ export interface components {
             is_current: boolean;
         };
         /**
+         * PasswordChange
+         * @description The body of POST /session/password.
+         */
+        PasswordChange: {
+            /** @description a text of 1 to 1,024 characters */
+            current: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+        };
+        /**
          * PinnedPart
          * @description The version of a layout or partial that a template version always uses.
          */
@@ -3975,9 +5232,9 @@ export interface components {
          */
         Poll: {
             /** @default  */
-            cursor: string;
+            cursor?: string;
             /** @default 50 */
-            limit: number;
+            limit?: number;
         };
         /**
          * PolledEvent
@@ -3989,7 +5246,7 @@ export interface components {
             type: string;
             /** @description When the event was accepted. */
             timestamp: string | null;
-            payload: Record<string, never>;
+            payload: Record<string, unknown>;
             /** @description Those of a message, its signature among them. */
             headers: {
                 [key: string]: string;
@@ -4070,7 +5327,7 @@ export interface components {
             /** @description The provider with the lowest number is tried first. */
             priority: number;
             /** @description Secrets are masked except for their last four characters. */
-            settings: Record<string, never>;
+            settings: Record<string, unknown>;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -4083,6 +5340,155 @@ export interface components {
             updated_at: string;
         };
         /**
+         * ProviderCounts
+         * @description Calls to a provider within the last hour.
+         */
+        ProviderCounts: {
+            calls: number;
+            /** @description Calls that failed because of the provider or its account. */
+            failures: number;
+            /** @description Calls that were refused because of their message. */
+            refusals: number;
+        };
+        /**
+         * ProviderFailure
+         * @description Why a call to a provider failed, and what to do.
+         */
+        ProviderFailure: {
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            at: string;
+            /** @example missing_phone */
+            reason: string;
+            /** @description What the reason means. */
+            text: string;
+            /** @description What to do about it. */
+            advice: string | null;
+            /** @description The provider's own words. */
+            detail: string | null;
+        };
+        /**
+         * ProviderKind
+         * @description A kind of provider that this installation can send through.
+         */
+        ProviderKind: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            kind: string;
+            title: string;
+            purpose: string;
+            setup: string;
+            /** @description The required ones first. */
+            settings: components["schemas"]["ProviderSetting"][];
+            /** @description null: it sends no delivery reports, and has no callback URL. */
+            reports: components["schemas"]["ProviderReports"] | null;
+        };
+        /**
+         * ProviderOrder
+         * @description The body of PUT /tenants/{id}/provider-order: all providers of the channel, the one that is tried first before.
+         *
+         *         expected_ids: the order that was read before; if it is another one by now, nothing changes. Absent: not checked.
+         */
+        ProviderOrder: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            provider_ids: string[];
+            /** @default [] */
+            expected_ids?: string[];
+        };
+        /**
+         * ProviderReports
+         * @description How a kind's delivery reports are set up at the vendor.
+         */
+        ProviderReports: {
+            setup: string;
+            /** @enum {string} */
+            proof: "signature" | "url";
+            /** @description The setting that signatures are verified with. */
+            setting: string | null;
+        };
+        /**
+         * ProviderSetting
+         * @description A setting of a kind of provider, as a form asks for it.
+         */
+        ProviderSetting: {
+            /** @description Its name in `settings`. */
+            name: string;
+            label: string;
+            help: string;
+            /** @enum {string} */
+            type: "text" | "number" | "boolean" | "choice";
+            required: boolean;
+            /** @description It is stored encrypted, and shown masked. */
+            secret: boolean;
+            /** @description null if it is required. */
+            default: string | number | boolean | null;
+            /** @description The values of a `choice`. */
+            choices: string[];
+            minimum: number | null;
+            maximum: number | null;
+            example: string | null;
+            multiline: boolean;
+            /** @description Delivery reports are verified with it; sending does not need it. */
+            verifies_reports: boolean;
+        };
+        /**
+         * ProviderState
+         * @description The circuit breakers of a provider in all processes, and its last failure.
+         */
+        ProviderState: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            provider_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @enum {string} */
+            state: "closed" | "open" | "testing";
+            /** @description null while the state is `closed`. */
+            since: string | null;
+            /** @description null while the state is `closed`. */
+            next_try_at: string | null;
+            /** @description Why it is paused. */
+            reason: string | null;
+            /** @description How many processes do not call it. */
+            paused_processes: number;
+            /** @description Of the last seven days. */
+            last_failure: components["schemas"]["ProviderFailure"] | null;
+            last_hour: components["schemas"]["ProviderCounts"];
+        };
+        /**
+         * ProviderTest
+         * @description The body of POST /providers/{id}/test. recipient: an e-mail address, or a number such as +254712345678.
+         */
+        ProviderTest: {
+            recipient: string;
+        };
+        /**
+         * ProviderTestResult
+         * @description What came of a test message.
+         */
+        ProviderTestResult: {
+            sent: boolean;
+            provider_message_id: string | null;
+            failure: components["schemas"]["ProviderFailure"] | null;
+            duration_ms: number;
+            /**
+             * Format: uuid
+             * @description Names the message, such as in the outbox of the sandbox.
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+        };
+        /**
          * Rate
          * @description A limit of events per window. scope: only events of this scope count; empty: all of the tenant.
          */
@@ -4092,6 +5498,59 @@ export interface components {
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
             scope: string;
+        };
+        /**
+         * RateUsage
+         * @description A rate, and what is used of it in its window.
+         */
+        RateUsage: {
+            scope: string | null;
+            /** @description Of a rate of a key. */
+            key_id: string | null;
+            window_s: number;
+            /** @enum {string} */
+            kind: "sliding" | "fixed";
+            bound: number;
+            used: number;
+            remaining: number;
+            /** @description Seconds until some of it is free again. 0: nothing is used. */
+            reset_s: number;
+        };
+        /**
+         * Readiness
+         * @description What is missing for a tenant to deliver, what blocks first.
+         */
+        Readiness: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description true: nothing blocks, as far as is known. */
+            ready: boolean;
+            findings: components["schemas"]["Finding"][];
+            /** @description Parts that did not answer within two seconds: this may lack more. */
+            unanswered: string[];
+        };
+        /**
+         * Reason
+         * @description A reason: its word for programs, its text for people, and what to do about it.
+         */
+        Reason: {
+            reason: string;
+            text: string;
+            advice: string | null;
+            /** @enum {string} */
+            responsible: "recipient" | "tenant" | "provider" | "clarion" | "nobody";
+            /** @description Clarion tries again by itself. */
+            retried: boolean;
+        };
+        /**
+         * Reasons
+         * @description All reasons.
+         */
+        Reasons: {
+            data: components["schemas"]["Reason"][];
         };
         /**
          * Recipient
@@ -4107,21 +5566,21 @@ export interface components {
          */
         RecipientFields: {
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            name: string;
+            name?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
             /** @default {} */
-            data: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @default [] */
-            tags: string[];
+            tags?: string[];
             /** @default [] */
-            muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            muted_channels?: ("EMAIL" | "SMS" | "PUSH")[];
         };
         /**
          * Recipients
@@ -4138,16 +5597,16 @@ export interface components {
             /** @example 2026-04-22T12:00:00Z */
             since: string;
             /** @default null */
-            until: string | null;
+            until?: string | null;
             /**
              * @default dead
              * @enum {unknown}
              */
-            status: "dead" | "failed" | "skipped";
+            status?: "dead" | "failed" | "skipped";
             /** @default null */
-            event_type: string | null;
+            event_type?: string | null;
             /** @default 50 */
-            per_second: number;
+            per_second?: number;
         };
         /**
          * Reencrypted
@@ -4157,6 +5616,66 @@ export interface components {
             renewed: number;
             /** @description The ids of the providers, tenants or endpoints whose secrets no key can decrypt. */
             unreadable: string[];
+        };
+        /**
+         * Refusals
+         * @description Requests of a minute that were refused for the same reason.
+         */
+        Refusals: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /** @description null: the key belongs to no tenant. */
+            tenant_id: string | null;
+            /** @description null: the requests had no key. */
+            key: components["schemas"]["RefusedKey"] | null;
+            /** @description Where they came from. null: the key was valid. */
+            network: string | null;
+            method: string | null;
+            route: string;
+            status: number;
+            /** @enum {string} */
+            reason: "key_missing" | "key_malformed" | "key_unknown" | "key_revoked" | "key_rotated" | "key_expired" | "key_disabled" | "key_of_another_kind" | "tenant_inactive" | "token_invalid" | "signature_wrong" | "too_many_failures" | "forbidden" | "invalid" | "malformed" | "too_large" | "too_slow" | "unsupported_media_type" | "not_found" | "method_not_allowed" | "conflict" | "rate" | "quota" | "overloaded" | "other";
+            /** @description The reason in plain words. */
+            text: string;
+            /** @description What to do about it. */
+            fix: string;
+            /** @description What the last response said. */
+            detail: string | null;
+            /** @description The names of the wrong fields, without their values. */
+            fields: string[];
+            count: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            first_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            last_at: string;
+            /** @description Of the last one. */
+            trace_id: string;
+        };
+        /**
+         * RefusedKey
+         * @description What may be shown of the key that a refused request carried.
+         */
+        RefusedKey: {
+            /** @description Of a further key. null: the tenant's own key, or an unknown one. */
+            id: string | null;
+            name: string | null;
+            /** @description What an unknown key begins with. */
+            prefix: string | null;
+            last4: string | null;
+            /**
+             * @description At the time of the request.
+             * @enum {string}
+             */
+            state: "valid" | "revoked" | "rotated" | "expired" | "disabled" | "unknown";
         };
         /**
          * RenderFailure
@@ -4191,29 +5710,39 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             tenant_id: string;
-            /**
-             * Format: date-time
-             * @example 2026-04-22T12:00:00.000000Z
-             */
-            since: string;
+            /** @description null: dead letters of any time. */
+            since: string | null;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
              */
             until: string;
             /** @enum {string} */
-            status: "all" | "skipped" | "failed" | "dead";
+            of: "events" | "dead_letters";
+            /**
+             * @description Deliveries that ended so. null: of dead letters.
+             * @enum {unknown}
+             */
+            status: "all" | "skipped" | "failed" | "dead" | null;
             /** @description The only endpoint that it sends to. null: it is for all. */
             endpoint_id: string | null;
             /** @description The only type of events that it sends. null: all. */
             event_type: string | null;
+            /** @description The only channel. null: all. */
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            /** @description The only reason of the deliveries. null: any. */
+            reason: string | null;
+            /** @description The only kind of provider. null: any. */
+            provider: string | null;
             per_second: number;
             /** @enum {string} */
-            state: "running" | "done" | "cancelled";
+            state: "running" | "done" | "cancelled" | "paused";
             /** @description Why the replay is paused: "backlog" or "tenant_inactive". null: it is not paused. */
             waiting: string | null;
+            /** @description How many dead letters matched when it began. null: not known, of a replay of events. */
+            found: number | null;
             replayed: number;
-            /** @description The number of events whose content has been deleted. */
+            /** @description The number of events, or deliveries, whose content has been deleted. */
             unplayable: number;
             /** @description Every event accepted before this time has been processed. */
             position: string | null;
@@ -4258,16 +5787,20 @@ export interface components {
         /**
          * Retention
          * @description The body of PUT /tenants/{id}/retention: all periods, in days. null or absent: the installation's default.
+         *
+         *         keep_content: whether what is sent is stored with the attempt, for payload_days.
          */
         Retention: {
             /** @default null */
-            events_days: number | null;
+            events_days?: number | null;
             /** @default null */
-            payload_days: number | null;
+            payload_days?: number | null;
             /** @default null */
-            inbox_days: number | null;
+            inbox_days?: number | null;
             /** @default null */
-            outbox_days: number | null;
+            outbox_days?: number | null;
+            /** @default true */
+            keep_content?: boolean;
         };
         /**
          * RetentionPolicy
@@ -4278,6 +5811,8 @@ export interface components {
             payload_days: number | null;
             inbox_days: number | null;
             outbox_days: number | null;
+            /** @description Whether what is sent is stored with the attempt. */
+            keep_content: boolean;
         };
         /**
          * Revocation
@@ -4285,7 +5820,7 @@ export interface components {
          */
         Revocation: {
             /** @default  */
-            user_id: string;
+            user_id?: string;
         };
         /**
          * Rotation
@@ -4296,9 +5831,9 @@ export interface components {
              * @description `whsec_` and 24 to 64 bytes in base64; empty: create a random one
              * @default
              */
-            secret: string;
+            secret?: string;
             /** @default 86400 */
-            overlap_s: number;
+            overlap_s?: number;
         };
         /**
          * Run
@@ -4356,7 +5891,7 @@ export interface components {
          */
         SampleChange: {
             name: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
         };
         /**
          * SampleData
@@ -4364,7 +5899,7 @@ export interface components {
          */
         SampleData: {
             name: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
         };
         /**
          * SampleResult
@@ -4403,11 +5938,167 @@ export interface components {
             recorded_at: string;
         };
         /**
+         * Search
+         * @description At most 20 things, the most wanted first.
+         */
+        Search: {
+            data: components["schemas"]["SearchHit"][];
+            /** @description Services that do not answer: what they own is missing. Usually empty. */
+            incomplete: string[];
+        };
+        /**
+         * SearchHit
+         * @description Something with this id.
+         */
+        SearchHit: {
+            /** @enum {unknown} */
+            kind: "api_key" | "delivery" | "endpoint" | "event" | "provider" | "recipient" | "template" | "tenant";
+            /** @description null: a tenant's own key, which has none. */
+            id: string | null;
+            /** @description null: it belongs to the platform. */
+            tenant_id: string | null;
+            tenant_name: string | null;
+            /** @description What people call it: an event type, a name, a URL. */
+            title: string;
+            /** @description What matched, and what else tells it apart. */
+            detail: string | null;
+            /** @description The event of a delivery. */
+            event_id: string | null;
+            /** @description When it was made. */
+            time: string | null;
+        };
+        /**
          * Secret
          * @description The newest signing secret of an endpoint.
          */
         Secret: {
             secret: string;
+        };
+        /**
+         * SendingTime
+         * @description How long deliveries took from when their event was accepted, or due, until they were sent; exact to a tenth.
+         */
+        SendingTime: {
+            /** @description Deliveries that were sent. Replays are left out. */
+            count: number;
+            /** @description Half of them took at most this long. null: none was sent. */
+            p50_ms: number | null;
+            p95_ms: number | null;
+        };
+        /**
+         * SentContent
+         * @description What one attempt sent. If it is not stored, `why` says so, and everything after `keep_days` is null or empty.
+         */
+        SentContent: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            stored: boolean;
+            /**
+             * @description Why it is not stored. One of
+             *     - `not_sent`: Nothing was handed over, so there is no content. The timeline says why.
+             *     - `not_written_yet`: It was sent a moment ago, and its content is stored within seconds. Look again.
+             *     - `tenant_keeps_none`: The tenant's retention says that no content is stored.
+             *     - `installation_keeps_none`: This installation stores no content (CLARION_KEEP_CONTENT is false).
+             *     - `expired`: The content was deleted, because the tenant's days for what events carry are over.
+             *     - `erased`: The content was deleted, because its recipient was erased.
+             *     - `not_stored`: The content was not stored when it was sent: the database was away, too much was waiting, or an earlier version sent it.
+             */
+            missing: string | null;
+            /** @description The same as a sentence for people. */
+            why: string | null;
+            /** @description Newest first, at most 100; of a notification none. */
+            attempts: components["schemas"]["StoredAttempt"][];
+            /** @description For how many days content is stored; 0: none is. null: as long as the inbox. */
+            keep_days: number | null;
+            /** @description null: all attempts had this content (a notification). */
+            attempt: number | null;
+            replay: number | null;
+            captured_at: string | null;
+            size_bytes: number | null;
+            /** @description The kind of provider or endpoint. */
+            provider: string | null;
+            provider_id: string | null;
+            /** @description Of an e-mail or a text message. */
+            from: string | null;
+            to: string | null;
+            reply_to: string | null;
+            subject: string | null;
+            /** @description Of an e-mail, in their order. */
+            headers: components["schemas"]["SentHeader"][];
+            parts: components["schemas"]["SentPart"][];
+            text: string | null;
+            html: string | null;
+            /** @description true: the provider got the parts of the e-mail and not this message: headers, parts and the file are what Clarion makes of them. false: these are the bytes that the mail server got. */
+            is_composed: boolean | null;
+            support: components["schemas"]["SupportNote"][];
+            sms: components["schemas"]["SentSms"] | null;
+            push: components["schemas"]["SentPush"] | null;
+            webhook: components["schemas"]["SentWebhook"] | null;
+            request: components["schemas"]["SentRequest"] | null;
+        };
+        /**
+         * SentHeader
+         * @description A header of a message or a request. A value that is secret is `***`.
+         */
+        SentHeader: {
+            name: string;
+            value: string;
+        };
+        /**
+         * SentPart
+         * @description A part of an e-mail.
+         */
+        SentPart: {
+            content_type: string;
+            size_bytes: number;
+        };
+        /**
+         * SentPush
+         * @description A notification as the recipient's inbox has it. data: what open pages received.
+         */
+        SentPush: {
+            title: string;
+            body: string;
+            data: Record<string, unknown>;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /** @description null: it is unread. */
+            read_at: string | null;
+        };
+        /**
+         * SentRequest
+         * @description A call of a provider's API, without credentials.
+         */
+        SentRequest: {
+            url: string;
+            headers: components["schemas"]["SentHeader"][];
+            body: string;
+        };
+        /**
+         * SentSms
+         * @description What a text message is billed as.
+         */
+        SentSms: {
+            segments: number;
+            encoding: string;
         };
         /**
          * SentTest
@@ -4426,6 +6117,36 @@ export interface components {
             delivery_id: string;
         };
         /**
+         * SentWebhook
+         * @description A call of an endpoint. The values of the endpoint's own headers are hidden.
+         */
+        SentWebhook: {
+            url: string;
+            headers: components["schemas"]["SentHeader"][];
+            /** @description null: it was the event's payload, which was deleted. */
+            body: string | null;
+        };
+        /**
+         * SignIn
+         * @description The body of POST /session.
+         */
+        SignIn: {
+            /** @description an e-mail address */
+            email: string;
+            /** @description a text of 1 to 1,024 characters */
+            password: string;
+        };
+        /**
+         * SignInOptions
+         * @description The ways to sign in.
+         */
+        SignInOptions: {
+            /** @description false: nobody can sign in yet. `clarion owner-link` makes the first owner's link. */
+            owner_exists: boolean;
+            /** @description null: there is none, only passwords. */
+            oidc: components["schemas"]["IdentityProvider"] | null;
+        };
+        /**
          * SignedIn
          * @description Who sent the request.
          */
@@ -4437,6 +6158,7 @@ export interface components {
             /** @description The value of the header `X-CSRF-Token` for calls with the session's cookie. */
             csrf_token: string | null;
             memberships: components["schemas"]["Membership"][];
+            /** @description When the session ends if it is not used. null: a token. */
             expires_at: string | null;
         };
         /**
@@ -4445,11 +6167,11 @@ export interface components {
          */
         Skip: {
             /** @default [] */
-            delivery_ids: string[];
+            delivery_ids?: string[];
             /** @default false */
-            first: boolean;
+            first?: boolean;
             /** @default false */
-            all: boolean;
+            all?: boolean;
         };
         /**
          * Skipped
@@ -4468,6 +6190,13 @@ export interface components {
             encoding: "GSM-7" | "UCS-2";
         };
         /**
+         * StartedReplays
+         * @description The replays that were started: one for each tenant.
+         */
+        StartedReplays: {
+            replays: components["schemas"]["Replay"][];
+        };
+        /**
          * Step
          * @description One step of an event's timeline.
          */
@@ -4475,6 +6204,10 @@ export interface components {
             step: string;
             time: string | null;
             duration_ms: number;
+            /** @description Of an attempt: how long the delivery had waited for it since it was planned or due. */
+            wait_ms: number;
+            /** @description Of an attempt: how long its message took to prepare. */
+            prepare_ms: number;
             outcome: string;
             reason: string | null;
             detail: string | null;
@@ -4482,6 +6215,8 @@ export interface components {
             delivery_id: string | null;
             channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
             attempt: number | null;
+            /** @description 0, raised by each replay of the delivery. */
+            replay: number;
             provider: string | null;
             /** @description The tenant's provider that was used. */
             provider_id: string | null;
@@ -4492,8 +6227,21 @@ export interface components {
             template_version_id: string | null;
             /** @description How many segments the text message is billed as; null for other steps. */
             sms: components["schemas"]["Sms"] | null;
-            /** @description Of an attempt to an endpoint; null for other steps. */
+            /** @description Of an attempt over HTTP, to an endpoint or a provider. */
             http: components["schemas"]["HttpExchange"] | null;
+        };
+        /**
+         * StoredAttempt
+         * @description An attempt whose content is stored. replay: 0, raised by each replay of the delivery.
+         */
+        StoredAttempt: {
+            attempt: number;
+            replay: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            captured_at: string;
         };
         /**
          * StoredRecipient
@@ -4509,7 +6257,7 @@ export interface components {
             locale: string;
             timezone: string;
             /** @description The tenant's own fields. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
@@ -4538,7 +6286,7 @@ export interface components {
             locale: string;
             timezone: string;
             /** @description The tenant's own fields. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
@@ -4591,7 +6339,7 @@ export interface components {
             event_type_id: string;
             event_type: string;
             /** @description A JSON-Logic rule over `type`, `payload` and `metadata`. null: all events of the type. */
-            filter: Record<string, never> | null;
+            filter: Record<string, unknown> | null;
             created_at: string | null;
         };
         /**
@@ -4600,7 +6348,18 @@ export interface components {
          */
         Subscriptions: {
             event_types: string[];
-            filter?: Record<string, never> | null;
+            filter?: Record<string, unknown> | null;
+        };
+        /**
+         * SupportNote
+         * @description Something in the HTML of an e-mail that some mail programs do not support.
+         */
+        SupportNote: {
+            /** @example css_position */
+            rule: string;
+            text: string;
+            /** @description How often it was found; 0: it is about the whole. */
+            count: number;
         };
         /**
          * Suppression
@@ -4639,15 +6398,15 @@ export interface components {
          */
         TargetRecipient: {
             /** @default  */
-            user_id: string;
+            user_id?: string;
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            locale: string;
+            locale?: string;
             /** @default  */
-            timezone: string;
+            timezone?: string;
         };
         /**
          * Template
@@ -4728,7 +6487,7 @@ export interface components {
             tenant_id: string | null;
             event_type: string;
             name: string;
-            variables: Record<string, never>;
+            variables: Record<string, unknown>;
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -4918,11 +6677,11 @@ export interface components {
          */
         TestRecipient: {
             /** @default test */
-            user_id: string;
+            user_id?: string;
             /** @default  */
-            email: string;
+            email?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
         };
         /**
          * TestSend
@@ -4931,9 +6690,9 @@ export interface components {
         TestSend: {
             recipient: components["schemas"]["TestRecipient"];
             /** @default  */
-            tenant_id: string | unknown | "";
+            tenant_id?: string | unknown | "";
             /** @default {} */
-            variables: Record<string, never>;
+            variables?: Record<string, unknown>;
         };
         /**
          * TestSent
@@ -4950,6 +6709,13 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             template_version_id: string;
+        };
+        /**
+         * TestedAlert
+         * @description The events of the alert tenant.
+         */
+        TestedAlert: {
+            event_ids: string[];
         };
         /**
          * UnreachedBranch
@@ -4970,6 +6736,63 @@ export interface components {
             block: string;
             /** @enum {string} */
             branch: "then" | "else";
+        };
+        /**
+         * Usage
+         * @description What a tenant uses of its limits now.
+         */
+        Usage: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            limits: components["schemas"]["gateway.openapi.areas.operations_of_tenant.Limit"][];
+            rates: components["schemas"]["RateUsage"][];
+            /** @description Messages that wait for endpoints. null: not known. */
+            parked: number | null;
+            /** @description Parts that did not answer within two seconds: this may lack more. */
+            unanswered: string[];
+        };
+        /**
+         * User
+         * @description A console user: a person who signs in to the console.
+         */
+        User: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            email: string;
+            name: string;
+            /** @description true: they cannot sign in. */
+            disabled: boolean;
+            memberships: components["schemas"]["Membership"][];
+            /** @description false: they have not accepted their invitation. */
+            has_password: boolean;
+            /** @description true: an account of the identity provider is bound to them. */
+            has_oidc: boolean;
+            /** @description When the newest link ends that they have not used. null: there is none. */
+            invitation_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            last_sign_in_at: string | null;
+        };
+        /**
+         * UserChange
+         * @description The body of PATCH /users/{id}. Absent fields stay as they are. memberships: replaces all of them.
+         */
+        UserChange: {
+            /** @description an e-mail address */
+            email?: string;
+            /** @description a text of at most 100 characters */
+            name?: string;
+            disabled?: boolean;
+            memberships?: components["schemas"]["NewMembership"][];
         };
         /**
          * Visibility
@@ -5049,6 +6872,40 @@ export interface components {
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
         };
+        /**
+         * Limit
+         * @description A limit, and what is used of it.
+         */
+        "gateway.openapi.areas.operations_of_tenant.Limit": {
+            /** @enum {string} */
+            name: "unfinished_events" | "unfinished_bytes" | "scheduled_events" | "keys" | "recipients" | "groups" | "endpoints" | "event_types" | "applications" | "subscriptions" | "providers" | "parked_for_one_endpoint";
+            used: number;
+            bound: number;
+            /** @description The endpoint for which most messages wait. */
+            endpoint_id: string | null;
+        };
+        /**
+         * Limit
+         * @description A limit of the tenant, and what is left of it.
+         */
+        "gateway.openapi.areas.runs.Limit": {
+            /**
+             * @example sliding
+             * @example fixed
+             * @example unfinished
+             * @example bytes
+             * @example scheduled
+             */
+            kind: string;
+            /** @description What it counts; null: the whole tenant. */
+            scope: string | null;
+            /** @description Seconds of the window; null: it is not a rate. */
+            window_s: number | null;
+            bound: number;
+            remaining: number;
+            /** @description Seconds until something is admitted again; null: not known. */
+            reset_s: number | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -5058,6 +6915,101 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getOverview: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Events accepted from then on. Absent: a day before `until`. */
+                since?: string | unknown | unknown;
+                /** @description Events accepted before. Absent: now. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description The id of an event, delivery, endpoint, template version, provider, tenant or key, or at least 8 characters of its beginning; a trace id; the caller's id of an event; a provider's id of a message; a user id, e-mail address or phone number; the last four characters of an API key; the beginning of a tenant's name. */
+                q: string;
+                tenant_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Search"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Switching Protocols */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAuditEntries: {
         parameters: {
             query?: {
@@ -5736,6 +7688,299 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PortalLink"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContent: {
+        parameters: {
+            query?: {
+                /** @description Absent: the newest one that is stored. */
+                attempt?: number;
+                /** @description Only with `attempt`. Absent: the newest replay that has this attempt. */
+                replay?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentContent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContentFile: {
+        parameters: {
+            query?: {
+                /** @description Absent: the newest one that is stored. */
+                attempt?: number;
+                /** @description Only with `attempt`. Absent: the newest replay that has this attempt. */
+                replay?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "message/rfc822": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEventBody: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventBody"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listReasons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reasons"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Ids separated by commas: dead letters of these tenants. */
+                tenant_ids?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Why the last attempt failed. */
+                reason?: string;
+                /** @description The kind of the provider that was called last. */
+                provider?: string;
+                event_type?: string;
+                endpoint_id?: string;
+                /** @description Only those that died at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only those that died before this time. */
+                until?: string | unknown | unknown;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeadLetter_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countDeadLetters: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description Ids separated by commas: dead letters of these tenants. */
+                tenant_ids?: string;
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Why the last attempt failed. */
+                reason?: string;
+                /** @description The kind of the provider that was called last. */
+                provider?: string;
+                event_type?: string;
+                endpoint_id?: string;
+                /** @description Only those that died at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only those that died before this time. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterCount"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
+                 *       "reason": "provider_credentials"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MatchingDeadLetters"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedReplays"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterReplay"];
                 };
             };
             /** @description A problem */
@@ -6431,6 +8676,91 @@ export interface operations {
             };
         };
     };
+    listEndpointStates: {
+        parameters: {
+            query: {
+                /** @description 1 to 25 ids with commas between them. */
+                endpoint_ids: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NamedEndpointState_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkFilter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         ">": [
+                 *           {
+                 *             "var": "payload.total"
+                 *           },
+                 *           100
+                 *         ]
+                 *       },
+                 *       "event_type": "order.shipped",
+                 *       "payload": {
+                 *         "total": 120
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FilterCheck"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilterMatch"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listParked: {
         parameters: {
             query?: {
@@ -6588,6 +8918,12 @@ export interface operations {
                 recipient?: string;
                 /** @description Only events with a delivery in this status. */
                 status?: "queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained";
+                /** @description Only events with a delivery on this channel, and in this status if one is given. */
+                channel?: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+                /** @description Only events with a delivery with this reason, or of which nothing is sent for it. */
+                reason?: string;
+                /** @description Only events with a delivery that this kind of provider was last tried for. */
+                provider?: string;
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -6725,71 +9061,6 @@ export interface operations {
             };
         };
     };
-    listDeadLetters: {
-        parameters: {
-            query?: {
-                tenant_id?: string;
-                limit?: number;
-                /** @description The next_cursor of the previous page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DeadLetter_"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    replayDeadLetter: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeadLetterReplay"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     explainRoute: {
         parameters: {
             query: {
@@ -6815,6 +9086,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlertSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setAlertSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
+                 *       "recipients": [
+                 *         "ops@example.com"
+                 *       ],
+                 *       "kinds": [
+                 *         "provider",
+                 *         "endpoint"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewAlertSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestedAlert"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOutages: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                /** @description true: only those that go on. */
+                open?: "false" | "true";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Outage_"];
                 };
             };
             /** @description A problem */
@@ -6945,7 +9417,8 @@ export interface operations {
                  *       "events_days": 30,
                  *       "payload_days": 7,
                  *       "inbox_days": 90,
-                 *       "outbox_days": 2
+                 *       "outbox_days": 2,
+                 *       "keep_content": true
                  *     }
                  */
                 "application/json": components["schemas"]["Retention"];
@@ -6963,7 +9436,8 @@ export interface operations {
                      *       "events_days": 30,
                      *       "payload_days": 7,
                      *       "inbox_days": 90,
-                     *       "outbox_days": 2
+                     *       "outbox_days": 2,
+                     *       "keep_content": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetentionPolicy"];
@@ -7047,6 +9521,185 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProviderKinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderKind_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProviderState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderState"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProviderStates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderState_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "recipient": "ada@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderTest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTestResult"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    orderProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "channel": "EMAIL",
+                 *       "provider_ids": [
+                 *         "01a1fe7a-0000-7000-8000-000000000002",
+                 *         "01a1fe7a-0000-7000-8000-000000000001"
+                 *       ],
+                 *       "expected_ids": [
+                 *         "01a1fe7a-0000-7000-8000-000000000001",
+                 *         "01a1fe7a-0000-7000-8000-000000000002"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderOrder"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Provider_"];
                 };
             };
             /** @description A problem */
@@ -7479,6 +10132,42 @@ export interface operations {
             };
         };
     };
+    listRecipientInbox: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                recipient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listGroups: {
         parameters: {
             query?: {
@@ -7699,6 +10388,47 @@ export interface operations {
             };
         };
     };
+    listRefusedRequests: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                status?: number;
+                key_id?: string;
+                reason?: "key_missing" | "key_malformed" | "key_unknown" | "key_revoked" | "key_rotated" | "key_expired" | "key_disabled" | "key_of_another_kind" | "tenant_inactive" | "token_invalid" | "signature_wrong" | "too_many_failures" | "forbidden" | "invalid" | "malformed" | "too_large" | "too_slow" | "unsupported_media_type" | "not_found" | "method_not_allowed" | "conflict" | "rate" | "quota" | "overloaded" | "other";
+                /** @description Only entries at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only entries before this time. */
+                until?: string | unknown | unknown;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Refusals_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     replayEvent: {
         parameters: {
             query?: never;
@@ -7847,6 +10577,68 @@ export interface operations {
         };
     };
     cancelReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeReplay: {
         parameters: {
             query?: never;
             header?: never;
@@ -8115,6 +10907,184 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SignedIn"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSignInOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOwnSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsoleSession_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeOwnSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
@@ -9580,6 +12550,355 @@ export interface operations {
                 "application/json": components["schemas"]["Revocation"];
             };
         };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Link"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedLink"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Accept"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                search?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedUser"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inviteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsoleSession_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeUserSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {

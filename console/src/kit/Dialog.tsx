@@ -1,5 +1,5 @@
 import { Dialog as Base } from "@base-ui/react/dialog";
-import { type FormEvent, type ReactNode, useId, useState } from "react";
+import { type FormEvent, type ReactNode, useEffect, useId, useState } from "react";
 import { Button } from "./Button";
 import { classes } from "./classes";
 import styles from "./Dialog.module.css";
@@ -89,6 +89,11 @@ interface ConfirmProps extends Omit<FormDialogProps, "children" | "isDisabled" |
 export function Confirm({ name, ...dialog }: ConfirmProps) {
   const [typed, setTyped] = useState("");
   const id = useId();
+  useEffect(() => {
+    if (!dialog.isOpen) {
+      setTyped(""); // the next time it is asked for again
+    }
+  }, [dialog.isOpen]);
   return (
     <FormDialog {...dialog} isDangerous isDisabled={name !== undefined && typed !== name}>
       {name === undefined ? null : (

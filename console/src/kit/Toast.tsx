@@ -34,7 +34,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
 function Toasts() {
   const { toasts } = Toast.useToastManager();
   return toasts.map((toast) => (
-    <Toast.Root key={toast.id} toast={toast} className={styles.toast} swipeDirection={[]}>
+    <Toast.Root key={toast.id} toast={toast} className={styles.toast} swipeDirection={[]} aria-label="Notice">
       <Toast.Content className={styles.content}>
         <Toast.Description />
         <Toast.Close render={<IconButton label="Close this notice" size="small" />}>

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from gateway.dialects.nahook import limits
+from gateway.refusals.notes import note, note_status
 from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
@@ -123,6 +124,12 @@ def answers(handler: RequestHandler) -> RequestHandler:
         except web.HTTPException:
             raise
         except Exception as error:  # of our own, too: their text is only logged
+            if isinstance(error, ClarionError):
+                note(request, error)
+            elif isinstance(error, ApiError):
+                note_status(request, error.status, error.message)
+            elif isinstance(error, BodyError):
+                note_status(request, error.status, error.detail)
             return fault_of(error).reply()
 
     return answering

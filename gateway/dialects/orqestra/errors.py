@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from clarion.common.v1 import error_pb2
+from gateway.refusals.notes import note, note_status
 from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
@@ -70,10 +71,13 @@ def answers(handler: RequestHandler) -> RequestHandler:
         try:
             return await handler(self, request)
         except ClarionError as error:
+            note(request, error)
             return from_error(error, tenant_name=request.get(TENANT_NAME, ""))
         except MalformedBodyError as error:
+            note_status(request, 400, str(error))
             return error_reply(400, "Bad Request", str(error))
         except BodyError as fault:
+            note_status(request, fault.status, fault.detail)
             return error_reply(fault.status, _BODY_ERRORS[fault.status], fault.detail)
         except web.HTTPException:
             raise

@@ -14,7 +14,8 @@ class AuditEntrySchema(Shape):
     """One call of the admin API that changes something."""
 
     id: Id
-    actor: str
+    actor: Annotated[str, Meta(description="The name of an admin token, or `user:` and the id of a console user.")]
+    actor_email: str | None
     method: str
     route: str
     resource: str | None

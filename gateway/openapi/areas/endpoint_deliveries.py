@@ -24,6 +24,7 @@ class EndpointDeliverySchema(Shape):
     metadata: Annotated[dict[str, str], Meta(description="The labels of the event.")]
     status: Status | None
     reason: Annotated[Reason | None, Meta(description=ALL_REASONS)]
+    reason_text: Annotated[str | None, Meta(description="The reason in plain words; without one, why it waits.")]
     parked: Annotated[Reason | None, Meta(description="Why it waits for its endpoint. null: it does not.")]
     attempts: int
     created_at: Time | None
@@ -42,6 +43,7 @@ class AttemptSchema(Shape):
     replay: int
     status: Status | None
     reason: Annotated[Reason | None, Meta(description=ALL_REASONS)]
+    reason_text: Annotated[str | None, Meta(description="The reason in plain words.")]
     detail: str | None
     time: Time | None
     duration_ms: float

@@ -12,12 +12,12 @@ from gateway.admin.endpoints import (
     NewEndpointBody,
     RotationBody,
 )
-from gateway.admin.event_types import SubscriptionsBody
+from gateway.admin.event_types import FilterCheckBody, SubscriptionsBody
 from gateway.admin.parked import PollBody, SkipBody
 from gateway.openapi.areas.polling import PolledPageSchema
 from gateway.openapi.areas.tenants import WebhookSecretSchema
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin
-from gateway.openapi.values import ALL_REASONS, Id, PageSchema, Reason, Shape, Time
+from gateway.openapi.values import ALL_REASONS, Id, PageSchema, Reason, Shape, Text, Time
 from gateway.webhooks import STATES
 
 _TAG = "Endpoints"
@@ -95,15 +95,31 @@ class SubscribedSchema(Shape):
     data: list[SubscriptionSchema]
 
 
-class EndpointStateSchema(Shape):
-    """The circuit breaker of an endpoint, and what waits for it."""
-
+class _EndpointStateFields(Shape):
     state: Annotated[str, Meta(extra_json_schema={"enum": list(STATES.values())})]
     since: Time | None
     next_probe_at: Annotated[Time | None, Meta(description="When one delivery is tried while the state is open.")]
     failing_since: Annotated[Time | None, Meta(description="null: the last attempt did not fail.")]
     parked: Annotated[int, Meta(description="The number of deliveries that wait.")]
+
+
+class EndpointStateSchema(_EndpointStateFields):
+    """The circuit breaker of an endpoint, and what waits for it."""
+
     oldest_at: Annotated[Time | None, Meta(description="When the first of them was accepted.")]
+
+
+class NamedEndpointStateSchema(_EndpointStateFields):
+    """The circuit breaker of one of several endpoints, and how much waits for it."""
+
+    endpoint_id: Id
+
+
+class FilterMatchSchema(Shape):
+    """Whether a filter matches an event."""
+
+    matches: bool
+    error: Annotated[str | None, Meta(description="Why it cannot be evaluated for this event; then it does not match.")]
 
 
 class ParkedSchema(Shape):
@@ -113,6 +129,7 @@ class ParkedSchema(Shape):
     event_id: Id
     event_type: str
     reason: Annotated[Reason, Meta(description=ALL_REASONS)]
+    reason_text: Annotated[str, Meta(description="The reason in plain words.")]
     attempt: int
     parked_at: Time | None
     due_at: Annotated[Time | None, Meta(description="null: not known.")]
@@ -244,6 +261,31 @@ OPERATIONS: tuple[Operation, ...] = (
         "Get how an endpoint is doing, and how much waits for it",
         {200: EndpointStateSchema},
         tag=_TAG,
+    ),
+    admin(
+        "GET",
+        "/tenants/{id}/endpoint-states",
+        "listEndpointStates",
+        "Get how several endpoints are doing",
+        {200: PageSchema[NamedEndpointStateSchema]},
+        tag=_TAG,
+        parameters=(Parameter("endpoint_ids", Text, "1 to 25 ids with commas between them.", required=True),),
+        description="An endpoint that nothing was sent to is `closed`, and so is an id that does not exist.",
+    ),
+    admin(
+        "POST",
+        "/tenants/{id}/filter-check",
+        "checkFilter",
+        "Check a filter against an event",
+        {200: FilterMatchSchema},
+        tag=_TAG,
+        body=FilterCheckBody,
+        example={
+            "filter": {">": [{"var": "payload.total"}, 100]},
+            "event_type": "order.shipped",
+            "payload": {"total": 120},
+        },
+        description="Stores nothing. 422: the filter cannot be one; the error says why.",
     ),
     admin(
         "GET",

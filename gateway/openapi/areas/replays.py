@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway.admin.replay import STATES, STATUSES, EventReplayBody, NewReplayBody
 from gateway.openapi.operations import PAGING, Operation, admin, filters
-from gateway.openapi.values import Id, PageSchema, Shape, Time
+from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
 
 _TAG = "Replays"
 
@@ -23,19 +23,33 @@ class ReplaySchema(Shape):
 
     id: Id
     tenant_id: Id
-    since: Time
+    since: Annotated[Time | None, Meta(description="null: dead letters of any time.")]
     until: Time
-    status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
+    of: Annotated[str, Meta(extra_json_schema={"enum": ["events", "dead_letters"]})]
+    status: Annotated[
+        str | None,
+        Meta(
+            description="Deliveries that ended so. null: of dead letters.",
+            extra_json_schema={"enum": [*STATUSES, None]},
+        ),
+    ]
     endpoint_id: Annotated[Id | None, Meta(description="The only endpoint that it sends to. null: it is for all.")]
     event_type: Annotated[str | None, Meta(description="The only type of events that it sends. null: all.")]
+    channel: Annotated[Channel | None, Meta(description="The only channel. null: all.")]
+    reason: Annotated[str | None, Meta(description="The only reason of the deliveries. null: any.")]
+    provider: Annotated[str | None, Meta(description="The only kind of provider. null: any.")]
     per_second: int
     state: Annotated[str, Meta(extra_json_schema={"enum": list(STATES.values())})]
     waiting: Annotated[
         str | None,
         Meta(description='Why the replay is paused: "backlog" or "tenant_inactive". null: it is not paused.'),
     ]
+    found: Annotated[
+        int | None,
+        Meta(description="How many dead letters matched when it began. null: not known, of a replay of events."),
+    ]
     replayed: int
-    unplayable: Annotated[int, Meta(description="The number of events whose content has been deleted.")]
+    unplayable: Annotated[int, Meta(description="The number of events, or deliveries, whose content has been deleted.")]
     position: Annotated[Time | None, Meta(description="Every event accepted before this time has been processed.")]
     created_at: Time
     finished_at: Time | None
@@ -83,6 +97,24 @@ OPERATIONS: tuple[Operation, ...] = (
         "/replays/{id}/cancel",
         "cancelReplay",
         "Cancel a replay",
+        {200: ReplaySchema},
+        tag=_TAG,
+        faults=(409,),
+    ),
+    admin(
+        "POST",
+        "/replays/{id}/pause",
+        "pauseReplay",
+        "Pause a replay",
+        {200: ReplaySchema},
+        tag=_TAG,
+        faults=(409,),
+    ),
+    admin(
+        "POST",
+        "/replays/{id}/resume",
+        "resumeReplay",
+        "Let a paused replay go on",
         {200: ReplaySchema},
         tag=_TAG,
         faults=(409,),

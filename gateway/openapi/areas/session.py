@@ -1,15 +1,15 @@
-"""Who asks."""
+"""Who asks, and signing in."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gateway.admin.session import PasswordChangeBody, SignInBody
+from gateway.admin.users import RoleWord
 from gateway.openapi.operations import Operation, admin
-from gateway.openapi.values import Id, Shape, Time
+from gateway.openapi.values import Id, PageSchema, Shape, Time
 
 _TAG = "Session"
-
-Role = Literal["viewer", "developer", "operator", "owner"]
 
 
 class MembershipSchema(Shape):
@@ -17,7 +17,7 @@ class MembershipSchema(Shape):
 
     account_id: Id | None
     tenant_id: Id | None
-    role: Role
+    role: RoleWord
 
 
 class SignedInSchema(Shape):
@@ -31,9 +31,79 @@ class SignedInSchema(Shape):
         Meta(description="The value of the header `X-CSRF-Token` for calls with the session's cookie."),
     ]
     memberships: list[MembershipSchema]
-    expires_at: Time | None
+    expires_at: Annotated[Time | None, Meta(description="When the session ends if it is not used. null: a token.")]
 
+
+class IdentityProviderSchema(Shape):
+    """An identity provider that people can sign in with."""
+
+    name: str
+
+
+class SignInOptionsSchema(Shape):
+    """The ways to sign in."""
+
+    owner_exists: Annotated[
+        bool, Meta(description="false: nobody can sign in yet. `clarion owner-link` makes the first owner's link.")
+    ]
+    oidc: Annotated[IdentityProviderSchema | None, Meta(description="null: there is none, only passwords.")]
+
+
+class ConsoleSessionSchema(Shape):
+    """A session of a console user."""
+
+    id: Id
+    current: Annotated[bool, Meta(description="true: the session of this request.")]
+    user_agent: Annotated[str | None, Meta(description="The browser, as it named itself.")]
+    address: Annotated[str | None, Meta(description="The network address that it was begun from.")]
+    created_at: Time
+    last_seen_at: Time
+    expires_at: Time
+
+
+_COOKIE = "Sets the cookie of the session. It ends after a day without use, and after 14 days in any case."
 
 OPERATIONS: tuple[Operation, ...] = (
     admin("GET", "/session", "getSession", "Get who asks, and with which roles", {200: SignedInSchema}, tag=_TAG),
+    admin(
+        "GET",
+        "/session/options",
+        "getSignInOptions",
+        "Get the ways to sign in",
+        {200: SignInOptionsSchema},
+        tag=_TAG,
+        is_open=True,
+    ),
+    admin(
+        "POST",
+        "/session",
+        "signIn",
+        "Sign in to the console",
+        {200: SignedInSchema},
+        tag=_TAG,
+        faults=(401, 403, 429),
+        body=SignInBody,
+        description=_COOKIE,
+        is_open=True,
+    ),
+    admin("DELETE", "/session", "signOut", "Sign out", {204: None}, tag=_TAG),
+    admin(
+        "POST",
+        "/session/password",
+        "changePassword",
+        "Change your password",
+        {204: None},
+        tag=_TAG,
+        body=PasswordChangeBody,
+        description="Ends all other sessions of the user.",
+    ),
+    admin(
+        "GET",
+        "/session/sessions",
+        "listOwnSessions",
+        "List your sessions",
+        {200: PageSchema[ConsoleSessionSchema]},
+        tag=_TAG,
+    ),
+    admin("DELETE", "/session/sessions/{id}", "revokeOwnSession", "End one of your sessions", {204: None}, tag=_TAG),
 )

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from clarion.ingest.v1 import audit_pb2, audit_pb2_grpc
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.paging import page_limit
 from services.ingest.audit.store import AuditSearch, AuditStore
 from services.ingest.database import database_errors
@@ -30,7 +30,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         for name in ("actor", "method", "route"):
             if not getattr(request, name):
                 raise invalid(name, "is required")
-        for name in ("actor", "method", "route", "resource", "trace_id", "tenant_id"):
+        for name in ("actor", "method", "route", "resource", "trace_id", "tenant_id", "actor_email"):
             _check_text(name, getattr(request, name))
         return audit_pb2.BeginAuditEntryResponse(audit_entry_id=await self._store.begin(request))
 
@@ -71,6 +71,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             before=uuid.UUID(request.cursor) if request.cursor else None,
             calls=[f"{call.method} {call.route}" for call in request.calls] or None,
             offset=request.offset,
+            tenant_ids=check_tenant_ids(request.tenant_ids),
         )
         entries = await self._store.list(search, limit)
         more = entries[-1].id if len(entries) == limit else ""

@@ -33,6 +33,7 @@ class AuditSearch:
     calls: list[str] | None = None
     # How many of the newest are left out.
     offset: int = 0
+    tenant_ids: list[str] | None = None
 
 
 class AuditStore:
@@ -54,6 +55,7 @@ class AuditStore:
             request.resource,
             request.trace_id,
             request.tenant_id,
+            request.actor_email,
         )
         return entry_id
 
@@ -82,6 +84,7 @@ class AuditStore:
             limit,
             search.calls,
             search.offset,
+            search.tenant_ids,
         )
         return [_entry(row) for row in rows]
 
@@ -96,6 +99,7 @@ class AuditStore:
             search.since_us,
             search.until_us,
             search.calls,
+            search.tenant_ids,
         )
         return found
 
@@ -121,6 +125,7 @@ def _entry(row: asyncpg.Record) -> audit_pb2.AuditEntry:
     return audit_pb2.AuditEntry(
         id=str(row["id"]),
         actor=row["actor"],
+        actor_email=row["actor_email"],
         method=row["method"],
         route=row["route"],
         resource=row["resource"],

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 from google.protobuf.message import DecodeError
@@ -57,10 +57,13 @@ class LedgerConsumer:
         store: LedgerStore,
         erasures: Erasures | None = None,
         *,
+        tell: Callable[[LedgerRows], Awaitable[None]] | None = None,
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._store = store
         self._erasures = erasures
+        # Tells those who watch what was written; raises nothing.
+        self._tell = tell
         self._interval_s = interval_s
         self._waiting: list[pulling.Held] = []
         self._wake = asyncio.Event()
@@ -159,7 +162,7 @@ class LedgerConsumer:
 
         try:
             await retry(
-                lambda: self._store.write(self._merged(items)),
+                lambda: self._write_once(items),
                 (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError),
                 unless=_UNWRITABLE,
                 first_s=_FIRST_PAUSE_S,
@@ -175,6 +178,12 @@ class LedgerConsumer:
             # One of the items is refused: halve until it is alone.
             await self._write(items[:break_at])
             await self._write(items[break_at:])
+
+    async def _write_once(self, items: list[Item]) -> None:
+        rows = self._merged(items)
+        await self._store.write(rows)
+        if self._tell is not None:
+            await self._tell(rows)
 
     def _merged(self, items: list[Item]) -> LedgerRows:
         rows = merge(items, self._erasures)

@@ -235,12 +235,13 @@ ON CONFLICT (id) DO NOTHING
 -- Not if an operator has replayed the delivery: an attempt that was made twice is recorded twice.
 -- name: insert_dead_letter
 INSERT INTO ingest.dead_letters AS l
-    (delivery_id, event_id, tenant_id, channel, reason, detail, died_at, delivery)
-SELECT $1, $2, $3, $4, $5, $6, 'epoch'::timestamptz + $7::bigint * interval '1 microsecond', $8
+    (delivery_id, event_id, tenant_id, channel, reason, detail, died_at, delivery, event_type, provider, endpoint_id)
+SELECT $1, $2, $3, $4, $5, $6, 'epoch'::timestamptz + $7::bigint * interval '1 microsecond', $8, $10, $11, $12
 WHERE $9::smallint >= coalesce((SELECT d.replay FROM ingest.deliveries d WHERE d.id = $1), 0)
 ON CONFLICT (delivery_id) DO UPDATE SET
     reason = EXCLUDED.reason, detail = EXCLUDED.detail, died_at = EXCLUDED.died_at,
-    delivery = EXCLUDED.delivery, replayed_at = NULL
+    delivery = EXCLUDED.delivery, replayed_at = NULL, event_type = EXCLUDED.event_type,
+    provider = EXCLUDED.provider, endpoint_id = EXCLUDED.endpoint_id
 WHERE EXCLUDED.died_at > l.died_at
 
 -- An event is finished when its plan is closed, and all of its deliveries are known and none is open. It is released if

@@ -9,16 +9,13 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, postgres
-from runtime.ids import is_uuid
 from services.domain import audience, statuses
+from services.ingest.dead_letters import store as letters
+from services.ingest.dead_letters.store import LetterFilter
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import Row
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
-_SEARCH = {
-    way: _QUERIES.search.replace("{recipient}", getattr(_QUERIES, way))
-    for way in ("of_anybody", "of_user", "of_address")
-}
 _FIRST_DELIVERIES, _DELIVERIES, _SHARED_DELIVERIES, _DELIVERY = (
     query.replace("{columns}", _QUERIES.delivery_columns)
     for query in (_QUERIES.first_deliveries, _QUERIES.deliveries, _QUERIES.shared_deliveries, _QUERIES.delivery)
@@ -43,20 +40,6 @@ SCANNED = 5000
 LABELLED = 1000
 # A tenant's events among which the newest one of a type is looked for.
 NEWEST = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class EventSearch:
-    """Filters of the list of events; None: any. Times in Unix microseconds. event_id: the event's, or the caller's."""
-
-    tenant_id: str | None = None
-    event_type: str | None = None
-    recipient: str | None = None
-    status: int | None = None
-    since_us: int | None = None
-    until_us: int | None = None
-    event_id: str | None = None
-    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +94,6 @@ class LedgerReader:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
-
-    async def search(self, search: EventSearch, limit: int) -> list[str]:
-        """Return the ids of up to limit events, newest first."""
-        rows = await self._pool.fetch(
-            _SEARCH[await self._way(search.recipient)],
-            search.tenant_id,
-            search.event_type,
-            search.recipient,
-            search.status,
-            search.since_us,
-            search.until_us,
-            search.event_id,
-            search.event_id if search.event_id and is_uuid(search.event_id) else None,
-            search.before,
-            limit,
-        )
-        return [str(row["id"]) for row in rows]
-
-    async def _way(self, recipient: str | None) -> str:
-        """Return how to look for a recipient: user ids have an index, addresses do not."""
-        if recipient is None:
-            return "of_anybody"
-        if "@" not in recipient and await self._pool.fetchval(_QUERIES.is_user, recipient):
-            return "of_user"
-        return "of_address"
 
     async def of_recipient(self, tenant_id: str, user_id: str, before: str | None, limit: int) -> list[str]:
         """Return the ids of up to limit events of one recipient, newest first; before: an event's id."""
@@ -217,6 +175,14 @@ class LedgerReader:
         rows = await self._pool.fetch(_QUERIES.states, list(delivery_ids))
         return {str(row["id"]): row["status"] for row in rows}
 
+    async def tenant_of(self, *, event_id: str = "", delivery_id: str = "") -> str | None:
+        """Return whose an event or a delivery is."""
+        if event_id:
+            found = await self._pool.fetchval(_QUERIES.tenant_of_event, event_id)
+        else:
+            found = await self._pool.fetchval(_QUERIES.tenant_of_delivery, delivery_id)
+        return str(found) if found is not None else None
+
     async def payload(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """Return the event as it was accepted; None: deleted, or never read."""
         raw = await self._pool.fetchval(_QUERIES.payload, tenant_id, event_id)
@@ -275,8 +241,11 @@ class LedgerReader:
         return DeliveryPage(found, (str(first["last_event"]), str(first["last_delivery"])))
 
     async def dead_letters(
-        self, tenant_id: str | None, before: tuple[int, str] | None, limit: int
+        self, wanted: LetterFilter, before: tuple[int, str] | None, limit: int
     ) -> "list[asyncpg.Record]":
         """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
-        died_us, delivery_id = before or (None, _FIRST)
-        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit)
+        return await letters.page(self._pool, wanted, before, limit)
+
+    async def count_dead_letters(self, wanted: LetterFilter) -> int:
+        """Return how many dead letters match; see services.ingest.dead_letters.store.count."""
+        return await letters.count(self._pool, wanted)

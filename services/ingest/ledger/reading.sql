@@ -19,49 +19,6 @@ LEFT JOIN LATERAL (
 WHERE e.id = ANY ($1::uuid[])
 ORDER BY e.id DESC
 
--- {recipient}: one of the three conditions below.
--- name: search
-SELECT e.id
-FROM ingest.events e
-WHERE e.accepted_at IS NOT NULL
-    AND ($1::uuid IS NULL OR e.tenant_id = $1)
-    AND ($2::text IS NULL OR e.event_type = $2)
-    AND {recipient}
-    AND ($4::smallint IS NULL OR EXISTS (
-        SELECT 1 FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status = $4
-    ))
-    AND ($5::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $5 * interval '1 microsecond')
-    AND ($6::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $6 * interval '1 microsecond')
-    -- $8: $7 if it is a UUID.
-    AND ($7::text IS NULL OR e.caller_event_id = $7 OR e.id = $8::uuid)
-    AND ($9::uuid IS NULL OR e.id < $9)
-ORDER BY e.id DESC
-LIMIT $10
-
--- name: of_anybody
-$3::text IS NULL
-
--- name: of_user
-e.id IN (
-    SELECT r.event_id FROM ingest.recipients r WHERE r.user_id = $3 AND r.destination NOT LIKE '#-%'  -- not excluded
-    UNION ALL
-    SELECT o.id FROM ingest.events o WHERE o.user_id = $3
-)
-
--- Reads the recipients of every event: addresses have no index.
--- name: of_address
-(
-    e.user_id = $3 OR e.email = $3 OR e.phone = $3 OR EXISTS (
-        SELECT 1 FROM ingest.recipients r
-        WHERE r.event_id = e.id AND r.destination NOT LIKE '#-%'
-            AND (r.user_id = $3 OR EXISTS (SELECT 1 FROM jsonb_each_text(r.addresses) AS a WHERE a.value = $3))
-    )
-)
-
--- name: is_user
-SELECT EXISTS (SELECT 1 FROM ingest.recipients r WHERE r.user_id = $1)
-    OR EXISTS (SELECT 1 FROM ingest.events e WHERE e.user_id = $1)
-
 -- Also of somebody whom an event excludes.
 -- name: of_recipient
 SELECT f.id
@@ -217,6 +174,16 @@ SELECT id, accepted_at FROM ingest.events WHERE replay_of = $1 AND accepted_at I
 -- name: states
 SELECT id, status FROM ingest.deliveries WHERE id = ANY ($1::uuid[])
 
+-- name: tenant_of_event
+SELECT tenant_id FROM ingest.events WHERE id = $1
+
+-- A dead letter may be older than what else is known of its delivery.
+-- name: tenant_of_delivery
+SELECT tenant_id FROM ingest.deliveries WHERE id = $1
+UNION ALL
+SELECT tenant_id FROM ingest.dead_letters WHERE delivery_id = $1
+LIMIT 1
+
 -- name: payload
 SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
 
@@ -233,16 +200,6 @@ JOIN ingest.event_payloads p ON p.tenant_id = $1 AND p.event_id = s.id
 WHERE s.event_type = $2 AND s.is_test IS NOT TRUE
 ORDER BY s.id DESC
 LIMIT 1
-
--- name: dead_letters
-SELECT l.delivery_id, l.event_id, l.tenant_id, l.channel, l.reason, l.detail, l.died_at, d.endpoint_id
-FROM ingest.dead_letters l
-LEFT JOIN ingest.deliveries d ON d.id = l.delivery_id
-WHERE l.replayed_at IS NULL
-    AND ($1::uuid IS NULL OR l.tenant_id = $1)
-    AND ($2::bigint IS NULL OR (l.died_at, l.delivery_id) < ('epoch'::timestamptz + $2 * interval '1 microsecond', $3::uuid))
-ORDER BY l.died_at DESC, l.delivery_id DESC
-LIMIT $4
 
 -- A tenant's deliveries to endpoints, newest first, after the delivery $4 of the event $3: reads $9 from {source}, returns
 -- at most $10, and beside each row how many were read and the last of them; one row without a delivery if none is found.

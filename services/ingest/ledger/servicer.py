@@ -13,14 +13,16 @@ from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import statuses
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.endpoints import MAX_METADATA
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
+from services.ingest.dead_letters.store import filter_of
 from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.progress import TraceProgress
-from services.ingest.ledger.reader import DeliverySearch, EventSearch, LedgerReader
+from services.ingest.ledger.reader import DeliverySearch, LedgerReader
 from services.ingest.ledger.record import metadata_json
+from services.ingest.ledger.search import EventFinder, EventSearch
 from services.ingest.ledger.summaries import attempt, dead_letter, delivery_summary, event_summary, recipient
 from services.ingest.ledger.timeline import Row, delivery_timeline, timeline
 from services.ingest.retries.publisher import DeliveryPublisher
@@ -43,6 +45,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self,
         retries: RetryStore,
         reader: LedgerReader,
+        finder: EventFinder,
         connection: Client,
         cursors: Cursors,
         *,
@@ -50,6 +53,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> None:
         self._retries = retries
         self._reader = reader
+        self._finder = finder
         self._publisher = DeliveryPublisher(connection, now=now)
         self._progress = TraceProgress(connection)
         self._cursors = cursors
@@ -61,21 +65,29 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         check_time_range(request.since_us, request.until_us)
         for field in ("tenant_id", "cursor"):
             check_id(field, getattr(request, field), required=False)
+        tenants = check_tenant_ids(request.tenant_ids)
+        if request.tenant_id:
+            if tenants and request.tenant_id not in tenants:
+                return ledger_pb2.ListEventsResponse()
+            tenants = [request.tenant_id]
         search = EventSearch(
-            tenant_id=request.tenant_id or None,
+            tenant_ids=tenants or (),
             event_type=request.event_type or None,
             recipient=request.recipient or None,
             status=request.status or None,
+            channel=request.channel or None,
+            reason=request.reason or None,
+            provider=request.provider or None,
             since_us=request.since_us or None,
             until_us=request.until_us or None,
             event_id=request.event_id or None,
             before=request.cursor or None,
         )
-        found = await self._reader.search(search, limit)
-        events = await self._reader.events(found, LISTED)
+        page = await self._finder.page(search, limit)
+        events = await self._reader.events(page.ids, LISTED)
         return ledger_pb2.ListEventsResponse(
             events=[event_summary(event.row, event.deliveries, event.counts) for event in events],
-            next_cursor=found[-1] if len(found) == limit else "",
+            next_cursor=page.next or "",
         )
 
     @database_errors
@@ -122,11 +134,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         if row["channel"] == event_pb2.CHANNEL_WEBHOOK:
             attempts = await self._reader.webhook_attempts(request.delivery_id)
         else:
-            attempts = await self._reader.attempts(event["id"], [row["id"]])
+            attempts = await self._reader.attempts(event["id"], [row["id"]], answers=True)
+        is_for_person = row["channel"] != event_pb2.CHANNEL_WEBHOOK
         return ledger_pb2.GetDeliveryResponse(
             delivery=delivery_summary(row, event),
             tenant_id=str(row["tenant_id"]),
             steps=delivery_timeline(event, row, attempts),
+            recipient=(recipient(row) or recipient(event)) if is_for_person else None,
         )
 
     async def _delivery(self, delivery_id: str, tenant_id: str) -> Row:
@@ -227,7 +241,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         event = await self._reader.payload(request.tenant_id, request.event_id)
         if event is None:
             raise ClarionError(Code.NOT_FOUND, "The event's content was deleted, or the ledger has not read it yet.")
-        return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
+        answer = ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
+        if request.whole:
+            answer.event.CopyFrom(event)
+            answer.event.ClearField("variables")
+            answer.event.ClearField("payload_extra")
+        return answer
 
     @database_errors
     async def GetLastEventBody(
@@ -257,17 +276,30 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return ledger_pb2.GetEventProgressResponse(settled=await self._reader.settled(request.event_id))
 
     @database_errors
+    async def FindTenant(self, request: ledger_pb2.FindTenantRequest, context: Any) -> ledger_pb2.FindTenantResponse:
+        """Return whose an event or a delivery is."""
+        if bool(request.event_id) == bool(request.delivery_id):
+            raise invalid("event_id", "or delivery_id is required, one of them")
+        field = "event_id" if request.event_id else "delivery_id"
+        check_id(field, getattr(request, field))
+        tenant_id = await self._reader.tenant_of(event_id=request.event_id, delivery_id=request.delivery_id)
+        if tenant_id is None:
+            raise _no_event()
+        return ledger_pb2.FindTenantResponse(tenant_id=tenant_id)
+
+    @database_errors
     async def ListDeadLetters(
         self, request: ledger_pb2.ListDeadLettersRequest, context: Any
     ) -> ledger_pb2.ListDeadLettersResponse:
         """Return a page of dead letters that were not replayed."""
         limit = page_limit(request.limit)
-        check_id("tenant_id", request.tenant_id, required=False)
+        wanted = filter_of(request.filter, request.tenant_id, request.tenant_ids)
         before = _decode_cursor(request.cursor) if request.cursor else None
-        rows = await self._reader.dead_letters(request.tenant_id or None, before, limit)
+        rows = await self._reader.dead_letters(wanted, before, limit)
         letters = [dead_letter(row) for row in rows]
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
-        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
+        total = await self._reader.count_dead_letters(wanted) if request.count else 0
+        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more, total=total)
 
     @database_errors
     async def ReplayDeadLetter(

@@ -96,6 +96,9 @@ class LedgerStore:
                     record.at_us,
                     step.dead_letter.SerializeToString(),
                     step.replay,
+                    step.dead_letter.event_type,
+                    step.provider,
+                    step.dead_letter.webhook.endpoint_id or None,
                 ],
             )
         if group.unknown:

@@ -124,4 +124,6 @@ def dead_letter(row: Row) -> ledger_pb2.DeadLetter:
         detail=row["detail"],
         died_at_us=to_us(row["died_at"]),
         endpoint_id=str(row["endpoint_id"] or ""),
+        event_type=row["event_type"],
+        provider=row["provider"],
     )

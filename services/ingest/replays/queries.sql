@@ -1,15 +1,17 @@
--- States are those of clarion.ingest.v1.ReplayState, and 4: running, narrowed to an endpoint or a type, which versions
--- before do not know.
+-- States are those of clarion.ingest.v1.ReplayState up to 3; 4 and 5: running, and narrowed in ways that earlier versions
+-- do not know (see the migrations 0018 and 0025); 6: paused.
 
 -- name: insert_replay
 INSERT INTO ingest.replays (
     id, tenant_id, since, until, status, per_second, state, position, endpoint_id, event_type, event_types,
-    environment_id
+    environment_id, channel, reason, provider, kind, found
 )
 VALUES (
     $1, $2, 'epoch'::timestamptz + $3::bigint * interval '1 microsecond',
     'epoch'::timestamptz + $4::bigint * interval '1 microsecond', $5, $6,
-    CASE WHEN $8::uuid IS NULL AND $9 = '' THEN 1 ELSE 4 END, $7, $8, $9, $10, $11
+    CASE WHEN $15::smallint = 1 OR $12::smallint IS NOT NULL OR $13 <> '' OR $14 <> '' THEN 5
+        WHEN $8::uuid IS NULL AND $9 = '' THEN 1 ELSE 4 END,
+    $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
 )
 RETURNING *
 
@@ -18,22 +20,30 @@ SELECT * FROM ingest.replays WHERE id = $1
 
 -- name: replays
 SELECT * FROM ingest.replays
-WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR id < $2)
+WHERE ($1::uuid[] IS NULL OR tenant_id = ANY ($1)) AND ($2::uuid IS NULL OR id < $2)
 ORDER BY id DESC
 LIMIT $3
 
 -- name: cancel_replay
 UPDATE ingest.replays SET state = 3, finished_at = now(), waiting = '', position_destination = NULL
-WHERE id = $1 AND state IN (1, 4)
+WHERE id = $1 AND state IN (1, 4, 5, 6)
+RETURNING id
+
+-- name: pause_replay
+UPDATE ingest.replays SET paused_state = state, state = 6, waiting = '' WHERE id = $1 AND state IN (1, 4, 5)
+RETURNING id
+
+-- name: resume_replay
+UPDATE ingest.replays SET state = paused_state, paused_state = NULL, next_at = now() WHERE id = $1 AND state = 6
 RETURNING id
 
 -- Seconds until the next page of any replay is due; null: no replay runs.
 -- name: next_page
-SELECT extract(epoch FROM min(next_at) - now())::float8 FROM ingest.replays WHERE state IN (1, 4)
+SELECT extract(epoch FROM min(next_at) - now())::float8 FROM ingest.replays WHERE state IN (1, 4, 5)
 
 -- name: claim
 SELECT * FROM ingest.replays
-WHERE state IN (1, 4) AND next_at <= now()
+WHERE state IN (1, 4, 5) AND next_at <= now()
 ORDER BY next_at
 LIMIT 1
 FOR UPDATE SKIP LOCKED
@@ -56,6 +66,16 @@ UPDATE ingest.replays SET
     finished_at = CASE WHEN $6::boolean THEN now() END
 WHERE id = $1
 
+-- Of dead letters: $2 and $3 are the last one that is done with.
+-- name: advance_letters
+UPDATE ingest.replays SET
+    position_at = coalesce($2, position_at), position = coalesce($3::uuid, position), replayed = replayed + $4,
+    unplayable = unplayable + $5, waiting = '',
+    next_at = greatest(next_at, now() - interval '1 second') + $6::float8 * interval '1 second',
+    state = CASE WHEN $7::boolean THEN 2 ELSE state END,
+    finished_at = CASE WHEN $7::boolean THEN now() END
+WHERE id = $1
+
 -- Goes on with deliveries to endpoints, from the beginning of its time.
 -- name: next_stage
 UPDATE ingest.replays SET
@@ -68,10 +88,11 @@ WHERE id = $1
 -- Of a status $6 (0: every event): what ended so for a recipient on a channel, and was not sent again on it since,
 -- except by this replay (its events' ids lie between $11 and $12). $7: whether events of which nothing was planned
 -- count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a replay left out. $13: only of
--- this type; empty: of any. Deliveries to endpoints are sent again under their ids: see ended_page.
+-- this type; empty: of any. $14, $15, $16: on this channel, with this reason, of this kind of provider; null: any.
+-- Deliveries to endpoints are sent again under their ids: see ended_page.
 -- name: page
 WITH scanned AS (
-    SELECT e.id, coalesce(e.total, e.planned) AS total, e.replay_of, e.is_shared IS TRUE AS is_shared,
+    SELECT e.id, coalesce(e.total, e.planned) AS total, e.replay_of, e.route_reason, e.is_shared IS TRUE AS is_shared,
         e.canceled_at IS NOT NULL AS is_canceled, $13::text IN ('', e.event_type) AS is_wanted
     FROM ingest.events e
     WHERE e.tenant_id = $1 AND e.id >= $2 AND (e.id > $2 OR $10::text IS NOT NULL) AND e.id < $3
@@ -84,12 +105,14 @@ taken AS (
     FROM scanned s
     WHERE s.is_wanted AND ($6 = 0 AND s.replay_of IS NULL)
         OR s.is_wanted AND ($7 AND s.total = 0 AND NOT s.is_canceled
+            AND $14::smallint IS NULL AND $16::text IS NULL AND ($15::text IS NULL OR s.route_reason = $15)
             AND NOT EXISTS (SELECT 1 FROM ingest.events r WHERE r.replay_of = s.id AND r.id NOT BETWEEN $11 AND $12))
     UNION ALL
     SELECT s.id, NULL, array_agg(DISTINCT d.channel), array_agg(d.id)
     FROM scanned s
     JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6 AND d.channel <> 4
     WHERE $6 <> 0 AND s.is_wanted AND NOT s.is_shared AND d.reason <> ALL ($8::text[])
+        AND ($14 IS NULL OR d.channel = $14) AND ($15 IS NULL OR d.reason = $15) AND ($16 IS NULL OR d.provider = $16)
         AND NOT EXISTS (
             SELECT 1 FROM ingest.events r JOIN ingest.deliveries rd ON rd.event_id = r.id
             WHERE r.replay_of = s.id AND r.id NOT BETWEEN $11 AND $12 AND rd.channel = d.channel AND rd.reason <> $9
@@ -105,6 +128,8 @@ taken AS (
             AND n.addresses IS NOT NULL  -- not erased
         WHERE d.event_id = s.id AND d.destination > CASE WHEN s.id = $2 THEN $10 ELSE '' END
             AND d.status = $6 AND d.reason <> ALL ($8::text[])
+            AND ($14 IS NULL OR d.channel = $14) AND ($15 IS NULL OR d.reason = $15)
+            AND ($16 IS NULL OR d.provider = $16)
             AND NOT EXISTS (
                 SELECT 1 FROM ingest.events r JOIN ingest.deliveries rd ON rd.event_id = r.id
                 WHERE r.replay_of = s.id AND r.id NOT BETWEEN $11 AND $12
@@ -124,14 +149,14 @@ SELECT (SELECT id FROM scanned ORDER BY id DESC LIMIT 1), NULL, '{}', '{}', (SEL
 
 -- The next deliveries to endpoints that ended with the status $3, after the delivery $5 of the event $4, in the order of
 -- their events: reads $8, returns at most $9. {of}: of a tenant or of an endpoint. $7: the reasons for which a skipped
--- one can be sent again. $10: only of this type; empty: of any.
+-- one can be sent again. $10: only of this type; empty: of any. $11, $12, $13: as $14, $15, $16 above.
 -- name: ended_page
 WITH scanned AS (
-    SELECT d.id, d.event_id, d.reason
+    SELECT d.id, d.event_id, d.reason, d.provider
     FROM ingest.deliveries d
     WHERE {of}
     AND d.channel = 4 AND d.status = $3 AND d.status NOT IN (4, 5)
-        AND (d.event_id, d.id) > ($4::uuid, $5::uuid) AND d.event_id < $6
+        AND (d.event_id, d.id) > ($4::uuid, $5::uuid) AND d.event_id < $6 AND ($11::smallint IS NULL OR $11 = 4)
     ORDER BY d.event_id, d.id
     LIMIT $8
 )
@@ -139,6 +164,7 @@ SELECT t.id, t.event_id, NULL::boolean AS is_end
 FROM (
     SELECT s.id, s.event_id FROM scanned s
     WHERE ($3 <> 3 OR s.reason = ANY ($7::text[]))
+        AND ($12::text IS NULL OR s.reason = $12) AND ($13::text IS NULL OR s.provider = $13)
         AND ($10::text = '' OR EXISTS (SELECT 1 FROM ingest.events e WHERE e.id = s.event_id AND e.event_type = $10))
     ORDER BY s.event_id, s.id
     LIMIT $9

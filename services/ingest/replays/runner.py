@@ -26,7 +26,7 @@ _BUSY_S = 0.5
 _MARKING = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, trace_pb2.DELIVERY_STATUS_DEAD)
 
 _REPLAYED = Counter("clarion_replayed_total", "Events replayed by operators.")
-_RETRIED = Counter("clarion_retried_total", "Deliveries to endpoints sent again by replays.")
+_RETRIED = Counter("clarion_retried_total", "Deliveries sent again by replays under their ids.")
 
 log = logs.get(__name__)
 
@@ -95,6 +95,8 @@ class ReplayRunner:
                 return _BUSY_S * random.uniform(0.2, 1.0)  # noqa: S311
             if obstacle := await claim.obstacle():
                 await claim.wait(obstacle)
+            elif claim.replay.dead_letters:
+                reopened = await self._letters_page(claim)
             elif claim.retries:
                 reopened = await self._retry_page(claim)
             else:
@@ -135,6 +137,15 @@ class ReplayRunner:
         _RETRIED.inc(len(found.deliveries))
         await claim.advance_retries(page, replayed=len(found.deliveries), unplayable=len(found.refused))
         if page.is_last:
+            _log_end(claim)
+        return found.reopened
+
+    async def _letters_page(self, claim: Claim) -> Reopened | None:
+        """Send the next dead letters again; return the events that this reopened."""
+        found, page = await claim.letters()
+        await self._deliveries.publish(found.deliveries)
+        _RETRIED.inc(len(found.deliveries))
+        if await claim.advance_letters(page, found):
             _log_end(claim)
         return found.reopened
 

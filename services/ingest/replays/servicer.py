@@ -12,9 +12,10 @@ from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import audience, channels, statuses
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, invalid, tenants_of
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
+from services.ingest.dead_letters.store import filter_of
 from services.ingest.ledger.recipients import recipient_ids_of
 from services.ingest.replays.clone import clone_event
 from services.ingest.replays.pages import StoredEvent, Subscribed
@@ -27,7 +28,7 @@ DEFAULT_PER_SECOND = 50
 MAX_PER_SECOND = 1000
 # Together with the rest of the call less than the gateway's deadline.
 _CONCLUDE_S = 2.0
-_MAX_EVENT_TYPE = 255
+_MAX_TEXT = 255
 # UNSPECIFIED: every event.
 _STATUSES = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, *statuses.REPLAYABLE)
 
@@ -117,8 +118,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         if request.status not in _STATUSES:
             raise invalid("status", f"must be all, {', '.join(map(statuses.name, statuses.REPLAYABLE))}")
         check_id("endpoint_id", request.endpoint_id, required=False)
-        if len(request.event_type) > _MAX_EVENT_TYPE:
-            raise invalid("event_type", f"must have at most {_MAX_EVENT_TYPE} characters")
+        _check_narrowing(request)
         replay = await self._store.create(request, await self._subscribed(request))
         self._runner.wake()
         log.info("replay_started", tenant_id=replay.tenant_id, replay_id=replay.id)
@@ -151,10 +151,10 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         self, request: replays_pb2.ListReplaysRequest, context: Any
     ) -> replays_pb2.ListReplaysResponse:
         """Return a page of replays."""
-        for field in ("tenant_id", "cursor"):
-            check_id(field, getattr(request, field), required=False)
+        check_id("cursor", request.cursor, required=False)
         limit = page_limit(request.limit)
-        found = await self._store.page_of(request.tenant_id or None, request.cursor or None, limit)
+        tenant_ids = tenants_of(request.tenant_id, request.tenant_ids)
+        found = await self._store.page_of(tenant_ids, request.cursor or None, limit)
         return replays_pb2.ListReplaysResponse(replays=found, next_cursor=found[-1].id if len(found) == limit else "")
 
     @database_errors
@@ -166,6 +166,44 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         replay = await self._store.cancel(request.replay_id)
         log.info("replay_cancelled", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.CancelReplayResponse(replay=replay)
+
+    @database_errors
+    async def StartDeadLetterReplays(
+        self, request: replays_pb2.StartDeadLetterReplaysRequest, context: Any
+    ) -> replays_pb2.StartDeadLetterReplaysResponse:
+        """Start replays of all dead letters that match."""
+        per_second = request.per_second or DEFAULT_PER_SECOND
+        if not 1 <= per_second <= MAX_PER_SECOND:
+            raise invalid("per_second", f"must be 1 to {MAX_PER_SECOND}")
+        wanted = filter_of(request.filter)
+        # What dies again is left out, so that no replay goes on for ever.
+        until_us = min(wanted.until_us or self._now(), self._now())
+        found = await self._store.create_of_letters(wanted, until_us, per_second)
+        self._runner.wake()
+        for replay in found:
+            log.info("replay_started", tenant_id=replay.tenant_id, replay_id=replay.id, found=replay.found)
+        return replays_pb2.StartDeadLetterReplaysResponse(replays=found)
+
+    @database_errors
+    async def PauseReplay(
+        self, request: replays_pb2.PauseReplayRequest, context: Any
+    ) -> replays_pb2.PauseReplayResponse:
+        """Hold a replay."""
+        check_id("replay_id", request.replay_id)
+        replay = await self._store.pause(request.replay_id)
+        log.info("replay_paused", tenant_id=replay.tenant_id, replay_id=replay.id)
+        return replays_pb2.PauseReplayResponse(replay=replay)
+
+    @database_errors
+    async def ResumeReplay(
+        self, request: replays_pb2.ResumeReplayRequest, context: Any
+    ) -> replays_pb2.ResumeReplayResponse:
+        """Let a replay go on."""
+        check_id("replay_id", request.replay_id)
+        replay = await self._store.resume(request.replay_id)
+        self._runner.wake()
+        log.info("replay_resumed", tenant_id=replay.tenant_id, replay_id=replay.id)
+        return replays_pb2.ResumeReplayResponse(replay=replay)
 
     async def _conclude(
         self, event: event_pb2.Event, channels: Sequence[int], destinations: Sequence[str] | None
@@ -181,3 +219,14 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
                 await self._store.count_backlog(event.tenant_id, 1, event.weight)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("replay_not_concluded", event_id=event.id, replay_of=event.replay_of, error=repr(error))
+
+
+def _check_narrowing(request: replays_pb2.StartReplayRequest) -> None:
+    """Raise INVALID if what the replay is narrowed to is wrong."""
+    for name in ("event_type", "reason", "provider"):
+        if len(getattr(request, name)) > _MAX_TEXT:
+            raise invalid(name, f"must have at most {_MAX_TEXT} characters")
+    if request.channel and request.channel not in channels.BY_NUMBER:
+        raise invalid("channel", f"must be one of {', '.join(channels.BY_PUBLIC_NAME)}")
+    if not request.status and (request.channel or request.reason or request.provider):
+        raise invalid("status", "must be given with channel, reason or provider: these are of deliveries")

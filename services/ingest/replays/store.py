@@ -3,35 +3,31 @@
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2
-from runtime import postgres
 from runtime.errors import ClarionError, Code
-from runtime.ids import new_id, time_of
+from runtime.ids import new_id
 from services.domain.reasons import NOT_REPLAYED, Reason
+from services.ingest.dead_letters.store import Letter, LetterFilter
 from services.ingest.event_ids import lowest_id
-from services.ingest.ledger.timeline import to_us
+from services.ingest.replays import letters
 from services.ingest.replays.pages import EndedPage, ReplayPage, ReplayPart, StoredEvent, Subscribed
+from services.ingest.replays.sql import (
+    ENDED_OF_ENDPOINT,
+    ENDED_OF_TENANT,
+    EVENTS,
+    LAST_ID,
+    PAGE,
+    QUERIES,
+    SCANNED,
+    replay_of,
+)
 from services.ingest.retries.delivery import RETRYABLE_SKIPS
 from services.ingest.retries.store import Requeued, requeue
-
-# Recipients of a page (an event with one counts as one), and the most events that are read to find them.
-PAGE = 50
-SCANNED = 2000
-
-_QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
-_ENDED_OF_ENDPOINT, _ENDED_OF_TENANT = (
-    _QUERIES.ended_page.replace("{of}", of) for of in (_QUERIES.of_endpoint, _QUERIES.of_tenant)
-)
-# See the migration of endpoint deliveries.
-_RUNNING_NARROW = 4
-# Larger than any id.
-_LAST_ID = str(uuid.UUID(int=2**128 - 1))
 
 
 class ReplayStore:
@@ -48,11 +44,11 @@ class ReplayStore:
 
         subscribed: of a replay to an endpoint without a status.
         """
-        if await self._durable.fetchrow(_QUERIES.room, request.tenant_id) is None:
+        if await self._durable.fetchrow(QUERIES.room, request.tenant_id) is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
         try:
             row = await self._durable.fetchrow(
-                _QUERIES.insert_replay,
+                QUERIES.insert_replay,
                 new_id(),
                 request.tenant_id,
                 request.since_us,
@@ -64,30 +60,59 @@ class ReplayStore:
                 request.event_type,
                 subscribed.event_types if subscribed is not None else None,
                 subscribed.environment_id if subscribed is not None else None,
+                request.channel or None,
+                request.reason,
+                request.provider,
+                EVENTS,
+                0,
             )
         except asyncpg.UniqueViolationError as error:
             raise ClarionError(Code.CONFLICT, "Such a replay of this tenant is running; cancel it first.") from error
-        return _replay(row)
+        return replay_of(row)
 
     async def get(self, replay_id: str) -> replays_pb2.Replay:
         """Return a replay. Raises NOT_FOUND."""
-        return _replay(await self._durable.fetchrow(_QUERIES.replay, replay_id))
+        return replay_of(await self._durable.fetchrow(QUERIES.replay, replay_id))
 
-    async def page_of(self, tenant_id: str | None, before: str | None, limit: int) -> list[replays_pb2.Replay]:
+    async def create_of_letters(self, wanted: LetterFilter, until_us: int, per_second: int) -> list[replays_pb2.Replay]:
+        """Store replays of dead letters; see services.ingest.replays.letters.create."""
+        return [replay_of(row) for row in await letters.create(self._durable, wanted, until_us, per_second)]
+
+    async def page_of(self, tenant_ids: list[str] | None, before: str | None, limit: int) -> list[replays_pb2.Replay]:
         """Return up to limit replays, newest first."""
-        return [_replay(row) for row in await self._durable.fetch(_QUERIES.replays, tenant_id, before, limit)]
+        return [replay_of(row) for row in await self._durable.fetch(QUERIES.replays, tenant_ids, before, limit)]
 
-    async def cancel(self, replay_id: str) -> replays_pb2.Replay:
-        """Cancel a running replay. Raises NOT_FOUND, and CONFLICT: it is not running."""
-        done = await self._durable.fetchval(_QUERIES.cancel_replay, replay_id)
+    async def pause(self, replay_id: str) -> replays_pb2.Replay:
+        """Pause a running replay. Raises NOT_FOUND, and CONFLICT: it is not running."""
+        done = await self._durable.fetchval(QUERIES.pause_replay, replay_id)
         replay = await self.get(replay_id)
         if done is None:
             raise ClarionError(Code.CONFLICT, "This replay is not running.")
         return replay
 
+    async def resume(self, replay_id: str) -> replays_pb2.Replay:
+        """Let a paused replay go on. Raises NOT_FOUND, and CONFLICT: it is not paused, or another one like it runs."""
+        try:
+            done = await self._durable.fetchval(QUERIES.resume_replay, replay_id)
+        except asyncpg.UniqueViolationError as error:
+            detail = "Another replay like this one of this tenant is running; cancel it or wait for it first."
+            raise ClarionError(Code.CONFLICT, detail) from error
+        replay = await self.get(replay_id)
+        if done is None:
+            raise ClarionError(Code.CONFLICT, "This replay is not paused.")
+        return replay
+
+    async def cancel(self, replay_id: str) -> replays_pb2.Replay:
+        """Cancel a running replay. Raises NOT_FOUND, and CONFLICT: it is not running."""
+        done = await self._durable.fetchval(QUERIES.cancel_replay, replay_id)
+        replay = await self.get(replay_id)
+        if done is None:
+            raise ClarionError(Code.CONFLICT, "This replay has ended.")
+        return replay
+
     async def stored(self, event_id: str) -> StoredEvent:
         """Return an event. Raises NOT_FOUND, and CONFLICT: the tenant is inactive, or the event still waits."""
-        row = await self._durable.fetchrow(_QUERIES.payload, event_id)
+        row = await self._durable.fetchrow(QUERIES.payload, event_id)
         if row is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
         if not row["active"]:
@@ -100,32 +125,32 @@ class ReplayStore:
 
     async def recipients(self, event_id: str, destinations: Sequence[str]) -> set[str]:
         """Return which of these recipients an event with several recipients has."""
-        rows = await self._durable.fetch(_QUERIES.recipients, event_id, list(destinations))
+        rows = await self._durable.fetch(QUERIES.recipients, event_id, list(destinations))
         return {row["destination"] for row in rows}
 
     async def mark_recipients(self, event_id: str, destinations: Sequence[str], channels: list[int]) -> None:
         """Mark the dead letters of some of an event's recipients as replayed. channels: empty: all."""
-        rows = await self._durable.fetch(_QUERIES.deliveries_of, event_id, list(destinations), channels)
-        await self._durable.execute(_QUERIES.mark_dead_deliveries, [row["id"] for row in rows])
+        rows = await self._durable.fetch(QUERIES.deliveries_of, event_id, list(destinations), channels)
+        await self._durable.execute(QUERIES.mark_dead_deliveries, [row["id"] for row in rows])
 
     async def mark_dead_letters(self, event_ids: list[str], channels: list[int]) -> None:
         """Mark the dead letters of these events as replayed. channels: empty: all."""
-        await self._durable.execute(_QUERIES.mark_dead_letters, event_ids, channels)
+        await self._durable.execute(QUERIES.mark_dead_letters, event_ids, channels)
 
     async def count_backlog(self, tenant_id: str, events: int, size: int) -> None:
         """Add events and their bytes to the tenant's unfinished ones, as admission does."""
-        await self._fast.execute(_QUERIES.count_backlog, tenant_id, events, size)
+        await self._fast.execute(QUERIES.count_backlog, tenant_id, events, size)
 
     async def until_next(self) -> float | None:
         """Return the seconds until the next page of any replay is due; None: no replay runs."""
-        seconds: float | None = await self._durable.fetchval(_QUERIES.next_page)
+        seconds: float | None = await self._durable.fetchval(QUERIES.next_page)
         return seconds
 
     @asynccontextmanager
     async def claimed(self) -> "AsyncIterator[Claim | None]":
         """Lock one replay whose next page is due, in a transaction; None: there is none."""
         async with self._durable.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(_QUERIES.claim)
+            row = await connection.fetchrow(QUERIES.claim)
             yield Claim(connection, row) if row is not None else None
 
 
@@ -135,11 +160,11 @@ class Claim:
     def __init__(self, connection: Any, row: asyncpg.Record) -> None:
         self._connection = connection
         self._row = row
-        self.replay = _replay(row)
+        self.replay = replay_of(row)
 
     async def obstacle(self) -> str:
         """Return why the next page must wait, such as for new events; empty: it need not."""
-        row = await self._connection.fetchrow(_QUERIES.room, self.replay.tenant_id)
+        row = await self._connection.fetchrow(QUERIES.room, self.replay.tenant_id)
         if row is None or not row["active"]:
             return "tenant_inactive"
         is_busy = 2 * row["unfinished"] > row["most"] or 2 * row["unfinished_bytes"] > row["most_bytes"]
@@ -147,7 +172,7 @@ class Claim:
 
     async def wait(self, reason: str) -> None:
         """Store the reason, and try again in two seconds."""
-        await self._connection.execute(_QUERIES.wait, self.replay.id, reason)
+        await self._connection.execute(QUERIES.wait, self.replay.id, reason)
 
     @property
     def environment_id(self) -> str:
@@ -162,19 +187,22 @@ class Claim:
 
     async def ended(self) -> EndedPage:
         """Return the next deliveries to endpoints that ended as the replay says."""
-        is_filtered = bool(self.replay.event_type) or self.replay.status == trace_pb2.DELIVERY_STATUS_SKIPPED
+        replay = self.replay
+        is_skipped = replay.status == trace_pb2.DELIVERY_STATUS_SKIPPED
+        is_filtered = is_skipped or bool(replay.event_type or replay.reason or replay.provider)
         rows = await self._connection.fetch(
-            _ENDED_OF_ENDPOINT if self.replay.endpoint_id else _ENDED_OF_TENANT,
+            ENDED_OF_ENDPOINT if self.replay.endpoint_id else ENDED_OF_TENANT,
             self.replay.tenant_id,
             self.replay.endpoint_id or None,
             int(self.replay.status),
             self._row["position"],
-            self._row["position_destination"] or _LAST_ID,
+            self._row["position_destination"] or LAST_ID,
             lowest_id(self.replay.until_us),
             list(RETRYABLE_SKIPS),
             SCANNED if is_filtered else PAGE,
             PAGE,
-            self.replay.event_type,
+            replay.event_type,
+            *self._narrowing(),
         )
         found = [row for row in rows if row["is_end"] is None]
         read = next(row for row in rows if row["is_end"] is not None)
@@ -184,6 +212,14 @@ class Claim:
         is_last = read["is_end"] and len(found) < PAGE
         return EndedPage([str(row["id"]) for row in found], str(last["event_id"]), str(last["id"]), is_last=is_last)
 
+    async def letters(self) -> "tuple[Requeued, Sequence[Letter]]":
+        """Note that the next dead letters are sent again; return them, and what was read."""
+        return await letters.send_page(self._connection, self._row)
+
+    async def advance_letters(self, page: "Sequence[Letter]", sent: Requeued) -> bool:
+        """Store the new position; return whether this was the last page."""
+        return await letters.advance(self._connection, self._row, page, sent)
+
     async def requeue(self, delivery_ids: Sequence[str]) -> Requeued:
         """Note that these deliveries to endpoints are sent again."""
         return await requeue(self._connection, self.replay.tenant_id, delivery_ids)
@@ -192,7 +228,7 @@ class Claim:
         """Return the next events of which the endpoint has no delivery."""
         own = self.replay.id[:13]
         rows = await self._connection.fetch(
-            _QUERIES.missed_page,
+            QUERIES.missed_page,
             self.replay.tenant_id,
             self._row["position"],
             lowest_id(self.replay.until_us),
@@ -216,7 +252,7 @@ class Claim:
         end = lowest_id(self.replay.until_us)
         own = self.replay.id[:13]
         rows = await self._connection.fetch(
-            _QUERIES.page,
+            QUERIES.page,
             self.replay.tenant_id,
             self._row["position"],
             end,
@@ -230,6 +266,7 @@ class Claim:
             f"{own}-0000-0000-000000000000",
             f"{own}-ffff-ffff-ffffffffffff",
             self.replay.event_type,
+            *self._narrowing(),
         )
         last = next(row for row in rows if row["is_end"] is not None)
         found = [row for row in rows if row["is_end"] is None]
@@ -259,19 +296,19 @@ class Claim:
         ]
 
     async def _payloads(self, event_ids: "list[uuid.UUID]") -> dict[uuid.UUID, event_pb2.Event | None]:
-        rows = await self._connection.fetch(_QUERIES.payloads, self.replay.tenant_id, event_ids)
+        rows = await self._connection.fetch(QUERIES.payloads, self.replay.tenant_id, event_ids)
         return {row["event_id"]: _event(row["event"]) for row in rows}
 
     async def known(self, event_ids: list[str]) -> set[str]:
         """Return which of these ids the ledger has: a crash may have interrupted a page."""
-        return {str(row["id"]) for row in await self._connection.fetch(_QUERIES.known, event_ids)}
+        return {str(row["id"]) for row in await self._connection.fetch(QUERIES.known, event_ids)}
 
     async def mark_dead_letters(self, parts: Sequence[ReplayPart]) -> None:
         """Mark the dead letters of these as replayed."""
         whole = [part.id for part in parts if not part.deliveries]
-        await self._connection.execute(_QUERIES.mark_dead_letters, whole, [])
+        await self._connection.execute(QUERIES.mark_dead_letters, whole, [])
         deliveries = [one for part in parts for one in part.deliveries]
-        await self._connection.execute(_QUERIES.mark_dead_deliveries, deliveries)
+        await self._connection.execute(QUERIES.mark_dead_deliveries, deliveries)
 
     async def advance(self, page: ReplayPage, *, replayed: int, unplayable: int, size: int) -> bool:
         """Store the new position; return whether this was the last page.
@@ -283,7 +320,7 @@ class Claim:
         if page.is_last and self.replay.status and not self.replay.endpoint_id:
             start = lowest_id(self.replay.since_us)
             await self._connection.execute(
-                _QUERIES.next_stage, self.replay.id, start, replayed, unplayable, self._seconds(size)
+                QUERIES.next_stage, self.replay.id, start, replayed, unplayable, self._seconds(size)
             )
             return False
         await self._advance(page.position, page.destination, page, replayed, unplayable, size)
@@ -303,7 +340,7 @@ class Claim:
         size: int,
     ) -> None:
         await self._connection.execute(
-            _QUERIES.advance,
+            QUERIES.advance,
             self.replay.id,
             position,
             replayed,
@@ -312,6 +349,10 @@ class Claim:
             page.is_last,
             None if page.is_last else destination,
         )
+
+    def _narrowing(self) -> tuple[int | None, str | None, str | None]:
+        """Return the channel, the reason and the kind of provider that this is for; None: any."""
+        return self.replay.channel or None, self.replay.reason or None, self.replay.provider or None
 
     def _seconds(self, size: int) -> float:
         return size / self.replay.per_second
@@ -323,25 +364,3 @@ def _place(row: asyncpg.Record) -> tuple[uuid.UUID, uuid.UUID]:
 
 def _event(raw: bytes | None) -> event_pb2.Event | None:
     return event_pb2.Event.FromString(raw) if raw is not None else None
-
-
-def _replay(row: asyncpg.Record | None) -> replays_pb2.Replay:
-    if row is None:
-        raise ClarionError(Code.NOT_FOUND, "There is no such replay.")
-    return replays_pb2.Replay(
-        id=str(row["id"]),
-        tenant_id=str(row["tenant_id"]),
-        since_us=to_us(row["since"]),
-        until_us=to_us(row["until"]),
-        status=row["status"],
-        per_second=row["per_second"],
-        state=replays_pb2.REPLAY_STATE_RUNNING if row["state"] == _RUNNING_NARROW else row["state"],
-        replayed=row["replayed"],
-        unplayable=row["unplayable"],
-        position_us=time_of(str(row["position"])),
-        created_at_us=to_us(row["created_at"]),
-        finished_at_us=to_us(row["finished_at"]),
-        waiting=row["waiting"],
-        endpoint_id=str(row["endpoint_id"] or ""),
-        event_type=row["event_type"],
-    )

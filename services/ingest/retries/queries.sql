@@ -9,6 +9,21 @@ FOR UPDATE
 -- name: dead_letter_for_update
 SELECT delivery FROM ingest.dead_letters WHERE delivery_id = $1 AND replayed_at IS NULL FOR UPDATE
 
+-- name: lock_events_of_dead_letters
+SELECT e.id FROM ingest.events e
+WHERE e.id IN (SELECT l.event_id FROM ingest.dead_letters l WHERE l.delivery_id = ANY ($1::uuid[]))
+ORDER BY e.id
+FOR UPDATE
+
+-- name: dead_letters_for_update
+SELECT l.delivery_id, l.delivery, EXISTS (
+        SELECT 1 FROM ingest.event_payloads p WHERE p.tenant_id = l.tenant_id AND p.event_id = l.event_id
+    ) AS has_payload
+FROM ingest.dead_letters l
+WHERE l.delivery_id = ANY ($1::uuid[]) AND l.replayed_at IS NULL
+ORDER BY l.delivery_id
+FOR UPDATE OF l
+
 -- name: has_payload
 SELECT EXISTS (SELECT 1 FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2)
 

@@ -13,6 +13,8 @@ from services.ingest.retries.delivery import MAX_READ, obstacle, repeated
 
 Publish: TypeAlias = Callable[[Sequence[event_pb2.Delivery]], Awaitable[None]]
 
+_BODY_DELETED = "Retention has deleted the event's content; trigger the event again."
+
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 log = logs.get(__name__)
@@ -57,9 +59,7 @@ class RetryStore:
                 return False
             delivery = event_pb2.Delivery.FromString(raw)
             await _check_body(connection, delivery)
-            delivery.replay += 1
-            delivery.attempt = 1
-            delivery.deferrals = 0
+            _begin_again(delivery)
             reopened = await _requeue(connection, [delivery])
             await publish([delivery])
         await self.count_again(reopened)
@@ -102,6 +102,29 @@ async def requeue(connection: Any, tenant_id: str, delivery_ids: Sequence[str]) 
     return Requeued(deliveries, refused, await _requeue(connection, deliveries) if deliveries else None)
 
 
+async def requeue_letters(connection: Any, delivery_ids: Sequence[str]) -> Requeued:
+    """Note in a transaction that these dead letters, which are of one tenant, are sent again."""
+    await connection.execute(_QUERIES.lock_events_of_dead_letters, list(delivery_ids))
+    rows = await connection.fetch(_QUERIES.dead_letters_for_update, list(delivery_ids))
+    refused: dict[str, str] = {}
+    deliveries = []
+    for row in rows:
+        delivery = event_pb2.Delivery.FromString(row["delivery"])
+        if _needs_body(delivery) and not row["has_payload"]:
+            refused[delivery.id] = _BODY_DELETED
+            continue
+        _begin_again(delivery)
+        deliveries.append(delivery)
+    return Requeued(deliveries, refused, await _requeue(connection, deliveries) if deliveries else None)
+
+
+def _begin_again(delivery: event_pb2.Delivery) -> None:
+    """Make a dead letter's delivery the first attempt of its next replay."""
+    delivery.replay += 1
+    delivery.attempt = 1
+    delivery.deferrals = 0
+
+
 async def _requeue(connection: Any, deliveries: Sequence[event_pb2.Delivery]) -> Reopened | None:
     """Mark the dead letters as replayed and the deliveries, which are of one tenant, as queued."""
     ids = [delivery.id for delivery in deliveries]
@@ -116,7 +139,11 @@ async def _check_body(connection: Any, delivery: event_pb2.Delivery) -> None:
 
     What endpoints answer is deleted with the event's content, so one without it gets no more answers.
     """
-    if not delivery.HasField("body_reference") and not delivery.HasField("webhook"):
+    if not _needs_body(delivery):
         return
     if not await connection.fetchval(_QUERIES.has_payload, delivery.tenant_id, delivery.event_id):
-        raise ClarionError(Code.CONFLICT, "Retention has deleted the event's content; trigger the event again.")
+        raise ClarionError(Code.CONFLICT, _BODY_DELETED)
+
+
+def _needs_body(delivery: event_pb2.Delivery) -> bool:
+    return delivery.HasField("body_reference") or delivery.HasField("webhook")

@@ -42,6 +42,7 @@ SELECT
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE ($1::uuid IS NULL OR t.id < $1)
+    AND ($3::uuid[] IS NULL OR t.id = ANY ($3))
 ORDER BY t.id DESC
 LIMIT $2
 

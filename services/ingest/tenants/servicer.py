@@ -9,7 +9,7 @@ from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from services.domain import channels as known_channels
 from services.domain.addresses import InvalidAddress, parse_email, trimmed
-from services.domain.checks import check_id
+from services.domain.checks import check_id, check_tenant_ids
 from services.domain.paging import page_limit
 from services.domain.sms_limit import LARGEST_MAX_SEGMENTS
 from services.ingest.database import database_errors
@@ -83,7 +83,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         limit = page_limit(request.limit)
         if request.cursor:
             check_id("cursor", request.cursor)
-        tenants = await self._store.list(limit, request.cursor)
+        tenants = await self._store.list(limit, request.cursor, check_tenant_ids(request.tenant_ids))
         more = tenants[-1].id if len(tenants) == limit else ""
         return tenants_pb2.ListTenantsResponse(tenants=tenants, next_cursor=more)
 

@@ -121,9 +121,12 @@ class TenantStore:
         row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
         return _tenant(row, await self._pool.fetch(_QUERIES.webhook_secrets, [tenant_id]))
 
-    async def list(self, limit: int, before: str) -> list[tenants_pb2.Tenant]:
-        """Return up to limit tenants, newest first, older than the tenant id before (empty: from the newest)."""
-        rows = await self._pool.fetch(_QUERIES.tenants, uuid.UUID(before) if before else None, limit)
+    async def list(self, limit: int, before: str, tenant_ids: Sequence[str] | None = None) -> list[tenants_pb2.Tenant]:
+        """Return up to limit tenants, newest first, older than the tenant id before (empty: from the newest).
+
+        tenant_ids: only these; None: any.
+        """
+        rows = await self._pool.fetch(_QUERIES.tenants, uuid.UUID(before) if before else None, limit, tenant_ids)
         found: dict[Any, list[asyncpg.Record]] = {}
         for secret in await self._pool.fetch(_QUERIES.webhook_secrets, [row["id"] for row in rows]):
             found.setdefault(secret["tenant_id"], []).append(secret)

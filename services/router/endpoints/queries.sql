@@ -126,3 +126,19 @@ WHERE tenant_id = $1 AND id = $2
 
 -- name: renew_secret
 UPDATE router.endpoint_secrets SET ciphertext = $4 WHERE tenant_id = $1 AND endpoint_id = $2 AND id = $3
+
+-- Endpoints by their ids: the primary key begins with the tenant. $1: what was typed. $2, $3: the ids that begin so; null:
+-- none does. $4: of these tenants; null: of all.
+-- name: search
+SELECT 'endpoint' AS kind, e.id, e.tenant_id, e.url AS title,
+    CASE WHEN e.is_active THEN e.description ELSE 'disabled' END AS detail, e.created_at AS at, NULL::uuid AS event_id,
+    NULL::smallint AS channel
+FROM router.endpoint_counts c
+CROSS JOIN LATERAL (
+    SELECT o.* FROM router.endpoints o
+    WHERE o.tenant_id = c.tenant_id AND o.id >= $2::uuid AND o.id <= $3::uuid
+    LIMIT $5
+) AS e
+WHERE ($4::uuid[] IS NULL OR c.tenant_id = ANY ($4)) AND $1::text IS NOT NULL
+ORDER BY e.id DESC
+LIMIT $5

@@ -11,6 +11,8 @@ from runtime.clock import micros_of
 from runtime.egress import EgressGuard
 from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
+from services.domain.searching import check_search
+from services.router import filters
 from services.router.endpoints import check
 from services.router.endpoints.secrets import DEFAULT_OVERLAP_S, MAX_OVERLAP_S, wrong_secret
 from services.router.endpoints.store import EndpointSearch, EndpointStore, StoredEndpoint
@@ -24,6 +26,8 @@ _DEFAULT_LIMIT, _MAX_LIMIT = 100, 1_000
 _PAGE_BYTES = 8 * 1024 * 1024
 # Reasons why senders disable an endpoint.
 _REASONS = ("failing", "gone")
+# Stands for the endpoint whose filter is checked.
+_SAMPLE = "sample"
 
 _CHANGES = Counter("clarion_endpoint_changes_total", "Changes of endpoints and subscriptions, by kind.", ["change"])
 
@@ -77,6 +81,12 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
             found.append(endpoint)
         is_last = len(rows) < limit and len(found) == len(rows)
         return endpoints_pb2.ListEndpointsResponse(endpoints=found, next_cursor="" if is_last else found[-1].id)
+
+    async def SearchEndpoints(
+        self, request: endpoints_pb2.SearchEndpointsRequest, context: Any
+    ) -> endpoints_pb2.SearchEndpointsResponse:
+        """Look for an endpoint."""
+        return endpoints_pb2.SearchEndpointsResponse(hits=await self._endpoints.search(*check_search(request)))
 
     async def UpdateEndpoint(
         self, request: endpoints_pb2.UpdateEndpointRequest, context: Any
@@ -175,6 +185,18 @@ class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
         _check_ids(request, "tenant_id", "endpoint_id")
         rows = await self._subscriptions.list(request.tenant_id, request.endpoint_id)
         return endpoints_pb2.ListSubscriptionsResponse(subscriptions=map(_subscription, rows))
+
+    async def CheckFilter(
+        self, request: endpoints_pb2.CheckFilterRequest, context: Any
+    ) -> endpoints_pb2.CheckFilterResponse:
+        """Return whether a filter matches an event."""
+        found = filters.outcome(
+            {_SAMPLE: check_filter(request.filter)},
+            filters.document(request.event_type, request.payload, request.metadata),
+        )
+        return endpoints_pb2.CheckFilterResponse(
+            matches=_SAMPLE not in found.unmatched, error=found.errors.get(_SAMPLE, "")
+        )
 
 
 def _check_ids(request: Any, *fields: str) -> None:

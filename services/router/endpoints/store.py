@@ -9,11 +9,13 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from clarion.common.v1.search_pb2 import SearchHit
 from clarion.router.v1 import endpoints_pb2
 from runtime import postgres
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from services.domain.searching import hit, id_range
 from services.router.catalogs.environments.store import DefaultEnvironments
 from services.router.endpoints.check import CheckedEndpoint, EndpointFields, Hidden
 from services.router.endpoints.secrets import MAX_VALID, EndpointSeal, NewSecret
@@ -112,6 +114,12 @@ class EndpointStore:
         """Return an endpoint. Raises NOT_FOUND."""
         with postgres.unavailable_while_down():
             return await self._get(self._pool, tenant_id, endpoint_id)
+
+    async def search(self, query: str, tenant_ids: Sequence[str], limit: int) -> list[SearchHit]:
+        """Return up to limit endpoints with such an id; no tenants: of all. Raises UNAVAILABLE."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.search, query, *id_range(query), list(tenant_ids) or None, limit)
+        return [hit(row) for row in rows]
 
     async def page(self, tenant_id: str, search: EndpointSearch, limit: int) -> list[StoredEndpoint]:
         """Return up to limit endpoints, in the order of their creation."""

@@ -109,3 +109,35 @@ UPDATE router.groups g SET members = g.members - 1 FROM ended WHERE g.tenant_id 
 
 -- name: delete
 DELETE FROM router.recipients r WHERE r.tenant_id = $1 AND r.id = $2
+
+-- Recipients by the tenant's id of them, and by address. $1: what was typed; $2: as an address in the form that is stored;
+-- null: it is none. $3: of these tenants; null: of all.
+-- name: search
+SELECT 'recipient' AS kind, f.recipient_id AS id, f.tenant_id, f.name AS title, f.detail, f.created_at AS at,
+    NULL::uuid AS event_id, NULL::smallint AS channel
+FROM (
+    (
+        SELECT r.recipient_id, r.tenant_id, r.name, 'stored' AS detail, r.created_at FROM router.recipients r
+        WHERE r.recipient_id = $1 AND ($3::uuid[] IS NULL OR r.tenant_id = ANY ($3))
+        LIMIT $4
+    )
+    UNION ALL
+    (
+        SELECT e.recipient_id, e.tenant_id, e.name, $2, e.created_at
+        FROM router.recipient_counts c
+        CROSS JOIN LATERAL (
+            (
+                SELECT o.* FROM router.recipients o
+                WHERE o.tenant_id = c.tenant_id AND lower(o.email) = lower($2::text) AND o.email <> '' LIMIT $4
+            )
+            UNION ALL
+            (
+                SELECT o.* FROM router.recipients o
+                WHERE o.tenant_id = c.tenant_id AND o.phone = $2 AND o.phone <> '' LIMIT $4
+            )
+        ) AS e
+        WHERE $3::uuid[] IS NULL OR c.tenant_id = ANY ($3)
+        LIMIT $4
+    )
+) AS f
+LIMIT $4

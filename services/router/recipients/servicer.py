@@ -11,6 +11,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import addresses
 from services.domain.paging import page_limit
+from services.domain.searching import check_search
 from services.router.groups.check import check_group, check_members
 from services.router.groups.store import GroupRow, GroupStore
 from services.router.recipients.check import MAX_TAGS, Fault, checked, invalid, tenant, text
@@ -64,6 +65,18 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         )
         rows, next_cursor = await self._recipients.page(request.tenant_id, search, limit)
         return recipients_pb2.ListRecipientsResponse(recipients=map(recipient_of, rows), next_cursor=next_cursor)
+
+    async def SearchRecipients(
+        self, request: recipients_pb2.SearchRecipientsRequest, context: Any
+    ) -> recipients_pb2.SearchRecipientsResponse:
+        """Look for a recipient of any tenant."""
+        query, tenant_ids, limit = check_search(request)
+        try:
+            address = next(iter(_address(query).values()), None)
+        except ClarionError:  # it may be a user's id
+            address = None
+        hits = await self._recipients.search(query, address, tenant_ids, limit)
+        return recipients_pb2.SearchRecipientsResponse(hits=hits)
 
     async def DeleteRecipient(
         self, request: recipients_pb2.DeleteRecipientRequest, context: Any

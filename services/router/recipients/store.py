@@ -9,9 +9,11 @@ import asyncpg
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from clarion.common.v1.search_pb2 import SearchHit
 from runtime import clock, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from services.domain.searching import hit
 from services.router.recipients.check import MAX_RECIPIENTS, CheckedRecipient
 
 # The groups of one recipient; the store of groups holds to it.
@@ -86,6 +88,12 @@ class RecipientStore:
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.groups_of, tenant_id, id_, MAX_GROUPS_OF_ONE)
         return [row["key"] for row in rows]
+
+    async def search(self, query: str, address: str | None, tenant_ids: Sequence[str], limit: int) -> list[SearchHit]:
+        """Return up to limit recipients with this id or address; no tenants: of all."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.search, query, address, list(tenant_ids) or None, limit)
+        return [hit(row) for row in rows]
 
     async def page(self, tenant_id: str, search: RecipientSearch, limit: int) -> tuple[list[RecipientRow], str]:
         """Return recipients in the order of their creation, and the next cursor; empty: there are no more."""

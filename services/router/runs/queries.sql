@@ -138,6 +138,15 @@ WHERE id < $1 AND tenant_id = $3
 ORDER BY id DESC
 LIMIT $2
 
+-- $4: in this state; null: in any.
+-- name: runs_of_tenants
+SELECT id, event_id, tenant_id, event_type, scope, state, due_at, recipients, sends, skips, held_back, created_at,
+    updated_at
+FROM router.runs
+WHERE id < $1 AND tenant_id = ANY ($3::uuid[]) AND ($4::smallint IS NULL OR state = $4)
+ORDER BY id DESC
+LIMIT $2
+
 -- name: runs_in_state
 SELECT id, event_id, tenant_id, event_type, scope, state, due_at, recipients, sends, skips, held_back, created_at,
     updated_at

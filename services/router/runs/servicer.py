@@ -5,7 +5,7 @@ from typing import Any
 
 from clarion.router.v1 import runs_pb2, runs_pb2_grpc
 from runtime import clock, logs
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.paging import page_limit
 from services.domain.trace import TraceWriter
 from services.router.runs import run as runs
@@ -37,7 +37,10 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
             check_id(field, getattr(request, field), required=False)
         if request.state not in runs_pb2.RunState.values():
             raise invalid("state", "is not known")
-        found = await self._store.page(request.tenant_id or None, request.state, request.cursor or None, limit)
+        tenant_ids = check_tenant_ids(request.tenant_ids)
+        found = await self._store.page(
+            request.tenant_id or None, request.state, request.cursor or None, limit, tenant_ids
+        )
         return runs_pb2.ListRunsResponse(
             runs=map(_wire, found), next_cursor=found[-1].id if len(found) == limit else ""
         )

@@ -45,8 +45,14 @@ WHERE s.lifted_at IS NULL
     AND ($3::smallint = 0 OR s.reason = $3)
     AND ($4::bytea[] IS NULL OR s.digest = ANY($4))
     AND ($5::uuid IS NULL OR s.id < $5)
+    AND ($7::uuid[] IS NULL OR s.tenant_id = ANY ($7))
 ORDER BY s.id DESC
 LIMIT $6
+
+-- name: get
+SELECT s.id, s.tenant_id, s.channel, s.digest, s.masked, s.reason, s.source, s.detail, s.created_at
+FROM router.suppressed s
+WHERE s.id = $1 AND s.lifted_at IS NULL
 
 -- name: tenant_of
 SELECT tenant_id FROM router.suppressed WHERE id = $1 AND lifted_at IS NULL

@@ -9,7 +9,7 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import channels, suppression_list
-from services.domain.checks import check_id, invalid
+from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.paging import page_limit
 from services.domain.pseudonyms import Pseudonyms
 from services.router.suppressions.store import StoredSuppression, SuppressionSearch, SuppressionStore
@@ -62,11 +62,21 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
             reason=request.reason,
             digests=_digests(request, self._keyed) if request.address else None,
             before=request.cursor or None,
+            tenant_ids=check_tenant_ids(request.tenant_ids),
         )
         found = await self._store.page(search, limit)
         return suppressions_pb2.ListSuppressionsResponse(
             suppressions=map(_wire, found), next_cursor=found[-1].id if len(found) == limit else ""
         )
+
+    async def GetSuppression(
+        self, request: suppressions_pb2.GetSuppressionRequest, context: Any
+    ) -> suppressions_pb2.GetSuppressionResponse:
+        """Return an active suppression."""
+        stored = await self._store.get(request.suppression_id) if is_uuid(request.suppression_id) else None
+        if stored is None:
+            raise _no_suppression()
+        return suppressions_pb2.GetSuppressionResponse(suppression=_wire(stored))
 
     async def LiftSuppression(
         self, request: suppressions_pb2.LiftSuppressionRequest, context: Any
@@ -74,7 +84,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         """Lift a suppression."""
         stored = await self._store.lift(request.suppression_id) if is_uuid(request.suppression_id) else None
         if stored is None:
-            raise ClarionError(Code.NOT_FOUND, "There is no such suppression, or it was lifted already.")
+            raise _no_suppression()
         _CHANGES.labels("lifted").inc()
         log.info("suppression_lifted", suppression_id=stored.id, tenant_id=stored.tenant_id)
         return suppressions_pb2.LiftSuppressionResponse(suppression=_wire(stored))
@@ -89,6 +99,10 @@ def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonym
         for channel in channels.WITH_ADDRESS
         for form in suppression_list.stored_forms(channel, request.address)
     ]
+
+
+def _no_suppression() -> ClarionError:
+    return ClarionError(Code.NOT_FOUND, "There is no such suppression, or it was lifted already.")
 
 
 def _wire(stored: StoredSuppression) -> suppressions_pb2.Suppression:

@@ -48,6 +48,7 @@ class SuppressionSearch:
     reason: int = 0
     digests: Sequence[bytes] | None = None
     before: str | None = None
+    tenant_ids: Sequence[str] | None = None
 
 
 class SuppressionStore:
@@ -88,6 +89,12 @@ class SuppressionStore:
         await self._outbox.flush()
         return stored
 
+    async def get(self, suppression_id: str) -> StoredSuppression | None:
+        """Return an active suppression."""
+        with postgres.unavailable_while_down():
+            row = await self._pool.fetchrow(_SQL.get, suppression_id)
+        return _stored(row) if row is not None else None
+
     async def page(self, search: SuppressionSearch, limit: int) -> list[StoredSuppression]:
         """Return up to limit active suppressions, newest first."""
         with postgres.unavailable_while_down():
@@ -99,6 +106,7 @@ class SuppressionStore:
                 search.digests,
                 search.before,
                 limit,
+                search.tenant_ids,
             )
         return [_stored(row) for row in rows]
 

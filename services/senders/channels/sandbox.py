@@ -7,6 +7,10 @@ from runtime.errors import ClarionError, Code
 from services.delivery.ports import SendResult, Verdict
 from services.domain.reasons import Reason
 
+# Of the kinds "sandbox", for people.
+PURPOSE = "Sends nothing and stores each message, so that you can read what would have been sent."
+SETUP = "It needs no account. Its messages are in the tenant's outbox."
+
 M = TypeVar("M")
 
 _SENT = SendResult(Verdict.SENT, provider="sandbox")

@@ -17,6 +17,7 @@ from services.delivery.bodies import Bodies
 from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Refusal, SendResult
 from services.delivery.worker import DeliveryWorker
+from services.senders.contents.ports import ContentRecorder
 from services.senders.egress import Egress
 from services.senders.settings import Settings
 from services.senders.webhooks.attempter import WebhookAttempter
@@ -29,7 +30,7 @@ from services.senders.webhooks.parking.book import EndpointBook
 from services.senders.webhooks.parking.breaker import BreakerPolicy
 from services.senders.webhooks.parking.cancel import CanceledEvents
 from services.senders.webhooks.parking.drain import Drain
-from services.senders.webhooks.parking.notices import Notices
+from services.senders.webhooks.parking.notices import EndpointOutages, Notices
 from services.senders.webhooks.parking.ports import Letter
 from services.senders.webhooks.parking.servicer import ParkingServicer
 from services.senders.webhooks.parking.wiring import Parking
@@ -100,6 +101,8 @@ def make_webhooks(
     egress: Egress,
     vault: Vault,
     refusals: Sequence[Refusal],
+    outages: EndpointOutages | None = None,
+    contents: ContentRecorder | None = None,
 ) -> Webhooks:
     """Return the parts of webhooks."""
     ingest, caller, connection = neighbours.ingest, neighbours.caller, neighbours.nats
@@ -110,7 +113,7 @@ def make_webhooks(
         limits=Limits(settings.webhook_calls, settings.webhook_tenant_calls, settings.webhook_slots),
     )
     now = DatabaseClock(neighbours.pool)
-    attempter = WebhookAttempter(followed.published, Bodies(connection, ingest, caller, own), client)
+    attempter = WebhookAttempter(followed.published, Bodies(connection, ingest, caller, own), client, contents=contents)
     attempt_s = settings.webhook_timeout_s + _BESIDE_CALL_S
     parking = parking_wiring.open_parking(
         neighbours.pool,
@@ -144,7 +147,9 @@ def make_webhooks(
         may_defer=[POSTGRES],
     )
     drain = parking_wiring.make_drain(parking, worker.attempts.through(attempter.of_drain()))
-    notices = parking_wiring.make_notices(parking, neighbours.pool, connection, ingest, neighbours.router, caller)
+    notices = parking_wiring.make_notices(
+        parking, neighbours.pool, connection, ingest, neighbours.router, caller, outages
+    )
     servicer = parking_wiring.make_servicer(parking, drain, _AttempterLetters(attempter), vault, refusals)
     return Webhooks(parking, worker, drain, notices, now, client, servicer)
 

@@ -55,7 +55,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def open_visit(running: Running, browser: Browser) -> OpenVisit:
-    """Open a visit: `async with open_visit(look, token="") as visit`. token: the admin token; empty: signed out."""
+    """Opens a visit with a look, WIDE_LIGHT if none is given.
+
+    token: an admin token; empty: signed out; left out: that of the stack.
+    """
 
     @asynccontextmanager
     async def opening(look: Look = WIDE_LIGHT, *, token: str | None = None) -> AsyncIterator[Visit]:

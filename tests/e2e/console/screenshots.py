@@ -17,16 +17,15 @@ from stack.client import Running
 from stack.local import Options
 from tests.e2e.browser import open_browser
 from tests.e2e.console.screens import SCREENS, find_objects
-from tests.e2e.console.visit import LOOKS, Look, Visit
+from tests.e2e.console.visit import ALL_LOOKS, Look, Visit
 
 
 async def take(running: Running, folder: Path, names: Sequence[str] = ()) -> list[str]:
     """Take the pictures; names: only of these screens. Return what the pages complained about."""
-    folder.mkdir(parents=True, exist_ok=True)
     async with connect(running.state) as client, open_browser() as browser:
         known = await find_objects(client)
         faults = []
-        for look in (param.values[0] for param in LOOKS):
+        for look in ALL_LOOKS:
             faults += await _take(browser, running, look, known, folder, names)
     return faults
 
@@ -38,7 +37,7 @@ async def _take(
         for screen in SCREENS:
             if names and screen.name not in names:
                 continue
-            await visit.open(screen.path(known))
+            await visit.open(screen.path.format_map(known))
             await visit.page.screenshot(path=folder / f"{screen.name}-{look.name}.png", full_page=True)
         return visit.faults
 
@@ -54,6 +53,7 @@ def _index(folder: Path) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Take the pictures and print complaints. Return 1 if there were any."""
     folder = Path(arguments[0])
+    folder.mkdir(parents=True, exist_ok=True)
     running = Running(Options.from_environment(os.environ).data)
     faults = asyncio.run(take(running, folder, arguments[1:]))
     (folder / "index.html").write_text(_index(folder))

@@ -12,7 +12,7 @@ async def test_every_screen_can_be_used_by_everybody(visit: Visit, client: Clien
     """axe-core finds nothing serious; one h1, one main region, nothing wider than the window; no complaint at all."""
     known = await find_objects(client)
     for screen in SCREENS:
-        await visit.open(screen.path(known))
+        await visit.open(screen.path.format_map(known))
         await visit.assert_well_formed()
         await visit.assert_accessible()
         visit.assert_faultless()

@@ -27,7 +27,7 @@ async def test_a_stream_that_takes_no_write_is_named(nats_server: NatsServer, st
     assert "the server reports that it is healthy" in texts
     await streams.refuse(topology.TRACE)
     [fault] = [one.text for one in await _of_broker(nats_server) if one.text.startswith("does not store")]
-    assert fault.startswith("does not store messages. TRACE: it refuses writes (10077: maximum bytes exceeded). ")
+    assert fault.startswith("does not store messages. TRACE: it refuses writes (10077: maximum bytes exceeded)")
 
 
 async def test_a_bucket_that_differs_is_named(postgres_url: str, nats_url: str, connection: Client) -> None:

@@ -21,6 +21,7 @@ from services.delivery.ports import Prepared, ProviderCall, SendResult, Verdict
 from services.domain import topology
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.reader import LedgerReader
+from services.ingest.ledger.search import EventFinder
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.retries.store import RetryStore
@@ -96,7 +97,7 @@ async def test_after_the_last_attempt_a_dead_letter_and_its_replay(
     create_worker(far_side, delays_s=(0.1, 0.1))
     one = delivery(variables=b'{"a":1}', recipient=event_pb2.Recipient(user_id="u", phone="+254712345678"))
     pool = await postgres.connect(postgres_url, name="test", size=4)
-    ledger = LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS)
+    ledger = LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), EventFinder(pool), connection, CURSORS)
     consumer = LedgerConsumer(connection, LedgerStore(pool, pool))
     reading = asyncio.create_task(consumer.run())
     await streams.publish(queued(one))

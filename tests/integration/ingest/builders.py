@@ -33,14 +33,15 @@ def event(
     **fields: Any,
 ) -> event_pb2.Event:
     """An accepted event."""
-    event_id = new_id()
+    accepted_us = next(_clock)
+    event_id = _id_at(accepted_us)
     return event_pb2.Event(
         id=event_id,
         tenant_id=tenant_id,
         event_type=event_type,
         recipient=event_pb2.Recipient(user_id=user_id, email=email, phone=phone),
         trace_id="trace-1",
-        accepted_at_us=next(_clock),
+        accepted_at_us=accepted_us,
         dedupe_key=event_id.encode(),
         **fields,
     )
@@ -111,8 +112,12 @@ def canceled(one: event_pb2.Event, by: str = "operator") -> trace_pb2.TraceRecor
 
 def age(one: event_pb2.Event, days: float) -> None:
     """Give it the id that it would have got so many days ago."""
-    then = int((time.time() - days * 86400) * 1000)
-    one.id = str(uuid.UUID(bytes=then.to_bytes(6) + uuid.UUID(one.id).bytes[6:]))
+    one.id = _id_at(int((time.time() - days * 86400) * 1_000_000))
+
+
+def _id_at(at_us: int) -> str:
+    """A new id that was made at this time."""
+    return str(uuid.UUID(bytes=(at_us // 1000).to_bytes(6) + uuid.UUID(new_id()).bytes[6:]))
 
 
 def delivery_id(one: event_pb2.Event) -> str:

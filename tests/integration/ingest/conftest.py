@@ -15,6 +15,7 @@ from clarion.ingest.v1 import ingest_pb2, tenants_pb2
 from runtime import postgres
 from runtime.ids import new_id
 from services.ingest.ledger.reader import LedgerReader
+from services.ingest.ledger.search import EventFinder
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.retries.store import RetryStore
@@ -94,4 +95,9 @@ async def ledger(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client) -> Le
     tenant, store = new_id(), LedgerStore(pool, pool)
     await builders.insert_tenant(pool, tenant, unfinished=1)
     await pool.execute("UPDATE ingest.backlog SET unfinished_bytes = 10")
-    return Ledger(tenant, pool, store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS))
+    return Ledger(
+        tenant,
+        pool,
+        store,
+        LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), EventFinder(pool), connection, CURSORS),
+    )

@@ -21,6 +21,7 @@ from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import LedgerRows
+from services.ingest.ledger.search import EventFinder
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.retries.store import RetryStore
@@ -74,7 +75,9 @@ async def ledger(pool: Pool, connection: Client) -> AsyncIterator[Ledger]:
     store = LedgerStore(pool, pool)
     consumer = LedgerConsumer(connection, store, interval_s=0.02)
     reading = asyncio.create_task(consumer.run())
-    yield Ledger(store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS))
+    yield Ledger(
+        store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), EventFinder(pool), connection, CURSORS)
+    )
     await consumer.drain()
     await asyncio.wait_for(reading, 60)
 
@@ -449,7 +452,9 @@ async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Strea
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     store = LedgerStore(pool, pool)
-    ledger = Ledger(store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), connection, CURSORS))
+    ledger = Ledger(
+        store, LedgerServicer(RetryStore(pool, pool), LedgerReader(pool), EventFinder(pool), connection, CURSORS)
+    )
     await streams.publish(builders.trace(builders.attempted(event, id_, SENT)))
     with pytest.raises(ClarionError) as refused:
         await ledger.call("GetDeliveryStates", delivery_ids=[id_])

@@ -13,9 +13,10 @@ from runtime.ids import new_id
 from services.domain import erasures
 from services.domain.erasures import Erasures
 from services.domain.pseudonyms import unkeyed
-from services.ingest.ledger.reader import EventSearch, KnownEvent, LedgerReader
+from services.ingest.ledger.reader import KnownEvent, LedgerReader
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import Item
+from services.ingest.ledger.search import EventFinder, EventSearch
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.retention import RetentionWorker
 from services.ingest.privacy.servicer import PrivacyServicer
@@ -252,7 +253,7 @@ async def test_who_is_excluded_is_exported_and_erased(privacy: Privacy) -> None:
     assert (one.event.id, list(one.event.deliveries), one.payload.variables) == (event.id, [], b"")
     assert list(one.payload.exclusions) == [event_pb2.Target(recipient_id="x03ada")]
     assert not [target for target in one.payload.audience if target.WhichOneof("target")]
-    assert await LedgerReader(privacy.pool).search(EventSearch(recipient="x03ada"), 10) == []
+    assert (await EventFinder(privacy.pool).page(EventSearch(recipient="x03ada"), 10)).ids == []
 
     before = await privacy.count()
     [page] = await _erase(privacy, tenant, "x03ada")

@@ -15,6 +15,8 @@ from gateway.clients import Clients
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.openapi import document as documents
+from gateway.refusals.counting import Refusals
+from gateway.refusals.reporting import REFUSALS
 from gateway.settings import Settings
 from runtime.settings import Secret
 
@@ -77,7 +79,7 @@ async def served() -> set[tuple[str, str]]:
 async def unanswered(path: str) -> bytes:
     """Return the body of the response to a request that no route matches."""
     app = web.Application()
-    app[LIFE], app[PROXIES] = Life(), Proxies()
+    app[LIFE], app[PROXIES], app[REFUSALS] = Life(), Proxies(), Refusals()
 
     async def handler(_request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound

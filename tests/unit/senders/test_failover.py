@@ -40,7 +40,9 @@ class _Desk:
         self.answers = answers
         self.asked: list[str] = []
         self.log = MemorySentLog()
-        kind = Kind(settings=SmsSettings, open=self._provider, reports=True)
+        kind = Kind(
+            settings=SmsSettings, open=self._provider, title="Test", purpose="Tests.", setup="None.", reports=True
+        )
         monkeypatch.setattr(registry, "kind", lambda *_: kind)
         self.directory = ConfiguredDirectory(MemoryOwner())
         no_sandbox: Any = None

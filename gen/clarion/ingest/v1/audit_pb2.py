@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/ingest/v1/audit.proto\x12\x11\x63larion.ingest.v1\"\xca\x01\n\nAuditEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x11\n\ttenant_id\x18\x06 \x01(\t\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x0e\n\x06status\x18\t \x01(\x05\x12\x13\n\x0b\x62\x65gun_at_us\x18\n \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x0b \x01(\x03\"}\n\x16\x42\x65ginAuditEntryRequest\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\r\n\x05route\x18\x03 \x01(\t\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x10\n\x08trace_id\x18\x05 \x01(\t\x12\x11\n\ttenant_id\x18P \x01(\t\"1\n\x17\x42\x65ginAuditEntryResponse\x12\x16\n\x0e\x61udit_entry_id\x18\x01 \x01(\t\"v\n\x17\x46inishAuditEntryRequest\x12\x16\n\x0e\x61udit_entry_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\x05\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x11\n\ttenant_id\x18\x04 \x01(\t\x12\x0e\n\x06\x66ields\x18\x05 \x03(\t\"\x1a\n\x18\x46inishAuditEntryResponse\"\xee\x01\n\x17ListAuditEntriesRequest\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\x10\n\x08since_us\x18\x05 \x01(\x03\x12\x10\n\x08until_us\x18\x06 \x01(\x03\x12\r\n\x05limit\x18\x07 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x08 \x01(\t\x12-\n\x05\x63\x61lls\x18P \x03(\x0b\x32\x1e.clarion.ingest.v1.AuditedCall\x12\x0e\n\x06offset\x18Q \x01(\x05\x12\r\n\x05\x63ount\x18R \x01(\x08\",\n\x0b\x41uditedCall\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\"n\n\x18ListAuditEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.AuditEntry\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\r\n\x05total\x18P \x01(\x05\x32\xd2\x02\n\x0c\x41uditService\x12h\n\x0f\x42\x65ginAuditEntry\x12).clarion.ingest.v1.BeginAuditEntryRequest\x1a*.clarion.ingest.v1.BeginAuditEntryResponse\x12k\n\x10\x46inishAuditEntry\x12*.clarion.ingest.v1.FinishAuditEntryRequest\x1a+.clarion.ingest.v1.FinishAuditEntryResponse\x12k\n\x10ListAuditEntries\x12*.clarion.ingest.v1.ListAuditEntriesRequest\x1a+.clarion.ingest.v1.ListAuditEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/ingest/v1/audit.proto\x12\x11\x63larion.ingest.v1\"\xdf\x01\n\nAuditEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x11\n\ttenant_id\x18\x06 \x01(\t\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x0e\n\x06status\x18\t \x01(\x05\x12\x13\n\x0b\x62\x65gun_at_us\x18\n \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x0b \x01(\x03\x12\x13\n\x0b\x61\x63tor_email\x18Z \x01(\t\"\x92\x01\n\x16\x42\x65ginAuditEntryRequest\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\r\n\x05route\x18\x03 \x01(\t\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x10\n\x08trace_id\x18\x05 \x01(\t\x12\x11\n\ttenant_id\x18P \x01(\t\x12\x13\n\x0b\x61\x63tor_email\x18Z \x01(\t\"1\n\x17\x42\x65ginAuditEntryResponse\x12\x16\n\x0e\x61udit_entry_id\x18\x01 \x01(\t\"v\n\x17\x46inishAuditEntryRequest\x12\x16\n\x0e\x61udit_entry_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\x05\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x11\n\ttenant_id\x18\x04 \x01(\t\x12\x0e\n\x06\x66ields\x18\x05 \x03(\t\"\x1a\n\x18\x46inishAuditEntryResponse\"\x82\x02\n\x17ListAuditEntriesRequest\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\x10\n\x08since_us\x18\x05 \x01(\x03\x12\x10\n\x08until_us\x18\x06 \x01(\x03\x12\r\n\x05limit\x18\x07 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x08 \x01(\t\x12-\n\x05\x63\x61lls\x18P \x03(\x0b\x32\x1e.clarion.ingest.v1.AuditedCall\x12\x0e\n\x06offset\x18Q \x01(\x05\x12\r\n\x05\x63ount\x18R \x01(\x08\x12\x12\n\ntenant_ids\x18Z \x03(\t\",\n\x0b\x41uditedCall\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\"n\n\x18ListAuditEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.AuditEntry\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\r\n\x05total\x18P \x01(\x05\x32\xd2\x02\n\x0c\x41uditService\x12h\n\x0f\x42\x65ginAuditEntry\x12).clarion.ingest.v1.BeginAuditEntryRequest\x1a*.clarion.ingest.v1.BeginAuditEntryResponse\x12k\n\x10\x46inishAuditEntry\x12*.clarion.ingest.v1.FinishAuditEntryRequest\x1a+.clarion.ingest.v1.FinishAuditEntryResponse\x12k\n\x10ListAuditEntries\x12*.clarion.ingest.v1.ListAuditEntriesRequest\x1a+.clarion.ingest.v1.ListAuditEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,21 +32,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.ingest.v1.audit_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUDITENTRY']._serialized_start=53
-  _globals['_AUDITENTRY']._serialized_end=255
-  _globals['_BEGINAUDITENTRYREQUEST']._serialized_start=257
-  _globals['_BEGINAUDITENTRYREQUEST']._serialized_end=382
-  _globals['_BEGINAUDITENTRYRESPONSE']._serialized_start=384
-  _globals['_BEGINAUDITENTRYRESPONSE']._serialized_end=433
-  _globals['_FINISHAUDITENTRYREQUEST']._serialized_start=435
-  _globals['_FINISHAUDITENTRYREQUEST']._serialized_end=553
-  _globals['_FINISHAUDITENTRYRESPONSE']._serialized_start=555
-  _globals['_FINISHAUDITENTRYRESPONSE']._serialized_end=581
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=584
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=822
-  _globals['_AUDITEDCALL']._serialized_start=824
-  _globals['_AUDITEDCALL']._serialized_end=868
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=870
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=980
-  _globals['_AUDITSERVICE']._serialized_start=983
-  _globals['_AUDITSERVICE']._serialized_end=1321
+  _globals['_AUDITENTRY']._serialized_end=276
+  _globals['_BEGINAUDITENTRYREQUEST']._serialized_start=279
+  _globals['_BEGINAUDITENTRYREQUEST']._serialized_end=425
+  _globals['_BEGINAUDITENTRYRESPONSE']._serialized_start=427
+  _globals['_BEGINAUDITENTRYRESPONSE']._serialized_end=476
+  _globals['_FINISHAUDITENTRYREQUEST']._serialized_start=478
+  _globals['_FINISHAUDITENTRYREQUEST']._serialized_end=596
+  _globals['_FINISHAUDITENTRYRESPONSE']._serialized_start=598
+  _globals['_FINISHAUDITENTRYRESPONSE']._serialized_end=624
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=627
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=885
+  _globals['_AUDITEDCALL']._serialized_start=887
+  _globals['_AUDITEDCALL']._serialized_end=931
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=933
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=1043
+  _globals['_AUDITSERVICE']._serialized_start=1046
+  _globals['_AUDITSERVICE']._serialized_end=1384
 # @@protoc_insertion_point(module_scope)

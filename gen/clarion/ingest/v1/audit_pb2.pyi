@@ -33,9 +33,10 @@ class AuditEntry(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     BEGUN_AT_US_FIELD_NUMBER: _builtins.int
     FINISHED_AT_US_FIELD_NUMBER: _builtins.int
+    ACTOR_EMAIL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     actor: _builtins.str
-    """The name of the admin token; of others what they are and an id, such as "token:<id>"."""
+    """The name of the admin token; of others what they are and an id, such as "token:<id>" or "user:<id>"."""
     method: _builtins.str
     """The HTTP method: "POST"."""
     route: _builtins.str
@@ -50,6 +51,8 @@ class AuditEntry(_message.Message):
     begun_at_us: _builtins.int
     """Unix time in microseconds; finished_at_us is 0 while status is 0."""
     finished_at_us: _builtins.int
+    actor_email: _builtins.str
+    """Of a console user, as it was then; empty: the actor is none."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The names of the fields in the body, never their values."""
@@ -68,10 +71,11 @@ class AuditEntry(_message.Message):
         status: _builtins.int = ...,
         begun_at_us: _builtins.int = ...,
         finished_at_us: _builtins.int = ...,
+        actor_email: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "begun_at_us", b"begun_at_us", "fields", b"fields", "finished_at_us", b"finished_at_us", "id", b"id", "method", b"method", "resource", b"resource", "route", b"route", "status", b"status", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "actor_email", b"actor_email", "begun_at_us", b"begun_at_us", "fields", b"fields", "finished_at_us", b"finished_at_us", "id", b"id", "method", b"method", "resource", b"resource", "route", b"route", "status", b"status", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -87,6 +91,7 @@ class BeginAuditEntryRequest(_message.Message):
     RESOURCE_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_EMAIL_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
     method: _builtins.str
     route: _builtins.str
@@ -94,6 +99,8 @@ class BeginAuditEntryRequest(_message.Message):
     trace_id: _builtins.str
     tenant_id: _builtins.str
     """Empty: not known yet, or none."""
+    actor_email: _builtins.str
+    """Of a console user; empty: the actor is none."""
     def __init__(
         self,
         *,
@@ -103,10 +110,11 @@ class BeginAuditEntryRequest(_message.Message):
         resource: _builtins.str = ...,
         trace_id: _builtins.str = ...,
         tenant_id: _builtins.str = ...,
+        actor_email: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "method", b"method", "resource", b"resource", "route", b"route", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "actor_email", b"actor_email", "method", b"method", "resource", b"resource", "route", b"route", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -194,8 +202,9 @@ class ListAuditEntriesRequest(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
-    """Empty strings and zeros mean: any."""
+    """Empty strings and zeros mean: any. actor: also the e-mail address of a console user."""
     tenant_id: _builtins.str
     resource: _builtins.str
     method: _builtins.str
@@ -213,6 +222,10 @@ class ListAuditEntriesRequest(_message.Message):
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditedCall]:
         """Only these calls, at most 200; empty: any."""
 
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only of these tenants, at most 2,000; empty: of any."""
+
     def __init__(
         self,
         *,
@@ -227,10 +240,11 @@ class ListAuditEntriesRequest(_message.Message):
         calls: _abc.Iterable[Global___AuditedCall] | None = ...,
         offset: _builtins.int = ...,
         count: _builtins.bool = ...,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "calls", b"calls", "count", b"count", "cursor", b"cursor", "limit", b"limit", "method", b"method", "offset", b"offset", "resource", b"resource", "since_us", b"since_us", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "calls", b"calls", "count", b"count", "cursor", b"cursor", "limit", b"limit", "method", b"method", "offset", b"offset", "resource", b"resource", "since_us", b"since_us", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

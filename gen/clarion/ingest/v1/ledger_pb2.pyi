@@ -33,6 +33,10 @@ class ListEventsRequest(_message.Message):
     EVENT_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty strings and zeros mean: any."""
     event_type: _builtins.str
@@ -48,6 +52,15 @@ class ListEventsRequest(_message.Message):
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    """Events with at least one delivery of all that is given here and of the status."""
+    reason: _builtins.str
+    provider: _builtins.str
+    """The kind of the provider that was tried last ("smtp")."""
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only of these tenants, at most 2,000; empty: of any."""
+
     def __init__(
         self,
         *,
@@ -60,10 +73,14 @@ class ListEventsRequest(_message.Message):
         event_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        reason: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -76,6 +93,7 @@ class ListEventsResponse(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
+    """A page with filters reads a bounded number of events: it may be short, or empty, and not the last."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventSummary]: ...
     def __init__(
@@ -436,6 +454,7 @@ class GetDeliveryResponse(_message.Message):
     DELIVERY_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     @_builtins.property
     def delivery(self) -> Global___DeliverySummary: ...
@@ -443,16 +462,21 @@ class GetDeliveryResponse(_message.Message):
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineStep]:
         """In order of time; at most 1,000 attempts."""
 
+    @_builtins.property
+    def recipient(self) -> _event_pb2.Recipient:
+        """Who gets it, also if that is the event's only recipient; absent: it goes to an endpoint, or is not known."""
+
     def __init__(
         self,
         *,
         delivery: Global___DeliverySummary | None = ...,
         tenant_id: _builtins.str = ...,
         steps: _abc.Iterable[Global___TimelineStep] | None = ...,
+        recipient: _event_pb2.Recipient | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "recipient", b"recipient", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,6 +506,9 @@ class TimelineStep(_message.Message):
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     HTTP_FIELD_NUMBER: _builtins.int
+    WAIT_US_FIELD_NUMBER: _builtins.int
+    PREPARE_US_FIELD_NUMBER: _builtins.int
+    REPLAY_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """"accepted", "waiting" (next_attempt_at_us: until when), "canceled" (detail: by whom), "routed", "skipped", "queued",
     "rendered", "sent", "failed_over" (the next provider was called at once), "retrying", "failed", "dead";
@@ -512,9 +539,16 @@ class TimelineStep(_message.Message):
     sms_segments: _builtins.int
     """Of an SMS: see clarion.common.v1.Attempted."""
     sms_encoding: _builtins.str
+    wait_us: _builtins.int
+    """Of an attempt: how long the delivery had waited for it since it was planned or due, and how long the message took to
+    prepare; microseconds.
+    """
+    prepare_us: _builtins.int
+    replay: _builtins.int
+    """See clarion.common.v1.Delivery."""
     @_builtins.property
     def http(self) -> _trace_pb2.HttpExchange:
-        """Of an attempt to an endpoint; headers and body only in GetDelivery, of the newest 100."""
+        """Of a call over HTTP, to an endpoint or a provider; headers and body only in GetDelivery, of the newest 100."""
 
     def __init__(
         self,
@@ -537,10 +571,13 @@ class TimelineStep(_message.Message):
         sms_segments: _builtins.int = ...,
         sms_encoding: _builtins.str = ...,
         http: _trace_pb2.HttpExchange | None = ...,
+        wait_us: _builtins.int = ...,
+        prepare_us: _builtins.int = ...,
+        replay: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["http", b"http"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "http", b"http", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "http", b"http", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "prepare_us", b"prepare_us", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "replay", b"replay", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id", "wait_us", b"wait_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -591,17 +628,21 @@ class GetEventBodyRequest(_message.Message):
 
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     event_id: _builtins.str
+    whole: _builtins.bool
+    """With event."""
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         event_id: _builtins.str = ...,
+        whole: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "tenant_id", b"tenant_id", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -613,18 +654,24 @@ class GetEventBodyResponse(_message.Message):
 
     VARIABLES_FIELD_NUMBER: _builtins.int
     PAYLOAD_EXTRA_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
     variables: _builtins.bytes
     """See clarion.common.v1.Event."""
     payload_extra: _builtins.bytes
+    @_builtins.property
+    def event(self) -> _event_pb2.Event:
+        """The event as it was accepted, without what stands above."""
+
     def __init__(
         self,
         *,
         variables: _builtins.bytes = ...,
         payload_extra: _builtins.bytes = ...,
+        event: _event_pb2.Event | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload_extra", b"payload_extra", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "payload_extra", b"payload_extra", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -732,24 +779,85 @@ class ListDeadLettersRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    count: _builtins.bool
+    """Also count those that match."""
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only of these tenants, at most 2,000; empty: of any."""
+
+    @_builtins.property
+    def filter(self) -> Global___DeadLetterFilter: ...
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        filter: Global___DeadLetterFilter | None = ...,
+        count: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "cursor", b"cursor", "filter", b"filter", "limit", b"limit", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDeadLettersRequest: _TypeAlias = ListDeadLettersRequest  # noqa: Y015
+
+@_typing.final
+class DeadLetterFilter(_message.Message):
+    """Which dead letters. What is empty matches any."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    SINCE_US_FIELD_NUMBER: _builtins.int
+    UNTIL_US_FIELD_NUMBER: _builtins.int
+    channel: _event_pb2.Channel.ValueType
+    reason: _builtins.str
+    provider: _builtins.str
+    """The kind of the provider that was called last."""
+    event_type: _builtins.str
+    endpoint_id: _builtins.str
+    since_us: _builtins.int
+    """Died at or after, and before; Unix microseconds."""
+    until_us: _builtins.int
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 2,000."""
+
+    def __init__(
+        self,
+        *,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        reason: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        endpoint_id: _builtins.str = ...,
+        since_us: _builtins.int = ...,
+        until_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "provider", b"provider", "reason", b"reason", "since_us", b"since_us", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetterFilter: _TypeAlias = DeadLetterFilter  # noqa: Y015
 
 @_typing.final
 class ListDeadLettersResponse(_message.Message):
@@ -757,7 +865,10 @@ class ListDeadLettersResponse(_message.Message):
 
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
+    total: _builtins.int
+    """How many match, if asked for: exact up to 10,000, and 10,001 if there are more."""
     @_builtins.property
     def dead_letters(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLetter]: ...
     def __init__(
@@ -765,10 +876,11 @@ class ListDeadLettersResponse(_message.Message):
         *,
         dead_letters: _abc.Iterable[Global___DeadLetter] | None = ...,
         next_cursor: _builtins.str = ...,
+        total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "next_cursor", b"next_cursor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "next_cursor", b"next_cursor", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -786,6 +898,8 @@ class DeadLetter(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     DIED_AT_US_FIELD_NUMBER: _builtins.int
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     event_id: _builtins.str
     tenant_id: _builtins.str
@@ -795,6 +909,8 @@ class DeadLetter(_message.Message):
     died_at_us: _builtins.int
     endpoint_id: _builtins.str
     """Of the channel WEBHOOK."""
+    event_type: _builtins.str
+    provider: _builtins.str
     def __init__(
         self,
         *,
@@ -806,10 +922,12 @@ class DeadLetter(_message.Message):
         detail: _builtins.str = ...,
         died_at_us: _builtins.int = ...,
         endpoint_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "died_at_us", b"died_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "reason", b"reason", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "died_at_us", b"died_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "event_type", b"event_type", "provider", b"provider", "reason", b"reason", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1078,3 +1196,45 @@ class RetryDeliveryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryDeliveryResponse: _TypeAlias = RetryDeliveryResponse  # noqa: Y015
+
+@_typing.final
+class FindTenantRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """Exactly one of them."""
+    delivery_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        delivery_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_id", b"event_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindTenantRequest: _TypeAlias = FindTenantRequest  # noqa: Y015
+
+@_typing.final
+class FindTenantResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindTenantResponse: _TypeAlias = FindTenantResponse  # noqa: Y015

@@ -100,6 +100,11 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.FromString,
                 _registered_method=True)
+        self.FindTenant = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/FindTenant',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -203,6 +208,13 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindTenant(self, request, context):
+        """Says whose an event or a delivery is. NOT_FOUND: the ledger knows neither.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -270,6 +282,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.RetryDelivery,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.SerializeToString,
+            ),
+            'FindTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindTenant,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -624,6 +641,33 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/RetryDelivery',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.RetryDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/FindTenant',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.FindTenantResponse.FromString,
             options,
             channel_credentials,
             insecure,

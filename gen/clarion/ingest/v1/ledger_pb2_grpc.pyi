@@ -70,6 +70,8 @@ class LedgerServiceStub:
     DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
     it ends as SKIPPED again.
     """
+    FindTenant: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.FindTenantRequest, _ledger_pb2.FindTenantResponse]
+    """Says whose an event or a delivery is. NOT_FOUND: the ledger knows neither."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -113,6 +115,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
     it ends as SKIPPED again.
     """
+    FindTenant: _aio.UnaryUnaryMultiCallable[_ledger_pb2.FindTenantRequest, _ledger_pb2.FindTenantResponse]  # type: ignore[assignment]
+    """Says whose an event or a delivery is. NOT_FOUND: the ledger knows neither."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """What became of every event. About a second behind."""
@@ -231,5 +235,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
         it ends as SKIPPED again.
         """
+
+    @_abc_1.abstractmethod
+    def FindTenant(
+        self,
+        request: _ledger_pb2.FindTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.FindTenantResponse, _abc.Awaitable[_ledger_pb2.FindTenantResponse]]:
+        """Says whose an event or a delivery is. NOT_FOUND: the ledger knows neither."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,39 +24,52 @@ _sym_db = _symbol_database.Default()
 
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 from clarion.common.v1 import trace_pb2 as clarion_dot_common_dot_v1_dot_trace__pb2
+from clarion.ingest.v1 import ledger_pb2 as clarion_dot_ingest_dot_v1_dot_ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/ingest/v1/replays.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"h\n\x12ReplayEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12,\n\x08\x63hannels\x18\x02 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x12\n\nrecipients\x18< \x03(\t\":\n\x13ReplayEventResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"\xbb\x01\n\x12StartReplayRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08since_us\x18\x02 \x01(\x03\x12\x10\n\x08until_us\x18\x03 \x01(\x03\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nper_second\x18\x05 \x01(\x05\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\"@\n\x13StartReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"\xe5\x02\n\x06Replay\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08since_us\x18\x03 \x01(\x03\x12\x10\n\x08until_us\x18\x04 \x01(\x03\x12\x31\n\x06status\x18\x05 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nper_second\x18\x06 \x01(\x05\x12-\n\x05state\x18\x07 \x01(\x0e\x32\x1e.clarion.ingest.v1.ReplayState\x12\x10\n\x08replayed\x18\x08 \x01(\x05\x12\x12\n\nunplayable\x18\t \x01(\x05\x12\x13\n\x0bposition_us\x18\n \x01(\x03\x12\x15\n\rcreated_at_us\x18\x0b \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x0c \x01(\x03\x12\x0f\n\x07waiting\x18\r \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\"%\n\x10GetReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\">\n\x11GetReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"F\n\x12ListReplaysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"V\n\x13ListReplaysResponse\x12*\n\x07replays\x18\x01 \x03(\x0b\x32\x19.clarion.ingest.v1.Replay\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"(\n\x13\x43\x61ncelReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\"A\n\x14\x43\x61ncelReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay*x\n\x0bReplayState\x12\x1c\n\x18REPLAY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REPLAY_STATE_RUNNING\x10\x01\x12\x15\n\x11REPLAY_STATE_DONE\x10\x02\x12\x1a\n\x16REPLAY_STATE_CANCELLED\x10\x03\x32\xe2\x03\n\rReplayService\x12\\\n\x0bReplayEvent\x12%.clarion.ingest.v1.ReplayEventRequest\x1a&.clarion.ingest.v1.ReplayEventResponse\x12\\\n\x0bStartReplay\x12%.clarion.ingest.v1.StartReplayRequest\x1a&.clarion.ingest.v1.StartReplayResponse\x12V\n\tGetReplay\x12#.clarion.ingest.v1.GetReplayRequest\x1a$.clarion.ingest.v1.GetReplayResponse\x12\\\n\x0bListReplays\x12%.clarion.ingest.v1.ListReplaysRequest\x1a&.clarion.ingest.v1.ListReplaysResponse\x12_\n\x0c\x43\x61ncelReplay\x12&.clarion.ingest.v1.CancelReplayRequest\x1a\'.clarion.ingest.v1.CancelReplayResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/ingest/v1/replays.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\x1a\x1e\x63larion/ingest/v1/ledger.proto\"h\n\x12ReplayEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12,\n\x08\x63hannels\x18\x02 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x12\n\nrecipients\x18< \x03(\t\":\n\x13ReplayEventResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"\x8a\x02\n\x12StartReplayRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08since_us\x18\x02 \x01(\x03\x12\x10\n\x08until_us\x18\x03 \x01(\x03\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nper_second\x18\x05 \x01(\x05\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\x12+\n\x07\x63hannel\x18\x64 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06reason\x18\x65 \x01(\t\x12\x10\n\x08provider\x18\x66 \x01(\t\"@\n\x13StartReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"\xd9\x03\n\x06Replay\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08since_us\x18\x03 \x01(\x03\x12\x10\n\x08until_us\x18\x04 \x01(\x03\x12\x31\n\x06status\x18\x05 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x12\n\nper_second\x18\x06 \x01(\x05\x12-\n\x05state\x18\x07 \x01(\x0e\x32\x1e.clarion.ingest.v1.ReplayState\x12\x10\n\x08replayed\x18\x08 \x01(\x05\x12\x12\n\nunplayable\x18\t \x01(\x05\x12\x13\n\x0bposition_us\x18\n \x01(\x03\x12\x15\n\rcreated_at_us\x18\x0b \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x0c \x01(\x03\x12\x0f\n\x07waiting\x18\r \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18P \x01(\t\x12\x12\n\nevent_type\x18Q \x01(\t\x12+\n\x07\x63hannel\x18\x64 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06reason\x18\x65 \x01(\t\x12\x10\n\x08provider\x18\x66 \x01(\t\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18g \x01(\x08\x12\r\n\x05\x66ound\x18h \x01(\x03\"h\n\x1dStartDeadLetterReplaysRequest\x12\x33\n\x06\x66ilter\x18\x01 \x01(\x0b\x32#.clarion.ingest.v1.DeadLetterFilter\x12\x12\n\nper_second\x18\x02 \x01(\x05\"L\n\x1eStartDeadLetterReplaysResponse\x12*\n\x07replays\x18\x01 \x03(\x0b\x32\x19.clarion.ingest.v1.Replay\"\'\n\x12PauseReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\"@\n\x13PauseReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"(\n\x13ResumeReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\"A\n\x14ResumeReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"%\n\x10GetReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\">\n\x11GetReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay\"Z\n\x12ListReplaysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x12\n\ntenant_ids\x18Z \x03(\t\"V\n\x13ListReplaysResponse\x12*\n\x07replays\x18\x01 \x03(\x0b\x32\x19.clarion.ingest.v1.Replay\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"(\n\x13\x43\x61ncelReplayRequest\x12\x11\n\treplay_id\x18\x01 \x01(\t\"A\n\x14\x43\x61ncelReplayResponse\x12)\n\x06replay\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.Replay*\x91\x01\n\x0bReplayState\x12\x1c\n\x18REPLAY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REPLAY_STATE_RUNNING\x10\x01\x12\x15\n\x11REPLAY_STATE_DONE\x10\x02\x12\x1a\n\x16REPLAY_STATE_CANCELLED\x10\x03\x12\x17\n\x13REPLAY_STATE_PAUSED\x10\x04\x32\xa0\x06\n\rReplayService\x12\\\n\x0bReplayEvent\x12%.clarion.ingest.v1.ReplayEventRequest\x1a&.clarion.ingest.v1.ReplayEventResponse\x12\\\n\x0bStartReplay\x12%.clarion.ingest.v1.StartReplayRequest\x1a&.clarion.ingest.v1.StartReplayResponse\x12V\n\tGetReplay\x12#.clarion.ingest.v1.GetReplayRequest\x1a$.clarion.ingest.v1.GetReplayResponse\x12\\\n\x0bListReplays\x12%.clarion.ingest.v1.ListReplaysRequest\x1a&.clarion.ingest.v1.ListReplaysResponse\x12_\n\x0c\x43\x61ncelReplay\x12&.clarion.ingest.v1.CancelReplayRequest\x1a\'.clarion.ingest.v1.CancelReplayResponse\x12}\n\x16StartDeadLetterReplays\x12\x30.clarion.ingest.v1.StartDeadLetterReplaysRequest\x1a\x31.clarion.ingest.v1.StartDeadLetterReplaysResponse\x12\\\n\x0bPauseReplay\x12%.clarion.ingest.v1.PauseReplayRequest\x1a&.clarion.ingest.v1.PauseReplayResponse\x12_\n\x0cResumeReplay\x12&.clarion.ingest.v1.ResumeReplayRequest\x1a\'.clarion.ingest.v1.ResumeReplayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.ingest.v1.replays_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLAYSTATE']._serialized_start=1270
-  _globals['_REPLAYSTATE']._serialized_end=1390
-  _globals['_REPLAYEVENTREQUEST']._serialized_start=116
-  _globals['_REPLAYEVENTREQUEST']._serialized_end=220
-  _globals['_REPLAYEVENTRESPONSE']._serialized_start=222
-  _globals['_REPLAYEVENTRESPONSE']._serialized_end=280
-  _globals['_STARTREPLAYREQUEST']._serialized_start=283
-  _globals['_STARTREPLAYREQUEST']._serialized_end=470
-  _globals['_STARTREPLAYRESPONSE']._serialized_start=472
-  _globals['_STARTREPLAYRESPONSE']._serialized_end=536
-  _globals['_REPLAY']._serialized_start=539
-  _globals['_REPLAY']._serialized_end=896
-  _globals['_GETREPLAYREQUEST']._serialized_start=898
-  _globals['_GETREPLAYREQUEST']._serialized_end=935
-  _globals['_GETREPLAYRESPONSE']._serialized_start=937
-  _globals['_GETREPLAYRESPONSE']._serialized_end=999
-  _globals['_LISTREPLAYSREQUEST']._serialized_start=1001
-  _globals['_LISTREPLAYSREQUEST']._serialized_end=1071
-  _globals['_LISTREPLAYSRESPONSE']._serialized_start=1073
-  _globals['_LISTREPLAYSRESPONSE']._serialized_end=1159
-  _globals['_CANCELREPLAYREQUEST']._serialized_start=1161
-  _globals['_CANCELREPLAYREQUEST']._serialized_end=1201
-  _globals['_CANCELREPLAYRESPONSE']._serialized_start=1203
-  _globals['_CANCELREPLAYRESPONSE']._serialized_end=1268
-  _globals['_REPLAYSERVICE']._serialized_start=1393
-  _globals['_REPLAYSERVICE']._serialized_end=1875
+  _globals['_REPLAYSTATE']._serialized_start=1918
+  _globals['_REPLAYSTATE']._serialized_end=2063
+  _globals['_REPLAYEVENTREQUEST']._serialized_start=148
+  _globals['_REPLAYEVENTREQUEST']._serialized_end=252
+  _globals['_REPLAYEVENTRESPONSE']._serialized_start=254
+  _globals['_REPLAYEVENTRESPONSE']._serialized_end=312
+  _globals['_STARTREPLAYREQUEST']._serialized_start=315
+  _globals['_STARTREPLAYREQUEST']._serialized_end=581
+  _globals['_STARTREPLAYRESPONSE']._serialized_start=583
+  _globals['_STARTREPLAYRESPONSE']._serialized_end=647
+  _globals['_REPLAY']._serialized_start=650
+  _globals['_REPLAY']._serialized_end=1123
+  _globals['_STARTDEADLETTERREPLAYSREQUEST']._serialized_start=1125
+  _globals['_STARTDEADLETTERREPLAYSREQUEST']._serialized_end=1229
+  _globals['_STARTDEADLETTERREPLAYSRESPONSE']._serialized_start=1231
+  _globals['_STARTDEADLETTERREPLAYSRESPONSE']._serialized_end=1307
+  _globals['_PAUSEREPLAYREQUEST']._serialized_start=1309
+  _globals['_PAUSEREPLAYREQUEST']._serialized_end=1348
+  _globals['_PAUSEREPLAYRESPONSE']._serialized_start=1350
+  _globals['_PAUSEREPLAYRESPONSE']._serialized_end=1414
+  _globals['_RESUMEREPLAYREQUEST']._serialized_start=1416
+  _globals['_RESUMEREPLAYREQUEST']._serialized_end=1456
+  _globals['_RESUMEREPLAYRESPONSE']._serialized_start=1458
+  _globals['_RESUMEREPLAYRESPONSE']._serialized_end=1523
+  _globals['_GETREPLAYREQUEST']._serialized_start=1525
+  _globals['_GETREPLAYREQUEST']._serialized_end=1562
+  _globals['_GETREPLAYRESPONSE']._serialized_start=1564
+  _globals['_GETREPLAYRESPONSE']._serialized_end=1626
+  _globals['_LISTREPLAYSREQUEST']._serialized_start=1628
+  _globals['_LISTREPLAYSREQUEST']._serialized_end=1718
+  _globals['_LISTREPLAYSRESPONSE']._serialized_start=1720
+  _globals['_LISTREPLAYSRESPONSE']._serialized_end=1806
+  _globals['_CANCELREPLAYREQUEST']._serialized_start=1808
+  _globals['_CANCELREPLAYREQUEST']._serialized_end=1848
+  _globals['_CANCELREPLAYRESPONSE']._serialized_start=1850
+  _globals['_CANCELREPLAYRESPONSE']._serialized_end=1915
+  _globals['_REPLAYSERVICE']._serialized_start=2066
+  _globals['_REPLAYSERVICE']._serialized_end=2866
 # @@protoc_insertion_point(module_scope)

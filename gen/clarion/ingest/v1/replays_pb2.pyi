@@ -5,6 +5,7 @@ isort:skip_file
 
 from clarion.common.v1 import event_pb2 as _event_pb2
 from clarion.common.v1 import trace_pb2 as _trace_pb2
+from clarion.ingest.v1 import ledger_pb2 as _ledger_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -31,6 +32,7 @@ class _ReplayStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReplaySta
     REPLAY_STATE_RUNNING: _ReplayState.ValueType  # 1
     REPLAY_STATE_DONE: _ReplayState.ValueType  # 2
     REPLAY_STATE_CANCELLED: _ReplayState.ValueType  # 3
+    REPLAY_STATE_PAUSED: _ReplayState.ValueType  # 4
 
 class ReplayState(_ReplayState, metaclass=_ReplayStateEnumTypeWrapper): ...
 
@@ -38,6 +40,7 @@ REPLAY_STATE_UNSPECIFIED: ReplayState.ValueType  # 0
 REPLAY_STATE_RUNNING: ReplayState.ValueType  # 1
 REPLAY_STATE_DONE: ReplayState.ValueType  # 2
 REPLAY_STATE_CANCELLED: ReplayState.ValueType  # 3
+REPLAY_STATE_PAUSED: ReplayState.ValueType  # 4
 Global___ReplayState: _TypeAlias = ReplayState  # noqa: Y015
 
 @_typing.final
@@ -105,6 +108,9 @@ class StartReplayRequest(_message.Message):
     PER_SECOND_FIELD_NUMBER: _builtins.int
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     since_us: _builtins.int
     """Accepted at or after, and before; Unix microseconds, negative before 1970. until_us 0: now."""
@@ -123,6 +129,10 @@ class StartReplayRequest(_message.Message):
     """
     event_type: _builtins.str
     """Only events of this type; empty: any."""
+    channel: _event_pb2.Channel.ValueType
+    """With a status: only deliveries on this channel, with this reason, of this kind of provider; empty: any."""
+    reason: _builtins.str
+    provider: _builtins.str
     def __init__(
         self,
         *,
@@ -133,10 +143,13 @@ class StartReplayRequest(_message.Message):
         per_second: _builtins.int = ...,
         endpoint_id: _builtins.str = ...,
         event_type: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        reason: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "event_type", b"event_type", "per_second", b"per_second", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "per_second", b"per_second", "provider", b"provider", "reason", b"reason", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -181,6 +194,11 @@ class Replay(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     since_us: _builtins.int
@@ -200,6 +218,13 @@ class Replay(_message.Message):
     """Why it waits at the moment ("backlog", "tenant_inactive"); empty: it does not."""
     endpoint_id: _builtins.str
     event_type: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    reason: _builtins.str
+    provider: _builtins.str
+    dead_letters: _builtins.bool
+    """It sends dead letters: since_us and until_us, if they are not 0, are when they died, and replayed counts deliveries."""
+    found: _builtins.int
+    """Events, or dead letters, that it will look at, counted when it began; 0: not known."""
     def __init__(
         self,
         *,
@@ -218,14 +243,141 @@ class Replay(_message.Message):
         waiting: _builtins.str = ...,
         endpoint_id: _builtins.str = ...,
         event_type: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        reason: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        dead_letters: _builtins.bool = ...,
+        found: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "per_second", b"per_second", "position_us", b"position_us", "replayed", b"replayed", "since_us", b"since_us", "state", b"state", "status", b"status", "tenant_id", b"tenant_id", "unplayable", b"unplayable", "until_us", b"until_us", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "created_at_us", b"created_at_us", "dead_letters", b"dead_letters", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "found", b"found", "id", b"id", "per_second", b"per_second", "position_us", b"position_us", "provider", b"provider", "reason", b"reason", "replayed", b"replayed", "since_us", b"since_us", "state", b"state", "status", b"status", "tenant_id", b"tenant_id", "unplayable", b"unplayable", "until_us", b"until_us", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Replay: _TypeAlias = Replay  # noqa: Y015
+
+@_typing.final
+class StartDeadLetterReplaysRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    PER_SECOND_FIELD_NUMBER: _builtins.int
+    per_second: _builtins.int
+    """Deliveries a second of each replay, 1 to 1,000; 0: 50."""
+    @_builtins.property
+    def filter(self) -> _ledger_pb2.DeadLetterFilter: ...
+    def __init__(
+        self,
+        *,
+        filter: _ledger_pb2.DeadLetterFilter | None = ...,
+        per_second: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "per_second", b"per_second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartDeadLetterReplaysRequest: _TypeAlias = StartDeadLetterReplaysRequest  # noqa: Y015
+
+@_typing.final
+class StartDeadLetterReplaysResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def replays(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replay]: ...
+    def __init__(
+        self,
+        *,
+        replays: _abc.Iterable[Global___Replay] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replays", b"replays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartDeadLetterReplaysResponse: _TypeAlias = StartDeadLetterReplaysResponse  # noqa: Y015
+
+@_typing.final
+class PauseReplayRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAY_ID_FIELD_NUMBER: _builtins.int
+    replay_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        replay_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay_id", b"replay_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseReplayRequest: _TypeAlias = PauseReplayRequest  # noqa: Y015
+
+@_typing.final
+class PauseReplayResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def replay(self) -> Global___Replay: ...
+    def __init__(
+        self,
+        *,
+        replay: Global___Replay | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseReplayResponse: _TypeAlias = PauseReplayResponse  # noqa: Y015
+
+@_typing.final
+class ResumeReplayRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAY_ID_FIELD_NUMBER: _builtins.int
+    replay_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        replay_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay_id", b"replay_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeReplayRequest: _TypeAlias = ResumeReplayRequest  # noqa: Y015
+
+@_typing.final
+class ResumeReplayResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def replay(self) -> Global___Replay: ...
+    def __init__(
+        self,
+        *,
+        replay: Global___Replay | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeReplayResponse: _TypeAlias = ResumeReplayResponse  # noqa: Y015
 
 @_typing.final
 class GetReplayRequest(_message.Message):
@@ -273,20 +425,26 @@ class ListReplaysRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only of these tenants, at most 2,000; empty: of any."""
+
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -60,6 +60,21 @@ class ReplayServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.CancelReplayRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.CancelReplayResponse.FromString,
                 _registered_method=True)
+        self.StartDeadLetterReplays = channel.unary_unary(
+                '/clarion.ingest.v1.ReplayService/StartDeadLetterReplays',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.StartDeadLetterReplaysRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.StartDeadLetterReplaysResponse.FromString,
+                _registered_method=True)
+        self.PauseReplay = channel.unary_unary(
+                '/clarion.ingest.v1.ReplayService/PauseReplay',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.PauseReplayRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.PauseReplayResponse.FromString,
+                _registered_method=True)
+        self.ResumeReplay = channel.unary_unary(
+                '/clarion.ingest.v1.ReplayService/ResumeReplay',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.ResumeReplayRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.ResumeReplayResponse.FromString,
+                _registered_method=True)
 
 
 class ReplayServiceServicer:
@@ -100,6 +115,29 @@ class ReplayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartDeadLetterReplays(self, request, context):
+        """Sends again, in the background, all dead letters that match: one replay for each tenant that has some. CONFLICT: the
+        only tenant has such a replay already; of several, those that have one are left out. INVALID: more than 100 tenants
+        have some. NOT_FOUND: none has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseReplay(self, request, context):
+        """Holds a running replay before its next page. CONFLICT: it is not running.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeReplay(self, request, context):
+        """Lets a paused replay go on. CONFLICT: it is not paused, or another one like it runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReplayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +165,21 @@ def add_ReplayServiceServicer_to_server(servicer, server):
                     servicer.CancelReplay,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.CancelReplayRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.CancelReplayResponse.SerializeToString,
+            ),
+            'StartDeadLetterReplays': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartDeadLetterReplays,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.StartDeadLetterReplaysRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.StartDeadLetterReplaysResponse.SerializeToString,
+            ),
+            'PauseReplay': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseReplay,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.PauseReplayRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.PauseReplayResponse.SerializeToString,
+            ),
+            'ResumeReplay': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeReplay,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.ResumeReplayRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_replays__pb2.ResumeReplayResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -265,6 +318,87 @@ class ReplayService:
             '/clarion.ingest.v1.ReplayService/CancelReplay',
             clarion_dot_ingest_dot_v1_dot_replays__pb2.CancelReplayRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_replays__pb2.CancelReplayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartDeadLetterReplays(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.ReplayService/StartDeadLetterReplays',
+            clarion_dot_ingest_dot_v1_dot_replays__pb2.StartDeadLetterReplaysRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_replays__pb2.StartDeadLetterReplaysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseReplay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.ReplayService/PauseReplay',
+            clarion_dot_ingest_dot_v1_dot_replays__pb2.PauseReplayRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_replays__pb2.PauseReplayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeReplay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.ReplayService/ResumeReplay',
+            clarion_dot_ingest_dot_v1_dot_replays__pb2.ResumeReplayRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_replays__pb2.ResumeReplayResponse.FromString,
             options,
             channel_credentials,
             insecure,

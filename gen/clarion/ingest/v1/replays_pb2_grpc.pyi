@@ -42,6 +42,15 @@ class ReplayServiceStub:
     """Newest first."""
     CancelReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.CancelReplayRequest, _replays_pb2.CancelReplayResponse]
     """Stops a replay before its next page. Events that it has sent stay sent."""
+    StartDeadLetterReplays: _grpc.UnaryUnaryMultiCallable[_replays_pb2.StartDeadLetterReplaysRequest, _replays_pb2.StartDeadLetterReplaysResponse]
+    """Sends again, in the background, all dead letters that match: one replay for each tenant that has some. CONFLICT: the
+    only tenant has such a replay already; of several, those that have one are left out. INVALID: more than 100 tenants
+    have some. NOT_FOUND: none has.
+    """
+    PauseReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.PauseReplayRequest, _replays_pb2.PauseReplayResponse]
+    """Holds a running replay before its next page. CONFLICT: it is not running."""
+    ResumeReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.ResumeReplayRequest, _replays_pb2.ResumeReplayResponse]
+    """Lets a paused replay go on. CONFLICT: it is not paused, or another one like it runs."""
 
 @_typing.type_check_only
 class ReplayServiceAsyncStub(ReplayServiceStub):
@@ -57,6 +66,15 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
     """Newest first."""
     CancelReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.CancelReplayRequest, _replays_pb2.CancelReplayResponse]  # type: ignore[assignment]
     """Stops a replay before its next page. Events that it has sent stay sent."""
+    StartDeadLetterReplays: _aio.UnaryUnaryMultiCallable[_replays_pb2.StartDeadLetterReplaysRequest, _replays_pb2.StartDeadLetterReplaysResponse]  # type: ignore[assignment]
+    """Sends again, in the background, all dead letters that match: one replay for each tenant that has some. CONFLICT: the
+    only tenant has such a replay already; of several, those that have one are left out. INVALID: more than 100 tenants
+    have some. NOT_FOUND: none has.
+    """
+    PauseReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.PauseReplayRequest, _replays_pb2.PauseReplayResponse]  # type: ignore[assignment]
+    """Holds a running replay before its next page. CONFLICT: it is not running."""
+    ResumeReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.ResumeReplayRequest, _replays_pb2.ResumeReplayResponse]  # type: ignore[assignment]
+    """Lets a paused replay go on. CONFLICT: it is not paused, or another one like it runs."""
 
 class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sends accepted events again as new events, with today's templates and providers, and without deduplication."""
@@ -99,5 +117,32 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_replays_pb2.CancelReplayResponse, _abc.Awaitable[_replays_pb2.CancelReplayResponse]]:
         """Stops a replay before its next page. Events that it has sent stay sent."""
+
+    @_abc_1.abstractmethod
+    def StartDeadLetterReplays(
+        self,
+        request: _replays_pb2.StartDeadLetterReplaysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replays_pb2.StartDeadLetterReplaysResponse, _abc.Awaitable[_replays_pb2.StartDeadLetterReplaysResponse]]:
+        """Sends again, in the background, all dead letters that match: one replay for each tenant that has some. CONFLICT: the
+        only tenant has such a replay already; of several, those that have one are left out. INVALID: more than 100 tenants
+        have some. NOT_FOUND: none has.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseReplay(
+        self,
+        request: _replays_pb2.PauseReplayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replays_pb2.PauseReplayResponse, _abc.Awaitable[_replays_pb2.PauseReplayResponse]]:
+        """Holds a running replay before its next page. CONFLICT: it is not running."""
+
+    @_abc_1.abstractmethod
+    def ResumeReplay(
+        self,
+        request: _replays_pb2.ResumeReplayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replays_pb2.ResumeReplayResponse, _abc.Awaitable[_replays_pb2.ResumeReplayResponse]]:
+        """Lets a paused replay go on. CONFLICT: it is not paused, or another one like it runs."""
 
 def add_ReplayServiceServicer_to_server(servicer: ReplayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

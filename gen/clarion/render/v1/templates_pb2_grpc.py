@@ -85,6 +85,11 @@ class TemplateServiceStub:
                 request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersRequest.SerializeToString,
                 response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersResponse.FromString,
                 _registered_method=True)
+        self.SearchTemplates = channel.unary_unary(
+                '/clarion.render.v1.TemplateService/SearchTemplates',
+                request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.SerializeToString,
+                response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.FromString,
+                _registered_method=True)
 
 
 class TemplateServiceServicer:
@@ -159,6 +164,13 @@ class TemplateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchTemplates(self, request, context):
+        """Versions of templates by their id, or its beginning.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TemplateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -211,6 +223,11 @@ def add_TemplateServiceServicer_to_server(servicer, server):
                     servicer.ListHelpers,
                     request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersRequest.FromString,
                     response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersResponse.SerializeToString,
+            ),
+            'SearchTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchTemplates,
+                    request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.FromString,
+                    response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -484,6 +501,33 @@ class TemplateService:
             '/clarion.render.v1.TemplateService/ListHelpers',
             clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersRequest.SerializeToString,
             clarion_dot_render_dot_v1_dot_templates__pb2.ListHelpersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.render.v1.TemplateService/SearchTemplates',
+            clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesRequest.SerializeToString,
+            clarion_dot_render_dot_v1_dot_templates__pb2.SearchTemplatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

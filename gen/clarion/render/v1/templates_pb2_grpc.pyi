@@ -51,6 +51,8 @@ class TemplateServiceStub:
     """One entry for each (tenant, event type, channel, locale), in this order: the newest version and the active one."""
     ListHelpers: _grpc.UnaryUnaryMultiCallable[_templates_pb2.ListHelpersRequest, _templates_pb2.ListHelpersResponse]
     """What templates can be written with: helpers, and MJML's elements."""
+    SearchTemplates: _grpc.UnaryUnaryMultiCallable[_templates_pb2.SearchTemplatesRequest, _templates_pb2.SearchTemplatesResponse]
+    """Versions of templates by their id, or its beginning."""
 
 @_typing.type_check_only
 class TemplateServiceAsyncStub(TemplateServiceStub):
@@ -75,6 +77,8 @@ class TemplateServiceAsyncStub(TemplateServiceStub):
     """One entry for each (tenant, event type, channel, locale), in this order: the newest version and the active one."""
     ListHelpers: _aio.UnaryUnaryMultiCallable[_templates_pb2.ListHelpersRequest, _templates_pb2.ListHelpersResponse]  # type: ignore[assignment]
     """What templates can be written with: helpers, and MJML's elements."""
+    SearchTemplates: _aio.UnaryUnaryMultiCallable[_templates_pb2.SearchTemplatesRequest, _templates_pb2.SearchTemplatesResponse]  # type: ignore[assignment]
+    """Versions of templates by their id, or its beginning."""
 
 class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
     """Templates and their versions."""
@@ -156,5 +160,13 @@ class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_templates_pb2.ListHelpersResponse, _abc.Awaitable[_templates_pb2.ListHelpersResponse]]:
         """What templates can be written with: helpers, and MJML's elements."""
+
+    @_abc_1.abstractmethod
+    def SearchTemplates(
+        self,
+        request: _templates_pb2.SearchTemplatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_templates_pb2.SearchTemplatesResponse, _abc.Awaitable[_templates_pb2.SearchTemplatesResponse]]:
+        """Versions of templates by their id, or its beginning."""
 
 def add_TemplateServiceServicer_to_server(servicer: TemplateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -95,6 +95,16 @@ class EndpointServiceStub:
                 request_serializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.ListSubscriptionsRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.ListSubscriptionsResponse.FromString,
                 _registered_method=True)
+        self.SearchEndpoints = channel.unary_unary(
+                '/clarion.router.v1.EndpointService/SearchEndpoints',
+                request_serializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.SearchEndpointsRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.SearchEndpointsResponse.FromString,
+                _registered_method=True)
+        self.CheckFilter = channel.unary_unary(
+                '/clarion.router.v1.EndpointService/CheckFilter',
+                request_serializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.CheckFilterRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.CheckFilterResponse.FromString,
+                _registered_method=True)
 
 
 class EndpointServiceServicer:
@@ -188,6 +198,20 @@ class EndpointServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchEndpoints(self, request, context):
+        """Endpoints by their id, or its beginning.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckFilter(self, request, context):
+        """Whether a filter matches an event, as it would be decided for a subscription. INVALID: it cannot be a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EndpointServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -250,6 +274,16 @@ def add_EndpointServiceServicer_to_server(servicer, server):
                     servicer.ListSubscriptions,
                     request_deserializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.ListSubscriptionsRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.ListSubscriptionsResponse.SerializeToString,
+            ),
+            'SearchEndpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchEndpoints,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.SearchEndpointsRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.SearchEndpointsResponse.SerializeToString,
+            ),
+            'CheckFilter': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckFilter,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.CheckFilterRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_endpoints__pb2.CheckFilterResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -577,6 +611,60 @@ class EndpointService:
             '/clarion.router.v1.EndpointService/ListSubscriptions',
             clarion_dot_router_dot_v1_dot_endpoints__pb2.ListSubscriptionsRequest.SerializeToString,
             clarion_dot_router_dot_v1_dot_endpoints__pb2.ListSubscriptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchEndpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.EndpointService/SearchEndpoints',
+            clarion_dot_router_dot_v1_dot_endpoints__pb2.SearchEndpointsRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_endpoints__pb2.SearchEndpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckFilter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.EndpointService/CheckFilter',
+            clarion_dot_router_dot_v1_dot_endpoints__pb2.CheckFilterRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_endpoints__pb2.CheckFilterResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,10 @@ class EndpointServiceStub:
     """NOT_FOUND: it has no such subscription."""
     ListSubscriptions: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.ListSubscriptionsRequest, _endpoints_pb2.ListSubscriptionsResponse]
     """In the order of their creation; at most 1,000."""
+    SearchEndpoints: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.SearchEndpointsRequest, _endpoints_pb2.SearchEndpointsResponse]
+    """Endpoints by their id, or its beginning."""
+    CheckFilter: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.CheckFilterRequest, _endpoints_pb2.CheckFilterResponse]
+    """Whether a filter matches an event, as it would be decided for a subscription. INVALID: it cannot be a filter."""
 
 @_typing.type_check_only
 class EndpointServiceAsyncStub(EndpointServiceStub):
@@ -99,6 +103,10 @@ class EndpointServiceAsyncStub(EndpointServiceStub):
     """NOT_FOUND: it has no such subscription."""
     ListSubscriptions: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.ListSubscriptionsRequest, _endpoints_pb2.ListSubscriptionsResponse]  # type: ignore[assignment]
     """In the order of their creation; at most 1,000."""
+    SearchEndpoints: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.SearchEndpointsRequest, _endpoints_pb2.SearchEndpointsResponse]  # type: ignore[assignment]
+    """Endpoints by their id, or its beginning."""
+    CheckFilter: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.CheckFilterRequest, _endpoints_pb2.CheckFilterResponse]  # type: ignore[assignment]
+    """Whether a filter matches an event, as it would be decided for a subscription. INVALID: it cannot be a filter."""
 
 class EndpointServiceServicer(metaclass=_abc_1.ABCMeta):
     """Where webhooks go, and which events an endpoint gets. Endpoints belong to a tenant and to one of its scopes."""
@@ -204,5 +212,21 @@ class EndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_endpoints_pb2.ListSubscriptionsResponse, _abc.Awaitable[_endpoints_pb2.ListSubscriptionsResponse]]:
         """In the order of their creation; at most 1,000."""
+
+    @_abc_1.abstractmethod
+    def SearchEndpoints(
+        self,
+        request: _endpoints_pb2.SearchEndpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_endpoints_pb2.SearchEndpointsResponse, _abc.Awaitable[_endpoints_pb2.SearchEndpointsResponse]]:
+        """Endpoints by their id, or its beginning."""
+
+    @_abc_1.abstractmethod
+    def CheckFilter(
+        self,
+        request: _endpoints_pb2.CheckFilterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_endpoints_pb2.CheckFilterResponse, _abc.Awaitable[_endpoints_pb2.CheckFilterResponse]]:
+        """Whether a filter matches an event, as it would be decided for a subscription. INVALID: it cannot be a filter."""
 
 def add_EndpointServiceServicer_to_server(servicer: EndpointServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

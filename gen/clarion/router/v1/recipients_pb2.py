@@ -23,59 +23,64 @@ _sym_db = _symbol_database.Default()
 
 
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
+from clarion.common.v1 import search_pb2 as clarion_dot_common_dot_v1_dot_search__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"clarion/router/v1/recipients.proto\x12\x11\x63larion.router.v1\x1a\x1d\x63larion/common/v1/event.proto\"\xf3\x01\n\x0fStoredRecipient\x12\x14\n\x0crecipient_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06locale\x18\x05 \x01(\t\x12\x10\n\x08timezone\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x07 \x01(\x0c\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x32\n\x0emuted_channels\x18\t \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x15\n\rcreated_at_us\x18\n \x01(\x03\x12\x15\n\rupdated_at_us\x18\x0b \x01(\x03\"J\n\x05Group\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07members\x18\x03 \x01(\x03\x12\x15\n\rcreated_at_us\x18\x04 \x01(\x03\"a\n\x14PutRecipientsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x36\n\nrecipients\x18\x02 \x03(\x0b\x32\".clarion.router.v1.StoredRecipient\"O\n\x15PutRecipientsResponse\x12\x36\n\nrecipients\x18\x01 \x03(\x0b\x32\".clarion.router.v1.StoredRecipient\">\n\x13GetRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0crecipient_id\x18\x02 \x01(\t\"]\n\x14GetRecipientResponse\x12\x35\n\trecipient\x18\x01 \x01(\x0b\x32\".clarion.router.v1.StoredRecipient\x12\x0e\n\x06groups\x18\x02 \x03(\t\"h\n\x15ListRecipientsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"e\n\x16ListRecipientsResponse\x12\x36\n\nrecipients\x18\x01 \x03(\x0b\x32\".clarion.router.v1.StoredRecipient\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"A\n\x16\x44\x65leteRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0crecipient_id\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteRecipientResponse\"?\n\x0fPutGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\";\n\x10PutGroupResponse\x12\'\n\x05group\x18\x01 \x01(\x0b\x32\x18.clarion.router.v1.Group\"1\n\x0fGetGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\";\n\x10GetGroupResponse\x12\'\n\x05group\x18\x01 \x01(\x0b\x32\x18.clarion.router.v1.Group\"E\n\x11ListGroupsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"S\n\x12ListGroupsResponse\x12(\n\x06groups\x18\x01 \x03(\x0b\x32\x18.clarion.router.v1.Group\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"4\n\x12\x44\x65leteGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteGroupResponse\"S\n\x14\x43hangeMembersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0b\n\x03\x61\x64\x64\x18\x03 \x03(\t\x12\x0e\n\x06remove\x18\x04 \x03(\t\"7\n\x15\x43hangeMembersResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\x0f\n\x07removed\x18\x02 \x01(\x05\"S\n\x12ListMembersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"b\n\x13ListMembersResponse\x12\x36\n\nrecipients\x18\x01 \x03(\x0b\x32\".clarion.router.v1.StoredRecipient\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t2\xcd\x07\n\x10RecipientService\x12\x62\n\rPutRecipients\x12\'.clarion.router.v1.PutRecipientsRequest\x1a(.clarion.router.v1.PutRecipientsResponse\x12_\n\x0cGetRecipient\x12&.clarion.router.v1.GetRecipientRequest\x1a\'.clarion.router.v1.GetRecipientResponse\x12\x65\n\x0eListRecipients\x12(.clarion.router.v1.ListRecipientsRequest\x1a).clarion.router.v1.ListRecipientsResponse\x12h\n\x0f\x44\x65leteRecipient\x12).clarion.router.v1.DeleteRecipientRequest\x1a*.clarion.router.v1.DeleteRecipientResponse\x12S\n\x08PutGroup\x12\".clarion.router.v1.PutGroupRequest\x1a#.clarion.router.v1.PutGroupResponse\x12S\n\x08GetGroup\x12\".clarion.router.v1.GetGroupRequest\x1a#.clarion.router.v1.GetGroupResponse\x12Y\n\nListGroups\x12$.clarion.router.v1.ListGroupsRequest\x1a%.clarion.router.v1.ListGroupsResponse\x12\\\n\x0b\x44\x65leteGroup\x12%.clarion.router.v1.DeleteGroupRequest\x1a&.clarion.router.v1.DeleteGroupResponse\x12\x62\n\rChangeMembers\x12\'.clarion.router.v1.ChangeMembersRequest\x1a(.clarion.router.v1.ChangeMembersResponse\x12\\\n\x0bListMembers\x12%.clarion.router.v1.ListMembersRequest\x1a&.clarion.router.v1.ListMembersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"clarion/router/v1/recipients.proto\x12\x11\x63larion.router.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1e\x63larion/common/v1/search.proto\"\xf3\x01\n\x0fStoredRecipient\x12\x14\n\x0crecipient_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06locale\x18\x05 \x01(\t\x12\x10\n\x08timezone\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x07 \x01(\x0c\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x32\n\x0emuted_channels\x18\t \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x15\n\rcreated_at_us\x18\n \x01(\x03\x12\x15\n\rupdated_at_us\x18\x0b \x01(\x03\"J\n\x05Group\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07members\x18\x03 \x01(\x03\x12\x15\n\rcreated_at_us\x18\x04 \x01(\x03\"a\n\x14PutRecipientsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x36\n\nrecipients\x18\x02 \x03(\x0b\x32\".clarion.router.v1.StoredRecipient\"O\n\x15PutRecipientsResponse\x12\x36\n\nrecipients\x18\x01 \x03(\x0b\x32\".clarion.router.v1.StoredRecipient\">\n\x13GetRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0crecipient_id\x18\x02 \x01(\t\"]\n\x14GetRecipientResponse\x12\x35\n\trecipient\x18\x01 \x01(\x0b\x32\".clarion.router.v1.StoredRecipient\x12\x0e\n\x06groups\x18\x02 \x03(\t\"h\n\x15ListRecipientsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"e\n\x16ListRecipientsResponse\x12\x36\n\nrecipients\x18\x01 \x03(\x0b\x32\".clarion.router.v1.StoredRecipient\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"A\n\x16\x44\x65leteRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0crecipient_id\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteRecipientResponse\"?\n\x0fPutGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\";\n\x10PutGroupResponse\x12\'\n\x05group\x18\x01 \x01(\x0b\x32\x18.clarion.router.v1.Group\"1\n\x0fGetGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\";\n\x10GetGroupResponse\x12\'\n\x05group\x18\x01 \x01(\x0b\x32\x18.clarion.router.v1.Group\"E\n\x11ListGroupsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"S\n\x12ListGroupsResponse\x12(\n\x06groups\x18\x01 \x03(\x0b\x32\x18.clarion.router.v1.Group\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"4\n\x12\x44\x65leteGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteGroupResponse\"S\n\x14\x43hangeMembersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0b\n\x03\x61\x64\x64\x18\x03 \x03(\t\x12\x0e\n\x06remove\x18\x04 \x03(\t\"7\n\x15\x43hangeMembersResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\x0f\n\x07removed\x18\x02 \x01(\x05\"S\n\x12ListMembersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"b\n\x13ListMembersResponse\x12\x36\n\nrecipients\x18\x01 \x03(\x0b\x32\".clarion.router.v1.StoredRecipient\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"K\n\x17SearchRecipientsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x12\n\ntenant_ids\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"F\n\x18SearchRecipientsResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x1c.clarion.common.v1.SearchHit2\xba\x08\n\x10RecipientService\x12\x62\n\rPutRecipients\x12\'.clarion.router.v1.PutRecipientsRequest\x1a(.clarion.router.v1.PutRecipientsResponse\x12_\n\x0cGetRecipient\x12&.clarion.router.v1.GetRecipientRequest\x1a\'.clarion.router.v1.GetRecipientResponse\x12\x65\n\x0eListRecipients\x12(.clarion.router.v1.ListRecipientsRequest\x1a).clarion.router.v1.ListRecipientsResponse\x12h\n\x0f\x44\x65leteRecipient\x12).clarion.router.v1.DeleteRecipientRequest\x1a*.clarion.router.v1.DeleteRecipientResponse\x12S\n\x08PutGroup\x12\".clarion.router.v1.PutGroupRequest\x1a#.clarion.router.v1.PutGroupResponse\x12S\n\x08GetGroup\x12\".clarion.router.v1.GetGroupRequest\x1a#.clarion.router.v1.GetGroupResponse\x12Y\n\nListGroups\x12$.clarion.router.v1.ListGroupsRequest\x1a%.clarion.router.v1.ListGroupsResponse\x12\\\n\x0b\x44\x65leteGroup\x12%.clarion.router.v1.DeleteGroupRequest\x1a&.clarion.router.v1.DeleteGroupResponse\x12\x62\n\rChangeMembers\x12\'.clarion.router.v1.ChangeMembersRequest\x1a(.clarion.router.v1.ChangeMembersResponse\x12\\\n\x0bListMembers\x12%.clarion.router.v1.ListMembersRequest\x1a&.clarion.router.v1.ListMembersResponse\x12k\n\x10SearchRecipients\x12*.clarion.router.v1.SearchRecipientsRequest\x1a+.clarion.router.v1.SearchRecipientsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.router.v1.recipients_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STOREDRECIPIENT']._serialized_start=89
-  _globals['_STOREDRECIPIENT']._serialized_end=332
-  _globals['_GROUP']._serialized_start=334
-  _globals['_GROUP']._serialized_end=408
-  _globals['_PUTRECIPIENTSREQUEST']._serialized_start=410
-  _globals['_PUTRECIPIENTSREQUEST']._serialized_end=507
-  _globals['_PUTRECIPIENTSRESPONSE']._serialized_start=509
-  _globals['_PUTRECIPIENTSRESPONSE']._serialized_end=588
-  _globals['_GETRECIPIENTREQUEST']._serialized_start=590
-  _globals['_GETRECIPIENTREQUEST']._serialized_end=652
-  _globals['_GETRECIPIENTRESPONSE']._serialized_start=654
-  _globals['_GETRECIPIENTRESPONSE']._serialized_end=747
-  _globals['_LISTRECIPIENTSREQUEST']._serialized_start=749
-  _globals['_LISTRECIPIENTSREQUEST']._serialized_end=853
-  _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=855
-  _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=956
-  _globals['_DELETERECIPIENTREQUEST']._serialized_start=958
-  _globals['_DELETERECIPIENTREQUEST']._serialized_end=1023
-  _globals['_DELETERECIPIENTRESPONSE']._serialized_start=1025
-  _globals['_DELETERECIPIENTRESPONSE']._serialized_end=1050
-  _globals['_PUTGROUPREQUEST']._serialized_start=1052
-  _globals['_PUTGROUPREQUEST']._serialized_end=1115
-  _globals['_PUTGROUPRESPONSE']._serialized_start=1117
-  _globals['_PUTGROUPRESPONSE']._serialized_end=1176
-  _globals['_GETGROUPREQUEST']._serialized_start=1178
-  _globals['_GETGROUPREQUEST']._serialized_end=1227
-  _globals['_GETGROUPRESPONSE']._serialized_start=1229
-  _globals['_GETGROUPRESPONSE']._serialized_end=1288
-  _globals['_LISTGROUPSREQUEST']._serialized_start=1290
-  _globals['_LISTGROUPSREQUEST']._serialized_end=1359
-  _globals['_LISTGROUPSRESPONSE']._serialized_start=1361
-  _globals['_LISTGROUPSRESPONSE']._serialized_end=1444
-  _globals['_DELETEGROUPREQUEST']._serialized_start=1446
-  _globals['_DELETEGROUPREQUEST']._serialized_end=1498
-  _globals['_DELETEGROUPRESPONSE']._serialized_start=1500
-  _globals['_DELETEGROUPRESPONSE']._serialized_end=1521
-  _globals['_CHANGEMEMBERSREQUEST']._serialized_start=1523
-  _globals['_CHANGEMEMBERSREQUEST']._serialized_end=1606
-  _globals['_CHANGEMEMBERSRESPONSE']._serialized_start=1608
-  _globals['_CHANGEMEMBERSRESPONSE']._serialized_end=1663
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=1665
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=1748
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1750
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1848
-  _globals['_RECIPIENTSERVICE']._serialized_start=1851
-  _globals['_RECIPIENTSERVICE']._serialized_end=2824
+  _globals['_STOREDRECIPIENT']._serialized_start=121
+  _globals['_STOREDRECIPIENT']._serialized_end=364
+  _globals['_GROUP']._serialized_start=366
+  _globals['_GROUP']._serialized_end=440
+  _globals['_PUTRECIPIENTSREQUEST']._serialized_start=442
+  _globals['_PUTRECIPIENTSREQUEST']._serialized_end=539
+  _globals['_PUTRECIPIENTSRESPONSE']._serialized_start=541
+  _globals['_PUTRECIPIENTSRESPONSE']._serialized_end=620
+  _globals['_GETRECIPIENTREQUEST']._serialized_start=622
+  _globals['_GETRECIPIENTREQUEST']._serialized_end=684
+  _globals['_GETRECIPIENTRESPONSE']._serialized_start=686
+  _globals['_GETRECIPIENTRESPONSE']._serialized_end=779
+  _globals['_LISTRECIPIENTSREQUEST']._serialized_start=781
+  _globals['_LISTRECIPIENTSREQUEST']._serialized_end=885
+  _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=887
+  _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=988
+  _globals['_DELETERECIPIENTREQUEST']._serialized_start=990
+  _globals['_DELETERECIPIENTREQUEST']._serialized_end=1055
+  _globals['_DELETERECIPIENTRESPONSE']._serialized_start=1057
+  _globals['_DELETERECIPIENTRESPONSE']._serialized_end=1082
+  _globals['_PUTGROUPREQUEST']._serialized_start=1084
+  _globals['_PUTGROUPREQUEST']._serialized_end=1147
+  _globals['_PUTGROUPRESPONSE']._serialized_start=1149
+  _globals['_PUTGROUPRESPONSE']._serialized_end=1208
+  _globals['_GETGROUPREQUEST']._serialized_start=1210
+  _globals['_GETGROUPREQUEST']._serialized_end=1259
+  _globals['_GETGROUPRESPONSE']._serialized_start=1261
+  _globals['_GETGROUPRESPONSE']._serialized_end=1320
+  _globals['_LISTGROUPSREQUEST']._serialized_start=1322
+  _globals['_LISTGROUPSREQUEST']._serialized_end=1391
+  _globals['_LISTGROUPSRESPONSE']._serialized_start=1393
+  _globals['_LISTGROUPSRESPONSE']._serialized_end=1476
+  _globals['_DELETEGROUPREQUEST']._serialized_start=1478
+  _globals['_DELETEGROUPREQUEST']._serialized_end=1530
+  _globals['_DELETEGROUPRESPONSE']._serialized_start=1532
+  _globals['_DELETEGROUPRESPONSE']._serialized_end=1553
+  _globals['_CHANGEMEMBERSREQUEST']._serialized_start=1555
+  _globals['_CHANGEMEMBERSREQUEST']._serialized_end=1638
+  _globals['_CHANGEMEMBERSRESPONSE']._serialized_start=1640
+  _globals['_CHANGEMEMBERSRESPONSE']._serialized_end=1695
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=1697
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=1780
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1782
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1880
+  _globals['_SEARCHRECIPIENTSREQUEST']._serialized_start=1882
+  _globals['_SEARCHRECIPIENTSREQUEST']._serialized_end=1957
+  _globals['_SEARCHRECIPIENTSRESPONSE']._serialized_start=1959
+  _globals['_SEARCHRECIPIENTSRESPONSE']._serialized_end=2029
+  _globals['_RECIPIENTSERVICE']._serialized_start=2032
+  _globals['_RECIPIENTSERVICE']._serialized_end=3114
 # @@protoc_insertion_point(module_scope)

@@ -85,6 +85,11 @@ class RecipientServiceStub:
                 request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ListMembersRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ListMembersResponse.FromString,
                 _registered_method=True)
+        self.SearchRecipients = channel.unary_unary(
+                '/clarion.router.v1.RecipientService/SearchRecipients',
+                request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsResponse.FromString,
+                _registered_method=True)
 
 
 class RecipientServiceServicer:
@@ -160,6 +165,13 @@ class RecipientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchRecipients(self, request, context):
+        """Stored recipients by their user id, e-mail address or phone number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecipientServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -212,6 +224,11 @@ def add_RecipientServiceServicer_to_server(servicer, server):
                     servicer.ListMembers,
                     request_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ListMembersRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'SearchRecipients': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchRecipients,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -485,6 +502,33 @@ class RecipientService:
             '/clarion.router.v1.RecipientService/ListMembers',
             clarion_dot_router_dot_v1_dot_recipients__pb2.ListMembersRequest.SerializeToString,
             clarion_dot_router_dot_v1_dot_recipients__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchRecipients(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.RecipientService/SearchRecipients',
+            clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,8 @@ class RecipientServiceStub:
     """
     ListMembers: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ListMembersRequest, _recipients_pb2.ListMembersResponse]
     """In the order of the recipients' creation."""
+    SearchRecipients: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.SearchRecipientsRequest, _recipients_pb2.SearchRecipientsResponse]
+    """Stored recipients by their user id, e-mail address or phone number."""
 
 @_typing.type_check_only
 class RecipientServiceAsyncStub(RecipientServiceStub):
@@ -81,6 +83,8 @@ class RecipientServiceAsyncStub(RecipientServiceStub):
     """
     ListMembers: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ListMembersRequest, _recipients_pb2.ListMembersResponse]  # type: ignore[assignment]
     """In the order of the recipients' creation."""
+    SearchRecipients: _aio.UnaryUnaryMultiCallable[_recipients_pb2.SearchRecipientsRequest, _recipients_pb2.SearchRecipientsResponse]  # type: ignore[assignment]
+    """Stored recipients by their user id, e-mail address or phone number."""
 
 class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
     """The stored recipients of each tenant, and groups of them."""
@@ -165,5 +169,13 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recipients_pb2.ListMembersResponse, _abc.Awaitable[_recipients_pb2.ListMembersResponse]]:
         """In the order of the recipients' creation."""
+
+    @_abc_1.abstractmethod
+    def SearchRecipients(
+        self,
+        request: _recipients_pb2.SearchRecipientsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recipients_pb2.SearchRecipientsResponse, _abc.Awaitable[_recipients_pb2.SearchRecipientsResponse]]:
+        """Stored recipients by their user id, e-mail address or phone number."""
 
 def add_RecipientServiceServicer_to_server(servicer: RecipientServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

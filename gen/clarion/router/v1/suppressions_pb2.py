@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$clarion/router/v1/suppressions.proto\x12\x11\x63larion.router.v1\x1a\x1d\x63larion/common/v1/event.proto\"\xd6\x01\n\x0bSuppression\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06masked\x18\x04 \x01(\t\x12\x34\n\x06reason\x18\x05 \x01(\x0e\x32$.clarion.router.v1.SuppressionReason\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x15\n\rcreated_at_us\x18\x08 \x01(\x03\"\xcc\x01\n\x0eNewSuppression\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x34\n\x06reason\x18\x04 \x01(\x0e\x32$.clarion.router.v1.SuppressionReason\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x13\n\x0b\x66ound_at_us\x18\x07 \x01(\x03\"J\n\x0fSuppressRequest\x12\x37\n\x0csuppressions\x18\x01 \x03(\x0b\x32!.clarion.router.v1.NewSuppression\"H\n\x10SuppressResponse\x12\x34\n\x0csuppressions\x18\x01 \x03(\x0b\x32\x1e.clarion.router.v1.Suppression\"\xbf\x01\n\x17ListSuppressionsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x34\n\x06reason\x18\x03 \x01(\x0e\x32$.clarion.router.v1.SuppressionReason\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\"e\n\x18ListSuppressionsResponse\x12\x34\n\x0csuppressions\x18\x01 \x03(\x0b\x32\x1e.clarion.router.v1.Suppression\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"0\n\x16LiftSuppressionRequest\x12\x16\n\x0esuppression_id\x18\x01 \x01(\t\"N\n\x17LiftSuppressionResponse\x12\x33\n\x0bsuppression\x18\x01 \x01(\x0b\x32\x1e.clarion.router.v1.Suppression*\xbe\x01\n\x11SuppressionReason\x12\"\n\x1eSUPPRESSION_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSUPPRESSION_REASON_BOUNCED\x10\x01\x12!\n\x1dSUPPRESSION_REASON_COMPLAINED\x10\x02\x12#\n\x1fSUPPRESSION_REASON_UNSUBSCRIBED\x10\x03\x12\x1d\n\x19SUPPRESSION_REASON_MANUAL\x10\x04\x32\xc0\x02\n\x12SuppressionService\x12S\n\x08Suppress\x12\".clarion.router.v1.SuppressRequest\x1a#.clarion.router.v1.SuppressResponse\x12k\n\x10ListSuppressions\x12*.clarion.router.v1.ListSuppressionsRequest\x1a+.clarion.router.v1.ListSuppressionsResponse\x12h\n\x0fLiftSuppression\x12).clarion.router.v1.LiftSuppressionRequest\x1a*.clarion.router.v1.LiftSuppressionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$clarion/router/v1/suppressions.proto\x12\x11\x63larion.router.v1\x1a\x1d\x63larion/common/v1/event.proto\"\xd6\x01\n\x0bSuppression\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06masked\x18\x04 \x01(\t\x12\x34\n\x06reason\x18\x05 \x01(\x0e\x32$.clarion.router.v1.SuppressionReason\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x15\n\rcreated_at_us\x18\x08 \x01(\x03\"\xcc\x01\n\x0eNewSuppression\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x34\n\x06reason\x18\x04 \x01(\x0e\x32$.clarion.router.v1.SuppressionReason\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x13\n\x0b\x66ound_at_us\x18\x07 \x01(\x03\"J\n\x0fSuppressRequest\x12\x37\n\x0csuppressions\x18\x01 \x03(\x0b\x32!.clarion.router.v1.NewSuppression\"H\n\x10SuppressResponse\x12\x34\n\x0csuppressions\x18\x01 \x03(\x0b\x32\x1e.clarion.router.v1.Suppression\"\xd3\x01\n\x17ListSuppressionsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x34\n\x06reason\x18\x03 \x01(\x0e\x32$.clarion.router.v1.SuppressionReason\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\x12\x12\n\ntenant_ids\x18Z \x03(\t\"e\n\x18ListSuppressionsResponse\x12\x34\n\x0csuppressions\x18\x01 \x03(\x0b\x32\x1e.clarion.router.v1.Suppression\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"0\n\x16LiftSuppressionRequest\x12\x16\n\x0esuppression_id\x18\x01 \x01(\t\"N\n\x17LiftSuppressionResponse\x12\x33\n\x0bsuppression\x18\x01 \x01(\x0b\x32\x1e.clarion.router.v1.Suppression\"/\n\x15GetSuppressionRequest\x12\x16\n\x0esuppression_id\x18\x01 \x01(\t\"M\n\x16GetSuppressionResponse\x12\x33\n\x0bsuppression\x18\x01 \x01(\x0b\x32\x1e.clarion.router.v1.Suppression*\xbe\x01\n\x11SuppressionReason\x12\"\n\x1eSUPPRESSION_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSUPPRESSION_REASON_BOUNCED\x10\x01\x12!\n\x1dSUPPRESSION_REASON_COMPLAINED\x10\x02\x12#\n\x1fSUPPRESSION_REASON_UNSUBSCRIBED\x10\x03\x12\x1d\n\x19SUPPRESSION_REASON_MANUAL\x10\x04\x32\xa7\x03\n\x12SuppressionService\x12S\n\x08Suppress\x12\".clarion.router.v1.SuppressRequest\x1a#.clarion.router.v1.SuppressResponse\x12k\n\x10ListSuppressions\x12*.clarion.router.v1.ListSuppressionsRequest\x1a+.clarion.router.v1.ListSuppressionsResponse\x12h\n\x0fLiftSuppression\x12).clarion.router.v1.LiftSuppressionRequest\x1a*.clarion.router.v1.LiftSuppressionResponse\x12\x65\n\x0eGetSuppression\x12(.clarion.router.v1.GetSuppressionRequest\x1a).clarion.router.v1.GetSuppressionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.router.v1.suppressions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUPPRESSIONREASON']._serialized_start=1092
-  _globals['_SUPPRESSIONREASON']._serialized_end=1282
+  _globals['_SUPPRESSIONREASON']._serialized_start=1240
+  _globals['_SUPPRESSIONREASON']._serialized_end=1430
   _globals['_SUPPRESSION']._serialized_start=91
   _globals['_SUPPRESSION']._serialized_end=305
   _globals['_NEWSUPPRESSION']._serialized_start=308
@@ -43,13 +43,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUPPRESSRESPONSE']._serialized_start=590
   _globals['_SUPPRESSRESPONSE']._serialized_end=662
   _globals['_LISTSUPPRESSIONSREQUEST']._serialized_start=665
-  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_end=856
-  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_start=858
-  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_end=959
-  _globals['_LIFTSUPPRESSIONREQUEST']._serialized_start=961
-  _globals['_LIFTSUPPRESSIONREQUEST']._serialized_end=1009
-  _globals['_LIFTSUPPRESSIONRESPONSE']._serialized_start=1011
-  _globals['_LIFTSUPPRESSIONRESPONSE']._serialized_end=1089
-  _globals['_SUPPRESSIONSERVICE']._serialized_start=1285
-  _globals['_SUPPRESSIONSERVICE']._serialized_end=1605
+  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_end=876
+  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_start=878
+  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_end=979
+  _globals['_LIFTSUPPRESSIONREQUEST']._serialized_start=981
+  _globals['_LIFTSUPPRESSIONREQUEST']._serialized_end=1029
+  _globals['_LIFTSUPPRESSIONRESPONSE']._serialized_start=1031
+  _globals['_LIFTSUPPRESSIONRESPONSE']._serialized_end=1109
+  _globals['_GETSUPPRESSIONREQUEST']._serialized_start=1111
+  _globals['_GETSUPPRESSIONREQUEST']._serialized_end=1158
+  _globals['_GETSUPPRESSIONRESPONSE']._serialized_start=1160
+  _globals['_GETSUPPRESSIONRESPONSE']._serialized_end=1237
+  _globals['_SUPPRESSIONSERVICE']._serialized_start=1433
+  _globals['_SUPPRESSIONSERVICE']._serialized_end=1856
 # @@protoc_insertion_point(module_scope)

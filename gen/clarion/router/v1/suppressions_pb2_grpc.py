@@ -50,6 +50,11 @@ class SuppressionServiceStub:
                 request_serializer=clarion_dot_router_dot_v1_dot_suppressions__pb2.LiftSuppressionRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_suppressions__pb2.LiftSuppressionResponse.FromString,
                 _registered_method=True)
+        self.GetSuppression = channel.unary_unary(
+                '/clarion.router.v1.SuppressionService/GetSuppression',
+                request_serializer=clarion_dot_router_dot_v1_dot_suppressions__pb2.GetSuppressionRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_suppressions__pb2.GetSuppressionResponse.FromString,
+                _registered_method=True)
 
 
 class SuppressionServiceServicer:
@@ -77,6 +82,13 @@ class SuppressionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSuppression(self, request, context):
+        """NOT_FOUND: there is no such suppression, or it was lifted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SuppressionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_SuppressionServiceServicer_to_server(servicer, server):
                     servicer.LiftSuppression,
                     request_deserializer=clarion_dot_router_dot_v1_dot_suppressions__pb2.LiftSuppressionRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_suppressions__pb2.LiftSuppressionResponse.SerializeToString,
+            ),
+            'GetSuppression': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSuppression,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_suppressions__pb2.GetSuppressionRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_suppressions__pb2.GetSuppressionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class SuppressionService:
             '/clarion.router.v1.SuppressionService/LiftSuppression',
             clarion_dot_router_dot_v1_dot_suppressions__pb2.LiftSuppressionRequest.SerializeToString,
             clarion_dot_router_dot_v1_dot_suppressions__pb2.LiftSuppressionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSuppression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.SuppressionService/GetSuppression',
+            clarion_dot_router_dot_v1_dot_suppressions__pb2.GetSuppressionRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_suppressions__pb2.GetSuppressionResponse.FromString,
             options,
             channel_credentials,
             insecure,

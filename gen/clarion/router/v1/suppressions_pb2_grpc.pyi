@@ -39,6 +39,8 @@ class SuppressionServiceStub:
     """Newest first."""
     LiftSuppression: _grpc.UnaryUnaryMultiCallable[_suppressions_pb2.LiftSuppressionRequest, _suppressions_pb2.LiftSuppressionResponse]
     """NOT_FOUND: there is no such suppression, or it was lifted already."""
+    GetSuppression: _grpc.UnaryUnaryMultiCallable[_suppressions_pb2.GetSuppressionRequest, _suppressions_pb2.GetSuppressionResponse]
+    """NOT_FOUND: there is no such suppression, or it was lifted."""
 
 @_typing.type_check_only
 class SuppressionServiceAsyncStub(SuppressionServiceStub):
@@ -51,6 +53,8 @@ class SuppressionServiceAsyncStub(SuppressionServiceStub):
     """Newest first."""
     LiftSuppression: _aio.UnaryUnaryMultiCallable[_suppressions_pb2.LiftSuppressionRequest, _suppressions_pb2.LiftSuppressionResponse]  # type: ignore[assignment]
     """NOT_FOUND: there is no such suppression, or it was lifted already."""
+    GetSuppression: _aio.UnaryUnaryMultiCallable[_suppressions_pb2.GetSuppressionRequest, _suppressions_pb2.GetSuppressionResponse]  # type: ignore[assignment]
+    """NOT_FOUND: there is no such suppression, or it was lifted."""
 
 class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Suppressed addresses, by tenant and channel. Of an address only a keyed digest and a masked form are stored."""
@@ -78,5 +82,13 @@ class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_suppressions_pb2.LiftSuppressionResponse, _abc.Awaitable[_suppressions_pb2.LiftSuppressionResponse]]:
         """NOT_FOUND: there is no such suppression, or it was lifted already."""
+
+    @_abc_1.abstractmethod
+    def GetSuppression(
+        self,
+        request: _suppressions_pb2.GetSuppressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suppressions_pb2.GetSuppressionResponse, _abc.Awaitable[_suppressions_pb2.GetSuppressionResponse]]:
+        """NOT_FOUND: there is no such suppression, or it was lifted."""
 
 def add_SuppressionServiceServicer_to_server(servicer: SuppressionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

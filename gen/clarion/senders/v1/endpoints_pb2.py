@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"clarion/senders/v1/endpoints.proto\x12\x12\x63larion.senders.v1\x1a\x1d\x63larion/common/v1/event.proto\"A\n\x17GetEndpointStateRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\"\xb4\x01\n\x18GetEndpointStateResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .clarion.senders.v1.BreakerState\x12\x10\n\x08since_us\x18\x02 \x01(\x03\x12\x18\n\x10next_probe_at_us\x18\x03 \x01(\x03\x12\x18\n\x10\x66\x61iling_since_us\x18\x04 \x01(\x03\x12\x0e\n\x06parked\x18\x05 \x01(\x03\x12\x11\n\toldest_us\x18\x06 \x01(\x03\"Z\n\x11ListParkedRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"a\n\x12ListParkedResponse\x12\x36\n\ndeliveries\x18\x01 \x03(\x0b\x32\".clarion.senders.v1.ParkedDelivery\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x95\x01\n\x0eParkedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x14\n\x0cparked_at_us\x18\x06 \x01(\x03\x12\x11\n\tdue_at_us\x18\x07 \x01(\x03\"m\n\x11SkipParkedRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x03 \x03(\t\x12\r\n\x05\x66irst\x18\x04 \x01(\x08\x12\x0b\n\x03\x61ll\x18\x05 \x01(\x08\"%\n\x12SkipParkedResponse\x12\x0f\n\x07skipped\x18\x01 \x01(\x05\">\n\x14ProbeEndpointRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\"\x17\n\x15ProbeEndpointResponse\"T\n\x0bPollRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"d\n\x0cPollResponse\x12\x36\n\ndeliveries\x18\x01 \x03(\x0b\x32\".clarion.senders.v1.PolledDelivery\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x0c\n\x04\x64one\x18\x03 \x01(\x08\"\xbf\x01\n\x0ePolledDelivery\x12-\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x1b.clarion.common.v1.Delivery\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12@\n\x07headers\x18\x03 \x03(\x0b\x32/.clarion.senders.v1.PolledDelivery.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*{\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1a\n\x16\x42REAKER_STATE_DRAINING\x10\x03\x32\xea\x03\n\x0eParkingService\x12m\n\x10GetEndpointState\x12+.clarion.senders.v1.GetEndpointStateRequest\x1a,.clarion.senders.v1.GetEndpointStateResponse\x12[\n\nListParked\x12%.clarion.senders.v1.ListParkedRequest\x1a&.clarion.senders.v1.ListParkedResponse\x12[\n\nSkipParked\x12%.clarion.senders.v1.SkipParkedRequest\x1a&.clarion.senders.v1.SkipParkedResponse\x12\x64\n\rProbeEndpoint\x12(.clarion.senders.v1.ProbeEndpointRequest\x1a).clarion.senders.v1.ProbeEndpointResponse\x12I\n\x04Poll\x12\x1f.clarion.senders.v1.PollRequest\x1a .clarion.senders.v1.PollResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"clarion/senders/v1/endpoints.proto\x12\x12\x63larion.senders.v1\x1a\x1d\x63larion/common/v1/event.proto\"A\n\x17GetEndpointStateRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\"\xb4\x01\n\x18GetEndpointStateResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .clarion.senders.v1.BreakerState\x12\x10\n\x08since_us\x18\x02 \x01(\x03\x12\x18\n\x10next_probe_at_us\x18\x03 \x01(\x03\x12\x18\n\x10\x66\x61iling_since_us\x18\x04 \x01(\x03\x12\x0e\n\x06parked\x18\x05 \x01(\x03\x12\x11\n\toldest_us\x18\x06 \x01(\x03\"D\n\x19ListEndpointStatesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65ndpoint_ids\x18\x02 \x03(\t\"T\n\x1aListEndpointStatesResponse\x12\x36\n\x06states\x18\x01 \x03(\x0b\x32&.clarion.senders.v1.NamedEndpointState\"f\n\x12NamedEndpointState\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12;\n\x05state\x18\x02 \x01(\x0b\x32,.clarion.senders.v1.GetEndpointStateResponse\"Z\n\x11ListParkedRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"a\n\x12ListParkedResponse\x12\x36\n\ndeliveries\x18\x01 \x03(\x0b\x32\".clarion.senders.v1.ParkedDelivery\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x95\x01\n\x0eParkedDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x14\n\x0cparked_at_us\x18\x06 \x01(\x03\x12\x11\n\tdue_at_us\x18\x07 \x01(\x03\"m\n\x11SkipParkedRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x03 \x03(\t\x12\r\n\x05\x66irst\x18\x04 \x01(\x08\x12\x0b\n\x03\x61ll\x18\x05 \x01(\x08\"%\n\x12SkipParkedResponse\x12\x0f\n\x07skipped\x18\x01 \x01(\x05\">\n\x14ProbeEndpointRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\"\x17\n\x15ProbeEndpointResponse\"T\n\x0bPollRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"d\n\x0cPollResponse\x12\x36\n\ndeliveries\x18\x01 \x03(\x0b\x32\".clarion.senders.v1.PolledDelivery\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x0c\n\x04\x64one\x18\x03 \x01(\x08\"\xbf\x01\n\x0ePolledDelivery\x12-\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x1b.clarion.common.v1.Delivery\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12@\n\x07headers\x18\x03 \x03(\x0b\x32/.clarion.senders.v1.PolledDelivery.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*{\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1a\n\x16\x42REAKER_STATE_DRAINING\x10\x03\x32\xdf\x04\n\x0eParkingService\x12m\n\x10GetEndpointState\x12+.clarion.senders.v1.GetEndpointStateRequest\x1a,.clarion.senders.v1.GetEndpointStateResponse\x12s\n\x12ListEndpointStates\x12-.clarion.senders.v1.ListEndpointStatesRequest\x1a..clarion.senders.v1.ListEndpointStatesResponse\x12[\n\nListParked\x12%.clarion.senders.v1.ListParkedRequest\x1a&.clarion.senders.v1.ListParkedResponse\x12[\n\nSkipParked\x12%.clarion.senders.v1.SkipParkedRequest\x1a&.clarion.senders.v1.SkipParkedResponse\x12\x64\n\rProbeEndpoint\x12(.clarion.senders.v1.ProbeEndpointRequest\x1a).clarion.senders.v1.ProbeEndpointResponse\x12I\n\x04Poll\x12\x1f.clarion.senders.v1.PollRequest\x1a .clarion.senders.v1.PollResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,34 +34,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POLLEDDELIVERY_HEADERSENTRY']._loaded_options = None
   _globals['_POLLEDDELIVERY_HEADERSENTRY']._serialized_options = b'8\001'
-  _globals['_BREAKERSTATE']._serialized_start=1303
-  _globals['_BREAKERSTATE']._serialized_end=1426
+  _globals['_BREAKERSTATE']._serialized_start=1563
+  _globals['_BREAKERSTATE']._serialized_end=1686
   _globals['_GETENDPOINTSTATEREQUEST']._serialized_start=89
   _globals['_GETENDPOINTSTATEREQUEST']._serialized_end=154
   _globals['_GETENDPOINTSTATERESPONSE']._serialized_start=157
   _globals['_GETENDPOINTSTATERESPONSE']._serialized_end=337
-  _globals['_LISTPARKEDREQUEST']._serialized_start=339
-  _globals['_LISTPARKEDREQUEST']._serialized_end=429
-  _globals['_LISTPARKEDRESPONSE']._serialized_start=431
-  _globals['_LISTPARKEDRESPONSE']._serialized_end=528
-  _globals['_PARKEDDELIVERY']._serialized_start=531
-  _globals['_PARKEDDELIVERY']._serialized_end=680
-  _globals['_SKIPPARKEDREQUEST']._serialized_start=682
-  _globals['_SKIPPARKEDREQUEST']._serialized_end=791
-  _globals['_SKIPPARKEDRESPONSE']._serialized_start=793
-  _globals['_SKIPPARKEDRESPONSE']._serialized_end=830
-  _globals['_PROBEENDPOINTREQUEST']._serialized_start=832
-  _globals['_PROBEENDPOINTREQUEST']._serialized_end=894
-  _globals['_PROBEENDPOINTRESPONSE']._serialized_start=896
-  _globals['_PROBEENDPOINTRESPONSE']._serialized_end=919
-  _globals['_POLLREQUEST']._serialized_start=921
-  _globals['_POLLREQUEST']._serialized_end=1005
-  _globals['_POLLRESPONSE']._serialized_start=1007
-  _globals['_POLLRESPONSE']._serialized_end=1107
-  _globals['_POLLEDDELIVERY']._serialized_start=1110
-  _globals['_POLLEDDELIVERY']._serialized_end=1301
-  _globals['_POLLEDDELIVERY_HEADERSENTRY']._serialized_start=1255
-  _globals['_POLLEDDELIVERY_HEADERSENTRY']._serialized_end=1301
-  _globals['_PARKINGSERVICE']._serialized_start=1429
-  _globals['_PARKINGSERVICE']._serialized_end=1919
+  _globals['_LISTENDPOINTSTATESREQUEST']._serialized_start=339
+  _globals['_LISTENDPOINTSTATESREQUEST']._serialized_end=407
+  _globals['_LISTENDPOINTSTATESRESPONSE']._serialized_start=409
+  _globals['_LISTENDPOINTSTATESRESPONSE']._serialized_end=493
+  _globals['_NAMEDENDPOINTSTATE']._serialized_start=495
+  _globals['_NAMEDENDPOINTSTATE']._serialized_end=597
+  _globals['_LISTPARKEDREQUEST']._serialized_start=599
+  _globals['_LISTPARKEDREQUEST']._serialized_end=689
+  _globals['_LISTPARKEDRESPONSE']._serialized_start=691
+  _globals['_LISTPARKEDRESPONSE']._serialized_end=788
+  _globals['_PARKEDDELIVERY']._serialized_start=791
+  _globals['_PARKEDDELIVERY']._serialized_end=940
+  _globals['_SKIPPARKEDREQUEST']._serialized_start=942
+  _globals['_SKIPPARKEDREQUEST']._serialized_end=1051
+  _globals['_SKIPPARKEDRESPONSE']._serialized_start=1053
+  _globals['_SKIPPARKEDRESPONSE']._serialized_end=1090
+  _globals['_PROBEENDPOINTREQUEST']._serialized_start=1092
+  _globals['_PROBEENDPOINTREQUEST']._serialized_end=1154
+  _globals['_PROBEENDPOINTRESPONSE']._serialized_start=1156
+  _globals['_PROBEENDPOINTRESPONSE']._serialized_end=1179
+  _globals['_POLLREQUEST']._serialized_start=1181
+  _globals['_POLLREQUEST']._serialized_end=1265
+  _globals['_POLLRESPONSE']._serialized_start=1267
+  _globals['_POLLRESPONSE']._serialized_end=1367
+  _globals['_POLLEDDELIVERY']._serialized_start=1370
+  _globals['_POLLEDDELIVERY']._serialized_end=1561
+  _globals['_POLLEDDELIVERY_HEADERSENTRY']._serialized_start=1515
+  _globals['_POLLEDDELIVERY_HEADERSENTRY']._serialized_end=1561
+  _globals['_PARKINGSERVICE']._serialized_start=1689
+  _globals['_PARKINGSERVICE']._serialized_end=2296
 # @@protoc_insertion_point(module_scope)

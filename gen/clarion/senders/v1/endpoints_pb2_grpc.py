@@ -40,6 +40,11 @@ class ParkingServiceStub:
                 request_serializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.GetEndpointStateRequest.SerializeToString,
                 response_deserializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.GetEndpointStateResponse.FromString,
                 _registered_method=True)
+        self.ListEndpointStates = channel.unary_unary(
+                '/clarion.senders.v1.ParkingService/ListEndpointStates',
+                request_serializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.ListEndpointStatesRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.ListEndpointStatesResponse.FromString,
+                _registered_method=True)
         self.ListParked = channel.unary_unary(
                 '/clarion.senders.v1.ParkingService/ListParked',
                 request_serializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.ListParkedRequest.SerializeToString,
@@ -68,6 +73,13 @@ class ParkingServiceServicer:
 
     def GetEndpointState(self, request, context):
         """How an endpoint is doing, and what waits for it. An endpoint that nothing was sent to is CLOSED and has nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEndpointStates(self, request, context):
+        """The same of several endpoints of a tenant; only those that are not well, or that something waits for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +121,11 @@ def add_ParkingServiceServicer_to_server(servicer, server):
                     servicer.GetEndpointState,
                     request_deserializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.GetEndpointStateRequest.FromString,
                     response_serializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.GetEndpointStateResponse.SerializeToString,
+            ),
+            'ListEndpointStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEndpointStates,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.ListEndpointStatesRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_endpoints__pb2.ListEndpointStatesResponse.SerializeToString,
             ),
             'ListParked': grpc.unary_unary_rpc_method_handler(
                     servicer.ListParked,
@@ -159,6 +176,33 @@ class ParkingService:
             '/clarion.senders.v1.ParkingService/GetEndpointState',
             clarion_dot_senders_dot_v1_dot_endpoints__pb2.GetEndpointStateRequest.SerializeToString,
             clarion_dot_senders_dot_v1_dot_endpoints__pb2.GetEndpointStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEndpointStates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.ParkingService/ListEndpointStates',
+            clarion_dot_senders_dot_v1_dot_endpoints__pb2.ListEndpointStatesRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_endpoints__pb2.ListEndpointStatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

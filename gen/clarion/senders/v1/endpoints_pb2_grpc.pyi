@@ -35,6 +35,8 @@ class ParkingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ParkingServiceAsyncStub: ...
     GetEndpointState: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.GetEndpointStateRequest, _endpoints_pb2.GetEndpointStateResponse]
     """How an endpoint is doing, and what waits for it. An endpoint that nothing was sent to is CLOSED and has nothing."""
+    ListEndpointStates: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.ListEndpointStatesRequest, _endpoints_pb2.ListEndpointStatesResponse]
+    """The same of several endpoints of a tenant; only those that are not well, or that something waits for."""
     ListParked: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.ListParkedRequest, _endpoints_pb2.ListParkedResponse]
     """The next ones first."""
     SkipParked: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.SkipParkedRequest, _endpoints_pb2.SkipParkedResponse]
@@ -53,6 +55,8 @@ class ParkingServiceAsyncStub(ParkingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetEndpointState: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.GetEndpointStateRequest, _endpoints_pb2.GetEndpointStateResponse]  # type: ignore[assignment]
     """How an endpoint is doing, and what waits for it. An endpoint that nothing was sent to is CLOSED and has nothing."""
+    ListEndpointStates: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.ListEndpointStatesRequest, _endpoints_pb2.ListEndpointStatesResponse]  # type: ignore[assignment]
+    """The same of several endpoints of a tenant; only those that are not well, or that something waits for."""
     ListParked: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.ListParkedRequest, _endpoints_pb2.ListParkedResponse]  # type: ignore[assignment]
     """The next ones first."""
     SkipParked: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.SkipParkedRequest, _endpoints_pb2.SkipParkedResponse]  # type: ignore[assignment]
@@ -74,6 +78,14 @@ class ParkingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_endpoints_pb2.GetEndpointStateResponse, _abc.Awaitable[_endpoints_pb2.GetEndpointStateResponse]]:
         """How an endpoint is doing, and what waits for it. An endpoint that nothing was sent to is CLOSED and has nothing."""
+
+    @_abc_1.abstractmethod
+    def ListEndpointStates(
+        self,
+        request: _endpoints_pb2.ListEndpointStatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_endpoints_pb2.ListEndpointStatesResponse, _abc.Awaitable[_endpoints_pb2.ListEndpointStatesResponse]]:
+        """The same of several endpoints of a tenant; only those that are not well, or that something waits for."""
 
     @_abc_1.abstractmethod
     def ListParked(

@@ -4,10 +4,12 @@ isort:skip_file
 """
 
 from clarion.common.v1 import event_pb2 as _event_pb2
+from clarion.common.v1 import search_pb2 as _search_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,31 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ProviderSettingType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProviderSettingTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProviderSettingType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROVIDER_SETTING_TYPE_UNSPECIFIED: _ProviderSettingType.ValueType  # 0
+    PROVIDER_SETTING_TYPE_TEXT: _ProviderSettingType.ValueType  # 1
+    PROVIDER_SETTING_TYPE_NUMBER: _ProviderSettingType.ValueType  # 2
+    """A whole one."""
+    PROVIDER_SETTING_TYPE_BOOLEAN: _ProviderSettingType.ValueType  # 3
+    PROVIDER_SETTING_TYPE_CHOICE: _ProviderSettingType.ValueType  # 4
+    """One of choices."""
+
+class ProviderSettingType(_ProviderSettingType, metaclass=_ProviderSettingTypeEnumTypeWrapper): ...
+
+PROVIDER_SETTING_TYPE_UNSPECIFIED: ProviderSettingType.ValueType  # 0
+PROVIDER_SETTING_TYPE_TEXT: ProviderSettingType.ValueType  # 1
+PROVIDER_SETTING_TYPE_NUMBER: ProviderSettingType.ValueType  # 2
+"""A whole one."""
+PROVIDER_SETTING_TYPE_BOOLEAN: ProviderSettingType.ValueType  # 3
+PROVIDER_SETTING_TYPE_CHOICE: ProviderSettingType.ValueType  # 4
+"""One of choices."""
+Global___ProviderSettingType: _TypeAlias = ProviderSettingType  # noqa: Y015
 
 @_typing.final
 class Provider(_message.Message):
@@ -373,6 +400,243 @@ class ResolveProvidersResponse(_message.Message):
 Global___ResolveProvidersResponse: _TypeAlias = ResolveProvidersResponse  # noqa: Y015
 
 @_typing.final
+class OrderProvidersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    PROVIDER_IDS_FIELD_NUMBER: _builtins.int
+    EXPECTED_IDS_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    @_builtins.property
+    def provider_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All of the channel, each once; the first one is asked first."""
+
+    @_builtins.property
+    def expected_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The order before, as the caller knows it; empty: it is not checked."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        provider_ids: _abc.Iterable[_builtins.str] | None = ...,
+        expected_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "expected_ids", b"expected_ids", "provider_ids", b"provider_ids", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderProvidersRequest: _TypeAlias = OrderProvidersRequest  # noqa: Y015
+
+@_typing.final
+class OrderProvidersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Provider]:
+        """Of this channel, in the new order."""
+
+    def __init__(
+        self,
+        *,
+        providers: _abc.Iterable[Global___Provider] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderProvidersResponse: _TypeAlias = OrderProvidersResponse  # noqa: Y015
+
+@_typing.final
+class ListProviderKindsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProviderKindsRequest: _TypeAlias = ListProviderKindsRequest  # noqa: Y015
+
+@_typing.final
+class ListProviderKindsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderKind]: ...
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[Global___ProviderKind] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProviderKindsResponse: _TypeAlias = ListProviderKindsResponse  # noqa: Y015
+
+@_typing.final
+class ProviderKind(_message.Message):
+    """A kind of provider, as people are told about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    SETUP_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    REPORTS_FIELD_NUMBER: _builtins.int
+    channel: _event_pb2.Channel.ValueType
+    kind: _builtins.str
+    """As Provider.kind."""
+    title: _builtins.str
+    purpose: _builtins.str
+    """What it is for; one sentence."""
+    setup: _builtins.str
+    """Where its settings are found, in about two sentences."""
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderSetting]:
+        """The required ones first."""
+
+    @_builtins.property
+    def reports(self) -> Global___ProviderReports:
+        """Absent: it sends no delivery reports, and has no callback URL."""
+
+    def __init__(
+        self,
+        *,
+        channel: _event_pb2.Channel.ValueType = ...,
+        kind: _builtins.str = ...,
+        title: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        setup: _builtins.str = ...,
+        settings: _abc.Iterable[Global___ProviderSetting] | None = ...,
+        reports: Global___ProviderReports | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reports", b"_reports", "reports", b"reports"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reports", b"_reports", "channel", b"channel", "kind", b"kind", "purpose", b"purpose", "reports", b"reports", "settings", b"settings", "setup", b"setup", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reports: _TypeAlias = _typing.Literal["reports"]  # noqa: Y015
+    _WhichOneofArgType__reports: _TypeAlias = _typing.Literal["_reports", b"_reports"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reports) -> _WhichOneofReturnType__reports | None: ...
+
+Global___ProviderKind: _TypeAlias = ProviderKind  # noqa: Y015
+
+@_typing.final
+class ProviderReports(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETUP_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    SETTING_FIELD_NUMBER: _builtins.int
+    setup: _builtins.str
+    """Where the callback URL is entered, in about two sentences."""
+    proof: _builtins.str
+    """"signature" or "url", as GetCallbackResponse.proof."""
+    setting: _builtins.str
+    """The setting that signatures are verified with; empty: reports are not signed."""
+    def __init__(
+        self,
+        *,
+        setup: _builtins.str = ...,
+        proof: _builtins.str = ...,
+        setting: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "setting", b"setting", "setup", b"setup"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderReports: _TypeAlias = ProviderReports  # noqa: Y015
+
+@_typing.final
+class ProviderSetting(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    HELP_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
+    DEFAULT_JSON_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    LEAST_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
+    LONG_FIELD_NUMBER: _builtins.int
+    VERIFIES_REPORTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """In Provider.settings_json."""
+    label: _builtins.str
+    help: _builtins.str
+    type: Global___ProviderSettingType.ValueType
+    required: _builtins.bool
+    secret: _builtins.bool
+    default_json: _builtins.str
+    """A value in JSON; empty: it is required."""
+    least: _builtins.int
+    """Bounds of a number."""
+    most: _builtins.int
+    example: _builtins.str
+    long: _builtins.bool
+    """A text of several lines."""
+    verifies_reports: _builtins.bool
+    """Delivery reports are verified with it; sending does not need it."""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        label: _builtins.str = ...,
+        help: _builtins.str = ...,
+        type: Global___ProviderSettingType.ValueType = ...,
+        required: _builtins.bool = ...,
+        secret: _builtins.bool = ...,
+        default_json: _builtins.str = ...,
+        choices: _abc.Iterable[_builtins.str] | None = ...,
+        least: _builtins.int | None = ...,
+        most: _builtins.int | None = ...,
+        example: _builtins.str = ...,
+        long: _builtins.bool = ...,
+        verifies_reports: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_least", b"_least", "_most", b"_most", "least", b"least", "most", b"most"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_least", b"_least", "_most", b"_most", "choices", b"choices", "default_json", b"default_json", "example", b"example", "help", b"help", "label", b"label", "least", b"least", "long", b"long", "most", b"most", "name", b"name", "required", b"required", "secret", b"secret", "type", b"type", "verifies_reports", b"verifies_reports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__least: _TypeAlias = _typing.Literal["least"]  # noqa: Y015
+    _WhichOneofArgType__least: _TypeAlias = _typing.Literal["_least", b"_least"]  # noqa: Y015
+    _WhichOneofReturnType__most: _TypeAlias = _typing.Literal["most"]  # noqa: Y015
+    _WhichOneofArgType__most: _TypeAlias = _typing.Literal["_most", b"_most"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__least) -> _WhichOneofReturnType__least | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__most) -> _WhichOneofReturnType__most | None: ...
+
+Global___ProviderSetting: _TypeAlias = ProviderSetting  # noqa: Y015
+
+@_typing.final
 class OutboxMessage(_message.Message):
     """A message in the sandbox."""
 
@@ -571,3 +835,53 @@ class RecordMailResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordMailResponse: _TypeAlias = RecordMailResponse  # noqa: Y015
+
+@_typing.final
+class SearchProvidersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    TENANT_IDS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """An id, at least 8 characters of its beginning, or the whole id that a provider gave a message."""
+    limit: _builtins.int
+    """1 to 20; 0: 20."""
+    @_builtins.property
+    def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 2,000; empty: of all tenants."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "query", b"query", "tenant_ids", b"tenant_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchProvidersRequest: _TypeAlias = SearchProvidersRequest  # noqa: Y015
+
+@_typing.final
+class SearchProvidersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[_search_pb2.SearchHit]: ...
+    def __init__(
+        self,
+        *,
+        hits: _abc.Iterable[_search_pb2.SearchHit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchProvidersResponse: _TypeAlias = SearchProvidersResponse  # noqa: Y015

@@ -70,6 +70,21 @@ class ProviderServiceStub:
                 request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersRequest.SerializeToString,
                 response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersResponse.FromString,
                 _registered_method=True)
+        self.SearchProviders = channel.unary_unary(
+                '/clarion.senders.v1.ProviderService/SearchProviders',
+                request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersResponse.FromString,
+                _registered_method=True)
+        self.OrderProviders = channel.unary_unary(
+                '/clarion.senders.v1.ProviderService/OrderProviders',
+                request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.OrderProvidersRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.OrderProvidersResponse.FromString,
+                _registered_method=True)
+        self.ListProviderKinds = channel.unary_unary(
+                '/clarion.senders.v1.ProviderService/ListProviderKinds',
+                request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ListProviderKindsRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ListProviderKindsResponse.FromString,
+                _registered_method=True)
 
 
 class ProviderServiceServicer:
@@ -121,6 +136,28 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchProviders(self, request, context):
+        """Providers by their id, or its beginning; and deliveries by the id that a provider gave a message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OrderProviders(self, request, context):
+        """Sets in one transaction which of a channel's providers is asked first, second, and so on. CONFLICT: the channel has
+        other providers than these, or they are not in the expected order any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviderKinds(self, request, context):
+        """The kinds of provider that this version has, by channel and name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProviderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -158,6 +195,21 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ResolveProviders,
                     request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersRequest.FromString,
                     response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersResponse.SerializeToString,
+            ),
+            'SearchProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchProviders,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersResponse.SerializeToString,
+            ),
+            'OrderProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.OrderProviders,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.OrderProvidersRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.OrderProvidersResponse.SerializeToString,
+            ),
+            'ListProviderKinds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviderKinds,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ListProviderKindsRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ListProviderKindsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -350,6 +402,87 @@ class ProviderService:
             '/clarion.senders.v1.ProviderService/ResolveProviders',
             clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersRequest.SerializeToString,
             clarion_dot_senders_dot_v1_dot_senders__pb2.ResolveProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.ProviderService/SearchProviders',
+            clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_senders__pb2.SearchProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OrderProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.ProviderService/OrderProviders',
+            clarion_dot_senders_dot_v1_dot_senders__pb2.OrderProvidersRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_senders__pb2.OrderProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviderKinds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.ProviderService/ListProviderKinds',
+            clarion_dot_senders_dot_v1_dot_senders__pb2.ListProviderKindsRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_senders__pb2.ListProviderKindsResponse.FromString,
             options,
             channel_credentials,
             insecure,

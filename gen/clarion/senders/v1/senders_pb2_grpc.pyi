@@ -43,6 +43,14 @@ class ProviderServiceStub:
     DeleteProvider: _grpc.UnaryUnaryMultiCallable[_senders_pb2.DeleteProviderRequest, _senders_pb2.DeleteProviderResponse]
     ResolveProviders: _grpc.UnaryUnaryMultiCallable[_senders_pb2.ResolveProvidersRequest, _senders_pb2.ResolveProvidersResponse]
     """The active providers of a tenant's channel, best first: the owner's own word."""
+    SearchProviders: _grpc.UnaryUnaryMultiCallable[_senders_pb2.SearchProvidersRequest, _senders_pb2.SearchProvidersResponse]
+    """Providers by their id, or its beginning; and deliveries by the id that a provider gave a message."""
+    OrderProviders: _grpc.UnaryUnaryMultiCallable[_senders_pb2.OrderProvidersRequest, _senders_pb2.OrderProvidersResponse]
+    """Sets in one transaction which of a channel's providers is asked first, second, and so on. CONFLICT: the channel has
+    other providers than these, or they are not in the expected order any more.
+    """
+    ListProviderKinds: _grpc.UnaryUnaryMultiCallable[_senders_pb2.ListProviderKindsRequest, _senders_pb2.ListProviderKindsResponse]
+    """The kinds of provider that this version has, by channel and name."""
 
 @_typing.type_check_only
 class ProviderServiceAsyncStub(ProviderServiceStub):
@@ -59,6 +67,14 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     DeleteProvider: _aio.UnaryUnaryMultiCallable[_senders_pb2.DeleteProviderRequest, _senders_pb2.DeleteProviderResponse]  # type: ignore[assignment]
     ResolveProviders: _aio.UnaryUnaryMultiCallable[_senders_pb2.ResolveProvidersRequest, _senders_pb2.ResolveProvidersResponse]  # type: ignore[assignment]
     """The active providers of a tenant's channel, best first: the owner's own word."""
+    SearchProviders: _aio.UnaryUnaryMultiCallable[_senders_pb2.SearchProvidersRequest, _senders_pb2.SearchProvidersResponse]  # type: ignore[assignment]
+    """Providers by their id, or its beginning; and deliveries by the id that a provider gave a message."""
+    OrderProviders: _aio.UnaryUnaryMultiCallable[_senders_pb2.OrderProvidersRequest, _senders_pb2.OrderProvidersResponse]  # type: ignore[assignment]
+    """Sets in one transaction which of a channel's providers is asked first, second, and so on. CONFLICT: the channel has
+    other providers than these, or they are not in the expected order any more.
+    """
+    ListProviderKinds: _aio.UnaryUnaryMultiCallable[_senders_pb2.ListProviderKindsRequest, _senders_pb2.ListProviderKindsResponse]  # type: ignore[assignment]
+    """The kinds of provider that this version has, by channel and name."""
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     """The providers of each tenant. Credentials go in and never come out."""
@@ -114,6 +130,32 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_senders_pb2.ResolveProvidersResponse, _abc.Awaitable[_senders_pb2.ResolveProvidersResponse]]:
         """The active providers of a tenant's channel, best first: the owner's own word."""
+
+    @_abc_1.abstractmethod
+    def SearchProviders(
+        self,
+        request: _senders_pb2.SearchProvidersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_senders_pb2.SearchProvidersResponse, _abc.Awaitable[_senders_pb2.SearchProvidersResponse]]:
+        """Providers by their id, or its beginning; and deliveries by the id that a provider gave a message."""
+
+    @_abc_1.abstractmethod
+    def OrderProviders(
+        self,
+        request: _senders_pb2.OrderProvidersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_senders_pb2.OrderProvidersResponse, _abc.Awaitable[_senders_pb2.OrderProvidersResponse]]:
+        """Sets in one transaction which of a channel's providers is asked first, second, and so on. CONFLICT: the channel has
+        other providers than these, or they are not in the expected order any more.
+        """
+
+    @_abc_1.abstractmethod
+    def ListProviderKinds(
+        self,
+        request: _senders_pb2.ListProviderKindsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_senders_pb2.ListProviderKindsResponse, _abc.Awaitable[_senders_pb2.ListProviderKindsResponse]]:
+        """The kinds of provider that this version has, by channel and name."""
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

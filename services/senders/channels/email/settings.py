@@ -1,15 +1,28 @@
 """Settings of every kind of e-mail provider."""
 
+from typing import Annotated
+
 import msgspec
 
 from services.domain import addresses
+from services.senders.described import setting
 
 
 class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Extend it. from_email and from_name are used for tenants without a sender of their own."""
 
-    from_email: str
-    from_name: str = ""
+    from_email: Annotated[
+        str,
+        setting(
+            "Sender's address",
+            "The address that mail comes from if the tenant has no sender of its own. The provider must accept it.",
+            example="orders@acorn.example",
+        ),
+    ]
+    from_name: Annotated[
+        str,
+        setting("Sender's name", "The name that people see beside the sender's address.", example="Acorn Shop"),
+    ] = ""
 
 
 def check_sender(settings: EmailSettings) -> list[tuple[str, str]]:

@@ -92,6 +92,13 @@ class EventAcceptor(Protocol):
         """Accept an event, if somebody subscribes to its type."""
 
 
+class EndpointOutages(Protocol):
+    """Where the outages of endpoints are stored, for the operator. Each method raises UNAVAILABLE."""
+
+    async def note(self, notice: Notice) -> None:
+        """Store what a notice says; a repeat changes nothing."""
+
+
 class Notices:
     """Works off the notices of all processes. now: PostgreSQL's time.
 
@@ -105,8 +112,10 @@ class Notices:
         acceptor: EventAcceptor,
         directory: EndpointDirectory,
         *,
+        outages: EndpointOutages | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
+        self._outages = outages
         self._store = store
         self._owner = owner
         self._acceptor = acceptor
@@ -160,6 +169,8 @@ class Notices:
     async def _do(self, notice: Notice) -> None:
         """Do what a notice says, and delete it. Raises UNAVAILABLE."""
         if notice.kind != "disable" or await self._owner.disable(notice.key, notice.revision, notice.reason):
+            if self._outages is not None:
+                await self._outages.note(notice)
             event = operational_event(notice, self._environment(notice.key))
             if event is not None:
                 await self._acceptor.accept(event)

@@ -153,6 +153,9 @@ class States(Protocol):
     async def read(self, key: EndpointKey) -> EndpointState:
         """Return an endpoint's state; of one that is not stored, that nothing is wrong."""
 
+    async def read_all(self, keys: Sequence[EndpointKey]) -> list[EndpointState]:
+        """Return the states of the endpoints that are stored; of the others nothing is wrong."""
+
     async def observe(self, key: EndpointKey, observation: Observation) -> Health:
         """Store what was observed; return the endpoint's health."""
 

@@ -324,6 +324,14 @@ SELECT
     is_quiet, parked, is_full, wake_us, held_until_us
 FROM senders.endpoint_states WHERE tenant_id = $1 AND endpoint_id = $2
 
+-- name: states
+SELECT
+    s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
+    s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us
+FROM senders.endpoint_states s
+JOIN unnest($1::uuid[], $2::uuid[]) AS t (tenant_id, endpoint_id)
+    ON s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
+
 -- name: add_notice
 INSERT INTO senders.endpoint_notices (tenant_id, endpoint_id, kind, reason, at_us, failing_since_us, revision)
 VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -19,12 +19,13 @@ from services.domain.reasons import Reason
 from services.senders.webhooks.parking import breaker
 from services.senders.webhooks.parking.breaker import Observation, Seen
 from services.senders.webhooks.parking.polling import Poller
-from services.senders.webhooks.parking.ports import Ended, EndpointKey, Row, Rows, States, Trace
+from services.senders.webhooks.parking.ports import Ended, EndpointKey, EndpointState, Row, Rows, States, Trace
 
 PARKING_SERVICE = "clarion.senders.v1.ParkingService"
 
 MAX_POLLED = 250
 _MAX_SKIPPED = 100
+_MAX_STATES = 100
 _CHUNK = 250
 _NEVER_US = 2**62
 # The place of a row: due_us, sequence.
@@ -61,14 +62,22 @@ class ParkingServicer(endpoints_pb2_grpc.ParkingServiceServicer):
         """Return how an endpoint is doing."""
         key = _key(request)
         state = await self._states.read(key)
-        health = state.health
-        return endpoints_pb2.GetEndpointStateResponse(
-            state=endpoints_pb2.BreakerState.ValueType(health.state),
-            since_us=health.since_us,
-            next_probe_at_us=health.next_probe_us if health.state == breaker.OPEN else 0,
-            failing_since_us=health.failing_since_us or health.first_failure_us,
-            parked=state.parked,
-            oldest_us=await self._rows.oldest_us(key) if state.parked else 0,
+        return _state(state, oldest_us=await self._rows.oldest_us(key) if state.parked else 0)
+
+    async def ListEndpointStates(
+        self, request: endpoints_pb2.ListEndpointStatesRequest, _: Context
+    ) -> endpoints_pb2.ListEndpointStatesResponse:
+        """Return how some endpoints are doing: those that are not well, or that something waits for."""
+        check_id("tenant_id", request.tenant_id)
+        if len(request.endpoint_ids) > _MAX_STATES:
+            raise invalid("endpoint_ids", f"must be at most {_MAX_STATES}")
+        for id_ in request.endpoint_ids:
+            check_id("endpoint_ids", id_)
+        states = await self._states.read_all([EndpointKey(request.tenant_id, id_) for id_ in request.endpoint_ids])
+        return endpoints_pb2.ListEndpointStatesResponse(
+            states=[
+                endpoints_pb2.NamedEndpointState(endpoint_id=one.key.endpoint_id, state=_state(one)) for one in states
+            ]
         )
 
     async def ListParked(
@@ -140,6 +149,18 @@ def _key(request: Any) -> EndpointKey:
     check_id("tenant_id", request.tenant_id)
     check_id("endpoint_id", request.endpoint_id)
     return EndpointKey(request.tenant_id, request.endpoint_id)
+
+
+def _state(state: EndpointState, *, oldest_us: int = 0) -> endpoints_pb2.GetEndpointStateResponse:
+    health = state.health
+    return endpoints_pb2.GetEndpointStateResponse(
+        state=endpoints_pb2.BreakerState.ValueType(health.state),
+        since_us=health.since_us,
+        next_probe_at_us=health.next_probe_us if health.state == breaker.OPEN else 0,
+        failing_since_us=health.failing_since_us or health.first_failure_us,
+        parked=state.parked,
+        oldest_us=oldest_us,
+    )
 
 
 def _listed(row: Row) -> endpoints_pb2.ParkedDelivery:

@@ -129,6 +129,12 @@ class EndpointStates:
             row = await self._pool.fetchrow(SQL.state, *key)
         return read_state(row) if row is not None else EndpointState(key, Health(), 0, is_full=False, held_until_us=0)
 
+    async def read_all(self, keys: Sequence[EndpointKey]) -> list[EndpointState]:
+        """See ports.States."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(SQL.states, *key_columns(keys))
+        return list(map(read_state, rows))
+
     async def disable(self, key: EndpointKey, reason: str, revision: int) -> None:
         """Note that an endpoint of this revision is to be disabled; see services.senders.webhooks.parking.notices."""
         now = self._now()

@@ -20,7 +20,7 @@ from services.senders.webhooks.parking.cancel import CanceledEvents, CanceledRow
 from services.senders.webhooks.parking.drain import Drain
 from services.senders.webhooks.parking.erase import ParkedEraser
 from services.senders.webhooks.parking.neighbours import IngestAcceptor, RouterEndpointOwner
-from services.senders.webhooks.parking.notices import Notices
+from services.senders.webhooks.parking.notices import EndpointOutages, Notices
 from services.senders.webhooks.parking.places import Places
 from services.senders.webhooks.parking.polling import Poller
 from services.senders.webhooks.parking.ports import Letters
@@ -124,6 +124,7 @@ def make_notices(
     ingest: grpc.aio.Channel,
     router: grpc.aio.Channel,
     caller: Caller,
+    outages: EndpointOutages | None = None,
 ) -> Notices:
     """Return what disables endpoints and notifies tenants."""
     return Notices(
@@ -131,6 +132,7 @@ def make_notices(
         RouterEndpointOwner(router, caller),
         IngestAcceptor(ingest, caller, connection),
         parking.book,
+        outages=outages,
         now=parking.now,
     )
 

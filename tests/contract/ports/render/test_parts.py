@@ -77,6 +77,15 @@ async def test_pages_are_newest_first(subject: Subject) -> None:
     assert await _page(subject, name="q") == ["4"]
 
 
+async def test_pages_of_some_tenants(subject: Subject) -> None:
+    """They hold the parts of these tenants and of the platform."""
+    for body, tenant_id in (("1", "t1"), ("2", "t2"), ("platform", ""), ("3", "t3")):
+        await _create(subject, body, tenant_id=tenant_id)
+    assert await _page(subject, tenant_ids=["t1", "t3", ""]) == ["3", "platform", "1"]
+    assert await _page(subject, tenant_ids=["t1", "t3"]) == ["3", "1"]
+    assert await _page(subject, tenant_ids=["t1", "t3"], limit=1) == ["3"]
+
+
 async def test_users_are_active_templates_with_an_older_version(subject: Subject) -> None:
     """Or with the platform's where the tenant has one of its own now; by id, behind the one after which is asked."""
     platform = await _create(subject, "platform", tenant_id="")

@@ -74,6 +74,16 @@ async def test_one_version_of_a_kind_is_active(subject: Subject) -> None:
     assert (off.active, off.activated_at_us) == (False, again.activated_at_us)
 
 
+async def test_pages_of_some_tenants(subject: Subject) -> None:
+    """They hold the versions of these owners; an empty one is the platform."""
+    mine, platforms, foreign = [
+        (await _create(subject, replace(_NEW, tenant_id=tenant_id))).id for tenant_id in ("t1", "", "t2")
+    ]
+    assert await _page(subject, tenant_ids=["t1", ""]) == [platforms, mine]
+    assert await _page(subject, tenant_ids=["t1", "t2", ""]) == [foreign, platforms, mine]
+    assert await _page(subject, tenant_ids=["t1"]) == [mine]
+
+
 async def test_a_version_is_superseded_only_while_it_is_active(subject: Subject) -> None:
     """Somebody may have activated another one meanwhile: that one stays."""
     old, new, third = [await _create(subject) for _ in range(3)]

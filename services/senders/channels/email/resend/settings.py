@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+from typing import Annotated
 
 from runtime.settings import Secret
 from services.senders.channels.email.settings import EmailSettings, check_sender
 from services.senders.channels.http_api import check_key
+from services.senders.described import setting
 
 _PREFIX = "whsec_"
 # The signature's version, with which some pages show the secret.
@@ -17,8 +19,17 @@ _MIN_KEY_BYTES = 24
 class ResendSettings(EmailSettings, frozen=True, kw_only=True):
     """api_key: "re_…". webhook_secret: "whsec_…", with which Resend signs its delivery reports."""
 
-    api_key: Secret
-    webhook_secret: Secret = Secret("")
+    api_key: Annotated[
+        Secret, setting("API key", "From Resend's page API Keys, with the permission to send.", example="re_123")
+    ]
+    webhook_secret: Annotated[
+        Secret,
+        setting(
+            "Signing secret of the webhook",
+            "Resend shows it on the page of the webhook. Without it delivery reports are refused.",
+            example="whsec_…",
+        ),
+    ] = Secret("")
 
 
 def check(settings: ResendSettings) -> list[tuple[str, str]]:

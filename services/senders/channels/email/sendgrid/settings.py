@@ -4,11 +4,12 @@ import base64
 import binascii
 import functools
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from runtime.settings import Secret
 from services.senders.channels.email.settings import EmailSettings, check_sender
 from services.senders.channels.http_api import check_key
+from services.senders.described import setting
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -24,9 +25,23 @@ class SendgridSettings(EmailSettings, frozen=True, kw_only=True):
     webhook_public_key: what the signed event webhook shows under "verification key", base64 or PEM.
     """
 
-    api_key: Secret
-    region: Literal["global", "eu"] = "global"
-    webhook_public_key: str = ""
+    api_key: Annotated[
+        Secret,
+        setting("API key", "From SendGrid's page API Keys, with the permission Mail Send.", example="SG.abc.def"),
+    ]
+    region: Annotated[
+        Literal["global", "eu"],
+        setting("Region", "Where SendGrid keeps the account's data: eu for an EU-pinned account or subuser."),
+    ] = "global"
+    webhook_public_key: Annotated[
+        str,
+        setting(
+            "Verification key of the event webhook",
+            "SendGrid shows it when Signed Event Webhook is on. Without it delivery reports are refused.",
+            example="MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE…",
+            is_long=True,
+        ),
+    ] = ""
 
 
 def check(settings: SendgridSettings) -> list[tuple[str, str]]:

@@ -1,10 +1,12 @@
 """Settings of Twilio."""
 
 import re
+from typing import Annotated
 
 from runtime.settings import Secret
 from services.senders.channels.http_api import check_key
 from services.senders.channels.sms.settings import SmsSettings
+from services.senders.described import setting
 
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
 _API_KEY = re.compile(r"SK[0-9a-fA-F]{32}")
@@ -21,15 +23,55 @@ class TwilioSettings(SmsSettings, frozen=True, kw_only=True):
     instead of where the service says. region and edge: "ie1", "dublin".
     """
 
-    account_sid: str
-    auth_token: Secret = Secret("")
-    shared_key: Secret = Secret("")
-    api_key_sid: str = ""
-    api_key_secret: Secret = Secret("")
-    messaging_service_sid: str = ""
-    status_callback: str = ""
-    region: str = ""
-    edge: str = ""
+    account_sid: Annotated[
+        str,
+        setting(
+            "Account SID", "From the first page of Twilio's console.", example="AC00000000000000000000000000000000"
+        ),
+    ]
+    auth_token: Annotated[
+        Secret,
+        setting(
+            "Auth token",
+            "From the first page of Twilio's console. It verifies delivery reports, and makes the calls unless an API "
+            "key does.",
+        ),
+    ] = Secret("")
+    shared_key: Annotated[
+        Secret,
+        setting("Shared key", "Only if a webhook rule of the account signs delivery reports with a shared key."),
+    ] = Secret("")
+    api_key_sid: Annotated[
+        str,
+        setting(
+            "API key SID",
+            "Makes the calls in place of the auth token. It goes together with the API key's secret.",
+            example="SK00000000000000000000000000000000",
+        ),
+    ] = ""
+    api_key_secret: Annotated[Secret, setting("API key secret", "Twilio shows it once, when the key is created.")] = (
+        Secret("")
+    )
+    messaging_service_sid: Annotated[
+        str,
+        setting(
+            "Messaging service SID",
+            "A messaging service chooses the sender. If it is set, the sender is not used.",
+            example="MG00000000000000000000000000000000",
+        ),
+    ] = ""
+    status_callback: Annotated[
+        str,
+        setting(
+            "Status callback",
+            "Where Twilio sends delivery reports, in place of what the messaging service says. Use the callback URL.",
+            example="https://notify.example.com/callbacks/…",
+        ),
+    ] = ""
+    region: Annotated[str, setting("Region", "Empty: the United States.", example="ie1")] = ""
+    edge: Annotated[
+        str, setting("Edge", "Where calls enter Twilio's network. Empty: Twilio chooses.", example="dublin")
+    ] = ""
 
 
 def check(settings: TwilioSettings) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""`clarion mcp`: a server for assistants, by the Model Context Protocol."""

@@ -1,0 +1,48 @@
+import { Badge, type Tone } from "~/kit/Badge";
+import { Time } from "~/kit/Time";
+import type { ProviderState } from "./queries";
+
+const WORDS: Readonly<Record<ProviderState["state"], readonly [string, Tone]>> = {
+  closed: ["Working", "good"],
+  open: ["Paused", "bad"],
+  testing: ["Being tested", "wait"],
+};
+
+/** The state of a provider's circuit breaker. */
+export function StateBadge({ state }: { state: ProviderState | undefined }) {
+  const [word, tone] = state ? WORDS[state.state] : (["…", "neutral"] as const);
+  return <Badge tone={tone}>{word}</Badge>;
+}
+
+/** Why a provider is not called, in one sentence, and when it is again. */
+export function StateReason({ state }: { state: ProviderState }) {
+  if (state.state === "closed") {
+    return null;
+  }
+  return (
+    <>
+      {state.last_failure?.text ?? "It failed."}{" "}
+      {state.state === "open" ? (
+        <>
+          Next try <Time at={state.next_try_at} />.
+        </>
+      ) : (
+        "The next message tests it."
+      )}
+    </>
+  );
+}
+
+/** What was sent through a provider within the last hour. */
+export function lastHour(state: ProviderState): string {
+  const { calls, failures, refusals } = state.last_hour;
+  if (calls === 0) {
+    return "Not called in the last hour";
+  }
+  const parts = [`${calls.toLocaleString()} ${calls === 1 ? "call" : "calls"} in the last hour`];
+  parts.push(failures > 0 ? `${failures.toLocaleString()} failed` : "none failed");
+  if (refusals > 0) {
+    parts.push(`${refusals.toLocaleString()} refused because of the message`);
+  }
+  return parts.join(", ");
+}

@@ -1,0 +1,127 @@
+-- What the overview shows, from counts that the ledger's triggers keep (functions/activity.sql). A slot is the number of
+-- five minutes since 1970.
+
+-- Counts of the slots from $2 and before $3, in steps of $4 slots. $1: of these tenants; null: of all, whose sums have a
+-- tenant of their own. The rows that are not rolled up yet are added, in the same statement, so nothing is missing or
+-- counted twice.
+-- name: counts
+SELECT c.slot - c.slot % $4::integer AS slot, c.channel, c.status, c.reason, c.class, sum(c.n)::bigint AS n
+FROM (
+    SELECT a.slot, a.channel, a.status, a.reason, a.class, a.n
+    FROM ingest.activity a
+    WHERE a.tenant_id = ANY (coalesce($1::uuid[], ARRAY['00000000-0000-0000-0000-000000000000'::uuid]))
+        AND a.slot >= $2 AND a.slot < $3
+    UNION ALL
+    SELECT w.slot, w.channel, w.status, w.reason, w.class, w.n
+    FROM ingest.activity_new w
+    WHERE ($1::uuid[] IS NULL OR w.tenant_id = ANY ($1)) AND w.slot >= $2 AND w.slot < $3
+) AS c
+GROUP BY 1, 2, 3, 4, 5
+HAVING sum(c.n) <> 0
+
+-- The event that has been under way for the longest time since it was accepted or due, among the 20 oldest of each
+-- tenant. $1: of these tenants; null: of all.
+-- name: oldest
+SELECT e.id, e.tenant_id, t.name AS tenant_name, e.event_type, e.routed_at, greatest(e.accepted_at, e.due_at) AS since
+FROM ingest.tenants t
+CROSS JOIN LATERAL (
+    SELECT o.id, o.tenant_id, o.event_type, o.routed_at, o.accepted_at, o.due_at
+    FROM ingest.events o
+    WHERE o.tenant_id = t.id AND o.finished_at IS NULL AND (o.due_at IS NULL OR o.routed_at IS NOT NULL)
+    ORDER BY o.id
+    LIMIT 20
+) AS e
+WHERE ($1::uuid[] IS NULL OR t.id = ANY ($1)) AND e.accepted_at IS NOT NULL
+ORDER BY since, e.id
+LIMIT 1
+
+-- The delivery for which it waits, of the first 1,000: one that was tried before one that was not. parked: it waits in
+-- a row of the senders.
+-- name: waiting_delivery
+SELECT d.id, d.channel, d.status, d.provider, d.attempts,
+    CASE WHEN d.parked_turn > coalesce(d.tried, -1) THEN d.parked_reason ELSE d.reason END AS reason
+FROM (SELECT * FROM ingest.deliveries o WHERE o.event_id = $1 LIMIT 1000) AS d
+WHERE NOT ingest.is_terminal(d.status)
+ORDER BY d.status DESC, d.id
+LIMIT 1
+
+-- One process at a time rolls up. It holds nothing that the ledger waits for.
+-- name: lock_roll_up
+SELECT pg_try_advisory_xact_lock(hashtextextended('ingest.activity', 0))
+
+-- Adds up to 20,000 new rows to the sums, those of slots before $1 to their hour's, before $2 to their day's. Returns their
+-- number.
+-- name: add_new
+WITH gone AS (
+    DELETE FROM ingest.activity_new
+    WHERE ctid = ANY (ARRAY(SELECT w.ctid FROM ingest.activity_new w LIMIT 20000))
+    RETURNING tenant_id, slot, channel, status, reason, class, n
+),
+added AS (
+    INSERT INTO ingest.activity AS a (tenant_id, slot, channel, status, reason, class, n)
+    SELECT c.tenant_id, CASE WHEN g.slot < $2::integer THEN g.slot - g.slot % 288
+            WHEN g.slot < $1::integer THEN g.slot - g.slot % 12 ELSE g.slot END AS slot,
+        g.channel, g.status, g.reason, g.class, sum(g.n)
+    FROM gone g
+    CROSS JOIN LATERAL (VALUES (g.tenant_id), ('00000000-0000-0000-0000-000000000000'::uuid)) AS c (tenant_id)
+    GROUP BY 1, 2, 3, 4, 5, 6
+    HAVING sum(g.n) <> 0
+    ON CONFLICT (tenant_id, slot, channel, status, reason, class) DO UPDATE SET n = a.n + EXCLUDED.n
+)
+SELECT count(*) FROM gone
+
+-- Adds up to 20,000 sums of slots before $1 to those of their hour or day, which has $2 slots. {finer}: which are to be
+-- added, by the index of these. Returns their number.
+-- name: add_finer
+WITH gone AS (
+    DELETE FROM ingest.activity
+    WHERE ctid = ANY (ARRAY(
+        SELECT o.ctid FROM ingest.activity o WHERE o.slot < $1::integer AND {finer} ORDER BY o.slot LIMIT 20000
+    ))
+    RETURNING tenant_id, slot, channel, status, reason, class, n
+),
+added AS (
+    INSERT INTO ingest.activity AS a (tenant_id, slot, channel, status, reason, class, n)
+    SELECT g.tenant_id, g.slot - g.slot % $2::integer AS step, g.channel, g.status, g.reason, g.class, sum(g.n)
+    FROM gone g
+    GROUP BY 1, 2, 3, 4, 5, 6
+    HAVING sum(g.n) <> 0
+    ON CONFLICT (tenant_id, slot, channel, status, reason, class) DO UPDATE SET n = a.n + EXCLUDED.n
+)
+SELECT count(*) FROM gone
+
+-- name: finer_than_hours
+o.slot % 12 <> 0
+
+-- name: hours
+o.slot % 12 = 0 AND o.slot % 288 <> 0
+
+-- Deletes up to 20,000 sums of events that their tenant's retention has deleted; of all tenants together, of the longest
+-- retention. $1: days where a tenant has none of its own. Returns their number.
+-- name: delete_expired
+WITH kept AS (
+    SELECT t.tenant_id, (extract(epoch FROM now()) / 300)::integer - t.days * 288 AS first_slot
+    FROM (
+        SELECT r.tenant_id, r.events_days AS days FROM ingest.retention r
+        UNION ALL
+        SELECT '00000000-0000-0000-0000-000000000000'::uuid,
+            greatest($1::integer, (SELECT max(m.events_days) FROM ingest.retention m))
+    ) AS t
+),
+gone AS (
+    DELETE FROM ingest.activity
+    WHERE ctid = ANY (ARRAY(
+        SELECT a.ctid
+        FROM ingest.activity a
+        LEFT JOIN kept k ON k.tenant_id = a.tenant_id
+        WHERE a.slot < coalesce(k.first_slot, (extract(epoch FROM now()) / 300)::integer - $1 * 288)
+            AND a.slot < (SELECT max(c.first_slot) FROM (
+                SELECT o.first_slot FROM kept o
+                UNION ALL SELECT (extract(epoch FROM now()) / 300)::integer - $1 * 288
+            ) AS c)
+        ORDER BY a.slot
+        LIMIT 20000
+    ))
+    RETURNING 1
+)
+SELECT count(*) FROM gone

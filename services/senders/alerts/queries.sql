@@ -1,0 +1,93 @@
+-- Outages and the settings of alerts. Times are Unix microseconds.
+
+-- $1 id, $2 kind, $3 tenant, $4 object, $5 channel, $6 name, $7 reason, $8 detail, $9 when, $10 the shortest time between
+-- two alerts of one object. An outage that goes on keeps its beginning. Another reason that somebody has to act on
+-- ($11) is told again. One that was noticed already, and has ended since, does not begin again.
+-- name: begin
+INSERT INTO senders.outages AS o (
+    id, kind, tenant_id, object_id, channel, name, reason, detail, began_us, failed_us, due_us, held_us
+)
+SELECT $1, $2::smallint, $3, $4, $5, $6, $7, $8, $9::bigint, $9, h.until_us, h.until_us
+FROM (
+    SELECT coalesce(max(e.began_us) + $10::bigint, 0) AS until_us
+    FROM senders.outages e
+    WHERE e.kind = $2 AND e.object_id = $4 AND e.told > 0
+) AS h
+WHERE NOT EXISTS (
+    SELECT 1 FROM senders.outages e
+    WHERE e.kind = $2 AND e.object_id = $4 AND e.began_us >= $9 AND e.ended_us IS NOT NULL
+)
+ON CONFLICT (kind, object_id) WHERE ended_us IS NULL DO UPDATE SET
+    failed_us = greatest(o.failed_us, EXCLUDED.failed_us),
+    reason = CASE WHEN $11 THEN EXCLUDED.reason ELSE o.reason END,
+    detail = CASE WHEN $11 THEN EXCLUDED.detail ELSE o.detail END,
+    told = CASE WHEN $11 AND o.reason <> EXCLUDED.reason THEN 0 ELSE o.told END,
+    due_us = CASE WHEN $11 AND o.reason <> EXCLUDED.reason THEN 0 ELSE o.due_us END
+RETURNING id
+
+-- One of which nothing was told because its object failed just before is not told at all: it comes and goes.
+-- name: end
+UPDATE senders.outages SET
+    ended_us = $3,
+    told = CASE WHEN told = 0 AND held_us > $3 THEN 2 ELSE told END
+WHERE kind = $1 AND object_id = $2 AND ended_us IS NULL AND began_us <= $3
+RETURNING id
+
+-- $1 now, $2 until when they are taken, $3 how many.
+-- name: take
+UPDATE senders.outages o SET due_us = $2
+WHERE o.id IN (
+    SELECT u.id FROM senders.outages u
+    WHERE (u.told = 0 OR (u.told = 1 AND u.ended_us IS NOT NULL)) AND u.due_us <= $1
+    ORDER BY u.due_us
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, kind, tenant_id, object_id, channel, name, reason, detail, began_us, failed_us, ended_us, told
+
+-- $3: the reason that was told; another one since is told, too.
+-- name: told
+UPDATE senders.outages SET told = $2, due_us = $4 WHERE id = $1 AND reason = $3
+
+-- name: put_off
+UPDATE senders.outages SET due_us = $2, held_us = $2 WHERE id = ANY ($1::uuid[])
+
+-- name: told_since
+SELECT count(*) FROM senders.outages WHERE id >= $1 AND told > 0
+
+-- Providers whose failures nobody has seen for a while: the process that saw them may be gone.
+-- name: quiet_providers
+SELECT object_id FROM senders.outages
+WHERE kind = 1 AND ended_us IS NULL AND failed_us < $1
+ORDER BY object_id
+LIMIT 10000
+
+-- Outages of providers that were deleted end without being told.
+-- name: end_deleted
+UPDATE senders.outages o SET ended_us = $1, told = 2
+WHERE o.kind = 1 AND o.ended_us IS NULL AND EXISTS (
+    SELECT 1 FROM senders.providers p WHERE p.id = o.object_id AND p.deleted_at IS NOT NULL
+)
+
+-- name: open_troubles
+SELECT kind, object_id FROM senders.outages WHERE kind IN (3, 4) AND ended_us IS NULL
+
+-- name: sweep
+DELETE FROM senders.outages WHERE id IN (SELECT s.id FROM senders.outages s WHERE s.ended_us < $1 LIMIT 5000)
+
+-- name: page
+SELECT o.id, o.kind, o.tenant_id, o.object_id, o.channel, o.name, o.reason, o.detail, o.began_us, o.failed_us,
+    o.ended_us, o.told
+FROM senders.outages o
+WHERE ($1::uuid[] IS NULL OR o.tenant_id = ANY ($1)) AND (NOT $2::boolean OR o.ended_us IS NULL)
+    AND ($3::uuid IS NULL OR o.id < $3)
+ORDER BY o.id DESC
+LIMIT $4
+
+-- name: settings
+SELECT tenant_id, recipients, kinds FROM senders.alert_settings
+
+-- name: set_settings
+INSERT INTO senders.alert_settings (tenant_id, recipients, kinds) VALUES ($1, $2, $3)
+ON CONFLICT (installation) DO UPDATE SET
+    tenant_id = EXCLUDED.tenant_id, recipients = EXCLUDED.recipients, kinds = EXCLUDED.kinds, updated_at = now()

@@ -1,0 +1,43 @@
+-- Outages of providers, endpoints and tenants, and whom they are told. Times are Unix microseconds.
+
+CREATE TABLE senders.outages (
+    -- UUIDv7. Alerts carry it as their deduplication key, so that each is sent once.
+    id uuid PRIMARY KEY,
+    -- clarion.senders.v1.OutageKind
+    kind smallint NOT NULL,
+    tenant_id uuid NOT NULL,
+    -- Of a provider or an endpoint; else the tenant's id.
+    object_id text NOT NULL,
+    -- clarion.common.v1.Channel; 0: of no channel.
+    channel smallint NOT NULL,
+    name text NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    began_us bigint NOT NULL,
+    -- The last failure that was seen.
+    failed_us bigint NOT NULL,
+    ended_us bigint,
+    -- 0 nothing was told, 1 that it began, 2 there is nothing more to tell.
+    told smallint NOT NULL DEFAULT 0,
+    -- It is not told before; also while a process is telling it.
+    due_us bigint NOT NULL,
+    -- It is held back until then, because its object was told of a moment before, or because many were.
+    held_us bigint NOT NULL DEFAULT 0
+);
+
+-- However many processes notice it, an object has one outage at a time.
+CREATE UNIQUE INDEX outages_open ON senders.outages (kind, object_id) WHERE ended_us IS NULL;
+CREATE INDEX outages_of_object ON senders.outages (kind, object_id, began_us);
+CREATE INDEX outages_of_tenant ON senders.outages (tenant_id, id);
+CREATE INDEX outages_untold ON senders.outages (due_us) WHERE told = 0 OR (told = 1 AND ended_us IS NOT NULL);
+
+-- At most one row: of the installation.
+CREATE TABLE senders.alert_settings (
+    installation boolean PRIMARY KEY DEFAULT true CHECK (installation),
+    -- Alerts are events of this tenant; null: there are none.
+    tenant_id uuid,
+    recipients text[] NOT NULL,
+    -- clarion.senders.v1.OutageKind; empty: all.
+    kinds smallint[] NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,170 @@
+"""The counts of the overview: exactly what the ledger's tables hold, in whatever order and how often it is written."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections import Counter
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from clarion.common.v1 import event_pb2
+from runtime.ids import new_id
+from services.ingest.activity.counts import NO_CLASS, SLOT_S, Count, Span, fold
+from services.ingest.activity.store import ActivityStore
+from services.ingest.ledger.record import merge
+from services.ingest.ledger.rows import Item
+from services.ingest.ledger.store import LedgerStore
+from tests.integration.ingest import builders
+from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+TENANTS = [new_id() for _ in range(3)]
+_SLOT = int(time.time()) // SLOT_S
+ALWAYS = Span(0, _SLOT + 10, 1)
+
+
+@pytest.fixture
+def activity(pool: Pool) -> ActivityStore:
+    """The counts."""
+    return ActivityStore(pool, events_days=90)
+
+
+def _lives(tenant: str, chosen: random.Random) -> list[Item]:
+    """Return the records of some events, each delivery with a life of its own."""
+    items: list[Item] = []
+    for number in range(12):
+        one = builders.event(tenant, user_id=f"u{number}")
+        id_ = builders.delivery_id(one)
+        items.append(one)
+        if number % 6 == 5:
+            items.append(builders.plan(one, [], reason="no_active_template"))
+            continue
+        if number % 6 == 4:
+            items.append(builders.plan(one, [builders.planned(one, "u", SKIPPED, reason="no_provider")]))
+            continue
+        items.append(builders.routed(one, {id_: QUEUED}))
+        statuses = chosen.choice([[SENT], [RETRYING, SENT], [RETRYING, RETRYING, DEAD], [RETRYING]])
+        items += [builders.attempted(one, id_, status, attempt) for attempt, status in enumerate(statuses, 1)]
+    return items
+
+
+async def _truth(pool: Pool, tenants: list[str]) -> Counter[tuple[int, int, int, str]]:
+    rows = await pool.fetch(
+        "SELECT ingest.slot_of(event_id) AS slot, channel, status, reason, count(*) AS n FROM ingest.deliveries"
+        " WHERE tenant_id = ANY ($1) GROUP BY 1, 2, 3, 4"
+        " UNION ALL SELECT ingest.slot_of(id), 0, 0, '', count(*) FROM ingest.events"
+        " WHERE accepted_at IS NOT NULL AND tenant_id = ANY ($1) GROUP BY 1"
+        " UNION ALL SELECT ingest.slot_of(id), 0, 3, route_reason, count(*) FROM ingest.events"
+        " WHERE accepted_at IS NOT NULL AND total = 0 AND tenant_id = ANY ($1) GROUP BY 1, 4",
+        tenants,
+    )
+    return Counter({(row["slot"], row["channel"], row["status"], row["reason"]): row["n"] for row in rows})
+
+
+def _counted(counts: list[Count]) -> Counter[tuple[int, int, int, str]]:
+    return Counter({one[:4]: one.n for one in counts if one.class_ == NO_CLASS})
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_counts_are_those_of_the_tables(pool: Pool, activity: ActivityStore, seed: int) -> None:
+    """Two processes write the same records in other groups and orders, at once, while the sums are rolled up."""
+    chosen = random.Random(seed)
+    items = [item for tenant in TENANTS for item in _lives(tenant, chosen)]
+
+    async def write() -> None:
+        mine = items * 2
+        chosen.shuffle(mine)
+        store = LedgerStore(pool, pool)
+        while mine:
+            size = chosen.randint(1, 40)
+            await store.write(merge(mine[:size]))
+            del mine[:size]
+
+    await asyncio.gather(write(), write(), *(activity.roll_up() for _ in range(5)))
+    truth = await _truth(pool, TENANTS)
+    assert truth
+    assert {status for _, _, status, _ in truth} >= {0, int(SENT), int(SKIPPED)}
+    assert _counted(await activity.counts([], ALWAYS)) == truth
+    assert _counted(await activity.counts(TENANTS[:1], ALWAYS)) == await _truth(pool, TENANTS[:1])
+    sent = sum(n for (_, _, status, _), n in truth.items() if status == SENT)
+    assert fold(await activity.counts([], ALWAYS)).total().count == sent
+
+    while await activity.roll_up():
+        pass
+    assert await pool.fetchval("SELECT count(*) FROM ingest.activity_new") == 0
+    assert _counted(await activity.counts([], ALWAYS)) == truth
+    assert _counted(await activity.counts(TENANTS[:1], ALWAYS)) == await _truth(pool, TENANTS[:1])
+
+
+async def test_old_counts_are_added_to_their_hour(pool: Pool, activity: ActivityStore) -> None:
+    """After two days, those that were rolled up before and those that come later; sums of nothing are deleted."""
+    store = LedgerStore(pool, pool)
+    base = int(time.time()) - 3 * 86_400
+    base -= base % 3600
+    events = [builders.event(TENANTS[0]) for _ in range(3)]
+    for one, minutes in zip(events, (1, 21, 59), strict=True):
+        builders.age(one, (time.time() - base - 60 * minutes) / 86_400)
+    await store.write(merge(list(events)))
+    while await activity.roll_up():
+        pass
+    rows = await pool.fetch("SELECT tenant_id::text AS tenant, slot, n FROM ingest.activity ORDER BY tenant_id, slot")
+    hour = base // SLOT_S
+    assert [(row["slot"], row["n"]) for row in rows] == [(hour, 3), (hour, 3)]
+    assert rows[1]["tenant"] == TENANTS[0]
+
+    await pool.execute("UPDATE ingest.activity SET slot = slot + 5")  # as if they had been rolled up when they were new
+    one = events[0]
+    await store.write(merge([builders.routed(one, {builders.delivery_id(one): QUEUED})]))
+    await store.write(merge([builders.attempted(one, builders.delivery_id(one), SENT)]))
+    while await activity.roll_up():
+        pass
+    found = await pool.fetch(
+        "SELECT slot, channel, status, n FROM ingest.activity WHERE tenant_id = $1 AND class = -1 ORDER BY 2, 3",
+        TENANTS[0],
+    )
+    assert [tuple(row) for row in found if row["n"]] == [(hour, 0, 0, 3), (hour, int(builders.SMS), int(SENT), 1)]
+
+
+async def test_expired_counts_are_deleted(pool: Pool, activity: ActivityStore) -> None:
+    """Each tenant's with its events; those of all tenants when the longest retention has deleted them."""
+    for tenant in TENANTS:
+        await builders.insert_tenant(pool, tenant, unfinished=0)
+    await pool.execute(
+        "INSERT INTO ingest.retention (tenant_id, events_days, payload_days, inbox_days, outbox_days)"
+        " VALUES ($1, 10, 5, 5, 5), ($2, 200, 5, 5, 5)",
+        *TENANTS[:2],
+    )
+    for tenant, days in itertools.product(TENANTS, (5, 50, 150, 250)):
+        one = builders.event(tenant)
+        builders.age(one, days)
+        await LedgerStore(pool, pool).write(merge([one]))
+    while await activity.roll_up():
+        pass
+    assert await activity.expire() == 3 + 1 + 2 + 1
+    assert await activity.expire() == 0
+    rows = await pool.fetch("SELECT tenant_id::text AS tenant, count(*) AS n FROM ingest.activity GROUP BY 1")
+    kept = {row["tenant"]: row["n"] for row in rows}
+    assert [kept[tenant] for tenant in TENANTS] == [1, 3, 2]
+    assert kept["00000000-0000-0000-0000-000000000000"] == 3
+
+
+async def test_how_long_sending_took(pool: Pool, activity: ActivityStore) -> None:
+    """From when the event was accepted or due until it was sent first; not of a replay."""
+    store = LedgerStore(pool, pool)
+    one, later, again = (builders.event(TENANTS[0]) for _ in range(3))
+    later.due_at_us = later.accepted_at_us + 60_000_000
+    for event in (one, later, again):
+        await store.write(merge([event, builders.routed(event, {builders.delivery_id(event): QUEUED})]))
+    await store.write(
+        merge([builders.attempted(one, builders.delivery_id(one), SENT, at_us=one.accepted_at_us + 2_000_000)])
+    )
+    late = builders.attempted(later, builders.delivery_id(later), SENT, at_us=later.due_at_us + 50_000)
+    await store.write(merge([late]))
+    await store.write(merge([builders.attempted(again, builders.delivery_id(again), SENT, replay=1)]))
+    durations = fold(await activity.counts([], ALWAYS)).by_channel[event_pb2.CHANNEL_SMS]
+    assert durations.count == 2
+    assert 40 <= durations.quantile_ms(0.5) <= 60
+    assert 1700 <= durations.quantile_ms(0.95) <= 2400

@@ -102,13 +102,13 @@ _PROVIDERS: Mapping[tuple[str, str], Rule] = {
     ("GET", "/providers/{id}"): rule(_V, Owned("provider")),
     ("PATCH", "/providers/{id}"): rule(_O, Owned("provider")),
     ("DELETE", "/providers/{id}"): rule(_O, Owned("provider")),
+    ("GET", "/providers/{id}/state"): rule(_V, Owned("provider")),
+    ("POST", "/providers/{id}/test"): rule(_O, Owned("provider")),
+    ("GET", "/provider-kinds"): rule(_V, Place.ANYWHERE),
+    ("GET", _TENANT + "/provider-states"): rule(_V, _PATH),
+    ("PUT", _TENANT + "/provider-order"): rule(_O, _PATH),
     # The URL proves that a report comes from the provider.
     ("GET", "/providers/{id}/callback"): rule(_O, Owned("provider")),
-    ("GET", "/provider-kinds"): rule(_V, Place.ANYWHERE),
-    ("GET", "/providers/{id}/state"): rule(_V, Owned("provider")),
-    ("GET", _TENANT + "/provider-states"): rule(_V, _PATH),
-    ("POST", "/providers/{id}/test"): rule(_O, Owned("provider")),
-    ("PUT", _TENANT + "/provider-order"): rule(_O, _PATH),
 }
 
 _READ_TEMPLATE = Owned("template", platform=True)
@@ -126,17 +126,17 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/template-parts"): rule(_V, _LIST),
     ("GET", "/template-parts/{id}"): rule(_V, Owned("part", platform=True)),
     ("POST", "/template-parts/{id}/apply"): rule(_D, Owned("part")),
-    # Those that use a part of the platform are of many tenants.
+    # Those that use a part of the platform are of all tenants.
     ("GET", "/template-parts/{id}/templates"): rule(_V, Owned("part")),
     ("GET", "/template-languages"): rule(_V, _LIST),
     ("GET", "/template-helpers"): rule(_V, Place.ANYWHERE),
     ("POST", "/template-samples"): rule(_D, _BODY),
-    ("GET", "/template-samples"): rule(_V, _QUERY),
+    ("GET", "/template-samples"): rule(_V, Place.QUERY_OR_ANY),
     # What a customer's server has sent.
     ("GET", "/template-samples/last"): rule(_D, _QUERY),
-    ("GET", "/template-samples/{id}"): rule(_V, _QUERY),
-    ("PUT", "/template-samples/{id}"): rule(_D, _QUERY),
-    ("DELETE", "/template-samples/{id}"): rule(_D, _QUERY),
+    ("GET", "/template-samples/{id}"): rule(_V, Place.QUERY_OR_ANY),
+    ("PUT", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
+    ("DELETE", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
 }
 
 _EVENTS: Mapping[tuple[str, str], Rule] = {
@@ -197,8 +197,6 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("DELETE", _ENDPOINT + "/subscriptions/{event_type_id}"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/state"): rule(_V, _PATH),
     ("GET", _TENANT + "/endpoint-states"): rule(_V, _PATH),
-    # Nothing is changed.
-    ("POST", _TENANT + "/filter-check"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/parked"): rule(_V, _PATH),
     ("POST", _ENDPOINT + "/parked/skip"): rule(_O, _PATH),
     ("POST", _ENDPOINT + "/probe"): rule(_D, _PATH),
@@ -210,6 +208,7 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("GET", _TENANT + "/deliveries"): rule(_V, _PATH),
     ("GET", _TENANT + "/deliveries/{delivery_id}/attempts"): rule(_V, _PATH),
     ("POST", _TENANT + "/deliveries/{delivery_id}/retry"): rule(_O, _PATH),
+    ("POST", _TENANT + "/filter-check"): rule(_D, _PATH),
     ("POST", _TENANT + "/event-types"): rule(_D, _PATH),
     ("GET", _TENANT + "/event-types"): rule(_V, _PATH),
     ("GET", _TENANT + "/event-types/{event_type_id}"): rule(_V, _PATH),

@@ -78,9 +78,19 @@ class Links:
         return f"/console/{page}?{urlencode({'tenant': self.tenant_id, **query})}"
 
     @property
+    def overview(self) -> str:
+        """The tenant's page, where it is activated."""
+        return self.to(f"tenants/{self.tenant_id}")
+
+    @property
+    def keys(self) -> str:
+        """The tenant's keys."""
+        return self.to(f"tenants/{self.tenant_id}/keys")
+
+    @property
     def settings(self) -> str:
-        """The tenant's own page."""
-        return self.to(f"settings/tenants/{self.tenant_id}")
+        """The tenant's sender, channels and limits."""
+        return self.to(f"tenants/{self.tenant_id}/settings")
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -113,11 +123,11 @@ def _of_tenant(facts: Facts) -> list[Finding]:
                 BLOCKS,
                 "The tenant is not active: its keys do not work, and nothing is sent.",
                 "Activate the tenant.",
-                links.settings,
+                links.overview,
             )
         )
     if not tenant.key_last4 and (facts.usage is None or not facts.usage.keys):
-        found.append(Finding("no_key", BLOCKS, "The tenant has no API key.", "Create a key.", links.settings))
+        found.append(Finding("no_key", BLOCKS, "The tenant has no API key.", "Create a key.", links.keys))
     return found
 
 

@@ -173,7 +173,7 @@ def _link(outage: Outage, public_url: str) -> str:
         Kind.PROVIDER: f"providers/{quote(outage.object_id, safe='')}",
         Kind.ENDPOINT: f"endpoints/{quote(outage.object_id, safe='')}",
         Kind.DEAD_LETTERS: "dead-letters",
-        Kind.QUOTA: f"settings/tenants/{outage.tenant_id}",
+        Kind.QUOTA: f"tenants/{outage.tenant_id}",
     }[outage.kind]
     return f"{public_url.rstrip('/')}/console/{page}?tenant={outage.tenant_id}"
 

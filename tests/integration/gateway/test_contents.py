@@ -163,7 +163,8 @@ async def test_why_there_is_no_content(desk: _Desk) -> None:
     assert policy["keep_content"] is False
 
     async def is_off() -> bool:
-        later = await desk.finished(await desk.trigger(recipientEmail="ada@example.com"))
+        # The same event again would be a duplicate.
+        later = await desk.finished(await desk.trigger(recipientEmail="ada@example.com", copy=new_id()))
         return bool((await desk.content(later["EMAIL"]["id"]))["missing"] == "tenant_keeps_none")
 
     await eventually(is_off)

@@ -59,9 +59,7 @@ def test_what_has_no_rule_is_for_owners_of_the_installation() -> None:
     assert rule_of("GET", "/new") == rule(Role.OWNER, Place.INSTALLATION)
 
 
-@pytest.mark.parametrize(
-    ("route", "asked"), RULES.items(), ids=lambda one: " ".join(one) if isinstance(one, tuple) else "rule"
-)
+@pytest.mark.parametrize(("route", "asked"), RULES.items(), ids=[" ".join(route) for route in RULES])
 def test_a_path_of_a_tenant_needs_a_role_there(route: tuple[str, str], asked: Any) -> None:
     """No route below /tenants/{id} forgets it; and who writes is more than a viewer."""
     if route[1].startswith("/tenants/{id}"):

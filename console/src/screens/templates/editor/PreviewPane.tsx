@@ -9,7 +9,9 @@ import styles from "./PreviewPane.module.css";
 interface PreviewPaneProps {
   channel: Channel;
   preview: Preview | null;
-  /** The draft has errors, or the next preview is on its way: what is shown is older. */
+  /** The next preview is on its way. */
+  isBusy: boolean;
+  /** The draft has errors: what is shown is older. */
   isOld: boolean;
 }
 
@@ -20,12 +22,13 @@ const WIDTHS = [
 ];
 
 /** What the recipient sees, as the server renders it. */
-export function PreviewPane({ channel, preview, isOld }: PreviewPaneProps) {
+export function PreviewPane({ channel, preview, isBusy, isOld }: PreviewPaneProps) {
   if (preview?.content === undefined) {
     return <p className={styles.nothing}>The preview appears when the template has no errors.</p>;
   }
   return (
-    <div className={isOld ? styles.old : undefined} aria-busy={isOld}>
+    <div className={styles.stack} aria-busy={isBusy}>
+      {isOld ? <p className={styles.old}>This is the last version without errors.</p> : null}
       {channel === "EMAIL" ? <Mail preview={preview} /> : null}
       {channel === "SMS" ? <Sms preview={preview} /> : null}
       {channel === "PUSH" ? <Push preview={preview} /> : null}

@@ -248,7 +248,8 @@ export function TemplateForm(props: TemplateFormProps) {
           <PreviewPane
             channel={place.channel}
             preview={preview.good}
-            isOld={preview.isBusy || preview.faults.length > 0}
+            isBusy={preview.isBusy}
+            isOld={preview.faults.length > 0}
           />
           {others.length > 1 ? (
             <CheckField

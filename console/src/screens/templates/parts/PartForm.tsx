@@ -144,7 +144,8 @@ export function PartForm(props: PartFormProps) {
           <PreviewPane
             channel="EMAIL"
             preview={preview.good}
-            isOld={preview.isBusy || preview.faults.length > 0}
+            isBusy={preview.isBusy}
+            isOld={preview.faults.length > 0}
           />
           <ReportPane preview={preview.good} channel="EMAIL" />
         </Card>

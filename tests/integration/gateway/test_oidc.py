@@ -185,13 +185,16 @@ async def test_the_provider_changes_its_key(world: World) -> None:
 async def test_people_of_our_domains_may_join_by_themselves(local_stack: Running) -> None:
     """If the installation says so, with the role that it says; people of others may not."""
     settings = {"CLARION_OIDC_DOMAINS": "example.com", "CLARION_OIDC_DEFAULT_ROLE": "developer"}
-    async with _gateway(local_stack, **settings) as world, _browser() as one, _browser() as other:
-        async with provider(world.port, world.url + CALLBACK, world.accounts):
-            assert await _enter(one, world, "stranger") == "/events"
-            assert (await _who(one, world))["memberships"] == [
-                {"account_id": None, "tenant_id": None, "role": "developer"}
-            ]
-            assert await _enter(other, world, "outsider") == "/sign-in?failure=not-invited"
+    async with (
+        _gateway(local_stack, **settings) as world,
+        provider(world.port, world.url + CALLBACK, world.accounts),
+        _browser() as one,
+        _browser() as other,
+    ):
+        assert await _enter(one, world, "stranger") == "/events"
+        places = (await _who(one, world))["memberships"]
+        assert places == [{"account_id": None, "tenant_id": None, "role": "developer"}]
+        assert await _enter(other, world, "outsider") == "/sign-in?failure=not-invited"
 
 
 async def test_a_provider_that_is_away(world: World) -> None:

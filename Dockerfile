@@ -16,6 +16,14 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY console ./
 RUN npm run build
 
+# The inbox component, in the same way.
+FROM node:22.20.0-bookworm-slim AS inbox
+WORKDIR /inbox
+COPY inbox/package.json inbox/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY inbox ./
+RUN npm run build
+
 # Wheels of what Clarion needs, each checked against its hash, and of Clarion itself.
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -32,6 +40,7 @@ COPY runtime runtime
 COPY services services
 COPY --from=browser /browser/node_modules gateway/browser/node_modules
 COPY --from=console /console/dist gateway/console/dist
+COPY --from=inbox /inbox/dist gateway/inbox/dist
 RUN pip wheel --no-build-isolation --no-deps --wheel-dir /wheels .
 # An environment without pip: nothing is installed into a running container.
 RUN python -m venv --without-pip /opt/clarion \

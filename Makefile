@@ -28,7 +28,7 @@ run: ## Start everything here and keep it running; Ctrl-C stops it
 	@exec $(PYTHON) -m stack
 
 .PHONY: pages
-pages: ## Build the console, and fetch what /docs and /demo need; `make run` does it too
+pages: ## Build the console and the inbox component, and fetch what /docs needs; `make run` does it too
 	$(RUN_ENVIRONMENT)
 	@$(PYTHON) -m stack.pages
 
@@ -63,6 +63,7 @@ check: ## Format, lint, types, imports, proto: before each commit
 	  { echo 'a process of the last release could not read these messages' >&2; exit 1; }
 	@$(MAKE) --no-print-directory gen-drift
 	@$(PYTHON) -m stack.npm console check
+	@$(PYTHON) -m stack.npm inbox check
 	@.venv/bin/mypy
 
 .PHONY: unit
@@ -84,6 +85,7 @@ gen: ## Generate gen/ from proto/, what follows from the lists in services/domai
 	@$(PYTHON) -m services.domain.reference
 	@$(PYTHON) -m gateway.openapi.console build/openapi.json
 	@$(PYTHON) -m stack.npm console types
+	@$(PYTHON) -m gateway.access.reference
 
 .PHONY: gen-drift
 gen-drift:
@@ -94,6 +96,7 @@ gen-drift:
 	@$(PYTHON) -m gateway.openapi.console build/openapi.json
 	@$(PYTHON) -m stack.npm console types --check >build/types.log 2>&1 || \
 	  { cat build/types.log; echo 'console/src/api/schema.d.ts is not what the OpenAPI document makes: run `make gen`' >&2; exit 1; }
+	@$(PYTHON) -m gateway.access.reference --check
 
 .PHONY: release-proto
 release-proto: ## At a release: what `make check` compares later versions of proto/ with

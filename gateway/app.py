@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, console, demo, dialects, health, openapi, polling, portal, websocket
+from gateway import admin, callbacks, console, demo, dialects, health, inbox, openapi, polling, portal, websocket
 from gateway.accepting import TriggerBatcher
 from gateway.access.sessions import ConsoleSessions
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
@@ -56,10 +56,11 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     sign_ins = FailedAttempts(settings.sign_in_failures_per_minute, proxies)
     admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links, sessions, sign_ins)
     admin.add_routes(app, admin_backend, Operators(settings.admin_token, settings.admin_tokens))
+    inbox.add_routes(app, clients, authenticator, cursors)
     polling.add_routes(app, clients, authenticator)
     portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)
-    demo.add_routes(app, clients, settings)
+    demo.add_routes(app, clients, acceptor, settings)
     console.add_routes(app)
     websocket.add_routes(app, clients, proxies, settings)
     return app

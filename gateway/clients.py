@@ -42,7 +42,7 @@ from clarion.router.v1 import (
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
 from clarion.router.v1 import usage_pb2_grpc as router_usage_pb2_grpc
-from clarion.senders.v1 import alerts_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
+from clarion.senders.v1 import alerts_pb2_grpc, contents_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from clarion.senders.v1 import endpoints_pb2_grpc as parking_pb2_grpc
 from clarion.senders.v1 import health_pb2_grpc as provider_health_pb2_grpc
 from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
@@ -93,6 +93,7 @@ class Clients:
         self.catalogs = catalogs_pb2_grpc.CatalogServiceStub(self.connections["router"])
         self.portal = portal_pb2_grpc.PortalServiceStub(self.connections["router"])
         self.parking = parking_pb2_grpc.ParkingServiceStub(self.connections["senders"])
+        self.contents = contents_pb2_grpc.ContentServiceStub(self.connections["senders"])
         self.outbox = senders_pb2_grpc.OutboxServiceStub(self.connections["senders"])
         self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.connections["realtime"])
         self.privacy = privacy_pb2_grpc.PrivacyServiceStub(self.connections["ingest"])

@@ -8,7 +8,6 @@ FOLDER = ROOT / "gateway" / "browser"
 SERVED = (
     "@scalar/api-reference/dist/browser/standalone.esm.js",
     "@scalar/api-reference/dist/browser/chunks/*.js",
-    "centrifuge/dist/centrifuge.js",
 )
 
 
@@ -21,6 +20,6 @@ def install(report: Report) -> None:
     """Install them unless they are there. Blocking. Raises NodeError."""
     if is_installed():
         return
-    report("fetching the packages of the API page and the demo page (about 15 MB, once)")
+    report("fetching the packages of the API page (about 13 MB, once)")
     with npm.one_at_a_time(FOLDER) as held:
         npm.install(FOLDER, held, report, needed=SERVED, omit_dev=True)

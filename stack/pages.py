@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Never
 
-from stack import browser_packages, console, processes
+from stack import browser_packages, console, inbox, processes
 from stack.launch import command_for
 from stack.node import NodeError, Report
 
@@ -20,14 +20,15 @@ _NICENESS = 10
 
 def are_ready() -> bool:
     """Return whether there is nothing to do."""
-    return browser_packages.is_installed() and console.is_built()
+    return browser_packages.is_installed() and inbox.is_built() and console.is_built()
 
 
 def prepare() -> list[str]:
     """Prepare all pages, and return one line for each that failed. Blocking."""
     faults = []
     for work, pages in (
-        (browser_packages.install, "/docs and the live messages of /demo do"),
+        (browser_packages.install, "/docs does"),
+        (inbox.build, "the bell of /demo and <clarion-inbox> do"),
         (console.build, "/console does"),
     ):
         try:

@@ -1,20 +1,24 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { Loading } from "~/kit/Loading";
+import { auditRoutes } from "~/screens/audit/routes";
 import { deadLettersRoutes } from "~/screens/dead-letters/routes";
 import { endpointsRoutes } from "~/screens/endpoints/routes";
+import { joinRoutes } from "~/screens/join/routes";
 import { messageRoutes } from "~/screens/message/routes";
 import { messagesRoutes } from "~/screens/messages/routes";
 import { overviewRoutes } from "~/screens/overview/routes";
 import { providersRoutes } from "~/screens/providers/routes";
 import { recipientsRoutes } from "~/screens/recipients/routes";
 import { refusedRoutes } from "~/screens/refused/routes";
+import { sessionsRoutes } from "~/screens/sessions/routes";
 import { settingsRoutes } from "~/screens/settings/routes";
 import { signInRoutes } from "~/screens/sign-in/routes";
 import { suppressionsRoutes } from "~/screens/suppressions/routes";
 import { templatesRoutes } from "~/screens/templates/routes";
 import { tenantsRoutes } from "~/screens/tenants/routes";
 import { testSendRoutes } from "~/screens/test-send/routes";
+import { usersRoutes } from "~/screens/users/routes";
 import { Failure, NotFound } from "~/shell/Failure";
 import { frameRoute, rootRoute } from "~/shell/roots";
 
@@ -33,6 +37,7 @@ const otherRoute = createRoute({ getParentRoute: () => frameRoute, path: "$", co
 const routeTree = rootRoute.addChildren([
   startRoute,
   ...signInRoutes,
+  ...joinRoutes,
   frameRoute.addChildren([
     ...messagesRoutes,
     ...messageRoutes,
@@ -47,6 +52,9 @@ const routeTree = rootRoute.addChildren([
     ...suppressionsRoutes,
     ...tenantsRoutes,
     ...settingsRoutes,
+    ...usersRoutes,
+    ...sessionsRoutes,
+    ...auditRoutes,
     otherRoute,
   ]),
 ]);

@@ -27,6 +27,10 @@ _TENANTS = web.RequestKey("scope", list)
 
 
 _IN_BODY = frozenset({Place.BODY, Place.BODY_OR_ANY, Place.ACCOUNT})
+_IN_QUERY = frozenset({Place.QUERY_OR_ANY, Place.QUERY_OR_INSTALLATION})
+# Where the request names no tenant.
+_ANYWHERE = frozenset({Place.ANYWHERE, Place.QUERY_OR_ANY})
+_EVERYWHERE = frozenset({Place.INSTALLATION, Place.QUERY_OR_INSTALLATION})
 
 
 class _Placed(msgspec.Struct):
@@ -72,11 +76,13 @@ class Enforcer:
             _check_tenant(asker, request.match_info["id"], role)
         elif place is Place.QUERY:
             _check_tenant(asker, _required(request, "tenant_id"), role)
-        elif place is Place.ANYWHERE:
+        elif place in _IN_QUERY and request.query.get("tenant_id"):
+            _check_tenant(asker, request.query["tenant_id"], role)
+        elif place in _ANYWHERE:
             _check_anywhere(asker, role)
         elif place is Place.PERSON:
             self._check_person(Rule(role, (place,)), asker)
-        elif place is Place.INSTALLATION and asker.everywhere < role:
+        elif place in _EVERYWHERE and asker.everywhere < role:
             raise _too_low(role, asker.everywhere, "in the whole installation")
 
     @staticmethod

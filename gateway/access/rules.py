@@ -25,6 +25,10 @@ class Place(Enum):
     PATH = "the tenant in the path"
     # ?tenant_id=, which is required of people without a role in the whole installation.
     QUERY = "the tenant in the query"
+    # ?tenant_id=; without it the platform's, which is read with the role in any tenant.
+    QUERY_OR_ANY = "the tenant in the query; without one any tenant"
+    # ?tenant_id=; without it the platform's, which is changed with the role in the whole installation.
+    QUERY_OR_INSTALLATION = "the tenant in the query; without one the installation"
     # ?tenant_id=, or all tenants in which the person has the role.
     LIST = "the tenant in the query, or all tenants with the role"
     # tenant_id of the body; without it the whole installation: the platform's objects belong to no tenant.

@@ -82,6 +82,7 @@ _RECIPIENTS: Mapping[tuple[str, str], Rule] = {
     ("PUT", _TENANT + "/recipients/{recipient_id}"): rule(_O, _PATH),
     ("GET", _TENANT + "/recipients/{recipient_id}"): rule(_V, _PATH),
     ("DELETE", _TENANT + "/recipients/{recipient_id}"): rule(_O, _PATH),
+    ("GET", _TENANT + "/recipients/{recipient_id}/inbox"): rule(_V, _PATH),
     ("GET", _TENANT + "/groups"): rule(_V, _PATH),
     ("PUT", _TENANT + "/groups/{group_key}"): rule(_O, _PATH),
     ("GET", _TENANT + "/groups/{group_key}"): rule(_V, _PATH),
@@ -101,6 +102,11 @@ _PROVIDERS: Mapping[tuple[str, str], Rule] = {
     ("GET", "/providers/{id}"): rule(_V, Owned("provider")),
     ("PATCH", "/providers/{id}"): rule(_O, Owned("provider")),
     ("DELETE", "/providers/{id}"): rule(_O, Owned("provider")),
+    ("GET", "/providers/{id}/state"): rule(_V, Owned("provider")),
+    ("POST", "/providers/{id}/test"): rule(_O, Owned("provider")),
+    ("GET", "/provider-kinds"): rule(_V, Place.ANYWHERE),
+    ("GET", _TENANT + "/provider-states"): rule(_V, _PATH),
+    ("PUT", _TENANT + "/provider-order"): rule(_O, _PATH),
     # The URL proves that a report comes from the provider.
     ("GET", "/providers/{id}/callback"): rule(_O, Owned("provider")),
 }
@@ -120,6 +126,17 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/template-parts"): rule(_V, _LIST),
     ("GET", "/template-parts/{id}"): rule(_V, Owned("part", platform=True)),
     ("POST", "/template-parts/{id}/apply"): rule(_D, Owned("part")),
+    # Those that use a part of the platform are of all tenants.
+    ("GET", "/template-parts/{id}/templates"): rule(_V, Owned("part")),
+    ("GET", "/template-languages"): rule(_V, _LIST),
+    ("GET", "/template-helpers"): rule(_V, Place.ANYWHERE),
+    ("POST", "/template-samples"): rule(_D, _BODY),
+    ("GET", "/template-samples"): rule(_V, Place.QUERY_OR_ANY),
+    # What a customer's server has sent.
+    ("GET", "/template-samples/last"): rule(_D, _QUERY),
+    ("GET", "/template-samples/{id}"): rule(_V, Place.QUERY_OR_ANY),
+    ("PUT", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
+    ("DELETE", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
 }
 
 _EVENTS: Mapping[tuple[str, str], Rule] = {
@@ -130,7 +147,11 @@ _EVENTS: Mapping[tuple[str, str], Rule] = {
     ("GET", "/events"): rule(_V, _LIST),
     ("GET", "/events/{id}"): rule(_V, Owned("event")),
     ("GET", "/events/{id}/deliveries"): rule(_V, Owned("event")),
+    ("GET", "/events/{id}/body"): rule(_V, Owned("event")),
     ("GET", "/deliveries/{id}"): rule(_V, Owned("delivery")),
+    ("GET", "/deliveries/{id}/content"): rule(_V, Owned("delivery")),
+    ("GET", "/deliveries/{id}/content.eml"): rule(_V, Owned("delivery")),
+    ("GET", "/reasons"): rule(_V, Place.ANYWHERE),
     ("GET", "/route-explain"): rule(_V, _QUERY),
     ("POST", _TENANT + "/events"): rule(_D, _PATH),
     ("POST", _TENANT + "/events/{event_id}/cancel"): rule(_D, _PATH),
@@ -175,6 +196,7 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _ENDPOINT + "/subscriptions"): rule(_D, _PATH),
     ("DELETE", _ENDPOINT + "/subscriptions/{event_type_id}"): rule(_D, _PATH),
     ("GET", _ENDPOINT + "/state"): rule(_V, _PATH),
+    ("GET", _TENANT + "/endpoint-states"): rule(_V, _PATH),
     ("GET", _ENDPOINT + "/parked"): rule(_V, _PATH),
     ("POST", _ENDPOINT + "/parked/skip"): rule(_O, _PATH),
     ("POST", _ENDPOINT + "/probe"): rule(_D, _PATH),
@@ -186,6 +208,7 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("GET", _TENANT + "/deliveries"): rule(_V, _PATH),
     ("GET", _TENANT + "/deliveries/{delivery_id}/attempts"): rule(_V, _PATH),
     ("POST", _TENANT + "/deliveries/{delivery_id}/retry"): rule(_O, _PATH),
+    ("POST", _TENANT + "/filter-check"): rule(_D, _PATH),
     ("POST", _TENANT + "/event-types"): rule(_D, _PATH),
     ("GET", _TENANT + "/event-types"): rule(_V, _PATH),
     ("GET", _TENANT + "/event-types/{event_type_id}"): rule(_V, _PATH),
@@ -207,16 +230,18 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _APPLICATION + "/portal"): rule(_O, _PATH),
 }
 
-RULES: Mapping[tuple[str, str], Rule] = {
-    **_PEOPLE,
-    **_TENANTS,
-    **_RECIPIENTS,
-    **_PROVIDERS,
-    **_TEMPLATES,
-    **_EVENTS,
-    **_OPERATING,
-    **_WEBHOOKS,
+# In the order of docs/console-roles.md.
+GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
+    "Users, sessions, audit log": _PEOPLE,
+    "Tenants": _TENANTS,
+    "Recipients, outbox, suppressions": _RECIPIENTS,
+    "Providers": _PROVIDERS,
+    "Templates": _TEMPLATES,
+    "Events, runs, replays": _EVENTS,
+    "Operating": _OPERATING,
+    "Endpoints": _WEBHOOKS,
 }
+RULES: Mapping[tuple[str, str], Rule] = {route: rule for group in GROUPS.values() for route, rule in group.items()}
 _UNKNOWN = rule(_OWNER, _INSTALLATION)
 
 

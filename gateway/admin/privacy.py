@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-import orjson
 from aiohttp import web
 from msgspec import Meta
 
@@ -20,10 +19,13 @@ from clarion.realtime.v1 import privacy_pb2 as realtime_pb2
 from clarion.router.v1 import privacy_pb2 as router_pb2
 from clarion.senders.v1 import privacy_pb2 as senders_pb2
 from clarion.senders.v1 import senders_pb2 as outbox_pb2
+from gateway.admin import contents as contents_of_attempts
 from gateway.admin import dead_letters, events, forms, recipients
+from gateway.admin.bodies import raw_json
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
+from services.domain.retention import DAYS
 
 # One request erases for this long, seconds; what is left then is for the next one.
 ERASE_S = 15.0
@@ -38,12 +40,16 @@ Days = Annotated[int, Meta(ge=1, le=3650)] | None
 
 
 class RetentionBody(forms.Body):
-    """The body of PUT /tenants/{id}/retention: all periods, in days. null or absent: the installation's default."""
+    """The body of PUT /tenants/{id}/retention: all periods, in days. null or absent: the installation's default.
+
+    keep_content: whether what is sent is stored with the attempt, for payload_days.
+    """
 
     events_days: Days = None
     payload_days: Days = None
     inbox_days: Days = None
     outbox_days: Days = None
+    keep_content: bool = True
 
 
 class RecipientBody(forms.Body):
@@ -81,8 +87,10 @@ class PrivacyRoutes:
         """Replace a tenant's retention periods."""
         tenant_id = _tenant(request)
         body = await forms.read(request, RetentionBody)
-        days = {name: value or 0 for name, value in msgspec.structs.asdict(body).items()}
-        wire = privacy_pb2.SetRetentionRequest(tenant_id=tenant_id, retention=privacy_pb2.Retention(**days))
+        wanted = privacy_pb2.Retention(
+            **{name: getattr(body, name) or 0 for name in DAYS}, discard_content=not body.keep_content
+        )
+        wire = privacy_pb2.SetRetentionRequest(tenant_id=tenant_id, retention=wanted)
         answer = await self._clients.call(self._clients.privacy.SetRetention, wire)
         return json_reply(_policy(answer.retention))
 
@@ -139,13 +147,39 @@ class PrivacyRoutes:
         alone = [one.event.id for one in answer.events if not one.shared]
         shared = [one for one in answer.events if one.shared and one.event.deliveries]
         theirs = [delivery.id for one in shared for delivery in one.event.deliveries]
-        messages = await self._messages(tenant_id, alone)
+        messages, contents = await self._messages(tenant_id, alone), await self._contents(tenant_id, alone)
+        together = [one.event.id for one in shared]
         for first in range(0, len(theirs), EXPORT_DELIVERIES):
             some = theirs[first : first + EXPORT_DELIVERIES]
-            for event_id, more in (await self._messages(tenant_id, [one.event.id for one in shared], some)).items():
+            for event_id, more in (await self._messages(tenant_id, together, some)).items():
                 messages.setdefault(event_id, []).extend(more)
-        found = [{**_event(one), "messages": messages.get(one.event.id, [])} for one in answer.events]
+            for event_id, more in (await self._contents(tenant_id, together, some)).items():
+                contents.setdefault(event_id, []).extend(more)
+        found = [
+            {
+                **_event(one),
+                "messages": messages.get(one.event.id, []),
+                "contents": contents.get(one.event.id, []),
+            }
+            for one in answer.events
+        ]
         return found, answer.next_cursor or None
+
+    async def _contents(
+        self, tenant_id: str, event_ids: list[str], delivery_ids: Sequence[str] = ()
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return what was sent of these events, or of these deliveries of them."""
+        by_event: dict[str, list[dict[str, Any]]] = {}
+        after = "" if event_ids else None
+        while after is not None:
+            wire = senders_pb2.ExportContentsRequest(
+                tenant_id=tenant_id, event_ids=event_ids, delivery_ids=delivery_ids, after=after
+            )
+            answer = await self._clients.call(self._clients.senders_privacy.ExportContents, wire)
+            for sent in answer.contents:
+                by_event.setdefault(sent.event_id, []).append(contents_of_attempts.exported(sent))
+            after = answer.next_after or None
+        return by_event
 
     async def _messages(
         self, tenant_id: str, event_ids: list[str], delivery_ids: Sequence[str] = ()
@@ -168,7 +202,7 @@ class PrivacyRoutes:
             tenant_id=tenant_id, user_id=user_id, cursor=cursor, limit=EXPORT_NOTIFICATIONS
         )
         answer = await self._clients.call(self._clients.realtime_privacy.ExportNotifications, wire)
-        return [_notification(one) for one in answer.notifications], answer.next_cursor or None
+        return [shown_notification(one) for one in answer.notifications], answer.next_cursor or None
 
 
 class _Erasure:
@@ -189,6 +223,7 @@ class _Erasure:
                 "notifications",
                 "messages",
                 "provider_records",
+                "contents",
                 "events",
                 "payloads",
                 "attempts",
@@ -276,7 +311,7 @@ class _Erasure:
                 tenant_id=self._tenant_id, event_ids=event_ids, delivery_ids=delivery_ids
             )
             answer = await self._call(self._clients.senders_privacy.EraseMessages, wire)
-            self._count(answer, "messages", "provider_records")
+            self._count(answer, "messages", "provider_records", "contents")
 
     def _count(self, answer: Any, *names: str) -> None:
         for name in names:
@@ -296,24 +331,18 @@ def _tenant(request: web.Request) -> str:
 
 
 def _policy(retention: privacy_pb2.Retention) -> dict[str, Any]:
-    names = ("events_days", "payload_days", "inbox_days", "outbox_days")
-    return {name: getattr(retention, name) or None for name in names}
+    return {name: getattr(retention, name) or None for name in DAYS} | {"keep_content": not retention.discard_content}
 
 
 def _event(one: privacy_pb2.ExportedEvent) -> dict[str, Any]:
     payload = one.payload if one.HasField("payload") else None
     return {
         **events.shown(one.event),
-        "variables": _json(payload.variables) if payload else None,
-        "payload": _json(payload.payload_extra) if payload else None,
+        "variables": raw_json(payload.variables) if payload else None,
+        "payload": raw_json(payload.payload_extra) if payload else None,
         "timeline": [events.shown_step(step) for step in one.steps],
         "dead_letters": [dead_letters.shown(letter) for letter in one.dead_letters],
     }
-
-
-def _json(raw: bytes) -> orjson.Fragment:
-    """Return stored JSON unparsed: orjson could not write all of its numbers and depths."""
-    return orjson.Fragment(raw or b"{}")
 
 
 def _message(message: outbox_pb2.OutboxMessage) -> dict[str, Any]:
@@ -330,7 +359,8 @@ def _message(message: outbox_pb2.OutboxMessage) -> dict[str, Any]:
     }
 
 
-def _notification(one: realtime_pb2.ExportedNotification) -> dict[str, Any]:
+def shown_notification(one: realtime_pb2.ExportedNotification) -> dict[str, Any]:
+    """Return a notification as the API shows it."""
     return {
         "id": one.id,
         "event_id": one.event_id,

@@ -13,10 +13,13 @@ from gateway.access.rules import Place, rule
 from gateway.access.sessions import ConsoleSessions
 from gateway.access.table import rule_of
 from gateway.addresses import FailedAttempts
+from gateway.admin import reasons
 from gateway.admin.activity import ActivityRoutes
 from gateway.admin.alerts import AlertRoutes
 from gateway.admin.applications import ApplicationRoutes
 from gateway.admin.audit import AuditRoutes
+from gateway.admin.bodies import BodyRoutes
+from gateway.admin.contents import ContentRoutes
 from gateway.admin.dead_letters import DeadLetterRoutes
 from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
@@ -27,6 +30,7 @@ from gateway.admin.event_types import EventTypeRoutes
 from gateway.admin.events import EventRoutes
 from gateway.admin.groups import GroupRoutes
 from gateway.admin.guard import Guard
+from gateway.admin.inbox import InboxRoutes
 from gateway.admin.keys import KeyRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
@@ -163,7 +167,7 @@ def _people_routes(backend: AdminBackend, auditor: Auditor) -> list[tuple[str, s
 
 def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     clients, authenticator, revisions = backend.clients, backend.authenticator, backend.revisions
-    tenants = TenantRoutes(clients, authenticator)
+    tenants = TenantRoutes(clients, authenticator, backend.sessions)
     keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
     provider_health = ProviderHealthRoutes(clients)
@@ -180,6 +184,7 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     runs = RunRoutes(clients, revisions)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
+    contents = ContentRoutes(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -203,6 +208,7 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("PUT", "/tenants/{id}/recipients/{recipient_id}", recipients.put),
         ("GET", "/tenants/{id}/recipients/{recipient_id}", recipients.get),
         ("DELETE", "/tenants/{id}/recipients/{recipient_id}", recipients.delete),
+        ("GET", "/tenants/{id}/recipients/{recipient_id}/inbox", InboxRoutes(clients).list_all),
         ("GET", "/tenants/{id}/groups", groups.list_all),
         ("PUT", "/tenants/{id}/groups/{group_key}", groups.put),
         ("GET", "/tenants/{id}/groups/{group_key}", groups.get),
@@ -255,7 +261,11 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
         ("GET", "/events/{id}/deliveries", events.deliveries),
+        ("GET", "/events/{id}/body", BodyRoutes(clients).get),
         ("GET", "/deliveries/{id}", events.delivery),
+        ("GET", "/deliveries/{id}/content", contents.get),
+        ("GET", "/deliveries/{id}/content.eml", contents.source),
+        ("GET", "/reasons", reasons.list_all),
         ("POST", "/tenants/{id}/events", runs.send),
         ("POST", "/tenants/{id}/events/{event_id}/cancel", runs.cancel),
         ("GET", "/runs", runs.list_all),

@@ -12,6 +12,7 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
+from runtime.errors import ClarionError, Code
 
 # What decides about the language of a message: the payload's comes before the variables', as when it is rendered.
 _PAYLOAD_FIRST = ("locale", "timezone")
@@ -68,13 +69,18 @@ class SampleRoutes:
         return json_reply(forms.page([_shown(sample) for sample in answer.samples], answer.next_cursor))
 
     async def last(self, request: web.Request) -> web.Response:
-        """Return the variables of a tenant's newest event of a type, as a template would see them."""
+        """Return the variables of a tenant's newest event of a type, as a template would see them; null: none."""
         tenant_id, event_type = forms.text(request, "tenant_id"), forms.text(request, "event_type")
         if not tenant_id or not event_type:
             raise forms.invalid("event_type" if tenant_id else "tenant_id", "is required")
         await forms.check_tenant(request, self._clients, tenant_id)
         wire = ledger_pb2.GetLastEventBodyRequest(tenant_id=tenant_id, event_type=event_type)
-        answer = await self._clients.call(self._clients.ledger.GetLastEventBody, wire)
+        try:
+            answer = await self._clients.call(self._clients.ledger.GetLastEventBody, wire)
+        except ClarionError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return json_reply({"event_id": None, "accepted_at": None, "variables": None})
         variables = _as_rendered(answer.variables, answer.payload_extra)
         return json_reply(
             {

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from clarion.common.v1 import error_pb2
 from clarion.ingest.v1 import tenants_pb2
 from clarion.realtime.v1 import realtime_pb2
+from gateway.access.sessions import ConsoleSessions
 from gateway.admin import forms
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
@@ -152,9 +153,10 @@ _DEFAULTED = (
 class TenantRoutes:
     """Handlers that ask ingest's TenantService and, for tokens, realtime."""
 
-    def __init__(self, clients: Clients, authenticator: CachedAuthenticator) -> None:
+    def __init__(self, clients: Clients, authenticator: CachedAuthenticator, sessions: ConsoleSessions) -> None:
         self._clients = clients
         self._authenticator = authenticator
+        self._sessions = sessions
 
     async def create(self, request: web.Request) -> web.Response:
         """Create a tenant. Only this response contains its key."""
@@ -176,6 +178,7 @@ class TenantRoutes:
                 setattr(wire, name, value)
         answer = await self._clients.call(self._clients.tenants.CreateTenant, wire)
         request[TENANT_ID] = answer.tenant.id
+        self._sessions.forget_all()  # memberships in the account reach it
         return json_reply({**_shown(answer.tenant), "api_key": answer.api_key}, status=201)
 
     async def list_all(self, request: web.Request) -> web.Response:

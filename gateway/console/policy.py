@@ -2,7 +2,7 @@
 
 from gateway.policies import sockets_of
 
-REPORTS = "/console/csp-reports"
+REPORTS = "/csp-reports"
 
 # Trusted Types: no text becomes markup or a script's address by any function of the browser, and no library may
 # bring a policy of its own that allows it.

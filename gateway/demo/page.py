@@ -5,21 +5,19 @@ from pathlib import Path
 from aiohttp import web
 
 from clarion.realtime.v1 import realtime_pb2
-from gateway.browser import NOT_INSTALLED, PACKAGES
+from gateway import looks
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.policies import sockets_of
-from gateway.replies import json_reply, neutral_reply
+from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
 
 _FOLDER = Path(__file__).parent
-# The official client.
-CLIENT = PACKAGES / "centrifuge" / "dist" / "centrifuge.js"
 _FILES = {
-    "centrifuge.js": (CLIENT, "text/javascript"),
-    "demo.js": (_FOLDER / "static" / "demo.js", "text/javascript"),
-    "demo.css": (_FOLDER / "static" / "demo.css", "text/css"),
-    "bell.svg": (_FOLDER / "static" / "bell.svg", "image/svg+xml"),
+    "demo.js": "text/javascript",
+    "outbox.js": "text/javascript",
+    "demo.css": "text/css",
+    "bell.svg": "image/svg+xml",
 }
 
 
@@ -39,14 +37,12 @@ class DemoPageRoutes:
 
     async def static(self, request: web.Request) -> web.Response:
         """Return a file of the page."""
-        known = _FILES.get(request.match_info["name"])
-        if known is None:
+        name = request.match_info["name"]
+        content_type = _FILES.get(name)
+        if content_type is None:
             raise web.HTTPNotFound
-        path, content_type = known
-        try:
-            body = path.read_bytes()
-        except FileNotFoundError:
-            return neutral_reply(404, NOT_INSTALLED)
+        path = _FOLDER / "static" / name
+        body = looks.style(path) if content_type == "text/css" else path.read_bytes()
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
 

@@ -2,23 +2,27 @@
 
 from aiohttp import web
 
+from gateway.accepting import TriggerBatcher
 from gateway.clients import Clients
+from gateway.demo.orders import DemoOrderRoutes
 from gateway.demo.outbox import DemoOutboxRoutes
 from gateway.demo.page import DemoPageRoutes
 from gateway.settings import Settings
 
 
-def add_routes(app: web.Application, clients: Clients, settings: Settings) -> None:
+def add_routes(app: web.Application, clients: Clients, acceptor: TriggerBatcher, settings: Settings) -> None:
     """Serve the demo of the tenant in the settings. Without one, answer 404 and say so."""
     if not settings.demo_tenant_id:
         for path in ("/demo", "/demo/{rest:.*}"):
             app.router.add_route("*", path, _not_configured)
         return
     page = DemoPageRoutes(clients, settings.demo_tenant_id, settings.demo_user_id)
+    orders = DemoOrderRoutes(acceptor, settings.demo_tenant_id, settings.demo_user_id)
     outbox = DemoOutboxRoutes(clients, settings.demo_tenant_id)
     router = app.router
     router.add_get("/demo", page.index)
     router.add_post("/demo/session", page.open_session)
+    router.add_post("/demo/orders", orders.order)
     router.add_get("/demo/outbox", outbox.list_page)
     router.add_get("/demo/outbox.json", outbox.list_json)
     router.add_get("/demo/outbox/{id}", outbox.message_page)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from clarion.common.v1 import event_pb2
 from gateway.accepting import TriggerBatcher
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
@@ -49,6 +50,22 @@ class KeyKind:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A request that sends an event once more, as a caller of an API would write it. path: of this gateway.
+
+    headers: also the credential, as a placeholder in words. body: JSON.
+    """
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def _no_copy(_: event_pb2.Event) -> Copy | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """One public API.
 
@@ -57,6 +74,7 @@ class Dialect:
     area: its part of the OpenAPI document, with every path that add_routes() serves.
     key_kinds: what keys of its own kinds are like.
     is_main: whether readers of the OpenAPI document meet it first.
+    copy: the request of this API that sends an accepted event once more; None: this API does not have such events.
     """
 
     add_routes: Callable[[web.Application, Backend], None]
@@ -65,6 +83,7 @@ class Dialect:
     area: "Callable[[], DialectArea]"
     key_kinds: Mapping[str, KeyKind] = field(default_factory=dict)
     is_main: bool = False
+    copy: Callable[[event_pb2.Event], Copy | None] = _no_copy
 
 
 @functools.cache
@@ -78,6 +97,11 @@ def installed() -> tuple[Dialect, ...]:
 def of(request: web.Request) -> Dialect | None:
     """Return the dialect that a request is meant for, None if it is no dialect's."""
     return next((dialect for dialect in installed() if dialect.claims(request)), None)
+
+
+def copy_of(event: event_pb2.Event) -> Copy | None:
+    """Return the request that sends an accepted event once more, in the first API that has such events."""
+    return next((copy for dialect in installed() if (copy := dialect.copy(event)) is not None), None)
 
 
 def key_kind(name: str) -> KeyKind:

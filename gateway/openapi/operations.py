@@ -1,5 +1,6 @@
 """How an area declares its operations."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,12 +101,13 @@ def admin(
     example: Any = None,
     shown: Any = None,
     description: str = "",
+    content_type: str = JSON,
     is_open: bool = False,
 ) -> Operation:
     """Return an operation of the admin API, with the problems that all of them can answer.
 
     answers: the body's type by status, None for no body. faults: further statuses of problems. shown: an example
-    of the first response. is_open: nobody needs to sign in.
+    of the first response, whose body has this content_type. is_open: nobody needs to sign in.
     """
     statuses = {422, 500, 503, *faults}  # 422: each can get an unknown query parameter
     statuses |= set() if is_open else {401, 403, 429}
@@ -113,6 +115,7 @@ def admin(
     statuses |= set(BODY_FAULTS) if body is not None else set()
     first = next(iter(answers))
     given = {status: ResponseSpec(kind, example=shown if status == first else None) for status, kind in answers.items()}
+    given[first] = dataclasses.replace(given[first], content_type=content_type)
     refused = {
         status: ResponseSpec(ProblemSchema, content_type=PROBLEM, headers=_headers(status))
         for status in sorted(statuses)

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from gateway import looks
 from gateway.audit import FIELDS, Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.browser_sessions import PublicAddress
@@ -65,7 +66,7 @@ def add_routes(
 
 async def _style(_request: web.Request) -> web.Response:
     headers = {"Cache-Control": "no-cache"}
-    return web.Response(body=pages.STYLE.read_bytes(), content_type="text/css", charset="utf-8", headers=headers)
+    return web.Response(body=looks.style(pages.STYLE), content_type="text/css", charset="utf-8", headers=headers)
 
 
 class _Portal:

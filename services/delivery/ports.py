@@ -1,7 +1,7 @@
 """What the worker needs of a channel, and the result of an attempt."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -40,12 +40,25 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """What a provider was handed, without credentials. url: of a call over HTTP; empty: body is an e-mail (RFC 5322).
+
+    headers: those of the call; of a credential only the name is there.
+    """
+
+    body: bytes
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SendResult:
     """The result of an attempt, or of one call to a provider. A provider's refusal is a result, not an exception.
 
     reason: a word such as "provider_timeout". detail: the provider's own words, without credentials; one line of at
     most MAX_DETAIL characters of it is recorded. provider: the provider's kind. provider_id: which of the tenant's
-    providers it was. earlier: the calls to other providers that failed before, within this attempt. http: of a webhook.
+    providers it was. earlier: the calls to other providers that failed before, within this attempt. http: the call and
+    its answer, of a webhook and of a provider's HTTP API. handed: what the provider was handed; it is not recorded.
     """
 
     verdict: Verdict
@@ -57,6 +70,7 @@ class SendResult:
     retry_after_s: float = 0.0
     earlier: "Sequence[ProviderCall]" = ()
     http: trace_pb2.HttpExchange | None = None
+    handed: Handed | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from services.domain.pseudonyms import Pseudonyms, unkeyed
 from services.domain.reasons import Reason
 
 PREFIX = "erased"
+# Begins what replaces the id of an erased person.
+PSEUDONYM = "erased:"
 
 
 def key(tenant_id: str, digest: str) -> str:
@@ -30,7 +32,7 @@ class Erasure:
     @property
     def pseudonym(self) -> str:
         """The text that replaces the user's id."""
-        return f"erased:{self.id}"
+        return f"{PSEUDONYM}{self.id}"
 
 
 _decode = msgspec.json.Decoder(Erasure).decode

@@ -1,17 +1,14 @@
 """Exports, erases and expires the inboxes of recipients."""
 
 import asyncio
-import base64
-import binascii
 import random
-import uuid
 from pathlib import Path
 
 import asyncpg
 
 from runtime import logs, postgres
-from runtime.errors import ClarionError, Code
 from services.domain.retention import EXPIRED, RetentionPolicies
+from services.realtime import places
 
 # Rows per statement, and statements per call.
 BATCH = 1000
@@ -24,9 +21,6 @@ MAX_RECENT = 5000
 
 _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
 _NAME = "The inbox's database"
-# The columns of a cursor, which order a page. One event may bring a person several notifications.
-_CURSOR = ("created_at_us", "event_id", "id")
-_FIRST_ID = str(uuid.UUID(int=0))
 
 log = logs.get(__name__)
 
@@ -54,11 +48,10 @@ class PrivacyStore:
 
     async def page(self, tenant_id: str, user_id: str, cursor: str, limit: int) -> "tuple[list[asyncpg.Record], str]":
         """Return up to limit rows, newest first, and the next cursor, empty after the last page. Raises INVALID."""
-        after = _decoded(cursor)
+        after = places.from_cursor(cursor)
         with postgres.unavailable_while_down(_NAME):
             rows = await self._pool.fetch(_SQL.export_inbox, tenant_id, user_id, *after, limit)
-        more = "/".join(str(rows[-1][name]) for name in _CURSOR) if len(rows) == limit else ""
-        return rows, base64.urlsafe_b64encode(more.encode()).decode()
+        return rows, places.to_cursor(_place(rows[-1])) if len(rows) == limit else ""
 
     async def recent_users(self, tenant_id: str) -> list[str]:
         """Return the users who received a push recently, at most MAX_RECENT. Raises UNAVAILABLE."""
@@ -91,15 +84,5 @@ def _count(status: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
-def _decoded(cursor: str) -> tuple[int | None, str, str]:
-    """Return when the last notification of the page before was created, its event and its id."""
-    if not cursor:
-        return None, "", _FIRST_ID
-    try:
-        created_us, event_id, *rest = base64.urlsafe_b64decode(cursor).decode().split("/")
-        # The previous version's cursors end with the event, of which a person then had one notification.
-        return int(created_us), event_id, str(uuid.UUID(rest[0])) if rest else _FIRST_ID
-    except (ValueError, binascii.Error):
-        raise ClarionError(
-            Code.INVALID, "cursor is invalid", fields=[("cursor", "must be the next_cursor of an earlier answer")]
-        ) from None
+def _place(row: "asyncpg.Record") -> places.Place:
+    return places.Place(row["created_at_us"], row["event_id"], str(row["id"]))

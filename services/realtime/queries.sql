@@ -8,6 +8,7 @@ ORDER BY id
 ON CONFLICT (id) DO NOTHING
 
 -- A page with more than $5 bytes of text is returned without its texts: the size is known before they are read.
+-- The unread are counted by the same statement, so that the number agrees with the page. An empty page is one row without id.
 -- name: list_entries
 WITH page AS (
     SELECT id, event_id, event_type, title, body, read_at, created_at,
@@ -16,13 +17,25 @@ WITH page AS (
         SELECT id, event_id, event_type, title, body, read_at, created_at
         FROM realtime.inbox
         WHERE tenant_id = $1 AND user_id = $2
+            AND (
+                $6::bigint IS NULL
+                OR (created_at, event_id, id) < ('epoch'::timestamptz + $6 * interval '1 microsecond', $7::text, $8::uuid)
+            )
         ORDER BY created_at DESC, event_id DESC, id DESC
         LIMIT $3 OFFSET $4
     ) AS newest
 )
-SELECT id, event_type, CASE WHEN fits THEN title END AS title, CASE WHEN fits THEN body END AS body, fits,
-       read_at IS NOT NULL AS read, (extract(epoch FROM created_at) * 1000000)::bigint AS created_at_us
-FROM page
+SELECT id, event_id, event_type, CASE WHEN fits THEN title END AS title, CASE WHEN fits THEN body END AS body, fits,
+       read_at IS NOT NULL AS read, (extract(epoch FROM created_at) * 1000000)::bigint AS created_at_us, unread
+FROM (
+    SELECT count(*) AS unread
+    FROM (
+        SELECT 1 FROM realtime.inbox
+        WHERE tenant_id = $1 AND user_id = $2 AND read_at IS NULL
+        LIMIT $9
+    ) AS first_unread
+) AS counted
+LEFT JOIN page ON true
 ORDER BY created_at DESC, event_id DESC, id DESC
 
 -- name: count_unread
@@ -33,11 +46,33 @@ FROM (
     LIMIT $3
 ) AS unread
 
+-- name: find_entry
+SELECT id, event_id, event_type, title, body, (extract(epoch FROM created_at) * 1000000)::bigint AS created_at_us,
+    coalesce((extract(epoch FROM read_at) * 1000000)::bigint, 0) AS read_at_us
+FROM realtime.inbox
+WHERE id = $1 AND tenant_id = $2 AND user_id = $3
+
 -- name: mark_read
 UPDATE realtime.inbox
 SET read_at = coalesce(read_at, now())
 WHERE id = $1 AND tenant_id = $2 AND user_id = $3
 RETURNING id
+
+-- Those up to a notification, itself included; all if $3 is null. Locked in one order, so that two calls never wait for
+-- each other.
+-- name: mark_all_read
+UPDATE realtime.inbox SET read_at = now()
+WHERE id IN (
+    SELECT id FROM realtime.inbox
+    WHERE tenant_id = $1 AND user_id = $2 AND read_at IS NULL
+        AND (
+            $3::bigint IS NULL
+            OR (created_at, event_id, id) <= ('epoch'::timestamptz + $3 * interval '1 microsecond', $4::text, $5::uuid)
+        )
+    ORDER BY id
+    LIMIT $6
+    FOR UPDATE
+)
 
 -- name: find_epochs
 SELECT coalesce(tenants.epoch, 0) AS tenant_epoch, coalesce(users.epoch, 0) AS user_epoch

@@ -12,13 +12,14 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.domain.paging import page_limit
-from services.realtime import principal
+from services.realtime import places, principal
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import HubGuard
 from services.realtime.namespaces import Namespaces
+from services.realtime.publication import publication
 from services.realtime.push import MAX_USER_ID, is_user_id
 from services.realtime.revoke import Revoker
-from services.realtime.store import InboxStore
+from services.realtime.store import InboxStore, Kept
 from services.realtime.tokens import Tokens, refused
 
 NAME = "clarion.realtime.v1.RealtimeService"
@@ -117,8 +118,16 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         check_user(request)
         if not 0 <= request.offset <= MAX_OFFSET:
             raise _invalid("offset", f"must be a whole number from 0 to {MAX_OFFSET:,}")
+        if request.offset and request.cursor:
+            raise _invalid("offset", "must be absent with a cursor")
         limit = page_limit(request.limit, largest=MAX_LIMIT)
-        kept = await self._inbox.newest(request.tenant_id, request.user_id, limit=limit, offset=request.offset)
+        page = await self._inbox.newest(
+            request.tenant_id,
+            request.user_id,
+            limit=limit,
+            offset=request.offset,
+            after=places.from_cursor(request.cursor),
+        )
         return realtime_pb2.ListNotificationsResponse(
             notifications=[
                 realtime_pb2.Notification(
@@ -129,9 +138,10 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
                     read=entry.read,
                     created_at_us=entry.created_at_us,
                 )
-                for entry in kept
+                for entry in page.entries
             ],
-            unread=await self._inbox.unread(request.tenant_id, request.user_id),
+            unread=page.unread,
+            next_cursor=_cursor_after(page.entries[-1]) if len(page.entries) == limit else "",
         )
 
     async def MarkRead(self, request: realtime_pb2.MarkReadRequest, _: Any) -> realtime_pb2.MarkReadResponse:
@@ -146,16 +156,54 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         )
         return realtime_pb2.MarkReadResponse(found=found)
 
+    async def MarkAllRead(self, request: realtime_pb2.MarkAllReadRequest, _: Any) -> realtime_pb2.MarkAllReadResponse:
+        """Mark all of a user's notifications as read, or those up to one of them."""
+        check_user(request)
+        until: places.Place | None = places.TOP
+        if request.until_id:
+            until = await self._inbox.place(request.tenant_id, request.user_id, request.until_id)
+        if until is None:
+            return realtime_pb2.MarkAllReadResponse(found=False)
+        marked, more = await self._inbox.mark_all_read(request.tenant_id, request.user_id, until)
+        log.info("marked_all_read", tenant_id=request.tenant_id, marked=marked)
+        return realtime_pb2.MarkAllReadResponse(found=True, marked=marked, more=more)
+
     async def CountUnread(self, request: realtime_pb2.CountUnreadRequest, _: Any) -> realtime_pb2.CountUnreadResponse:
         """Return the number of unread notifications."""
         check_user(request)
         return realtime_pb2.CountUnreadResponse(unread=await self._inbox.unread(request.tenant_id, request.user_id))
+
+    async def GetNotification(
+        self, request: realtime_pb2.GetNotificationRequest, _: Any
+    ) -> realtime_pb2.GetNotificationResponse:
+        """Return one notification with what open pages received of it. Raises NOT_FOUND."""
+        check_user(request)
+        found = await self._inbox.find(request.tenant_id, request.user_id, request.notification_id)
+        if found is None:
+            raise ClarionError(Code.NOT_FOUND, "The inbox has no such notification.")
+        entry, read_at_us = found
+        return realtime_pb2.GetNotificationResponse(
+            notification=realtime_pb2.Notification(
+                id=entry.id,
+                event_type=entry.event_type,
+                title=entry.title,
+                body=entry.body,
+                read=bool(read_at_us),
+                created_at_us=entry.created_at_us,
+            ),
+            read_at_us=read_at_us,
+            data=msgspec.json.encode(publication(entry)),
+        )
 
     def _check_active(self, tenant_id: str) -> None:
         """Raise UNAUTHENTICATED for an inactive tenant: it receives no tokens, and its tokens are not valid."""
         value = self._configuration(topology.tenant_key(tenant_id))
         if value is not None and not _decode_tenant(value).active:
             raise refused()
+
+
+def _cursor_after(entry: Kept) -> str:
+    return places.to_cursor(places.Place(entry.created_at_us, entry.event_id, entry.id))
 
 
 def check_user(request: OfUser) -> None:

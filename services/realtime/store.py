@@ -15,14 +15,19 @@ from runtime import logs, postgres
 from runtime.batching import Batcher, BatchLimits
 from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
 from runtime.postgres import Queries, unavailable_while_down
 from services.domain import topology
+from services.realtime.places import TOP, Place
 from services.realtime.ports import InboxEntry
 from services.realtime.principal import Epoch
 from services.realtime.tokens import MAX_LIFETIME_S
 
 # Unread notifications are counted up to this many.
 MAX_UNREAD = 10_000
+
+# Notifications that one call marks as read.
+MAX_MARKED = 1_000
 
 # Bytes of text in one page of an inbox. A gRPC answer has at most 16 MiB, and one notification at most 2 MiB.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
@@ -48,11 +53,20 @@ class Kept:
     """A notification as listed to its recipient. created_at_us: Unix time in microseconds."""
 
     id: str
+    event_id: str
     event_type: str
     title: str
     body: str
     read: bool
     created_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some notifications of a user. unread: those of the whole inbox at that moment, up to MAX_UNREAD."""
+
+    entries: list[Kept]
+    unread: int
 
 
 class InboxStore:
@@ -70,23 +84,54 @@ class InboxStore:
         """Store the entry unless its id is already stored. Raises UNAVAILABLE or OVERLOADED."""
         await self._batcher.enqueue(entry)
 
-    async def newest(self, tenant_id: str, user_id: str, *, limit: int, offset: int) -> list[Kept]:
+    async def newest(self, tenant_id: str, user_id: str, *, limit: int, offset: int = 0, after: Place = TOP) -> Page:
         """Return one page of the user's notifications, newest first. Raises INVALID if the page is too large."""
-        rows = await _guarded(
-            lambda: self._pool.fetch(_sql.list_entries, tenant_id, user_id, limit, offset, MAX_PAGE_BYTES)
+        found = await _guarded(
+            lambda: self._pool.fetch(
+                _sql.list_entries, tenant_id, user_id, limit, offset, MAX_PAGE_BYTES, *after, MAX_UNREAD
+            )
         )
+        rows = [row for row in found if row["id"] is not None]
         if rows and not rows[0]["fits"]:
             description = f"must be smaller: {len(rows)} of these notifications have more than 8 MiB of text"
             raise ClarionError(Code.INVALID, f"limit {description}", fields=[("limit", description)])
-        return [
-            Kept(str(row["id"]), row["event_type"], row["title"], row["body"], row["read"], row["created_at_us"])
+        entries = [
+            Kept(
+                str(row["id"]),
+                row["event_id"],
+                row["event_type"],
+                row["title"],
+                row["body"],
+                row["read"],
+                row["created_at_us"],
+            )
             for row in rows
         ]
+        return Page(entries, found[0]["unread"])
 
     async def unread(self, tenant_id: str, user_id: str) -> int:
         """Count the user's unread notifications, up to MAX_UNREAD."""
         count: int = await _guarded(lambda: self._pool.fetchval(_sql.count_unread, tenant_id, user_id, MAX_UNREAD))
         return count
+
+    async def find(self, tenant_id: str, user_id: str, notification_id: str) -> "tuple[InboxEntry, int] | None":
+        """Return a user's notification, and when it was read: Unix microseconds, 0 for unread. Raises UNAVAILABLE."""
+        if not is_uuid(notification_id):
+            return None
+        row = await _guarded(lambda: self._pool.fetchrow(_sql.find_entry, notification_id, tenant_id, user_id))
+        if row is None:
+            return None
+        entry = InboxEntry(
+            id=str(row["id"]),
+            tenant_id=tenant_id,
+            user_id=user_id,
+            event_id=row["event_id"],
+            event_type=row["event_type"],
+            title=row["title"],
+            body=row["body"],
+            created_at_us=row["created_at_us"],
+        )
+        return entry, row["read_at_us"]
 
     async def mark_read(self, tenant_id: str, user_id: str, notification_id: str) -> bool:
         """Mark a notification as read; return False if this user has no such notification."""
@@ -95,6 +140,22 @@ class InboxStore:
         except ValueError:
             return False
         return await _guarded(lambda: self._pool.fetchval(_sql.mark_read, number, tenant_id, user_id)) is not None
+
+    async def place(self, tenant_id: str, user_id: str, notification_id: str) -> Place | None:
+        """Return where a notification stands, None if this user has no such notification. Raises UNAVAILABLE."""
+        found = await self.find(tenant_id, user_id, notification_id)
+        return None if found is None else Place(found[0].created_at_us, found[0].event_id, found[0].id)
+
+    async def mark_all_read(self, tenant_id: str, user_id: str, until: Place = TOP) -> tuple[int, bool]:
+        """Mark the user's notifications up to a place as read, TOP: all. Return how many, and whether there are more.
+
+        One call marks at most MAX_MARKED.
+        """
+        status: str = await _guarded(
+            lambda: self._pool.execute(_sql.mark_all_read, tenant_id, user_id, *until, MAX_MARKED)
+        )
+        marked = int(status.rpartition(" ")[2])
+        return marked, marked == MAX_MARKED
 
     async def drain(self) -> None:
         """Wait until all started writes have finished."""

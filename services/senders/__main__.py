@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import (
     alerts_pb2_grpc,
+    contents_pb2_grpc,
     endpoints_pb2_grpc,
     health_pb2_grpc,
     privacy_pb2_grpc,
@@ -34,6 +35,9 @@ from services.senders.alerts.servicer import NAME as ALERT_SERVICE
 from services.senders.alerts.wiring import Alerts, make_alerts
 from services.senders.breaker import BreakerPolicy
 from services.senders.checked_settings import CheckedSettings
+from services.senders.contents.servicer import CONTENT_SERVICE, ContentServicer
+from services.senders.contents.store import ContentStore
+from services.senders.contents.writer import ContentWriter
 from services.senders.health.recorder import HealthRecorder
 from services.senders.health.servicer import PROVIDER_HEALTH_SERVICE, ProviderHealthServicer
 from services.senders.health.store import ProviderHealthStore
@@ -60,7 +64,7 @@ from services.senders.webhooks.parking.servicer import PARKING_SERVICE
 from services.senders.webhooks.router import RouterEndpoints
 from services.senders.webhooks.wiring import Neighbours, WebhookConfiguration, Webhooks, make_webhooks
 
-_POSTGRES_CONNECTIONS, _ROWS_POSTGRES_CONNECTIONS = 8, 8
+_POSTGRES_CONNECTIONS, _ROWS_POSTGRES_CONNECTIONS, _FAST_POSTGRES_CONNECTIONS = 8, 8, 1
 _MAX_HELD = 512
 # Their keys are complete before the first delivery: tenants, retention and erasures; suppressions and canceled events.
 _OWNERS = ("ingest", "router")
@@ -80,6 +84,8 @@ class _Connections:
     pool: postgres.Pool
     # Of the rows of deliveries that wait.
     rows_pool: postgres.Pool
+    # Of what may be lost: its commits do not wait for the disk.
+    fast_pool: postgres.Pool
     nats: Client
     render: grpc_aio.Channel
     ingest: grpc_aio.Channel
@@ -96,9 +102,19 @@ class _Stores:
     secrets: SecretBox
     sandbox: SandboxOutbox
     sent: SentLog
+    contents: ContentStore
     privacy: SendersPrivacyStore
     health: ProviderHealthStore
     away: parts.OwnParts
+
+
+@dataclass(frozen=True)
+class _Observers:
+    """What takes note of attempts: the health of providers, outages, and what was sent."""
+
+    health: HealthRecorder
+    alerts: Alerts
+    contents: ContentWriter
 
 
 @dataclass(frozen=True)
@@ -118,24 +134,27 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     connections = await _connect(settings, process)
     stores = _open_stores(connections, checked)
     followed = _follow_configuration(connections, stores, checked)
-    recorder = HealthRecorder(stores.health, new_id())
+    observers = _make_observers(settings, connections, stores, followed)
     resources = _make_resources(process, stores, checked)
-    alerts = _make_alerts(settings, connections, followed)
-    sender = _make_sender(settings, resources, stores, followed, checked, recorder, alerts)
+    sender = _make_sender(settings, resources, stores, followed, checked, observers)
     _start_publishing(process, connections, stores)
     process.start(stores.sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(followed.watch.run(), name="config-watch")
     await _wait_for_configuration(followed.watch, checked)
-    process.start(stores.privacy.keep_expiring(settings.outbox_keep_hours, followed.retention), name="retention")
-    webhooks = _make_webhooks(settings, connections, stores, followed, checked, alerts)
+    content_days = settings.payloads_keep_days if settings.keep_content else 0
+    process.start(
+        stores.privacy.keep_expiring(settings.outbox_keep_hours, content_days, followed.retention), name="retention"
+    )
+    webhooks = _make_webhooks(settings, connections, stores, followed, checked, observers)
     process.on_close(webhooks.client.close)
     _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away), webhooks)
-    process.start(recorder.run(), name="provider health")
-    alerts.start(process)
-    for drain in (stores.sandbox.drain, stores.sent.drain, sender.close, recorder.drain):
+    process.start(observers.health.run(), name="provider health")
+    observers.alerts.start(process)
+    ending = (stores.sandbox.drain, stores.sent.drain, observers.contents.drain, sender.close, observers.health.drain)
+    for drain in ending:
         process.on_drain(drain)
     tester = ProviderTester(
-        stores.providers, resources, followed.directory.tenant, stores.health, recorder, followed.refusals
+        stores.providers, resources, followed.directory.tenant, stores.health, observers.health, followed.refusals
     )
     server = _make_server(settings, connections, stores, followed, checked, webhooks)
     server.add(
@@ -143,7 +162,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
         ProviderHealthServicer(stores.providers, stores.health, tester),
         PROVIDER_HEALTH_SERVICE,
     )
-    server.add(alerts_pb2_grpc.add_AlertServiceServicer_to_server, alerts.servicer, ALERT_SERVICE)
+    server.add(alerts_pb2_grpc.add_AlertServiceServicer_to_server, observers.alerts.servicer, ALERT_SERVICE)
     server.add(
         usage_pb2_grpc.add_SendersUsageServiceServicer_to_server, SendersUsageServicer(connections.pool), USAGE_SERVICE
     )
@@ -159,11 +178,16 @@ async def _connect(settings: Settings, process: service.Process) -> _Connections
         settings.postgres_url.reveal(), name="senders", size=_ROWS_POSTGRES_CONNECTIONS, bitmap_scans=False
     )
     process.on_close(rows_pool.close)
+    fast_pool = await postgres.connect(
+        settings.postgres_url.reveal(), name="senders", size=_FAST_POSTGRES_CONNECTIONS, durable=False
+    )
+    process.on_close(fast_pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
     process.on_close(connection.close)
     connections = _Connections(
         pool=pool,
         rows_pool=rows_pool,
+        fast_pool=fast_pool,
         nats=connection,
         render=grpc.channel(settings.render_address),
         ingest=grpc.channel(settings.ingest_address),
@@ -184,6 +208,7 @@ def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores
         secrets=secrets,
         sandbox=SandboxOutbox(pool, away),
         sent=SentLog(pool),
+        contents=ContentStore(pool, connections.fast_pool),
         privacy=SendersPrivacyStore(pool),
         health=ProviderHealthStore(pool),
         away=away,
@@ -218,14 +243,20 @@ async def _wait_for_configuration(watch: configuration.ConfigurationWatch, check
     await pseudonym_keys.recognise(watch, checked.pseudonyms, *_OWNERS)
 
 
-def _make_alerts(settings: Settings, connections: _Connections, followed: _Configuration) -> Alerts:
+def _make_observers(
+    settings: Settings, connections: _Connections, stores: _Stores, followed: _Configuration
+) -> _Observers:
     def tenant_name(tenant_id: str) -> str:
         known = followed.directory.tenant(tenant_id)
         return known.name if known is not None else ""
 
-    return make_alerts(
+    def keeps(tenant_id: str) -> bool:
+        return settings.keep_content and followed.retention.keeps_content(tenant_id)
+
+    alerts = make_alerts(
         connections.pool, connections.ingest, connections.caller, tenant_name, public_url=settings.public_url
     )
+    return _Observers(HealthRecorder(stores.health, new_id()), alerts, ContentWriter(stores.contents, keeps))
 
 
 def _make_resources(process: service.Process, stores: _Stores, checked: CheckedSettings) -> Resources:
@@ -241,18 +272,18 @@ def _make_sender(
     stores: _Stores,
     followed: _Configuration,
     checked: CheckedSettings,
-    recorder: HealthRecorder,
-    alerts: Alerts,
+    observers: _Observers,
 ) -> ProviderSender:
     sender = ProviderSender(
         followed.directory,
         resources,
         stores.secrets.open_record,
         sent_log=stores.sent,
+        contents=observers.contents,
         policy=BreakerPolicy(settings.breaker_failures, settings.breaker_rest_s),
         add_unsubscribe_link=UnsubscribeLinkAdder(checked.links),
-        observer=recorder,
-        watch=alerts.watch,
+        observer=observers.health,
+        watch=observers.alerts.watch,
     )
     followed.directory.follow(sender.forget)
     return sender
@@ -306,7 +337,7 @@ def _make_webhooks(
     stores: _Stores,
     followed: _Configuration,
     checked: CheckedSettings,
-    alerts: Alerts,
+    observers: _Observers,
 ) -> Webhooks:
     neighbours = Neighbours(
         connections.rows_pool, connections.nats, connections.ingest, connections.router, connections.caller
@@ -320,7 +351,8 @@ def _make_webhooks(
         checked.egress,
         checked.vault,
         followed.refusals,
-        EndpointWatch(alerts.store),
+        EndpointWatch(observers.alerts.store),
+        observers.contents,
     )
 
 
@@ -370,8 +402,15 @@ def _make_server(
     server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports, REPORT_SERVICE)
     server.add(endpoints_pb2_grpc.add_ParkingServiceServicer_to_server, webhooks.servicer, PARKING_SERVICE)
     server.add(
+        contents_pb2_grpc.add_ContentServiceServicer_to_server,
+        ContentServicer(
+            stores.contents, followed.retention, settings.payloads_keep_days if settings.keep_content else 0
+        ),
+        CONTENT_SERVICE,
+    )
+    server.add(
         privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server,
-        SendersPrivacyServicer(stores.privacy, webhooks.parking.eraser),
+        SendersPrivacyServicer(stores.privacy, webhooks.parking.eraser, stores.contents),
         PRIVACY_SERVICE,
     )
     return server

@@ -5,13 +5,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
 from clarion.senders.v1 import senders_pb2
 from runtime import logs, postgres
 from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
 from services.domain.retention import EXPIRED, RetentionPolicies
+from services.senders.contents.store import erase as erase_contents
+from services.senders.contents.store import expire as expire_contents
 from services.senders.outbox import is_message_id, whole_message
 
 # Rows of one statement; seconds between two rounds, and between two statements of a round.
@@ -38,20 +42,29 @@ class Scope:
     delivery_ids: Sequence[str] = ()
 
 
+class Erased(NamedTuple):
+    """How many rows were deleted: sandbox messages, notes of what providers took, contents of attempts."""
+
+    messages: int
+    provider_records: int
+    contents: int
+
+
 class SendersPrivacyStore:
-    """Exports and deletes rows of senders.outbox and senders.sent by their events and deliveries."""
+    """Exports and deletes rows of senders.outbox, senders.sent and senders.contents by their events and deliveries."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
-    async def erase(self, scope: Scope) -> tuple[int, int]:
-        """Delete; return the numbers of sandbox messages and of sent messages deleted. Raises UNAVAILABLE."""
+    async def erase(self, scope: Scope) -> Erased:
+        """Delete, in one transaction. Raises UNAVAILABLE."""
         ids = scope.tenant_id, scope.event_ids, scope.delivery_ids
         with postgres.unavailable_while_down():
             async with self._pool.acquire() as connection, connection.transaction():
                 messages = await connection.execute(_SQL.erase_messages, *ids)
                 notes = await connection.execute(_SQL.erase_sent, *ids)
-        return _count(messages), _count(notes)
+                contents = await erase_contents(connection, *ids) if is_uuid(scope.tenant_id) else 0
+        return Erased(_count(messages), _count(notes), contents)
 
     async def page(self, scope: Scope, after: str) -> tuple[list[senders_pb2.OutboxMessage], str]:
         """Return messages, oldest first, and the next cursor; empty: there are no more. Raises INVALID, UNAVAILABLE."""
@@ -77,12 +90,21 @@ class SendersPrivacyStore:
         EXPIRED.labels("outbox").inc(_count(status))
         return _count(status) == BATCH
 
-    async def keep_expiring(self, default_hours: int, policies: RetentionPolicies) -> None:
-        """Delete expired messages every few minutes, for ever."""
+    async def expire_contents(self, default_days: int, own_days: dict[str, int]) -> bool:
+        """Delete one batch of expired contents; return whether there may be more. 0 days: all of them."""
+        async with postgres.background_transaction(self._pool) as connection:
+            deleted = await expire_contents(connection, default_days, own_days, BATCH)
+        EXPIRED.labels("contents").inc(deleted)
+        return deleted == BATCH
+
+    async def keep_expiring(self, default_hours: int, content_days: int, policies: RetentionPolicies) -> None:
+        """Delete expired messages and contents every few minutes, for ever. content_days: 0: no content is stored."""
         while True:
             pause = INTERVAL_S * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
             try:
-                if await self.expire(default_hours, policies.outbox_days()):
+                own = policies.own_content_days() if content_days else {}
+                more = await self.expire(default_hours, policies.outbox_days())
+                if await self.expire_contents(content_days, own) or more:
                     pause = PAUSE_S
             except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 log.warning("retention_waits", error=repr(error))

@@ -18,6 +18,8 @@ from services.domain.reasons import Reason
 from services.senders import failover, registry
 from services.senders.breaker import BreakerPolicy, Pause
 from services.senders.compose import Unsendable
+from services.senders.contents.capture import of_message
+from services.senders.contents.ports import ContentRecorder
 from services.senders.failover import Outcome, Paused
 from services.senders.health.ports import HealthObserver
 from services.senders.ports import ProviderDirectory, ProviderRecord, Resources
@@ -59,6 +61,7 @@ class ProviderSender:
         open_secrets: OpenSecrets,
         *,
         sent_log: SentRecorder | None = None,
+        contents: ContentRecorder | None = None,
         policy: BreakerPolicy | None = None,
         add_unsubscribe_link: AddUnsubscribeLink | None = None,
         observer: HealthObserver | None = None,
@@ -67,6 +70,7 @@ class ProviderSender:
         self._directory = directory
         self._observer = observer
         self._sent_log = sent_log
+        self._contents = contents
         self._add_unsubscribe_link = add_unsubscribe_link
         self._providers = ProviderCache(resources, open_secrets, policy or BreakerPolicy(), observer, watch)
 
@@ -155,6 +159,10 @@ class ProviderSender:
         if result.verdict is Verdict.POSTPONED:  # it was not called after all
             return Pause(result.reason, result.detail, result.retry_after_s)
         self._record_sent(delivery, opened, message, result)
+        if self._contents is not None and self._contents.keeps(delivery.tenant_id):
+            self._contents.record(
+                of_message(delivery, content, message, result.handed, record.kind, record.id, clock.now_us())
+            )
         return self._observed(record, result)
 
     def _compose(self, delivery: event_pb2.Delivery, content: render_pb2.Content, opened: OpenProvider) -> Any:
@@ -216,4 +224,5 @@ def _with_provider_id(result: SendResult, provider_id: str) -> SendResult:
         result.provider_message_id,
         provider_id,
         result.retry_after_s,
+        http=result.http,
     )

@@ -33,6 +33,10 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     sms_slots: Slots = 256
     # How long the sandbox keeps messages.
     outbox_keep_hours: Annotated[int, msgspec.Meta(ge=1)] = 168
+    # Whether what is sent is stored with the attempt, and for how many days where a tenant has no days of its own: as
+    # long as ingest stores what events carried.
+    keep_content: bool = True
+    payloads_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     # How long a provider's message id is kept, and so how late its reports may arrive.
     sent_keep_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 14
     # Failures in a row after which a provider is paused, and the first pause, seconds.

@@ -10,6 +10,8 @@ export class Problem extends Error {
   readonly fields: ReadonlyMap<string, string>;
   readonly retryAfterS: number | undefined;
   readonly traceId: string;
+  /** The version that somebody has saved meanwhile. */
+  readonly newer: components["schemas"]["NewerVersion"] | undefined;
 
   constructor(document: ProblemDocument, traceId: string) {
     super(document.detail);
@@ -20,6 +22,7 @@ export class Problem extends Error {
     this.fields = new Map((document.errors ?? []).map((one) => [one.field, one.detail]));
     this.retryAfterS = document.retry_after;
     this.traceId = traceId;
+    this.newer = document.newer;
   }
 }
 

@@ -240,6 +240,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/deliveries/{id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what an attempt sent */
+        get: operations["getContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/deliveries/{id}/content.eml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download an e-mail as it was sent */
+        get: operations["getContentFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/events/{id}/body": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what an event carried, and the request that sends it once more */
+        get: operations["getEventBody"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/reasons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List all reasons, with what to do about them */
+        get: operations["listReasons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/dead-letters": {
         parameters: {
             query?: never;
@@ -1148,6 +1216,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/recipients/{recipient_id}/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a recipient's notifications, newest first
+         * @description The recipient need not be stored. Nothing is marked as read.
+         */
+        get: operations["listRecipientInbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/groups": {
         parameters: {
             query?: never;
@@ -1659,7 +1747,7 @@ export interface paths {
         };
         /**
          * Get the data of a tenant's newest event of a type
-         * @description Test sends do not count. 404: no stored event among the tenant's newest 20,000 has this type.
+         * @description Looks at the tenant's newest 20,000 events, and at those whose content is stored, without tests.
          */
         get: operations["getLastPayload"];
         put?: never;
@@ -2570,6 +2658,18 @@ export interface components {
             sms: components["schemas"]["Sms"] | null;
         };
         /**
+         * CopiedRequest
+         * @description A request that sends the event once more. The key is a placeholder.
+         */
+        CopiedRequest: {
+            method: string;
+            path: string;
+            headers: components["schemas"]["SentHeader"][];
+            body: string;
+            /** @description The same as a command for a shell. `$CLARION_URL` is this gateway. */
+            curl: string;
+        };
+        /**
          * DeadLetter
          * @description A delivery whose last attempt failed.
          */
@@ -3316,6 +3416,8 @@ export interface components {
             notifications: number;
             messages: number;
             provider_records: number;
+            /** @description What was sent, stored with the attempts. */
+            contents: number;
             /** @description Events from which the recipient was removed; the events stay in the ledger. */
             events: number;
             payloads: number;
@@ -3381,6 +3483,30 @@ export interface components {
             };
             /** @description The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all. */
             deliveries: components["schemas"]["Delivery"][];
+        };
+        /**
+         * EventBody
+         * @description What an event carried when it was accepted.
+         */
+        EventBody: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            event_type: string;
+            stored: boolean;
+            /** @description Why it is not stored. */
+            why: string | null;
+            variables: Record<string, unknown> | null;
+            payload: Record<string, unknown> | null;
+            /** @description In the API that has such events; else the call of this API. */
+            request: components["schemas"]["CopiedRequest"] | null;
         };
         /**
          * EventRecipient
@@ -3519,8 +3645,42 @@ export interface components {
             cursor?: string;
         };
         /**
+         * ExportedContent
+         * @description What one attempt sent.
+         */
+        ExportedContent: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            attempt: number;
+            replay: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            captured_at: string;
+            size_bytes: number;
+            provider: string | null;
+            provider_id: string | null;
+            from: string | null;
+            to: string | null;
+            reply_to: string | null;
+            subject: string | null;
+            headers: components["schemas"]["SentHeader"][];
+            text: string | null;
+            html: string | null;
+            is_composed: boolean | null;
+            sms: components["schemas"]["SentSms"] | null;
+            webhook: components["schemas"]["SentWebhook"] | null;
+            request: components["schemas"]["SentRequest"] | null;
+        };
+        /**
          * ExportedEvent
-         * @description An event with its variables and payload (null once they are deleted) and its sandbox messages.
+         * @description An event with its variables and payload (null once they are deleted) its sandbox messages, and what was sent.
          */
         ExportedEvent: {
             /**
@@ -3562,6 +3722,7 @@ export interface components {
             payload: Record<string, unknown> | null;
             dead_letters: components["schemas"]["DeadLetter"][];
             messages: components["schemas"]["ExportedMessage"][];
+            contents: components["schemas"]["ExportedContent"][];
         };
         /**
          * ExportedMessage
@@ -3696,7 +3857,7 @@ export interface components {
         };
         /**
          * HttpExchange
-         * @description One HTTP call to an endpoint, and its answer. The values of the URL's query are masked.
+         * @description One HTTP call to an endpoint or a provider, and its answer. The values of the URL's query are masked.
          */
         HttpExchange: {
             url: string;
@@ -3722,6 +3883,35 @@ export interface components {
          */
         IdentityProvider: {
             name: string;
+        };
+        /**
+         * Inbox
+         * @description A page of a recipient's inbox.
+         */
+        Inbox: {
+            data: components["schemas"]["InboxEntry"][];
+            next_cursor: string | null;
+            /** @description Of the whole inbox, counted up to 10,000. */
+            unread: number;
+        };
+        /**
+         * InboxEntry
+         * @description A notification in a recipient's inbox.
+         */
+        InboxEntry: {
+            /** @description The id of its delivery. */
+            id: string;
+            event_id: string;
+            event_type: string;
+            title: string;
+            body: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /** @description null: it is unread. */
+            read_at: string | null;
         };
         /**
          * Invitation
@@ -3845,20 +4035,12 @@ export interface components {
         };
         /**
          * LastPayload
-         * @description The data of the newest event of a type, as a template sees them.
+         * @description The data of the newest event of a type, as a template sees them. null: there is none that is stored.
          */
         LastPayload: {
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            event_id: string;
-            /**
-             * Format: date-time
-             * @example 2026-04-22T12:00:00.000000Z
-             */
-            accepted_at: string;
-            variables: Record<string, unknown>;
+            event_id: string | null;
+            accepted_at: string | null;
+            variables: Record<string, unknown> | null;
         };
         /**
          * Link
@@ -5183,7 +5365,7 @@ export interface components {
             /** @description What the reason means. */
             text: string;
             /** @description What to do about it. */
-            advice: string;
+            advice: string | null;
             /** @description The provider's own words. */
             detail: string | null;
         };
@@ -5349,6 +5531,26 @@ export interface components {
             findings: components["schemas"]["Finding"][];
             /** @description Parts that did not answer within two seconds: this may lack more. */
             unanswered: string[];
+        };
+        /**
+         * Reason
+         * @description A reason: its word for programs, its text for people, and what to do about it.
+         */
+        Reason: {
+            reason: string;
+            text: string;
+            advice: string | null;
+            /** @enum {string} */
+            responsible: "recipient" | "tenant" | "provider" | "clarion" | "nobody";
+            /** @description Clarion tries again by itself. */
+            retried: boolean;
+        };
+        /**
+         * Reasons
+         * @description All reasons.
+         */
+        Reasons: {
+            data: components["schemas"]["Reason"][];
         };
         /**
          * Recipient
@@ -5585,6 +5787,8 @@ export interface components {
         /**
          * Retention
          * @description The body of PUT /tenants/{id}/retention: all periods, in days. null or absent: the installation's default.
+         *
+         *         keep_content: whether what is sent is stored with the attempt, for payload_days.
          */
         Retention: {
             /** @default null */
@@ -5595,6 +5799,8 @@ export interface components {
             inbox_days?: number | null;
             /** @default null */
             outbox_days?: number | null;
+            /** @default true */
+            keep_content?: boolean;
         };
         /**
          * RetentionPolicy
@@ -5605,6 +5811,8 @@ export interface components {
             payload_days: number | null;
             inbox_days: number | null;
             outbox_days: number | null;
+            /** @description Whether what is sent is stored with the attempt. */
+            keep_content: boolean;
         };
         /**
          * Revocation
@@ -5778,6 +5986,121 @@ export interface components {
             p95_ms: number | null;
         };
         /**
+         * SentContent
+         * @description What one attempt sent. If it is not stored, `why` says so, and everything after `keep_days` is null or empty.
+         */
+        SentContent: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            stored: boolean;
+            /**
+             * @description Why it is not stored. One of
+             *     - `not_sent`: Nothing was handed over, so there is no content. The timeline says why.
+             *     - `not_written_yet`: It was sent a moment ago, and its content is stored within seconds. Look again.
+             *     - `tenant_keeps_none`: The tenant's retention says that no content is stored.
+             *     - `installation_keeps_none`: This installation stores no content (CLARION_KEEP_CONTENT is false).
+             *     - `expired`: The content was deleted, because the tenant's days for what events carry are over.
+             *     - `erased`: The content was deleted, because its recipient was erased.
+             *     - `not_stored`: The content was not stored when it was sent: the database was away, too much was waiting, or an earlier version sent it.
+             */
+            missing: string | null;
+            /** @description The same as a sentence for people. */
+            why: string | null;
+            /** @description Newest first, at most 100; of a notification none. */
+            attempts: components["schemas"]["StoredAttempt"][];
+            /** @description For how many days content is stored; 0: none is. null: as long as the inbox. */
+            keep_days: number | null;
+            /** @description null: all attempts had this content (a notification). */
+            attempt: number | null;
+            replay: number | null;
+            captured_at: string | null;
+            size_bytes: number | null;
+            /** @description The kind of provider or endpoint. */
+            provider: string | null;
+            provider_id: string | null;
+            /** @description Of an e-mail or a text message. */
+            from: string | null;
+            to: string | null;
+            reply_to: string | null;
+            subject: string | null;
+            /** @description Of an e-mail, in their order. */
+            headers: components["schemas"]["SentHeader"][];
+            parts: components["schemas"]["SentPart"][];
+            text: string | null;
+            html: string | null;
+            /** @description true: the provider got the parts of the e-mail and not this message: headers, parts and the file are what Clarion makes of them. false: these are the bytes that the mail server got. */
+            is_composed: boolean | null;
+            support: components["schemas"]["SupportNote"][];
+            sms: components["schemas"]["SentSms"] | null;
+            push: components["schemas"]["SentPush"] | null;
+            webhook: components["schemas"]["SentWebhook"] | null;
+            request: components["schemas"]["SentRequest"] | null;
+        };
+        /**
+         * SentHeader
+         * @description A header of a message or a request. A value that is secret is `***`.
+         */
+        SentHeader: {
+            name: string;
+            value: string;
+        };
+        /**
+         * SentPart
+         * @description A part of an e-mail.
+         */
+        SentPart: {
+            content_type: string;
+            size_bytes: number;
+        };
+        /**
+         * SentPush
+         * @description A notification as the recipient's inbox has it. data: what open pages received.
+         */
+        SentPush: {
+            title: string;
+            body: string;
+            data: Record<string, unknown>;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /** @description null: it is unread. */
+            read_at: string | null;
+        };
+        /**
+         * SentRequest
+         * @description A call of a provider's API, without credentials.
+         */
+        SentRequest: {
+            url: string;
+            headers: components["schemas"]["SentHeader"][];
+            body: string;
+        };
+        /**
+         * SentSms
+         * @description What a text message is billed as.
+         */
+        SentSms: {
+            segments: number;
+            encoding: string;
+        };
+        /**
          * SentTest
          * @description The test event, and its delivery to the endpoint.
          */
@@ -5792,6 +6115,16 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             delivery_id: string;
+        };
+        /**
+         * SentWebhook
+         * @description A call of an endpoint. The values of the endpoint's own headers are hidden.
+         */
+        SentWebhook: {
+            url: string;
+            headers: components["schemas"]["SentHeader"][];
+            /** @description null: it was the event's payload, which was deleted. */
+            body: string | null;
         };
         /**
          * SignIn
@@ -5871,6 +6204,10 @@ export interface components {
             step: string;
             time: string | null;
             duration_ms: number;
+            /** @description Of an attempt: how long the delivery had waited for it since it was planned or due. */
+            wait_ms: number;
+            /** @description Of an attempt: how long its message took to prepare. */
+            prepare_ms: number;
             outcome: string;
             reason: string | null;
             detail: string | null;
@@ -5878,6 +6215,8 @@ export interface components {
             delivery_id: string | null;
             channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
             attempt: number | null;
+            /** @description 0, raised by each replay of the delivery. */
+            replay: number;
             provider: string | null;
             /** @description The tenant's provider that was used. */
             provider_id: string | null;
@@ -5888,8 +6227,21 @@ export interface components {
             template_version_id: string | null;
             /** @description How many segments the text message is billed as; null for other steps. */
             sms: components["schemas"]["Sms"] | null;
-            /** @description Of an attempt to an endpoint; null for other steps. */
+            /** @description Of an attempt over HTTP, to an endpoint or a provider. */
             http: components["schemas"]["HttpExchange"] | null;
+        };
+        /**
+         * StoredAttempt
+         * @description An attempt whose content is stored. replay: 0, raised by each replay of the delivery.
+         */
+        StoredAttempt: {
+            attempt: number;
+            replay: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            captured_at: string;
         };
         /**
          * StoredRecipient
@@ -5997,6 +6349,17 @@ export interface components {
         Subscriptions: {
             event_types: string[];
             filter?: Record<string, unknown> | null;
+        };
+        /**
+         * SupportNote
+         * @description Something in the HTML of an e-mail that some mail programs do not support.
+         */
+        SupportNote: {
+            /** @example css_position */
+            rule: string;
+            text: string;
+            /** @description How often it was found; 0: it is about the whole. */
+            count: number;
         };
         /**
          * Suppression
@@ -7325,6 +7688,138 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PortalLink"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContent: {
+        parameters: {
+            query?: {
+                /** @description Absent: the newest one that is stored. */
+                attempt?: number;
+                /** @description Only with `attempt`. Absent: the newest replay that has this attempt. */
+                replay?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentContent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContentFile: {
+        parameters: {
+            query?: {
+                /** @description Absent: the newest one that is stored. */
+                attempt?: number;
+                /** @description Only with `attempt`. Absent: the newest replay that has this attempt. */
+                replay?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "message/rfc822": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEventBody: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventBody"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listReasons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reasons"];
                 };
             };
             /** @description A problem */
@@ -8922,7 +9417,8 @@ export interface operations {
                  *       "events_days": 30,
                  *       "payload_days": 7,
                  *       "inbox_days": 90,
-                 *       "outbox_days": 2
+                 *       "outbox_days": 2,
+                 *       "keep_content": true
                  *     }
                  */
                 "application/json": components["schemas"]["Retention"];
@@ -8940,7 +9436,8 @@ export interface operations {
                      *       "events_days": 30,
                      *       "payload_days": 7,
                      *       "inbox_days": 90,
-                     *       "outbox_days": 2
+                     *       "outbox_days": 2,
+                     *       "keep_content": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetentionPolicy"];
@@ -9623,6 +10120,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRecipientInbox: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                recipient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inbox"];
+                };
             };
             /** @description A problem */
             default: {

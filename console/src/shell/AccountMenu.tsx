@@ -1,6 +1,10 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { answer, api, setCsrfToken } from "~/api/client";
 import { useSession } from "~/api/session";
 import { Button } from "~/kit/Button";
 import { Menu } from "~/kit/Menu";
+import { notifyError } from "~/kit/Toast";
 import { setTheme, type Theme, useTheme } from "./theme";
 
 const LOOKS: readonly [Theme, string][] = [
@@ -13,13 +17,30 @@ const LOOKS: readonly [Theme, string][] = [
 export function AccountMenu() {
   const session = useSession();
   const theme = useTheme();
-  return (
-    <Menu
-      trigger={<Button look="quiet">{session?.name ?? "…"}</Button>}
-      items={LOOKS.map(([value, label]) => ({
-        label: value === theme ? `${label} ✓` : label,
-        onSelect: () => setTheme(value),
-      }))}
-    />
-  );
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const signingOut = useMutation({
+    mutationFn: () => answer(api.DELETE("/api/v1/admin/session")),
+    onSuccess: async () => {
+      setCsrfToken("");
+      await navigate({ to: "/sign-in", search: {} });
+      queries.clear();
+    },
+    onError: notifyError,
+  });
+  const looks = LOOKS.map(([value, label]) => ({
+    label: value === theme ? `${label} ✓` : label,
+    onSelect: () => setTheme(value),
+  }));
+  const own =
+    session?.kind === "user"
+      ? [
+          {
+            label: "Your sessions and password",
+            onSelect: () => void navigate({ to: "/settings/sessions" }),
+          },
+          { label: "Sign out", onSelect: () => signingOut.mutate() },
+        ]
+      : [];
+  return <Menu trigger={<Button look="quiet">{session?.name ?? "…"}</Button>} items={[...looks, ...own]} />;
 }

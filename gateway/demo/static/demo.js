@@ -1,198 +1,126 @@
-// The demo inbox. The server's inbox is the truth; live notifications are shown at once.
-"use strict";
-
-const SHOWN = 50;
-const RESTART_MS = 3000;
-const CROWDED_MS = 60000; // the user has the largest number of open pages
-const CONNECTION_LIMIT = 3504;
+// The demo shop. The bell is <clarion-inbox>; this page gives it a session and shows what became of the orders.
 
 const element = (id) => document.getElementById(id);
-const items = new Map(); // notifications by id
-let session = null; // {tenant_id, user_id, token, channels}
-let client = null;
-let unread = 0;
-let isReading = false; // the inbox is being read
-let isStale = false; // there is something newer than what was read last
+const inbox = element("inbox");
+const LOOK_MS = 700;
+const LOOKS = 40; // half a minute
 
-async function openSession() {
-  const answer = await fetch("/demo/session", { method: "POST" });
-  if (!answer.ok) throw new Error(`The demo is not available (${answer.status}).`);
-  session = await answer.json();
+async function call(path, options) {
+  const answer = await fetch(path, { method: "POST", ...options });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(body.message || `The server answered ${answer.status}.`);
+  return body;
+}
+
+// A shop's own server would do this for the person who is signed in. The tenant's key stays there.
+inbox.getToken = async () => {
+  const session = await call("/demo/session");
   element("user").textContent = session.user_id;
-  return session;
-}
+  showCommand(session.user_id);
+  return { token: session.token, channels: session.channels, tenant: session.tenant_id, user: session.user_id };
+};
 
-// Call the inbox API as this user. An expired token is replaced once.
-async function ask(path, options = {}, isSecondTry = false) {
-  const base = `/api/v1/notifications/${encodeURIComponent(session.tenant_id)}/${encodeURIComponent(session.user_id)}`;
-  const headers = { Authorization: `Bearer ${session.token}` };
-  const answer = await fetch(base + path, { ...options, headers });
-  if (answer.status === 401 && !isSecondTry) {
-    await openSession();
-    return ask(path, options, true);
+inbox.addEventListener("clarion-message", ({ detail }) => {
+  for (const item of detail.items) {
+    for (const step of document.querySelectorAll("[data-push]")) {
+      if (item.title.includes(step.dataset.push)) done(step, "It is in the bell");
+    }
   }
-  if (!answer.ok) throw new Error(`The inbox does not answer (${answer.status}).`);
-  return answer.json();
-}
-
-// Read the inbox, and read it again if something arrived meanwhile.
-async function reload() {
-  isStale = true;
-  if (isReading) return;
-  isReading = true;
-  element("list").setAttribute("aria-busy", "true");
-  while (isStale) {
-    isStale = false;
-    await read();
-    show();
-  }
-  isReading = false;
-  element("list").setAttribute("aria-busy", "false");
-}
-
-async function read() {
-  try {
-    const list = await ask(`?limit=${SHOWN}`);
-    const count = await ask("/unread-count"); // after the list, so that it includes all that is shown
-    for (const item of list.data) items.set(item.id, item);
-    unread = count.unread;
-    element("fault").hidden = true;
-  } catch (error) {
-    element("fault").textContent = `${error.message} Trying again.`;
-    element("fault").hidden = false;
-    setTimeout(reload, RESTART_MS);
-  }
-}
-
-// Show it at once. Only the inbox knows whether it is already counted.
-function arrive(data) {
-  const id = data.referenceId;
-  if (!id || items.has(id)) return;
-  const created = data.timestamp ? new Date(data.timestamp * 1000) : new Date();
-  items.set(id, {
-    id,
-    type: data.eventType,
-    title: data.title,
-    body: data.body,
-    status: "UNREAD",
-    created_at: created.toISOString(),
-  });
-  element("news").textContent = `New notification: ${data.title}`;
-  show();
-  reload();
-}
-
-async function markRead(item, button) {
-  button.disabled = true;
-  try {
-    const answer = await ask(`/${encodeURIComponent(item.id)}/read`, { method: "PUT" });
-    if (answer.success) item.status = "READ";
-  } catch {
-    button.disabled = false; // the button stays, so that the user can try again
-  }
-  await reload();
-  element("bell").focus();
-}
-
-function show() {
-  const newest = [...items.values()].sort((a, b) => b.created_at.localeCompare(a.created_at));
-  for (const old of newest.splice(SHOWN)) items.delete(old.id);
-  element("list").replaceChildren(...newest.map(listItem));
-  element("empty").hidden = newest.length > 0;
-  element("unread").textContent = unread > 99 ? "99+" : String(unread);
-  element("unread").hidden = unread === 0;
-  element("bell").setAttribute("aria-label", `Notifications, ${unread} unread`);
-}
-
-// Title and body are not trusted: they are only set as text, never as HTML.
-function listItem(item) {
-  const row = document.createElement("li");
-  row.dataset.id = item.id;
-  row.dataset.status = item.status;
-  const title = document.createElement("h2");
-  title.textContent = item.title || item.type;
-  row.append(title);
-  if (item.status === "UNREAD") {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Mark as read";
-    button.setAttribute("aria-label", `Mark as read: ${title.textContent}`);
-    button.addEventListener("click", () => markRead(item, button));
-    row.append(button);
-  } else {
-    row.append(document.createElement("span"));
-  }
-  const body = document.createElement("p");
-  body.textContent = item.body;
-  const time = document.createElement("time");
-  time.dateTime = item.created_at;
-  time.textContent = new Date(item.created_at).toLocaleString();
-  row.append(body, time);
-  return row;
-}
-
-function tell(state) {
-  const words = { connected: "Connected", connecting: "Connecting…", disconnected: "Disconnected" };
-  element("state").dataset.state = state;
-  element("state").textContent = words[state];
-}
-
-// Get a new token. After a revocation the channels have other names, so everything starts again.
-async function getToken() {
-  const before = session.channels.join();
-  await openSession();
-  if (session.channels.join() !== before) setTimeout(restart, 0);
-  return session.token;
-}
-
-function connect() {
-  const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/connection/websocket`;
-  client = new Centrifuge(url, {
-    token: session.token,
-    getToken,
-    minReconnectDelay: 200,
-    maxReconnectDelay: 3000,
-  });
-  client.on("connected", () => tell("connected"));
-  client.on("connecting", () => tell("connecting"));
-  client.on("disconnected", (context) => {
-    tell("disconnected");
-    if (context.code === 0) return; // the page itself disconnected
-    setTimeout(restart, context.code === CONNECTION_LIMIT ? CROWDED_MS : RESTART_MS); // the server refused
-  });
-  for (const channel of session.channels) {
-    const subscription = client.newSubscription(channel);
-    subscription.on("publication", (context) => arrive(context.data));
-    subscription.on("subscribed", (context) => {
-      // The hub keeps little history. If it cannot fill the gap, read the inbox.
-      if (!context.recovered) reload();
-    });
-    subscription.subscribe();
-  }
-  client.connect();
-}
-
-function restart() {
-  if (client !== null) client.disconnect();
-  start();
-}
-
-async function start() {
-  tell("connecting");
-  try {
-    await openSession();
-  } catch {
-    tell("disconnected");
-    setTimeout(start, RESTART_MS);
-    return;
-  }
-  connect();
-}
-
-element("bell").addEventListener("click", () => {
-  const isOpen = element("bell").getAttribute("aria-expanded") === "true";
-  element("bell").setAttribute("aria-expanded", String(!isOpen));
-  element("inbox").hidden = isOpen;
 });
 
-start();
+function make(name, text, className) {
+  const made = document.createElement(name);
+  if (text) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function done(step, text, href) {
+  if (step.classList.contains("done")) return;
+  step.classList.add("done");
+  delete step.dataset.push;
+  const shown = make(href ? "a" : "span", text);
+  if (href) shown.href = href;
+  step.lastElementChild.replaceWith(shown);
+}
+
+function waiting(label) {
+  const step = make("li");
+  step.append(make("strong", label), make("span", "waiting…"));
+  return step;
+}
+
+function showOrder(order, name) {
+  element("nothing").hidden = true;
+  const row = make("li", "", "card");
+  const head = make("p", "", "order");
+  head.append(make("strong", name), make("span", ` · order ${order.order_id}`));
+  const steps = make("ul", "", "steps");
+  const accepted = waiting("Accepted");
+  const [push, mail, text] = [waiting("Bell"), waiting("E-mail"), waiting("Text message")];
+  push.dataset.push = order.order_id;
+  steps.append(accepted, push, mail, text);
+  row.append(head, steps);
+  element("happened").prepend(row);
+  done(accepted, "See the whole way of the event", `/console/messages/${encodeURIComponent(order.event_id)}`);
+  follow(order, push, { EMAIL: mail, SMS: text });
+}
+
+// The sandbox has what mail and text message became.
+async function follow(order, push, steps) {
+  for (let look = 0; look < LOOKS; look++) {
+    await new Promise((over) => setTimeout(over, LOOK_MS));
+    const answer = await fetch(`/demo/outbox.json?event_id=${encodeURIComponent(order.event_id)}`).catch(() => null);
+    const found = answer?.ok ? (await answer.json()).messages : [];
+    for (const message of found) {
+      const step = steps[message.channel];
+      if (step) done(step, `To ${message.recipient}`, `/demo/outbox/${encodeURIComponent(message.id)}`);
+    }
+    if ([push, ...Object.values(steps)].every((step) => step.classList.contains("done"))) return;
+  }
+  for (const step of [push, ...Object.values(steps)]) {
+    if (!step.classList.contains("done")) step.lastElementChild.textContent = "Nothing so far: its messages page says why.";
+  }
+}
+
+element("shop").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = event.submitter;
+  const name = button.closest("article").querySelector("h2").textContent;
+  button.disabled = true;
+  try {
+    const body = JSON.stringify({ product: button.value });
+    showOrder(await call("/demo/orders", { headers: { "Content-Type": "application/json" }, body }), name);
+  } catch (error) {
+    element("nothing").hidden = true;
+    element("happened").prepend(make("li", error.message, "card bad"));
+  } finally {
+    button.disabled = false;
+    button.focus();
+  }
+});
+
+function showCommand(user) {
+  const text = `Sent from a terminal at ${new Date().toLocaleTimeString("en")}.`;
+  const quoted = (value) => `'${value.replaceAll("'", "'\\''")}'`;
+  element("command").textContent = [
+    'eval "$(.venv/bin/python -m stack.client CLARION_URL CLARION_ADMIN_TOKEN CLARION_TENANT_ID)"',
+    `.venv/bin/clarion send global.success --user ${quoted(user)} \\`,
+    `  --var title=Hello --var message=${quoted(text)} --wait`,
+  ].join("\n");
+}
+
+element("copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(element("command").textContent);
+    element("copy").textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(element("command"));
+  }
+});
+
+// The component's script is asked for before this one.
+if (!customElements.get("clarion-inbox")) {
+  element("missing").hidden = false;
+  inbox.getToken().catch(() => undefined);
+}

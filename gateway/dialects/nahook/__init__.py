@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gateway.dialects import Dialect
+from gateway.dialects.nahook.copy import copy
 from gateway.dialects.nahook.credentials import KEY_KINDS
 from gateway.dialects.nahook.errors import unanswered
 from gateway.dialects.nahook.routes import add_routes, claims
@@ -18,4 +19,6 @@ def _area() -> "DialectArea":
     return AREA
 
 
-DIALECT = Dialect(add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, key_kinds=KEY_KINDS)
+DIALECT = Dialect(
+    add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, key_kinds=KEY_KINDS, copy=copy
+)

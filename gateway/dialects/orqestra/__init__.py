@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gateway.dialects import Dialect
+from gateway.dialects.orqestra.copy import copy
 from gateway.dialects.orqestra.errors import unanswered
 from gateway.dialects.orqestra.routes import add_routes, claims
 
@@ -17,4 +18,4 @@ def _area() -> "DialectArea":
     return AREA
 
 
-DIALECT = Dialect(add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, is_main=True)
+DIALECT = Dialect(add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, is_main=True, copy=copy)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.openapi.operations import HTML, Operation, Parameter, ResponseSpec
+from gateway.demo.orders import PRODUCTS
+from gateway.openapi.operations import HTML, RETRY_AFTER, Operation, Parameter, ResponseSpec
 from gateway.openapi.values import Channel, GatewayFaultSchema, Shape, Text, Time
 
 _TAG = "Demo"
@@ -23,6 +24,19 @@ class SorrySchema(Shape):
     """Why the request failed."""
 
     message: str
+
+
+class OrderSchema(Shape):
+    """What to order."""
+
+    product: Annotated[str, Meta(extra_json_schema={"enum": list(PRODUCTS)})]
+
+
+class OrderedSchema(Shape):
+    """The order, and the event that it sent to the demo user."""
+
+    order_id: str
+    event_id: str
 
 
 class OutboxMessageSchema(Shape):
@@ -57,8 +71,10 @@ _QUERY = (
     Parameter("cursor", Text),
 )
 
+_IMAGES = (Parameter("images", Text, "`shown`: images of other hosts are loaded."),)
+
 OPERATIONS = (
-    Operation("GET", "/demo", "demoPage", "Show the demo inbox", _TAG, {200: _PAGE}),
+    Operation("GET", "/demo", "demoPage", "Show the demo shop", _TAG, {200: _PAGE}),
     Operation(
         "POST",
         "/demo/session",
@@ -66,6 +82,21 @@ OPERATIONS = (
         "Get a realtime token for the demo user",
         _TAG,
         {200: ResponseSpec(SessionSchema), 404: ResponseSpec(SorrySchema), 503: ResponseSpec(SorrySchema)},
+    ),
+    Operation(
+        "POST",
+        "/demo/orders",
+        "demoOrder",
+        "Order something, which sends the demo user one event",
+        _TAG,
+        {
+            200: ResponseSpec(OrderedSchema),
+            **{status: ResponseSpec(SorrySchema) for status in (408, 413, 415, 422, 503)},
+            429: ResponseSpec(SorrySchema, headers={"Retry-After": RETRY_AFTER}),
+        },
+        body=OrderSchema,
+        example={"product": "oak"},
+        description="All visitors together can order ten times at once, then once every three seconds.",
     ),
     Operation(
         "GET",
@@ -91,7 +122,13 @@ OPERATIONS = (
         parameters=_QUERY,
     ),
     Operation(
-        "GET", "/demo/outbox/{id}", "demoMessage", "Show one message", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}
+        "GET",
+        "/demo/outbox/{id}",
+        "demoMessage",
+        "Show one message",
+        _TAG,
+        {200: _PAGE, 404: _PAGE, 503: _PAGE},
+        parameters=_IMAGES,
     ),
     Operation(
         "GET",
@@ -100,6 +137,7 @@ OPERATIONS = (
         "Get the HTML of an e-mail",
         _TAG,
         {200: _PAGE, 404: _PAGE, 503: _PAGE},
+        parameters=_IMAGES,
     ),
     Operation(
         "GET",

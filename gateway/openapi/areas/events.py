@@ -27,7 +27,7 @@ class HttpHeaderSchema(Shape):
 
 
 class HttpExchangeSchema(Shape):
-    """One HTTP call to an endpoint, and its answer. The values of the URL's query are masked."""
+    """One HTTP call to an endpoint or a provider, and its answer. The values of the URL's query are masked."""
 
     url: str
     status: Annotated[int | None, Meta(description="null: no answer came.")]
@@ -94,6 +94,10 @@ class StepSchema(Shape):
     step: str
     time: Time | None
     duration_ms: float
+    wait_ms: Annotated[
+        float, Meta(description="Of an attempt: how long the delivery had waited for it since it was planned or due.")
+    ]
+    prepare_ms: Annotated[float, Meta(description="Of an attempt: how long its message took to prepare.")]
     outcome: str
     reason: Reason | None
     detail: str | None
@@ -101,6 +105,7 @@ class StepSchema(Shape):
     delivery_id: str | None
     channel: Channel | None
     attempt: int | None
+    replay: Annotated[int, Meta(description="0, raised by each replay of the delivery.")]
     provider: str | None
     provider_id: Annotated[str | None, Meta(description="The tenant's provider that was used.")]
     provider_message_id: Annotated[str | None, Meta(description="The provider's own id for the message.")]
@@ -109,7 +114,9 @@ class StepSchema(Shape):
     sms: Annotated[
         SmsSchema | None, Meta(description="How many segments the text message is billed as; null for other steps.")
     ]
-    http: Annotated[HttpExchangeSchema | None, Meta(description="Of an attempt to an endpoint; null for other steps.")]
+    http: Annotated[
+        HttpExchangeSchema | None, Meta(description="Of an attempt over HTTP, to an endpoint or a provider.")
+    ]
 
 
 class EventWithTimelineSchema(EventSchema):
@@ -153,7 +160,7 @@ _SEARCH = (
     _RECIPIENT,
     Parameter("status", Status, "Only events with a delivery in this status."),
     Parameter("channel", Channel, "Only events with a delivery on this channel, and in this status if one is given."),
-    Parameter("reason", Reason, "Only events with a delivery with this reason, or of which nothing is sent for it."),
+    Parameter("reason", Text, "Only events with a delivery with this reason, or of which nothing is sent for it."),
     Parameter("provider", Text, "Only events with a delivery that this kind of provider was last tried for."),
     SINCE,
     UNTIL,

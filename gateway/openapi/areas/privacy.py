@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gateway.admin.privacy import ExportRequestBody, RecipientBody, RetentionBody
+from gateway.openapi.areas.contents import SentHeaderSchema, SentRequestSchema, SentSmsSchema, SentWebhookSchema
 from gateway.openapi.areas.dead_letters import DeadLetterSchema
 from gateway.openapi.areas.events import EventWithTimelineSchema
 from gateway.openapi.areas.recipients import StoredRecipientWithGroupsSchema
@@ -12,7 +13,7 @@ from gateway.openapi.operations import Operation, admin
 from gateway.openapi.values import Channel, Id, Shape, Time
 
 _TAG = "Privacy"
-_DAYS = {"events_days": 30, "payload_days": 7, "inbox_days": 90, "outbox_days": 2}
+_DAYS = {"events_days": 30, "payload_days": 7, "inbox_days": 90, "outbox_days": 2, "keep_content": True}
 
 
 class RetentionPolicySchema(Shape):
@@ -22,6 +23,7 @@ class RetentionPolicySchema(Shape):
     payload_days: int | None
     inbox_days: int | None
     outbox_days: int | None
+    keep_content: Annotated[bool, Meta(description="Whether what is sent is stored with the attempt.")]
 
 
 class ErasedRowsSchema(Shape):
@@ -33,6 +35,7 @@ class ErasedRowsSchema(Shape):
     notifications: int
     messages: int
     provider_records: int
+    contents: Annotated[int, Meta(description="What was sent, stored with the attempts.")]
     events: Annotated[
         int, Meta(description="Events from which the recipient was removed; the events stay in the ledger.")
     ]
@@ -64,13 +67,38 @@ class ExportedMessageSchema(Shape):
     recorded_at: Time
 
 
+class ExportedContentSchema(Shape):
+    """What one attempt sent."""
+
+    delivery_id: Id
+    channel: Channel
+    attempt: int
+    replay: int
+    captured_at: Time
+    size_bytes: int
+    provider: str | None
+    provider_id: str | None
+    from_: str | None = field(name="from")
+    to: str | None
+    reply_to: str | None
+    subject: str | None
+    headers: list[SentHeaderSchema]
+    text: str | None
+    html: str | None
+    is_composed: bool | None
+    sms: SentSmsSchema | None
+    webhook: SentWebhookSchema | None
+    request: SentRequestSchema | None
+
+
 class ExportedEventSchema(EventWithTimelineSchema):
-    """An event with its variables and payload (null once they are deleted) and its sandbox messages."""
+    """An event with its variables and payload (null once they are deleted) its sandbox messages, and what was sent."""
 
     variables: dict[str, Any] | None
     payload: dict[str, Any] | None
     dead_letters: list[DeadLetterSchema]
     messages: list[ExportedMessageSchema]
+    contents: list[ExportedContentSchema]
 
 
 class ExportedNotificationSchema(Shape):

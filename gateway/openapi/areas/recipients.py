@@ -51,6 +51,26 @@ class GroupSchema(Shape):
     created_at: Time
 
 
+class InboxEntrySchema(Shape):
+    """A notification in a recipient's inbox."""
+
+    id: Annotated[str, Meta(description="The id of its delivery.")]
+    event_id: str
+    event_type: str
+    title: str
+    body: str
+    created_at: Time
+    read_at: Annotated[Time | None, Meta(description="null: it is unread.")]
+
+
+class InboxSchema(Shape):
+    """A page of a recipient's inbox."""
+
+    data: list[InboxEntrySchema]
+    next_cursor: str | None
+    unread: Annotated[int, Meta(description="Of the whole inbox, counted up to 10,000.")]
+
+
 class ChangedMembersSchema(Shape):
     """How many members were added, and how many removed."""
 
@@ -115,6 +135,16 @@ OPERATIONS: tuple[Operation, ...] = (
         "Get a recipient with the keys of their groups",
         {200: StoredRecipientWithGroupsSchema},
         tag=_TAG,
+    ),
+    admin(
+        "GET",
+        _RECIPIENTS + "/{recipient_id}/inbox",
+        "listRecipientInbox",
+        "List a recipient's notifications, newest first",
+        {200: InboxSchema},
+        tag=_TAG,
+        parameters=PAGING,
+        description="The recipient need not be stored. Nothing is marked as read.",
     ),
     admin(
         "DELETE",

@@ -77,11 +77,11 @@ class TemplateSampleSchema(Shape):
 
 
 class LastPayloadSchema(Shape):
-    """The data of the newest event of a type, as a template sees them."""
+    """The data of the newest event of a type, as a template sees them. null: there is none that is stored."""
 
-    event_id: Id
-    accepted_at: Time
-    variables: AnyObject
+    event_id: Id | None
+    accepted_at: Time | None
+    variables: AnyObject | None
 
 
 class PartUserSchema(Shape):
@@ -167,7 +167,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Parameter("tenant_id", Id, required=True),
             Parameter("event_type", Text, required=True),
         ),
-        description="Test sends do not count. 404: no stored event among the tenant's newest 20,000 has this type.",
+        description="Looks at the tenant's newest 20,000 events, and at those whose content is stored, without tests.",
     ),
     admin(
         "GET",

@@ -134,11 +134,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         if row["channel"] == event_pb2.CHANNEL_WEBHOOK:
             attempts = await self._reader.webhook_attempts(request.delivery_id)
         else:
-            attempts = await self._reader.attempts(event["id"], [row["id"]])
+            attempts = await self._reader.attempts(event["id"], [row["id"]], answers=True)
+        is_for_person = row["channel"] != event_pb2.CHANNEL_WEBHOOK
         return ledger_pb2.GetDeliveryResponse(
             delivery=delivery_summary(row, event),
             tenant_id=str(row["tenant_id"]),
             steps=delivery_timeline(event, row, attempts),
+            recipient=(recipient(row) or recipient(event)) if is_for_person else None,
         )
 
     async def _delivery(self, delivery_id: str, tenant_id: str) -> Row:
@@ -239,7 +241,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         event = await self._reader.payload(request.tenant_id, request.event_id)
         if event is None:
             raise ClarionError(Code.NOT_FOUND, "The event's content was deleted, or the ledger has not read it yet.")
-        return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
+        answer = ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
+        if request.whole:
+            answer.event.CopyFrom(event)
+            answer.event.ClearField("variables")
+            answer.event.ClearField("payload_extra")
+        return answer
 
     @database_errors
     async def GetLastEventBody(

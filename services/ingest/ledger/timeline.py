@@ -32,7 +32,7 @@ def to_us(moment: Any) -> int:
 
 
 def exchange(attempt: Row) -> trace_pb2.HttpExchange | None:
-    """Return the call of an attempt to an endpoint; without what it answered, if that was not read or was deleted."""
+    """Return the call of an attempt over HTTP; without what was answered, if that was not read or was deleted."""
     if attempt["http_url"] is None:
         return None
     answer = attempt["http_answer"]
@@ -161,6 +161,7 @@ def _parked(attempt: Row) -> ledger_pb2.TimelineStep:
         delivery_id=str(attempt["delivery_id"]),
         channel=attempt["channel"],
         attempt=attempt["attempt"],
+        replay=attempt["replay"],
         outcome=statuses.RETRYING,
         reason=attempt["reason"],
         next_attempt_at_us=to_us(attempt["next_attempt_at"]),
@@ -187,6 +188,7 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
         "delivery_id": str(attempt["delivery_id"]),
         "channel": attempt["channel"],
         "attempt": attempt["attempt"],
+        "replay": attempt["replay"],
     }
     steps = []
     # Without a provider, rendering failed. For an endpoint nothing is rendered.
@@ -206,7 +208,10 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
         ledger_pb2.TimelineStep(
             step=step,
             at_us=ended_us,
-            duration_us=attempt["send_us"],
+            # Where nothing was sent, its time is that of preparing it.
+            duration_us=attempt["send_us"] if attempt["provider"] else attempt["render_us"] + attempt["send_us"],
+            wait_us=attempt["wait_us"],
+            prepare_us=attempt["render_us"],
             outcome=outcome,
             reason=attempt["reason"],
             detail=attempt["detail"],

@@ -23,7 +23,7 @@ CREATE TABLE ingest.activity_new (
 -- The sums. Those of all tenants together have the tenant 00000000-0000-0000-0000-000000000000.
 CREATE TABLE ingest.activity (
     tenant_id uuid NOT NULL,
-    -- As above; older than two days, the first of its hour.
+    -- As above; older than two days the first of its hour, older than ten the first of its day.
     slot integer NOT NULL,
     channel smallint NOT NULL,
     status smallint NOT NULL,
@@ -32,15 +32,16 @@ CREATE TABLE ingest.activity (
     n bigint NOT NULL,
     PRIMARY KEY (tenant_id, slot, channel, status, reason, class)
 ) WITH (fillfactor = 70);
--- What is to be rolled up to hours.
+-- What is to be rolled up to hours, and to days.
 CREATE INDEX activity_fine ON ingest.activity (slot) WHERE slot % 12 <> 0;
+CREATE INDEX activity_hours ON ingest.activity (slot) WHERE slot % 12 = 0 AND slot % 288 <> 0;
 CREATE INDEX activity_slot ON ingest.activity (slot);
 
 -- functions/activity.sql has these functions as they are now.
 -- Returns when an event was accepted, in milliseconds since 1970: its id begins with the time.
 CREATE OR REPLACE FUNCTION ingest.accepted_ms(id uuid) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ('x' || substr(id::text, 1, 8) || substr(id::text, 10, 4))::bit(48)::bigint;
+RETURN ('x' || encode(substr(uuid_send(id), 1, 6), 'hex'))::bit(48)::bigint;
 
 -- Returns the number of the five minutes since 1970 in which an event was accepted. An id may say any time.
 CREATE OR REPLACE FUNCTION ingest.slot_of(id uuid) RETURNS integer
@@ -49,7 +50,7 @@ RETURN (ingest.accepted_ms(id) / 300000)::integer;
 
 -- Returns the time from when an event was accepted, or due, until at. The event's row may not be known yet.
 CREATE OR REPLACE FUNCTION ingest.waited(id uuid, accepted_at timestamptz, due_at timestamptz, at timestamptz)
-RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS interval LANGUAGE sql STABLE PARALLEL SAFE
 RETURN at - greatest(
     coalesce(accepted_at, 'epoch'::timestamptz + ingest.accepted_ms(id) * interval '1 millisecond'), due_at
 );
@@ -69,32 +70,47 @@ BEGIN
     GROUP BY 1, 2, 3, 4, 5
     UNION ALL
     SELECT n.tenant_id, ingest.slot_of(n.event_id), n.channel, 0, '',
-        ingest.duration_class(ingest.waited(n.event_id, e.accepted_at, e.due_at, n.updated_at)), count(*)
+        ingest.duration_class((
+            SELECT ingest.waited(n.event_id, max(e.accepted_at), max(e.due_at), n.updated_at)
+            FROM ingest.events e WHERE e.id = n.event_id
+        )), count(*)
     FROM new_rows n
-    LEFT JOIN ingest.events e ON e.id = n.event_id
     WHERE n.status IN (4, 5) AND n.replay = 0
     GROUP BY 1, 2, 3, 6;
     RETURN NULL;
 END
 $$;
 
+-- Old and new rows are added up, not joined: the planner knows nothing of these tables, and would compare each with each.
 CREATE OR REPLACE FUNCTION ingest.count_changed_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO ingest.activity_new (tenant_id, slot, channel, status, reason, class, n)
-    SELECT n.tenant_id, ingest.slot_of(n.event_id), n.channel, c.status, c.reason, -1, sum(c.n)
-    FROM old_rows b
-    JOIN new_rows n ON n.id = b.id
-    CROSS JOIN LATERAL (VALUES (n.status, n.reason, 1), (b.status, b.reason, -1)) AS c (status, reason, n)
-    WHERE (n.status, n.reason) IS DISTINCT FROM (b.status, b.reason)
+    SELECT c.tenant_id, ingest.slot_of(c.event_id), c.channel, c.status, c.reason, -1, sum(c.n)
+    FROM (
+        SELECT n.tenant_id, n.event_id, n.channel, n.status, n.reason, 1 AS n FROM new_rows n
+        UNION ALL
+        SELECT b.tenant_id, b.event_id, b.channel, b.status, b.reason, -1 FROM old_rows b
+    ) AS c
     GROUP BY 1, 2, 3, 4, 5
     HAVING sum(c.n) <> 0
     UNION ALL
-    SELECT n.tenant_id, ingest.slot_of(n.event_id), n.channel, 0, '',
-        ingest.duration_class(ingest.waited(n.event_id, e.accepted_at, e.due_at, n.updated_at)), count(*)
-    FROM old_rows b
-    JOIN new_rows n ON n.id = b.id
-    LEFT JOIN ingest.events e ON e.id = n.event_id
-    WHERE n.status IN (4, 5) AND NOT ingest.is_terminal(b.status) AND n.replay = 0
+    SELECT s.tenant_id, ingest.slot_of(s.event_id), s.channel, 0, '',
+        ingest.duration_class((
+            SELECT ingest.waited(s.event_id, max(e.accepted_at), max(e.due_at), s.updated_at)
+            FROM ingest.events e WHERE e.id = s.event_id
+        )), count(*)
+    FROM (
+        SELECT c.tenant_id, c.event_id, c.channel, max(c.updated_at) AS updated_at
+        FROM (
+            SELECT n.id, n.tenant_id, n.event_id, n.channel, n.updated_at, 1 AS n FROM new_rows n
+            WHERE n.status IN (4, 5) AND n.replay = 0
+            UNION ALL
+            SELECT b.id, b.tenant_id, b.event_id, b.channel, b.updated_at, -1 FROM old_rows b
+            WHERE ingest.is_terminal(b.status)
+        ) AS c
+        GROUP BY c.id, c.tenant_id, c.event_id, c.channel
+        HAVING sum(c.n) = 1
+    ) AS s
     GROUP BY 1, 2, 3, 6;
     RETURN NULL;
 END
@@ -117,16 +133,16 @@ $$;
 CREATE OR REPLACE FUNCTION ingest.count_changed_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO ingest.activity_new (tenant_id, slot, channel, status, reason, class, n)
-    SELECT n.tenant_id, ingest.slot_of(n.id), 0, c.status, c.reason, -1, count(*)
-    FROM old_rows b
-    JOIN new_rows n ON n.id = b.id
-    CROSS JOIN LATERAL (VALUES
-        (0, CASE WHEN b.accepted_at IS NULL THEN '' END),
-        (3, CASE WHEN n.total = 0 AND (b.accepted_at IS NULL OR b.total IS NULL) THEN n.route_reason END)
-    ) AS c (status, reason)
-    WHERE n.accepted_at IS NOT NULL AND (b.accepted_at IS NULL OR b.total IS NULL AND n.total IS NOT NULL)
-        AND c.reason IS NOT NULL
-    GROUP BY 1, 2, 4, 5;
+    SELECT c.tenant_id, ingest.slot_of(c.id), 0, v.status, v.reason, -1, sum(c.n)
+    FROM (
+        SELECT n.tenant_id, n.id, n.total, n.route_reason, 1 AS n FROM new_rows n WHERE n.accepted_at IS NOT NULL
+        UNION ALL
+        SELECT b.tenant_id, b.id, b.total, b.route_reason, -1 FROM old_rows b WHERE b.accepted_at IS NOT NULL
+    ) AS c
+    CROSS JOIN LATERAL (VALUES (0, ''), (3, CASE WHEN c.total = 0 THEN c.route_reason END)) AS v (status, reason)
+    WHERE v.reason IS NOT NULL
+    GROUP BY 1, 2, 4, 5
+    HAVING sum(c.n) <> 0;
     RETURN NULL;
 END
 $$;

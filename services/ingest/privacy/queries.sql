@@ -4,14 +4,15 @@
 SELECT EXISTS (SELECT 1 FROM ingest.tenants WHERE id = $1)
 
 -- name: retention
-SELECT events_days, payload_days, inbox_days, outbox_days FROM ingest.retention WHERE tenant_id = $1
+SELECT events_days, payload_days, inbox_days, outbox_days, discard_content FROM ingest.retention WHERE tenant_id = $1
 
 -- name: set_retention
-INSERT INTO ingest.retention (tenant_id, events_days, payload_days, inbox_days, outbox_days)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO ingest.retention (tenant_id, events_days, payload_days, inbox_days, outbox_days, discard_content)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (tenant_id) DO UPDATE SET
     events_days = EXCLUDED.events_days, payload_days = EXCLUDED.payload_days,
-    inbox_days = EXCLUDED.inbox_days, outbox_days = EXCLUDED.outbox_days, updated_at = now()
+    inbox_days = EXCLUDED.inbox_days, outbox_days = EXCLUDED.outbox_days,
+    discard_content = EXCLUDED.discard_content, updated_at = now()
 
 -- name: begin_erasure
 INSERT INTO ingest.recipient_erasures (id, tenant_id, recipient, erased_at)

@@ -10,7 +10,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
-from services.domain.retention import RetentionPolicy
+from services.domain.retention import DAYS, RetentionPolicy
 from services.ingest.database import database_errors
 from services.ingest.privacy.store import LedgerPrivacyStore
 
@@ -50,7 +50,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         check_id("tenant_id", request.tenant_id)
         wanted = request.retention
         policy = RetentionPolicy(
-            **{name: _days(name, getattr(wanted, name)) for name in RetentionPolicy.__struct_fields__}
+            **{name: _days(name, getattr(wanted, name)) for name in DAYS}, discard_content=wanted.discard_content
         )
         await self._store.set_retention(request.tenant_id, policy)
         log.info("retention_set", tenant_id=request.tenant_id, **msgspec.structs.asdict(policy))

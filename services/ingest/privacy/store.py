@@ -53,8 +53,7 @@ class LedgerPrivacyStore:
         """Replace a tenant's policy. Raises NOT_FOUND."""
         await self._check_tenant(tenant_id)
         async with self._pool.acquire() as connection, connection.transaction():
-            days = (policy.events_days, policy.payload_days, policy.inbox_days, policy.outbox_days)
-            await connection.execute(_QUERIES.set_retention, tenant_id, *days)
+            await connection.execute(_QUERIES.set_retention, tenant_id, *msgspec.structs.astuple(policy))
             await self._outbox.add(connection, retention.key(tenant_id), msgspec.json.encode(policy))
         await self._outbox.flush()
 

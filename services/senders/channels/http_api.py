@@ -11,8 +11,10 @@ import msgspec
 
 from runtime.printable import printable
 from runtime.settings import Secret
-from services.delivery.ports import MAX_DETAIL, SendResult, Verdict
+from services.delivery.ports import MAX_DETAIL, Handed, SendResult, Verdict
 from services.domain.reasons import Reason
+from services.senders import exchanges
+from services.senders.exchanges import HIDDEN
 from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, HttpTransport, NoResponse
 
 DEADLINE_S = 10.0
@@ -20,6 +22,8 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 _MAX_MESSAGE_ID = 255
+# Headers of calls that are no credentials; of the others only the names are stored.
+_SHOWN_HEADERS = frozenset({"accept", "content-type", "idempotency-key"})
 _LONGEST_RETRY_AFTER_S = 900.0
 
 # Verdicts for calls without a complete response, by reason; any other is TRANSIENT.
@@ -53,18 +57,29 @@ class HttpApi(Generic[M]):
 
     async def send(self, message: M) -> SendResult:
         """See services.senders.ports.Provider."""
+        request = self._request(message)
         try:
-            answer = await self._http.post(self._request(message), deadline_s=self._deadline_s)
+            answer = await self._http.post(request, deadline_s=self._deadline_s)
         except NoResponse as error:
             verdict = _VERDICTS.get(error.reason, Verdict.TRANSIENT)
             result = SendResult(verdict, provider=self._kind, reason=error.reason, detail=error.detail)
+            http = exchanges.exchange(request.url, 0)
         else:
             result = self._read(answer)
+            # An accepted message needs no headers: they would be half of what the ledger stores of it.
+            headers = () if result.verdict is Verdict.SENT else tuple(answer.headers.items())
+            http = exchanges.exchange(request.url, answer.status, headers, answer.body, hidden=self._secrets)
         return dataclasses.replace(
             result,
             detail=self._shown(result.detail),
             provider_message_id=printable(result.provider_message_id, _MAX_MESSAGE_ID),
+            http=http,
+            handed=self._handed(request),
         )
+
+    def _handed(self, request: HttpRequest) -> Handed:
+        headers = {name: value if name.lower() in _SHOWN_HEADERS else HIDDEN for name, value in request.headers.items()}
+        return Handed(exchanges.without(request.body, self._secrets), request.url, headers)
 
     async def close(self) -> None:
         """Do nothing: the process owns the connections."""

@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from clarion.common.v1 import event_pb2
+from clarion.senders.v1 import contents_pb2
 from runtime import clock, parts
 from runtime.errors import ClarionError
 from services.delivery.ports import Prepared, SendResult, UnknownDelivery, Verdict
 from services.delivery.rendered import EventBodies, without_body
 from services.domain.endpoints import ORDERED, POLLED, PUSH, SLACK, WEBHOOK
 from services.domain.reasons import Reason
+from services.senders.contents.capture import of_call
+from services.senders.contents.ports import ContentRecorder
 from services.senders.webhooks import request, results, slack
 from services.senders.webhooks.ports import Call, NoAnswer, NotPublished, OpenEndpoint, WebhookTransport
 
@@ -48,18 +51,22 @@ class WebhookAttempter:
         bodies: EventBodies,
         transport: WebhookTransport,
         *,
+        contents: ContentRecorder | None = None,
         now: clock.Clock = clock.now_us,
         takes_turns: bool = False,
     ) -> None:
         self._endpoints = endpoints
         self._bodies = bodies
         self._transport = transport
+        self._contents = contents
         self._now = now
         self._takes_turns = takes_turns
 
     def of_drain(self) -> "WebhookAttempter":
         """Return the attempter for deliveries whose turn it is: it also sends to ORDERED endpoints."""
-        return WebhookAttempter(self._endpoints, self._bodies, self._transport, now=self._now, takes_turns=True)
+        return WebhookAttempter(
+            self._endpoints, self._bodies, self._transport, contents=self._contents, now=self._now, takes_turns=True
+        )
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """See Attempter."""
@@ -102,8 +109,24 @@ class WebhookAttempter:
         try:
             answer = await self._transport.post(call)
         except NoAnswer as error:
-            return results.of_no_answer(error, opened)
+            result = results.of_no_answer(error, opened)
+            if result.verdict is not Verdict.PARKED:
+                self._record(delivery, message)
+            return result
+        self._record(delivery, message)
         return results.of_answer(answer, opened, datetime.fromtimestamp(self._now() / 1_000_000, UTC))
+
+    def _record(self, delivery: event_pb2.Delivery, message: WebhookMessage) -> None:
+        """Store what was sent. The body of a signed message is the event's, which the ledger stores."""
+        if self._contents is None or not self._contents.keeps(delivery.tenant_id):
+            return
+        opened = message.opened
+        call = contents_pb2.StoredCall(
+            url=results.shown_url(opened),
+            head=opened.shown_head + request.own_lines(message.body, message.signed).decode(),
+            body=None if message.signed else message.body,
+        )
+        self._contents.record(of_call(delivery, call, opened.endpoint.kind, self._now()))
 
     async def _opened(self, delivery: event_pb2.Delivery) -> OpenEndpoint | SendResult:
         """Return the endpoint, if it can be sent to now."""

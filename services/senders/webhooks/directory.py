@@ -134,6 +134,7 @@ def open_endpoint(endpoint: Endpoint, tenant_id: str, vault: Vault) -> OpenEndpo
         endpoint,
         address=address,
         head=request.head(address, headers, auth),
+        shown_head=request.shown_head(address, headers, auth),
         keys=keys,
         hidden=tuple(sorted({one for one in secrets if len(one) >= _LEAST_HIDDEN}, key=lambda one: (-len(one), one))),
     )

@@ -24,14 +24,15 @@ class OpenEndpoint:
     """An endpoint as it is called.
 
     address: None: it is not called, because of what refusal says. head: the request's first lines, up to those that
-    differ from message to message. keys: newest first. hidden: values that no record may show. is_readable: its headers
-    and password could be decrypted.
+    differ from message to message. shown_head: its headers, without the values that are secret. keys: newest first.
+    hidden: values that no record may show. is_readable: its headers and password could be decrypted.
     """
 
     endpoint: Endpoint
     address: WebAddress | None = None
     refusal: str = ""
     head: bytes = b""
+    shown_head: str = ""
     keys: tuple[Key, ...] = ()
     hidden: tuple[str, ...] = ()
     is_readable: bool = True

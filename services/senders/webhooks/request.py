@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from runtime.egress.urls import WebAddress
 from services.domain import webhook_headers
+from services.senders.exchanges import HIDDEN
 from services.senders.ports import USER_AGENT
 from services.senders.webhooks import signing
 
@@ -29,6 +30,13 @@ def head(address: WebAddress, headers: Mapping[str, str], auth: str) -> bytes:
     if auth:
         lines.append(f"authorization: {basic(auth)}")
     return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def shown_head(address: WebAddress, headers: Mapping[str, str], auth: str) -> str:
+    """Return the headers of head() as people may see them: the endpoint's own ones and its password have no value."""
+    hidden = dict.fromkeys(headers, HIDDEN)
+    lines = head(address, hidden, "").decode("latin-1").split("\r\n")[1:]
+    return "\r\n".join([*lines[:-1], *([f"authorization: {HIDDEN}"] if auth else []), ""])
 
 
 def basic(auth: str) -> str:

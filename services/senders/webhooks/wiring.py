@@ -17,6 +17,7 @@ from services.delivery.bodies import Bodies
 from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Refusal, SendResult
 from services.delivery.worker import DeliveryWorker
+from services.senders.contents.ports import ContentRecorder
 from services.senders.egress import Egress
 from services.senders.settings import Settings
 from services.senders.webhooks.attempter import WebhookAttempter
@@ -101,6 +102,7 @@ def make_webhooks(
     vault: Vault,
     refusals: Sequence[Refusal],
     outages: EndpointOutages | None = None,
+    contents: ContentRecorder | None = None,
 ) -> Webhooks:
     """Return the parts of webhooks."""
     ingest, caller, connection = neighbours.ingest, neighbours.caller, neighbours.nats
@@ -111,7 +113,7 @@ def make_webhooks(
         limits=Limits(settings.webhook_calls, settings.webhook_tenant_calls, settings.webhook_slots),
     )
     now = DatabaseClock(neighbours.pool)
-    attempter = WebhookAttempter(followed.published, Bodies(connection, ingest, caller, own), client)
+    attempter = WebhookAttempter(followed.published, Bodies(connection, ingest, caller, own), client, contents=contents)
     attempt_s = settings.webhook_timeout_s + _BESIDE_CALL_S
     parking = parking_wiring.open_parking(
         neighbours.pool,

@@ -1,4 +1,4 @@
-"""docs/realtime.md's page and server, taken from the page as they stand, in a real browser on a running stack."""
+"""docs/realtime.md's pages and server, taken from the page as they stand, in a real browser on a running stack."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ def blocks() -> dict[str, str]:
 
 @pytest.fixture
 async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path) -> AsyncIterator[Page]:
-    """The page, opened; its WebSocket comes through the cable."""
+    """A page; what its browser asks of the gateway goes through the cable."""
     node = shutil.which("node")
     if node is None:
         reason = "node is not on PATH: the page of docs/realtime.md is not tried"
@@ -43,12 +43,13 @@ async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path) -
     for name, text in blocks().items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     # What `npm install centrifuge` makes.
-    (tmp_path / "node_modules").symlink_to(ROOT / "gateway" / "browser" / "node_modules")
+    packages.installed(_PACKAGES)
+    (tmp_path / "node_modules").symlink_to(_PACKAGES / "node_modules")
     variables = {
         "CLARION_URL": running.url,
         "CLARION_TENANT_ID": tenant.id,
         "CLARION_API_KEY": tenant.api_key,
-        "CLARION_WEBSOCKET": f"ws://127.0.0.1:{cable.port}/connection/websocket",
+        "CLARION_PUBLIC_URL": f"http://127.0.0.1:{cable.port}",
         "PORT": str(PAGE_PORT),
     }
     command = command_for([node, "server.mjs"], death_signal=signal.SIGKILL)
@@ -61,11 +62,9 @@ async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path) -
         await server.wait()
 
 
-async def _open(page: Page) -> list[str]:
-    """Open it; return the list of states it goes through from then on."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    url = f"http://127.0.0.1:{PAGE_PORT}/"
+async def _open(page: Page, path: str = "/bare") -> None:
+    """Open the page without the component, or another one, once its server answers."""
+    url = f"http://127.0.0.1:{PAGE_PORT}{path}"
     for _ in range(100):
         try:
             await page.goto(url)
@@ -74,8 +73,8 @@ async def _open(page: Page) -> list[str]:
             if "ERR_CONNECTION_REFUSED" not in str(error):
                 raise
             await page.wait_for_timeout(100)
-    await _is(page, "connected")
-    return said
+    if path == "/bare":
+        await _is(page, "connected")
 
 
 async def _is(page: Page, state: str) -> None:
@@ -84,6 +83,24 @@ async def _is(page: Page, state: str) -> None:
 
 async def _has(page: Page, text: str) -> None:
     await expect(page.get_by_text(f"Note: {text}", exact=True)).to_have_count(1, timeout=BACK_MS)
+
+
+async def test_the_component_needs_three_lines(page: Page, tenant: Tenant, cable: Cable) -> None:
+    """What was there before, what comes, and what comes while the cable is cut; the token is replaced, too."""
+    await push(tenant, "u1", "before")
+    await _open(page, "/")
+    inbox = page.locator("clarion-inbox")
+    await expect(inbox).to_have_attribute("data-state", "connected", timeout=BACK_MS)
+    await page.get_by_role("button", name="Notifications, 1 unread").click()
+    async with page.expect_request("**/session", timeout=10_000 * TOKEN_LIFETIME_S):
+        await push(tenant, "u1", "live")
+        await expect(inbox.locator("li")).to_have_count(2)
+    cable.cut()
+    await expect(inbox).to_have_attribute("data-state", "connecting", timeout=BACK_MS)
+    await push(tenant, "u1", "missed")
+    cable.mend()
+    await expect(inbox.locator("li")).to_have_count(3, timeout=BACK_MS)
+    assert await inbox.locator(".body").all_text_contents() == ["missed", "live", "before"]
 
 
 async def test_live_and_over_the_end_of_a_token(page: Page, tenant: Tenant) -> None:
@@ -165,6 +182,6 @@ async def test_the_subscriber_prints_what_the_curl_triggers(running: Running, te
 
 def test_the_page_shows_its_files() -> None:
     """And names no other host than the example's."""
-    assert set(blocks()) == {"page.html", "server.mjs", "subscriber.mjs"}
-    assert "innerHTML" not in blocks()["page.html"]
+    assert set(blocks()) == {"page.html", "server.mjs", "bare.html", "subscriber.mjs"}
+    assert "innerHTML" not in blocks()["bare.html"]
     assert not re.search(r"https?://(?!notify\.example\.com|localhost)", "".join(blocks().values()))

@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stack import browser_packages, console
+from stack import browser_packages, console, inbox
 from tests.integration.compose.compose_file import ROOT
 
 # Where the image has its environment.
 PREFIX = "/opt/clarion"
 _TEXT = re.sub(r" *\\\n *", " ", (ROOT / "Dockerfile").read_text())
-NPM, CONSOLE, BUILD, IMAGE = STAGES = re.split(r"^FROM ", _TEXT, flags=re.MULTILINE)[1:]
+NPM, CONSOLE, INBOX, BUILD, IMAGE = STAGES = re.split(r"^FROM ", _TEXT, flags=re.MULTILINE)[1:]
 # What the build copies from the checkout: pairs of names and a target.
 COPIED = [(names.split(), target) for names, target in re.findall(r"^COPY (?!--)(.+) (\S+)$", BUILD, re.MULTILINE)]
 # What .dockerignore leaves out of the folders that it lets through.
@@ -34,6 +34,7 @@ def build(folder: Path) -> Path:
     """Return the image's environment, made in the folder."""
     browser_packages.install(print)
     console.build(print)
+    inbox.build(print)
     source, modules = folder / "src", Path("gateway/browser/node_modules")
     for names, target in COPIED:
         for origin in map(ROOT.joinpath, names):
@@ -45,6 +46,7 @@ def build(folder: Path) -> Path:
                 shutil.copyfile(origin, place)
     (source / modules).symlink_to(ROOT / modules)
     shutil.copytree(console.FOLDER / console.DIST, source / "gateway" / "console" / "dist")
+    shutil.copytree(inbox.FOLDER / inbox.DIST, source / "gateway" / "inbox" / "dist")
     subprocess.run(["sh", "-ec", _INSTALL], cwd=source, check=True)
     return folder / "image"
 

@@ -5,11 +5,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.demo.page import CLIENT
 from gateway.openapi.page import VIEWER
-from stack import console
+from stack import console, inbox
 from tests.integration.compose.compose_file import ROOT
-from tests.integration.compose.image import BUILD, CONSOLE, COPIED, IMAGE, NEVER_SENT, NPM, PREFIX, STAGES, variables
+from tests.integration.compose.image import (
+    BUILD,
+    CONSOLE,
+    COPIED,
+    IMAGE,
+    INBOX,
+    NEVER_SENT,
+    NPM,
+    PREFIX,
+    STAGES,
+    variables,
+)
 
 # What the code reads beside itself, and the page's files.
 _DATA = (".css", ".hbs", ".html", ".js", ".mjml", ".py", ".sql", ".svg")
@@ -23,8 +33,9 @@ def _python(built: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 def test_only_what_is_copied_reaches_the_build() -> None:
     """No secret, no data, nothing of the tests or the local stack: .dockerignore lists what the Dockerfile copies."""
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
-    assert "\nCOPY console ./\n" in CONSOLE
-    names = sorted(["!console", *(f"!{name}" for names, _ in COPIED for name in names)])
+    for name, stage in (("console", CONSOLE), ("inbox", INBOX)):
+        assert f"\nCOPY {name} ./\n" in stage
+    names = sorted(["!console", "!inbox", *(f"!{name}" for names, _ in COPIED for name in names)])
     assert lines == ["*", *names, *(f"**/{name}" for name in NEVER_SENT)]
     assert {".env*", "__pycache__", "dist", "node_modules"} <= set(NEVER_SENT)
 
@@ -43,9 +54,9 @@ def test_bases_are_pinned_and_packages_hashed() -> None:
     (needed,) = re.findall(r'requires-python = ">=(\d+\.\d+)"', (ROOT / "pyproject.toml").read_text())
     assert BUILD.startswith(f"python:{needed}.")
     assert IMAGE.split()[0] == BUILD.split()[0]
-    assert [("npm ci --ignore-scripts" in stage, "npm install" in stage) for stage in (NPM, CONSOLE)] == [
+    assert [("npm ci --ignore-scripts" in stage, "npm install" in stage) for stage in (NPM, CONSOLE, INBOX)] == [
         (True, False)
-    ] * 2
+    ] * 3
     installs = re.findall(r"pip (?:install|wheel) .*?(?= &&|\n)|pip --python .*", BUILD)
     assert ["--require-hashes" in one for one in installs] == [True, True, False, False]
     assert ["--no-deps" in one for one in installs] == [False, True, True, True]
@@ -56,11 +67,13 @@ def test_the_wheel_holds_all_that_is_read(built: Path) -> None:
     """Each module and each file of data in the checkout, what comes from npm, and the console without its sources."""
     paths = [path for folder in ("cli", "gateway", "runtime", "services") for path in (ROOT / folder).rglob("*.*")]
     wanted = [path for path in paths if path.suffix in _DATA and "node_modules" not in path.parts]
-    wanted += [VIEWER / "standalone.esm.js", *VIEWER.glob("chunks/*.js"), CLIENT]
+    wanted += [VIEWER / "standalone.esm.js", *VIEWER.glob("chunks/*.js")]
     names = [path.relative_to(ROOT) for path in wanted]
     names += [path.relative_to(ROOT / "gen") for path in (ROOT / "gen" / "clarion").rglob("*.py")]
     (packages,) = built.glob("lib/python*/site-packages")
     assert [name.as_posix() for name in names if not (packages / name).is_file()] == []
+    for name in ("clarion-inbox.js", "clarion-inbox.js.gz"):
+        assert (packages / "gateway/inbox/dist" / name).read_bytes() == (inbox.FOLDER / inbox.DIST / name).read_bytes()
     dist = console.FOLDER / console.DIST
     shown = sorted(path.relative_to(dist) for path in dist.rglob("*") if path.is_file() and path.name[0] != ".")
     shown = [path for path in shown if path.parts[0] != ".vite"]

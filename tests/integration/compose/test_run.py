@@ -74,7 +74,8 @@ async def test_an_event_is_delivered(deployment: Deployment, http: Http) -> None
     deployment.start("gateway")
     deployment.wait_healthy("gateway")
     viewer = "/docs/viewer/standalone.esm.js"
-    for path in ("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/bell.svg", "/demo/centrifuge.js", "/docs", viewer):
+    demo = ("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/bell.svg", "/inbox/clarion-inbox.js")
+    for path in (*demo, "/docs", viewer):
         assert (await http.call("GET", path)).status == 200, path
     (message,) = await operator.outbox(event_id)
     assert message["text"] == "Order C-1 is on its way"

@@ -39,7 +39,12 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The five services, the hub and the gateway as processes of their own."""
     options = Options(data=tmp_path_factory.mktemp("stack"), port=free_port())
     # All tests fail to show who they are, and have their pages, from one address.
-    environment = {"CLARION_AUTH_FAILURES_PER_MINUTE": "0", "CLARION_MAX_WEBSOCKETS_PER_ADDRESS": "0"}
+    environment = {
+        "CLARION_AUTH_FAILURES_PER_MINUTE": "0",
+        "CLARION_SIGN_IN_FAILURES_PER_MINUTE": "0",
+        "CLARION_MAX_WEBSOCKETS_PER_ADDRESS": "0",
+        "CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*",
+    }
     running = client.start(options, environment=environment)
     try:
         yield running

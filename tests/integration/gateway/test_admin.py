@@ -7,6 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.access.rules import Place
+from gateway.access.table import rule_of
 from gateway.openapi.document import document
 from tests.integration.gateway.conftest import CreateTenant
 from tests.waiting import eventually
@@ -195,6 +197,8 @@ async def test_every_path_refuses_what_it_does_not_take(http: aiohttp.ClientSess
         if not path.startswith(BASE):
             continue
         for method in methods:
+            if Place.PERSON in rule_of(method.upper(), path.removeprefix(BASE)).places:
+                continue  # a token is refused first
             where = re.sub(r"\{\w+\}", nobody, path.removeprefix(BASE)) + "?unheard_of=1"
             status, problem = await call(http, method.upper(), where, admin)
             assert (status, problem["type"]) == (422, "urn:clarion:problem:invalid"), (method, path)

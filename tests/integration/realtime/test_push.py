@@ -44,7 +44,7 @@ class Parts:
 
     async def kept(self) -> list[str]:
         """Return the ids in u1's inbox."""
-        return [kept.id for kept in await self.inbox.newest("t1", "u1", limit=100, offset=0)]
+        return [kept.id for kept in (await self.inbox.newest("t1", "u1", limit=100)).entries]
 
 
 async def _no_epochs(users: Any) -> list[Epoch]:

@@ -14,6 +14,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.parts import OwnParts
 from services.domain.trace import TraceWriter
+from services.senders.contents.store import ContentStore
 from services.senders.outbox import KeptEmail, SandboxOutbox
 from services.senders.privacy import Scope, SendersPrivacyStore
 from services.senders.servicer_privacy import SendersPrivacyServicer
@@ -68,8 +69,8 @@ async def test_erased_by_event_and_by_tenant(pool: Pool) -> None:
     for tenant_id, event_id in (("t1", mine), ("t1", mine), ("t1", other), ("t2", mine)):
         await _keep(pool, tenant_id, event_id)
         await _note(pool, tenant_id, event_id)
-    assert await store.erase(Scope("t1", [mine, new_id()])) == (2, 2)
-    assert await store.erase(Scope("t1", [mine])) == (0, 0)
+    assert await store.erase(Scope("t1", [mine, new_id()])) == (2, 2, 0)
+    assert await store.erase(Scope("t1", [mine])) == (0, 0, 0)
     for table in ("outbox", "sent"):
         left = await pool.fetch(f"SELECT tenant_id, event_id FROM senders.{table} ORDER BY tenant_id")
         assert [(row["tenant_id"], str(row["event_id"])) for row in left] == [("t1", other), ("t2", mine)]
@@ -77,7 +78,11 @@ async def test_erased_by_event_and_by_tenant(pool: Pool) -> None:
 
 async def test_of_an_event_with_many_recipients_one_alone(pool: Pool, eraser: ParkedEraser) -> None:
     """Only the named deliveries are shown and erased; those of other events are not, though they are named."""
-    servicer, event_id, other = SendersPrivacyServicer(SendersPrivacyStore(pool), eraser), new_id(), new_id()
+    servicer, event_id, other = (
+        SendersPrivacyServicer(SendersPrivacyStore(pool), eraser, ContentStore(pool, pool)),
+        new_id(),
+        new_id(),
+    )
     adas, bobs, foreign = [new_id(), new_id()], new_id(), new_id()
     for event, delivery in ((event_id, adas[0]), (event_id, adas[1]), (event_id, bobs), (other, foreign)):
         await _keep(pool, "t1", event, delivery_id=delivery)
@@ -95,7 +100,7 @@ async def test_of_an_event_with_many_recipients_one_alone(pool: Pool, eraser: Pa
 @pytest.mark.parametrize("delivery_ids", [["nonsense"], [new_id()] * 1_001])
 async def test_wrong_delivery_ids_erase_nothing(pool: Pool, eraser: ParkedEraser, delivery_ids: list[str]) -> None:
     """Neither all of the event nor a part of it."""
-    servicer, event_id = SendersPrivacyServicer(SendersPrivacyStore(pool), eraser), new_id()
+    servicer, event_id = SendersPrivacyServicer(SendersPrivacyStore(pool), eraser, ContentStore(pool, pool)), new_id()
     await _keep(pool, "t1", event_id)
     request = privacy_pb2.EraseMessagesRequest(tenant_id="t1", event_ids=[event_id], delivery_ids=delivery_ids)
     with pytest.raises(ClarionError) as refusal:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.access.roles import Role
 from gateway.operators import Operators, check
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret, SettingsError
@@ -17,6 +18,13 @@ def test_each_token_has_its_name() -> None:
     assert operators.identify("Bearer fedcba9876543210") == "ci"
 
 
+def test_a_token_may_have_a_role() -> None:
+    """Without one it is an owner's."""
+    operators = Operators(Secret("root"), Secret("ada:0123456789abcdef, ci=viewer:fedcba9876543210"))
+    assert operators.identify("Bearer fedcba9876543210") == "ci"
+    assert [operators.role_of(name) for name in ("admin", "ada", "ci")] == [Role.OWNER, Role.OWNER, Role.VIEWER]
+
+
 @pytest.mark.parametrize("shown", ["", "Bearer", "Bearer ada", "Basic root", "root", "Bearer root,x", "Bearer \udcff"])
 def test_nothing_else_is_let_in(shown: str) -> None:
     """A name is no token, and another scheme is none."""
@@ -30,6 +38,8 @@ def test_nothing_else_is_let_in(shown: str) -> None:
     [
         "ada",
         "ada:short",
+        "ada=king:0123456789abcdef",
+        "ada=:0123456789abcdef",
         "Ada:0123456789abcdef",
         ":0123456789abcdef",
         "admin:0123456789abcdef",

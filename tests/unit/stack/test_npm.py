@@ -14,8 +14,7 @@ from stack.browser_packages import FOLDER as _FOLDER
 
 _ENTRY = "@scalar/api-reference/dist/browser/standalone.esm.js"
 _CHUNKS = "@scalar/api-reference/dist/browser/chunks"
-_CLIENT = "centrifuge/dist/centrifuge.js"
-_SERVED = {_ENTRY, _CLIENT, *(f"{_CHUNKS}/{number}.js" for number in range(100))}
+_SERVED = {_ENTRY, *(f"{_CHUNKS}/{number}.js" for number in range(100))}
 
 # As npm does: deletes node_modules, writes one file after the other, and the list of the packages at the end.
 _NPM = f"""#!{sys.executable}
@@ -124,7 +123,7 @@ def test_it_is_installed_once(machine: Machine) -> None:
     machine.assert_whole()
 
 
-@pytest.mark.parametrize("name", [_ENTRY, _CLIENT, f"{_CHUNKS}/7.js"])
+@pytest.mark.parametrize("name", [_ENTRY, f"{_CHUNKS}/7.js"])
 @pytest.mark.parametrize("damage", ["incomplete", "missing"])
 def test_a_broken_installation_is_repaired(machine: Machine, name: str, damage: str) -> None:
     """If a file that is served is missing or incomplete, npm runs again."""
@@ -139,7 +138,7 @@ def test_a_broken_installation_is_repaired(machine: Machine, name: str, damage: 
 
 def test_what_a_killed_installer_left_is_removed(machine: Machine) -> None:
     """It neither disturbs the next one nor stays."""
-    left = machine.folder / "node_modules.part" / "node_modules" / "centrifuge"
+    left = machine.folder / "node_modules.part" / "node_modules" / "@scalar"
     left.mkdir(parents=True)
     (left / "half.js").write_text("cont")
     assert machine.install() == ""

@@ -15,7 +15,12 @@ interface SettingFieldProps {
 
 /** One setting of a provider, as its kind describes it. */
 export function SettingField({ setting, value, onChange, error, ...secret }: SettingFieldProps) {
-  const common = { label: setting.label, help: helpOf(setting), error, isOptional: !setting.required };
+  const common = {
+    label: setting.label,
+    help: helpOf(setting),
+    error,
+    isOptional: !setting.required && setting.default === "",
+  };
   if (setting.type === "boolean") {
     return (
       <CheckField

@@ -15,6 +15,21 @@ export const SECTIONS: readonly Section[] = [
     link: <LinkButton to="/tenants">Open tenants</LinkButton>,
   },
   {
+    title: "Users",
+    text: "Who signs in to this console, with which role where. Invitations, and sessions that others have open.",
+    link: <LinkButton to="/settings/users">Open users</LinkButton>,
+  },
+  {
+    title: "Your sessions",
+    text: "Where you are signed in, and your password.",
+    link: <LinkButton to="/settings/sessions">Open your sessions</LinkButton>,
+  },
+  {
+    title: "Audit log",
+    text: "Who changed what, and when, with the result.",
+    link: <LinkButton to="/settings/audit">Open the audit log</LinkButton>,
+  },
+  {
     title: "Alerts",
     text: "Who is told when a provider or an endpoint dies and recovers, and what is down now.",
     link: <LinkButton to="/settings/alerts">Open alerts</LinkButton>,

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { Problem } from "~/api/problem";
 import { ErrorNote } from "~/kit/ErrorNote";
-import { TextField } from "~/kit/Field";
+import { CheckField, TextField } from "~/kit/Field";
 import { FieldRow, Form } from "~/kit/Form";
 import { Loading } from "~/kit/Loading";
 import { Card } from "~/kit/Page";
@@ -16,7 +16,7 @@ export const lazyRoute = createLazyRoute("/frame/tenants/$tenantId/retention")({
 });
 
 type Policy = Schemas["RetentionPolicy"];
-type Name = keyof Policy;
+type Name = Exclude<keyof Policy, "keep_content">;
 
 const PARTS: readonly { name: Name; label: string; help: string }[] = [
   {
@@ -57,13 +57,17 @@ function RetentionCard({ tenant, policy }: { tenant: Tenant; policy: Policy }) {
     inbox_days: String(policy.inbox_days ?? ""),
     outbox_days: String(policy.outbox_days ?? ""),
   });
+  const [keepsContent, setKeepsContent] = useState(policy.keep_content);
   const change = useMutation({
     mutationFn: () => {
       const body = Object.fromEntries(
         PARTS.map(({ name }) => [name, days[name] ? Number(days[name]) : null]),
       );
       return answer(
-        api.PUT("/api/v1/admin/tenants/{id}/retention", { params: { path: { id: tenant.id } }, body }),
+        api.PUT("/api/v1/admin/tenants/{id}/retention", {
+          params: { path: { id: tenant.id } },
+          body: { ...body, keep_content: keepsContent },
+        }),
       );
     },
     onSuccess: (changed) => {
@@ -104,6 +108,13 @@ function RetentionCard({ tenant, policy }: { tenant: Tenant; policy: Policy }) {
             />
           ))}
         </FieldRow>
+        <CheckField
+          label="Keep what is sent"
+          help="With each attempt, for as long as content is kept, so that people can see it on the message’s page."
+          checked={keepsContent}
+          disabled={!mayChange}
+          onChange={(event) => setKeepsContent(event.target.checked)}
+        />
       </Form>
     </Card>
   );

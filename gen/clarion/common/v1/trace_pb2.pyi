@@ -351,7 +351,7 @@ class Attempted(_message.Message):
 
     @_builtins.property
     def http(self) -> Global___HttpExchange:
-        """Of the channel WEBHOOK: what was called, and what it answered."""
+        """What was called over HTTP, and what it answered: an endpoint, or a provider's API."""
 
     def __init__(
         self,
@@ -385,7 +385,7 @@ Global___Attempted: _TypeAlias = Attempted  # noqa: Y015
 
 @_typing.final
 class HttpExchange(_message.Message):
-    """One HTTP call to an endpoint."""
+    """One HTTP call to an endpoint or a provider."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

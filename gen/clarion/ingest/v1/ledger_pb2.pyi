@@ -454,6 +454,7 @@ class GetDeliveryResponse(_message.Message):
     DELIVERY_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     @_builtins.property
     def delivery(self) -> Global___DeliverySummary: ...
@@ -461,16 +462,21 @@ class GetDeliveryResponse(_message.Message):
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineStep]:
         """In order of time; at most 1,000 attempts."""
 
+    @_builtins.property
+    def recipient(self) -> _event_pb2.Recipient:
+        """Who gets it, also if that is the event's only recipient; absent: it goes to an endpoint, or is not known."""
+
     def __init__(
         self,
         *,
         delivery: Global___DeliverySummary | None = ...,
         tenant_id: _builtins.str = ...,
         steps: _abc.Iterable[Global___TimelineStep] | None = ...,
+        recipient: _event_pb2.Recipient | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "recipient", b"recipient", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -500,6 +506,9 @@ class TimelineStep(_message.Message):
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     HTTP_FIELD_NUMBER: _builtins.int
+    WAIT_US_FIELD_NUMBER: _builtins.int
+    PREPARE_US_FIELD_NUMBER: _builtins.int
+    REPLAY_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """"accepted", "waiting" (next_attempt_at_us: until when), "canceled" (detail: by whom), "routed", "skipped", "queued",
     "rendered", "sent", "failed_over" (the next provider was called at once), "retrying", "failed", "dead";
@@ -530,9 +539,16 @@ class TimelineStep(_message.Message):
     sms_segments: _builtins.int
     """Of an SMS: see clarion.common.v1.Attempted."""
     sms_encoding: _builtins.str
+    wait_us: _builtins.int
+    """Of an attempt: how long the delivery had waited for it since it was planned or due, and how long the message took to
+    prepare; microseconds.
+    """
+    prepare_us: _builtins.int
+    replay: _builtins.int
+    """See clarion.common.v1.Delivery."""
     @_builtins.property
     def http(self) -> _trace_pb2.HttpExchange:
-        """Of an attempt to an endpoint; headers and body only in GetDelivery, of the newest 100."""
+        """Of a call over HTTP, to an endpoint or a provider; headers and body only in GetDelivery, of the newest 100."""
 
     def __init__(
         self,
@@ -555,10 +571,13 @@ class TimelineStep(_message.Message):
         sms_segments: _builtins.int = ...,
         sms_encoding: _builtins.str = ...,
         http: _trace_pb2.HttpExchange | None = ...,
+        wait_us: _builtins.int = ...,
+        prepare_us: _builtins.int = ...,
+        replay: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["http", b"http"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "http", b"http", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "http", b"http", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "prepare_us", b"prepare_us", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "replay", b"replay", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id", "wait_us", b"wait_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -609,17 +628,21 @@ class GetEventBodyRequest(_message.Message):
 
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     event_id: _builtins.str
+    whole: _builtins.bool
+    """With event."""
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         event_id: _builtins.str = ...,
+        whole: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "tenant_id", b"tenant_id", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -631,18 +654,24 @@ class GetEventBodyResponse(_message.Message):
 
     VARIABLES_FIELD_NUMBER: _builtins.int
     PAYLOAD_EXTRA_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
     variables: _builtins.bytes
     """See clarion.common.v1.Event."""
     payload_extra: _builtins.bytes
+    @_builtins.property
+    def event(self) -> _event_pb2.Event:
+        """The event as it was accepted, without what stands above."""
+
     def __init__(
         self,
         *,
         variables: _builtins.bytes = ...,
         payload_extra: _builtins.bytes = ...,
+        event: _event_pb2.Event | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload_extra", b"payload_extra", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "payload_extra", b"payload_extra", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

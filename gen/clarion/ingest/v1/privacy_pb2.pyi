@@ -30,6 +30,7 @@ class Retention(_message.Message):
     PAYLOAD_DAYS_FIELD_NUMBER: _builtins.int
     INBOX_DAYS_FIELD_NUMBER: _builtins.int
     OUTBOX_DAYS_FIELD_NUMBER: _builtins.int
+    DISCARD_CONTENT_FIELD_NUMBER: _builtins.int
     events_days: _builtins.int
     """The ledger: events, deliveries, attempts, dead letters."""
     payload_days: _builtins.int
@@ -37,6 +38,8 @@ class Retention(_message.Message):
     inbox_days: _builtins.int
     outbox_days: _builtins.int
     """The sandbox."""
+    discard_content: _builtins.bool
+    """What is sent is not stored with the attempt."""
     def __init__(
         self,
         *,
@@ -44,10 +47,11 @@ class Retention(_message.Message):
         payload_days: _builtins.int = ...,
         inbox_days: _builtins.int = ...,
         outbox_days: _builtins.int = ...,
+        discard_content: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events_days", b"events_days", "inbox_days", b"inbox_days", "outbox_days", b"outbox_days", "payload_days", b"payload_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discard_content", b"discard_content", "events_days", b"events_days", "inbox_days", b"inbox_days", "outbox_days", b"outbox_days", "payload_days", b"payload_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

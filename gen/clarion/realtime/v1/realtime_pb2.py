@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"clarion/realtime/v1/realtime.proto\x12\x13\x63larion.realtime.v1\"7\n\x11IssueTokenRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"5\n\x12IssueTokenResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08\x63hannels\x18\x02 \x03(\t\"G\n\x12VerifyTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\"\x15\n\x13VerifyTokenResponse\"p\n\x0cNotification\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x0c\n\x04read\x18\x05 \x01(\x08\x12\x15\n\rcreated_at_us\x18\x06 \x01(\x03\"]\n\x18ListNotificationsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\"e\n\x19ListNotificationsResponse\x12\x38\n\rnotifications\x18\x01 \x03(\x0b\x32!.clarion.realtime.v1.Notification\x12\x0e\n\x06unread\x18\x02 \x01(\x05\"N\n\x0fMarkReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x17\n\x0fnotification_id\x18\x03 \x01(\t\"!\n\x10MarkReadResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"8\n\x12\x43ountUnreadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"%\n\x13\x43ountUnreadResponse\x12\x0e\n\x06unread\x18\x01 \x01(\x05\"9\n\x13RevokeTokensRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\",\n\x14RevokeTokensResponse\x12\x14\n\x0c\x64isconnected\x18\x01 \x01(\x05\x32\xe6\x04\n\x0fRealtimeService\x12]\n\nIssueToken\x12&.clarion.realtime.v1.IssueTokenRequest\x1a\'.clarion.realtime.v1.IssueTokenResponse\x12`\n\x0bVerifyToken\x12\'.clarion.realtime.v1.VerifyTokenRequest\x1a(.clarion.realtime.v1.VerifyTokenResponse\x12r\n\x11ListNotifications\x12-.clarion.realtime.v1.ListNotificationsRequest\x1a..clarion.realtime.v1.ListNotificationsResponse\x12W\n\x08MarkRead\x12$.clarion.realtime.v1.MarkReadRequest\x1a%.clarion.realtime.v1.MarkReadResponse\x12`\n\x0b\x43ountUnread\x12\'.clarion.realtime.v1.CountUnreadRequest\x1a(.clarion.realtime.v1.CountUnreadResponse\x12\x63\n\x0cRevokeTokens\x12(.clarion.realtime.v1.RevokeTokensRequest\x1a).clarion.realtime.v1.RevokeTokensResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"clarion/realtime/v1/realtime.proto\x12\x13\x63larion.realtime.v1\"7\n\x11IssueTokenRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"5\n\x12IssueTokenResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08\x63hannels\x18\x02 \x03(\t\"G\n\x12VerifyTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\"\x15\n\x13VerifyTokenResponse\"p\n\x0cNotification\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x0c\n\x04read\x18\x05 \x01(\x08\x12\x15\n\rcreated_at_us\x18\x06 \x01(\x03\"m\n\x18ListNotificationsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"z\n\x19ListNotificationsResponse\x12\x38\n\rnotifications\x18\x01 \x03(\x0b\x32!.clarion.realtime.v1.Notification\x12\x0e\n\x06unread\x18\x02 \x01(\x05\x12\x13\n\x0bnext_cursor\x18\x03 \x01(\t\"N\n\x0fMarkReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x17\n\x0fnotification_id\x18\x03 \x01(\t\"!\n\x10MarkReadResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"J\n\x12MarkAllReadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08until_id\x18\x03 \x01(\t\"B\n\x13MarkAllReadResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\x0e\n\x06marked\x18\x02 \x01(\x05\x12\x0c\n\x04more\x18\x03 \x01(\x08\"8\n\x12\x43ountUnreadRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"%\n\x13\x43ountUnreadResponse\x12\x0e\n\x06unread\x18\x01 \x01(\x05\"U\n\x16GetNotificationRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x17\n\x0fnotification_id\x18\x03 \x01(\t\"t\n\x17GetNotificationResponse\x12\x37\n\x0cnotification\x18\x01 \x01(\x0b\x32!.clarion.realtime.v1.Notification\x12\x12\n\nread_at_us\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"9\n\x13RevokeTokensRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\",\n\x14RevokeTokensResponse\x12\x14\n\x0c\x64isconnected\x18\x01 \x01(\x05\x32\xb6\x06\n\x0fRealtimeService\x12]\n\nIssueToken\x12&.clarion.realtime.v1.IssueTokenRequest\x1a\'.clarion.realtime.v1.IssueTokenResponse\x12`\n\x0bVerifyToken\x12\'.clarion.realtime.v1.VerifyTokenRequest\x1a(.clarion.realtime.v1.VerifyTokenResponse\x12r\n\x11ListNotifications\x12-.clarion.realtime.v1.ListNotificationsRequest\x1a..clarion.realtime.v1.ListNotificationsResponse\x12W\n\x08MarkRead\x12$.clarion.realtime.v1.MarkReadRequest\x1a%.clarion.realtime.v1.MarkReadResponse\x12`\n\x0bMarkAllRead\x12\'.clarion.realtime.v1.MarkAllReadRequest\x1a(.clarion.realtime.v1.MarkAllReadResponse\x12`\n\x0b\x43ountUnread\x12\'.clarion.realtime.v1.CountUnreadRequest\x1a(.clarion.realtime.v1.CountUnreadResponse\x12l\n\x0fGetNotification\x12+.clarion.realtime.v1.GetNotificationRequest\x1a,.clarion.realtime.v1.GetNotificationResponse\x12\x63\n\x0cRevokeTokens\x12(.clarion.realtime.v1.RevokeTokensRequest\x1a).clarion.realtime.v1.RevokeTokensResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,21 +42,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFICATION']._serialized_start=267
   _globals['_NOTIFICATION']._serialized_end=379
   _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=381
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=474
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=476
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=577
-  _globals['_MARKREADREQUEST']._serialized_start=579
-  _globals['_MARKREADREQUEST']._serialized_end=657
-  _globals['_MARKREADRESPONSE']._serialized_start=659
-  _globals['_MARKREADRESPONSE']._serialized_end=692
-  _globals['_COUNTUNREADREQUEST']._serialized_start=694
-  _globals['_COUNTUNREADREQUEST']._serialized_end=750
-  _globals['_COUNTUNREADRESPONSE']._serialized_start=752
-  _globals['_COUNTUNREADRESPONSE']._serialized_end=789
-  _globals['_REVOKETOKENSREQUEST']._serialized_start=791
-  _globals['_REVOKETOKENSREQUEST']._serialized_end=848
-  _globals['_REVOKETOKENSRESPONSE']._serialized_start=850
-  _globals['_REVOKETOKENSRESPONSE']._serialized_end=894
-  _globals['_REALTIMESERVICE']._serialized_start=897
-  _globals['_REALTIMESERVICE']._serialized_end=1511
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=490
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=492
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=614
+  _globals['_MARKREADREQUEST']._serialized_start=616
+  _globals['_MARKREADREQUEST']._serialized_end=694
+  _globals['_MARKREADRESPONSE']._serialized_start=696
+  _globals['_MARKREADRESPONSE']._serialized_end=729
+  _globals['_MARKALLREADREQUEST']._serialized_start=731
+  _globals['_MARKALLREADREQUEST']._serialized_end=805
+  _globals['_MARKALLREADRESPONSE']._serialized_start=807
+  _globals['_MARKALLREADRESPONSE']._serialized_end=873
+  _globals['_COUNTUNREADREQUEST']._serialized_start=875
+  _globals['_COUNTUNREADREQUEST']._serialized_end=931
+  _globals['_COUNTUNREADRESPONSE']._serialized_start=933
+  _globals['_COUNTUNREADRESPONSE']._serialized_end=970
+  _globals['_GETNOTIFICATIONREQUEST']._serialized_start=972
+  _globals['_GETNOTIFICATIONREQUEST']._serialized_end=1057
+  _globals['_GETNOTIFICATIONRESPONSE']._serialized_start=1059
+  _globals['_GETNOTIFICATIONRESPONSE']._serialized_end=1175
+  _globals['_REVOKETOKENSREQUEST']._serialized_start=1177
+  _globals['_REVOKETOKENSREQUEST']._serialized_end=1234
+  _globals['_REVOKETOKENSRESPONSE']._serialized_start=1236
+  _globals['_REVOKETOKENSRESPONSE']._serialized_end=1280
+  _globals['_REALTIMESERVICE']._serialized_start=1283
+  _globals['_REALTIMESERVICE']._serialized_end=2105
 # @@protoc_insertion_point(module_scope)

@@ -55,10 +55,20 @@ class RealtimeServiceStub:
                 request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkReadRequest.SerializeToString,
                 response_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkReadResponse.FromString,
                 _registered_method=True)
+        self.MarkAllRead = channel.unary_unary(
+                '/clarion.realtime.v1.RealtimeService/MarkAllRead',
+                request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkAllReadRequest.SerializeToString,
+                response_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkAllReadResponse.FromString,
+                _registered_method=True)
         self.CountUnread = channel.unary_unary(
                 '/clarion.realtime.v1.RealtimeService/CountUnread',
                 request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.SerializeToString,
                 response_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.FromString,
+                _registered_method=True)
+        self.GetNotification = channel.unary_unary(
+                '/clarion.realtime.v1.RealtimeService/GetNotification',
+                request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationRequest.SerializeToString,
+                response_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationResponse.FromString,
                 _registered_method=True)
         self.RevokeTokens = channel.unary_unary(
                 '/clarion.realtime.v1.RealtimeService/RevokeTokens',
@@ -99,8 +109,22 @@ class RealtimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MarkAllRead(self, request, context):
+        """Marks all as read, or all up to one of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CountUnread(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetNotification(self, request, context):
+        """One notification, and what open pages received of it. NOT_FOUND: it is another user's, or its days are over.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -135,10 +159,20 @@ def add_RealtimeServiceServicer_to_server(servicer, server):
                     request_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkReadRequest.FromString,
                     response_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkReadResponse.SerializeToString,
             ),
+            'MarkAllRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkAllRead,
+                    request_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkAllReadRequest.FromString,
+                    response_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkAllReadResponse.SerializeToString,
+            ),
             'CountUnread': grpc.unary_unary_rpc_method_handler(
                     servicer.CountUnread,
                     request_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.FromString,
                     response_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.SerializeToString,
+            ),
+            'GetNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNotification,
+                    request_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationRequest.FromString,
+                    response_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationResponse.SerializeToString,
             ),
             'RevokeTokens': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeTokens,
@@ -266,6 +300,33 @@ class RealtimeService:
             _registered_method=True)
 
     @staticmethod
+    def MarkAllRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.realtime.v1.RealtimeService/MarkAllRead',
+            clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkAllReadRequest.SerializeToString,
+            clarion_dot_realtime_dot_v1_dot_realtime__pb2.MarkAllReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CountUnread(request,
             target,
             options=(),
@@ -282,6 +343,33 @@ class RealtimeService:
             '/clarion.realtime.v1.RealtimeService/CountUnread',
             clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.SerializeToString,
             clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.realtime.v1.RealtimeService/GetNotification',
+            clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationRequest.SerializeToString,
+            clarion_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationResponse.FromString,
             options,
             channel_credentials,
             insecure,

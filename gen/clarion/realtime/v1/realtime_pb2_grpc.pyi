@@ -41,7 +41,11 @@ class RealtimeServiceStub:
     """Newest first."""
     MarkRead: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.MarkReadRequest, _realtime_pb2.MarkReadResponse]
     """Marks one as read; found is false for another user's, and for none."""
+    MarkAllRead: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.MarkAllReadRequest, _realtime_pb2.MarkAllReadResponse]
+    """Marks all as read, or all up to one of them."""
     CountUnread: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.CountUnreadRequest, _realtime_pb2.CountUnreadResponse]
+    GetNotification: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.GetNotificationRequest, _realtime_pb2.GetNotificationResponse]
+    """One notification, and what open pages received of it. NOT_FOUND: it is another user's, or its days are over."""
     RevokeTokens: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.RevokeTokensRequest, _realtime_pb2.RevokeTokensResponse]
     """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections."""
 
@@ -58,7 +62,11 @@ class RealtimeServiceAsyncStub(RealtimeServiceStub):
     """Newest first."""
     MarkRead: _aio.UnaryUnaryMultiCallable[_realtime_pb2.MarkReadRequest, _realtime_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Marks one as read; found is false for another user's, and for none."""
+    MarkAllRead: _aio.UnaryUnaryMultiCallable[_realtime_pb2.MarkAllReadRequest, _realtime_pb2.MarkAllReadResponse]  # type: ignore[assignment]
+    """Marks all as read, or all up to one of them."""
     CountUnread: _aio.UnaryUnaryMultiCallable[_realtime_pb2.CountUnreadRequest, _realtime_pb2.CountUnreadResponse]  # type: ignore[assignment]
+    GetNotification: _aio.UnaryUnaryMultiCallable[_realtime_pb2.GetNotificationRequest, _realtime_pb2.GetNotificationResponse]  # type: ignore[assignment]
+    """One notification, and what open pages received of it. NOT_FOUND: it is another user's, or its days are over."""
     RevokeTokens: _aio.UnaryUnaryMultiCallable[_realtime_pb2.RevokeTokensRequest, _realtime_pb2.RevokeTokensResponse]  # type: ignore[assignment]
     """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections."""
 
@@ -98,11 +106,27 @@ class RealtimeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Marks one as read; found is false for another user's, and for none."""
 
     @_abc_1.abstractmethod
+    def MarkAllRead(
+        self,
+        request: _realtime_pb2.MarkAllReadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.MarkAllReadResponse, _abc.Awaitable[_realtime_pb2.MarkAllReadResponse]]:
+        """Marks all as read, or all up to one of them."""
+
+    @_abc_1.abstractmethod
     def CountUnread(
         self,
         request: _realtime_pb2.CountUnreadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_realtime_pb2.CountUnreadResponse, _abc.Awaitable[_realtime_pb2.CountUnreadResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetNotification(
+        self,
+        request: _realtime_pb2.GetNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.GetNotificationResponse, _abc.Awaitable[_realtime_pb2.GetNotificationResponse]]:
+        """One notification, and what open pages received of it. NOT_FOUND: it is another user's, or its days are over."""
 
     @_abc_1.abstractmethod
     def RevokeTokens(

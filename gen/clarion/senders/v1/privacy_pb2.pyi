@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from clarion.senders.v1 import contents_pb2 as _contents_pb2
 from clarion.senders.v1 import senders_pb2 as _senders_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -18,6 +19,67 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class ExportContentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_IDS_FIELD_NUMBER: _builtins.int
+    DELIVERY_IDS_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    after: _builtins.str
+    """The next_after of the page before."""
+    @_builtins.property
+    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 100."""
+
+    @_builtins.property
+    def delivery_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Return the contents of these deliveries only, at most 1,000; empty: of all."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        delivery_ids: _abc.Iterable[_builtins.str] | None = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "delivery_ids", b"delivery_ids", "event_ids", b"event_ids", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportContentsRequest: _TypeAlias = ExportContentsRequest  # noqa: Y015
+
+@_typing.final
+class ExportContentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENTS_FIELD_NUMBER: _builtins.int
+    NEXT_AFTER_FIELD_NUMBER: _builtins.int
+    next_after: _builtins.str
+    """Empty: that was all."""
+    @_builtins.property
+    def contents(self) -> _containers.RepeatedCompositeFieldContainer[_contents_pb2.SentContent]:
+        """At most 20, and about 4 MiB."""
+
+    def __init__(
+        self,
+        *,
+        contents: _abc.Iterable[_contents_pb2.SentContent] | None = ...,
+        next_after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contents", b"contents", "next_after", b"next_after"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportContentsResponse: _TypeAlias = ExportContentsResponse  # noqa: Y015
 
 @_typing.final
 class EraseMessagesRequest(_message.Message):
@@ -56,17 +118,21 @@ class EraseMessagesResponse(_message.Message):
 
     MESSAGES_FIELD_NUMBER: _builtins.int
     PROVIDER_RECORDS_FIELD_NUMBER: _builtins.int
+    CONTENTS_FIELD_NUMBER: _builtins.int
     messages: _builtins.int
     provider_records: _builtins.int
+    contents: _builtins.int
+    """What was sent, stored with the attempts."""
     def __init__(
         self,
         *,
         messages: _builtins.int = ...,
         provider_records: _builtins.int = ...,
+        contents: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "provider_records", b"provider_records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contents", b"contents", "messages", b"messages", "provider_records", b"provider_records"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

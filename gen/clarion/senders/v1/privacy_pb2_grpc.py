@@ -45,6 +45,11 @@ class SendersPrivacyServiceStub:
                 request_serializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportMessagesRequest.SerializeToString,
                 response_deserializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportMessagesResponse.FromString,
                 _registered_method=True)
+        self.ExportContents = channel.unary_unary(
+                '/clarion.senders.v1.SendersPrivacyService/ExportContents',
+                request_serializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsResponse.FromString,
+                _registered_method=True)
 
 
 class SendersPrivacyServiceServicer:
@@ -65,6 +70,13 @@ class SendersPrivacyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportContents(self, request, context):
+        """What was sent, by delivery and attempt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SendersPrivacyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_SendersPrivacyServiceServicer_to_server(servicer, server):
                     servicer.ExportMessages,
                     request_deserializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportMessagesRequest.FromString,
                     response_serializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportMessagesResponse.SerializeToString,
+            ),
+            'ExportContents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportContents,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class SendersPrivacyService:
             '/clarion.senders.v1.SendersPrivacyService/ExportMessages',
             clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportMessagesRequest.SerializeToString,
             clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportContents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.SendersPrivacyService/ExportContents',
+            clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

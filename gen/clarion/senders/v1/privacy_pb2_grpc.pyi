@@ -37,6 +37,8 @@ class SendersPrivacyServiceStub:
     """Deletes sandbox messages and the notes of what providers took."""
     ExportMessages: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportMessagesRequest, _privacy_pb2.ExportMessagesResponse]
     """Sandbox messages, oldest first, whole."""
+    ExportContents: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportContentsRequest, _privacy_pb2.ExportContentsResponse]
+    """What was sent, by delivery and attempt."""
 
 @_typing.type_check_only
 class SendersPrivacyServiceAsyncStub(SendersPrivacyServiceStub):
@@ -47,6 +49,8 @@ class SendersPrivacyServiceAsyncStub(SendersPrivacyServiceStub):
     """Deletes sandbox messages and the notes of what providers took."""
     ExportMessages: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportMessagesRequest, _privacy_pb2.ExportMessagesResponse]  # type: ignore[assignment]
     """Sandbox messages, oldest first, whole."""
+    ExportContents: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportContentsRequest, _privacy_pb2.ExportContentsResponse]  # type: ignore[assignment]
+    """What was sent, by delivery and attempt."""
 
 class SendersPrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the senders hold of some events: shown, and erased."""
@@ -66,5 +70,13 @@ class SendersPrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.ExportMessagesResponse, _abc.Awaitable[_privacy_pb2.ExportMessagesResponse]]:
         """Sandbox messages, oldest first, whole."""
+
+    @_abc_1.abstractmethod
+    def ExportContents(
+        self,
+        request: _privacy_pb2.ExportContentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.ExportContentsResponse, _abc.Awaitable[_privacy_pb2.ExportContentsResponse]]:
+        """What was sent, by delivery and attempt."""
 
 def add_SendersPrivacyServiceServicer_to_server(servicer: SendersPrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -42,7 +42,7 @@ def _real(pool: Pool) -> Subject:
     store = InboxStore(pool)
 
     async def kept(tenant_id: str, user_id: str) -> list[tuple[str, str, str, int]]:
-        page = await store.newest(tenant_id, user_id, limit=1000, offset=0)
+        page = (await store.newest(tenant_id, user_id, limit=1000)).entries
         return [(one.id, one.title, one.body, one.created_at_us) for one in page]
 
     return Subject(store, kept, pool.terminate)

@@ -10,7 +10,7 @@ import aiosmtplib
 from runtime import tracing
 from runtime.egress import EgressGuard
 from runtime.printable import printable
-from services.delivery.ports import SendResult, Verdict
+from services.delivery.ports import Handed, SendResult, Verdict
 from services.domain.reasons import Reason
 from services.senders.channels.email import mime
 from services.senders.channels.email.smtp.classify import PROVIDER, SmtpPhase, classify, ends_connection
@@ -48,17 +48,26 @@ class Smtp:
         """See services.senders.ports.Provider."""
         if not await self._pool.connections.acquire(self._wait_s):
             return _BUSY
-        progress = SmtpProgress()
+        progress, raw = SmtpProgress(), mime.to_bytes(message)
+        handed = Handed(raw)
         try:
             with tracing.web_client("SMTP", self._host, self._port, protocol="smtp"):
                 async with asyncio.timeout(self._deadline_s):
-                    answer = await self._send(message, progress)
+                    answer = await self._send(message, raw, progress)
         except FAILURES as error:
-            return self._without_secrets(classify(error, progress.phase))
+            return self._without_secrets(dataclasses.replace(classify(error, progress.phase), handed=handed))
         finally:
             self._pool.connections.release()
         match = _QUEUED_AS.search(answer)
-        return SendResult(Verdict.SENT, provider=PROVIDER, provider_message_id=match.group(1) if match else "")
+        return self._without_secrets(
+            SendResult(
+                Verdict.SENT,
+                provider=PROVIDER,
+                detail=answer,
+                provider_message_id=match.group(1) if match else "",
+                handed=handed,
+            )
+        )
 
     async def close(self) -> None:
         """See services.senders.ports.Provider."""
@@ -71,8 +80,7 @@ class Smtp:
             detail = detail.replace(secret, "…")
         return dataclasses.replace(result, detail=detail)
 
-    async def _send(self, message: Email, progress: SmtpProgress) -> str:
-        raw = mime.to_bytes(message)
+    async def _send(self, message: Email, raw: bytes, progress: SmtpProgress) -> str:
         connection = await self._pool.take(progress)
         if connection.uses:
             try:

@@ -1,0 +1,18 @@
+import { createRoute } from "@tanstack/react-router";
+import { frameRoute } from "~/shell/roots";
+import { text, word } from "~/shell/search";
+import { type AuditFilters, METHODS } from "./filters";
+
+const auditRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/settings/audit",
+  validateSearch: (search: Record<string, unknown>): AuditFilters => ({
+    actor: text(search.actor),
+    resource: text(search.resource),
+    method: word(search.method, METHODS),
+    since: text(search.since),
+    until: text(search.until),
+  }),
+}).lazy(() => import("./AuditScreen").then((screen) => screen.lazyRoute));
+
+export const auditRoutes = [auditRoute] as const;

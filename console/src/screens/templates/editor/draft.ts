@@ -1,0 +1,122 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { Channel, Template } from "../data";
+
+/** What an author writes: the content of a version. */
+export interface Content {
+  subject: string;
+  preheader: string;
+  body: string;
+  /** A layout's name; empty: none. */
+  layout: string;
+  push_namespace: string;
+  subscribed: boolean;
+}
+
+/** Where a version belongs. */
+export interface Place {
+  tenant_id: string | null;
+  event_type: string;
+  channel: Channel;
+  locale: string | null;
+}
+
+/** A draft as this browser keeps it. basedOn: the version that was the newest when it was begun; null: there was none. */
+export interface StoredDraft {
+  content: Content;
+  basedOn: { id: string; version: number } | null;
+  savedAt: string;
+}
+
+// Drafts that somebody forgot do not fill the browser's storage.
+const MOST_BYTES = 1_000_000;
+const WAIT_MS = 400;
+
+export function contentOf(template: Template): Content {
+  return {
+    subject: template.subject,
+    preheader: template.preheader,
+    body: template.body,
+    layout: template.layout ?? "",
+    push_namespace: template.push_namespace,
+    subscribed: template.subscribed,
+  };
+}
+
+export function isSame(one: Content, other: Content): boolean {
+  return (Object.keys(one) as (keyof Content)[]).every((name) => one[name] === other[name]);
+}
+
+/** Return under which key a draft is kept: one per tenant, template and language. */
+export function draftKey(place: Place): string {
+  return `clarion-draft:${JSON.stringify([place.tenant_id, place.event_type, place.channel, place.locale])}`;
+}
+
+export function readDraft<T extends object>(key: string): T | null {
+  try {
+    const stored: unknown = JSON.parse(localStorage.getItem(key) ?? "null");
+    return typeof stored === "object" && stored !== null && "content" in stored ? (stored as T) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Keep a draft. Return false if the browser has no room for it. */
+export function writeDraft(key: string, draft: object): boolean {
+  const text = JSON.stringify(draft);
+  try {
+    if (text.length > MOST_BYTES) {
+      return false;
+    }
+    localStorage.setItem(key, text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function dropDraft(key: string): void {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // A browser without storage has kept nothing.
+  }
+}
+
+/**
+ * Keep what differs from the start in this browser, a moment after each change and when the page is left.
+ *
+ * @param draft null: nothing differs, so nothing is kept
+ * @returns isKept: false if the browser refused; drop: forget it for good, because it was saved
+ */
+export function useKeptDraft(key: string, draft: object | null): { isKept: boolean; drop: () => void } {
+  const [isKept, setKept] = useState(true);
+  const latest = useRef({ key, draft });
+  const isDropped = useRef(false);
+  latest.current = { key, draft };
+  const keep = useCallback(() => {
+    const { key, draft } = latest.current;
+    if (draft === null || isDropped.current) {
+      dropDraft(key);
+      return true;
+    }
+    return writeDraft(key, draft);
+  }, []);
+  const text = JSON.stringify(draft);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `text` is what `draft` holds
+  useEffect(() => {
+    const timer = setTimeout(() => setKept(keep()), WAIT_MS);
+    return () => clearTimeout(timer);
+  }, [key, text, keep]);
+  useEffect(() => {
+    window.addEventListener("pagehide", keep);
+    return () => {
+      window.removeEventListener("pagehide", keep);
+      keep();
+    };
+  }, [keep]);
+  const drop = useCallback(() => {
+    isDropped.current = true;
+    dropDraft(latest.current.key);
+  }, []);
+  return { isKept, drop };
+}

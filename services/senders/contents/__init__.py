@@ -1,0 +1,1 @@
+"""What was sent, stored with each attempt. See README.md here."""

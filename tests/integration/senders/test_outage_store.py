@@ -1,4 +1,4 @@
-"""Outages on real PostgreSQL: one of each object however many notice it, told once, and not at each coming and going."""
+"""Outages on real PostgreSQL: one of each object however many notice it, and it is told once."""
 
 from typing import TypeAlias
 
@@ -29,6 +29,7 @@ class Clock:
         self.us = 1_760_000_000_000_000
 
     def __call__(self) -> int:
+        """Return the time."""
         return self.us
 
     def pass_by(self, us: int) -> None:

@@ -84,15 +84,22 @@ def test_alerts_cause_no_alerts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "reason", "wanted"),
+    ("verdict", "reason"),
+    [(Verdict.TRANSIENT, Reason.PROVIDER_TIMEOUT), (Verdict.CREDENTIALS, Reason.PROVIDER_QUOTA)],
+)
+def test_what_is_the_providers_own_trouble(verdict: Verdict, reason: Reason) -> None:
+    """That it fails, or refuses the tenant's account."""
+    assert is_trouble(SendResult(verdict, "smtp", reason))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason"),
     [
-        (Verdict.TRANSIENT, Reason.PROVIDER_TIMEOUT, True),
-        (Verdict.CREDENTIALS, Reason.PROVIDER_QUOTA, True),
-        (Verdict.THROTTLED, Reason.PROVIDER_THROTTLED, False),
-        (Verdict.PERMANENT, Reason.RECIPIENT_REFUSED, False),
-        (Verdict.TRANSIENT, Reason.PROVIDER_DEFERRED, False),
+        (Verdict.THROTTLED, Reason.PROVIDER_THROTTLED),
+        (Verdict.PERMANENT, Reason.RECIPIENT_REFUSED),
+        (Verdict.TRANSIENT, Reason.PROVIDER_DEFERRED),
     ],
 )
-def test_what_is_the_providers_own_trouble(verdict: Verdict, reason: Reason, wanted: bool) -> None:
-    """Not that it asks to slow down, or refuses one message."""
-    assert is_trouble(SendResult(verdict, "smtp", reason)) is wanted
+def test_what_is_not(verdict: Verdict, reason: Reason) -> None:
+    """That it asks to slow down, or refuses one message."""
+    assert not is_trouble(SendResult(verdict, "smtp", reason))

@@ -10,6 +10,7 @@ import { nonce } from "./kit/nonce";
 import { ToastProvider } from "./kit/Toast";
 import { consoleRouter } from "./router";
 import { reloadForNewVersions } from "./shell/newVersion";
+import { leaveWhenSignedOut } from "./shell/signedOut";
 import { applyTheme } from "./shell/theme";
 
 const RETRIES = 2;
@@ -30,6 +31,7 @@ if (root === null) {
 }
 applyTheme();
 reloadForNewVersions();
+leaveWhenSignedOut(queries, () => void router.invalidate());
 // A problem that a screen shows is no fault of the page. Everything else that a screen could not handle is.
 const noteCaught = (error: unknown) => {
   if (!(error instanceof Problem)) {

@@ -57,6 +57,12 @@ SCREENS = (
     Screen("tenant-environments", "/tenants/{tenant}/environments"),
     Screen("settings", "/settings"),
     Screen("alerts", "/settings/alerts"),
+    Screen("users", "/settings/users"),
+    Screen("user", "/settings/users/{user}"),
+    Screen("sessions", "/settings/sessions"),
+    Screen("audit", "/settings/audit"),
+    Screen("sign-in", "/sign-in"),
+    Screen("join", "/join"),
     Screen("not-found", "/no-such-page"),
 )
 
@@ -73,6 +79,7 @@ async def find_objects(client: Client) -> dict[str, str]:
         "recipient": "stored",
         "template": await _first(client, f"/templates?tenant_id={client.tenant.id}&channel=EMAIL&limit=1"),
         "layout": await _layout(client),
+        "user": await _user(client),
     }
 
 
@@ -103,3 +110,9 @@ async def _endpoint(client: Client) -> str:
     subscription = {"event_types": [type_name], "filter": {">": [{"var": "payload.total"}, 100]}}
     await client.operator.must("POST", f"{base}/endpoints/{made['id']}/subscriptions", json=subscription)
     return str(made["id"])
+
+
+async def _user(client: Client) -> str:
+    if found := await _first(client, "/users?search=screens@"):
+        return found
+    return str((await client.operator.must("POST", "/users", json={"email": "screens@example.com"}))["id"])

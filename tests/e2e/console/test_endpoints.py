@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from checks.client import Client, Tenant
+from tests.e2e.console.dialogs import open_dialog
 from tests.e2e.console.visit import LOOKS, Visit
 from tests.e2e.webhook_receiver import Receiver, receiving
 from tests.waiting import eventually
@@ -46,11 +47,11 @@ def _event(**variables: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_an_endpoint_gets_its_webhook(visit: Visit, client: Client, tenant: Tenant, receiver: Receiver) -> None:
-    """Type, endpoint, filter with its check, secret, event: verified by the receiver, whose answer is shown."""
+    """Type, endpoint, filter and its check, secret, event: verified by the receiver; its answer is shown."""
     page = visit.page
     await visit.open(f"/endpoints/event-types?tenant={tenant.id}", "Event types")
     await page.get_by_role("button", name="Create an event type").first.click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_label("Name").fill("order.shipped")
     await visit.assert_accessible()
     await dialog.get_by_role("button", name="Create event type").click()
@@ -65,7 +66,7 @@ async def test_an_endpoint_gets_its_webhook(visit: Visit, client: Client, tenant
     await page.get_by_role("button", name="Create endpoint").click()
     await visit.settled("Shop")
     await page.get_by_role("button", name="Subscribe to event types").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_label("order.shipped").check()
     await dialog.get_by_label("Filter").fill('{">": [{"var": "payload.total"}, 100]}')
     await dialog.get_by_label("Sample payload").fill('{"total": 99}')
@@ -78,7 +79,7 @@ async def test_an_endpoint_gets_its_webhook(visit: Visit, client: Client, tenant
     await dialog.get_by_role("button", name="Subscribe", exact=True).click()
     await expect(page.get_by_role("cell", name=re.compile("payload.total"))).to_be_visible()
     await page.get_by_role("button", name="Show secret").click()
-    await page.get_by_role("dialog").get_by_role("button", name="Show secret").click()
+    await open_dialog(page).get_by_role("button", name="Show secret").click()
     shown = page.get_by_role("dialog", name="The signing secret")
     secret = await shown.locator("code").text_content() or ""
     await shown.get_by_role("button", name="Close").click()
@@ -95,7 +96,7 @@ async def test_an_endpoint_gets_its_webhook(visit: Visit, client: Client, tenant
     await expect(page.get_by_text("The filter of the endpoint's subscription does not match")).to_be_visible()
     await page.get_by_role("button", name="Load again").click()
     await page.get_by_role("row").filter(has_text="sent").get_by_role("link").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await expect(dialog.get_by_role("list", name="Attempts")).to_contain_text("HTTP 204")
     await visit.assert_accessible()
     await page.keyboard.press("Escape")
@@ -122,7 +123,7 @@ async def test_a_failing_endpoint_says_why_and_is_sent_to_again(
     await expect(state).to_contain_text("Down", timeout=_STATE_MS)
     await expect(state).to_contain_text("The endpoint answered with another status than 2xx")
     await page.get_by_role("link", name="order.shipped").first.click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_text("Answer of the receiver").first.click()
     await expect(dialog).to_contain_text(_MARKUP)
     assert await page.locator("img[src=x]").count() == 0
@@ -151,7 +152,7 @@ async def test_a_secret_is_replaced_and_an_endpoint_disabled_and_deleted(
     endpoint = await _endpoint(client, tenant, receiver.url)
     await visit.open(f"/endpoints/{endpoint}?tenant={tenant.id}", "Shop")
     await page.get_by_role("button", name="Replace").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_label("Earlier secrets stay valid for").select_option("one hour")
     await dialog.get_by_role("button", name="Replace secret").click()
     await page.get_by_role("dialog", name="The signing secret").get_by_role("button", name="Close").click()
@@ -159,12 +160,12 @@ async def test_a_secret_is_replaced_and_an_endpoint_disabled_and_deleted(
     await expect(secrets.get_by_role("listitem")).to_have_count(2)
     await expect(secrets).to_contain_text("valid until")
     await page.get_by_role("button", name="Disable").click()
-    await page.get_by_role("dialog").get_by_role("button", name="Disable endpoint").click()
+    await open_dialog(page).get_by_role("button", name="Disable endpoint").click()
     await expect(page.get_by_role("region", name="State")).to_contain_text("Somebody disabled it.")
     await page.get_by_role("button", name="Enable").click()
     await expect(page.get_by_role("button", name="Disable")).to_be_visible()
     await page.get_by_role("button", name="Delete", exact=True).click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await expect(dialog.get_by_role("button", name="Delete endpoint")).to_be_disabled()
     await dialog.get_by_label("Type Shop to confirm").fill("Shop")
     await dialog.get_by_role("button", name="Delete endpoint").click()
@@ -180,7 +181,7 @@ async def test_a_wrong_filter_is_refused_with_its_reason(visit: Visit, client: C
     endpoint = await _endpoint(client, tenant, "https://shop.example.com/hooks")
     await visit.open(f"/endpoints/{endpoint}?tenant={tenant.id}&tab=subscriptions", "Shop")
     await page.get_by_role("button", name="Filter of order.shipped").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_label("Filter").fill('{">": ')
     await expect(dialog).to_contain_text("This is not JSON")
     await expect(dialog.get_by_role("button", name="Save filter")).to_be_disabled()
@@ -194,17 +195,17 @@ async def test_an_application_gets_its_link_to_the_portal(visit: Visit, client: 
     page = visit.page
     await visit.open(f"/endpoints/applications?tenant={tenant.id}", "Applications")
     await page.get_by_role("button", name="Create an application").first.click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_label("Name").fill("Walnut")
     await dialog.get_by_role("button", name="Create application").click()
     await page.get_by_role("button", name="Link to the portal of Walnut").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_role("button", name="Make a link").click()
     await expect(dialog).to_contain_text("/portal/open/")
     await visit.assert_accessible()
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Delete Walnut").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_label("Type Walnut to confirm").fill("Walnut")
     await dialog.get_by_role("button", name="Delete application").click()
     await expect(page.get_by_role("heading", name="This tenant has no application yet")).to_be_visible()

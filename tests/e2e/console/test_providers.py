@@ -9,6 +9,7 @@ from playwright.async_api import Locator, Page, expect
 
 from checks.client import Client, Tenant
 from tests.conftest import free_port
+from tests.e2e.console.dialogs import open_dialog
 from tests.e2e.console.visit import LOOKS, Visit
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.waiting import eventually
@@ -36,7 +37,7 @@ async def _providers(client: Client, tenant: Tenant) -> list[dict[str, Any]]:
 
 async def _send_test(page: Page, recipient: str) -> Locator:
     """Send a test with the open dialog; return the dialog."""
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await dialog.get_by_role("textbox").fill(recipient)
     await dialog.get_by_role("button", name="Send test").click()
     return dialog
@@ -206,7 +207,7 @@ async def test_a_provider_shows_its_callback_and_is_deleted_by_name(visit: Visit
     await reports.get_by_role("button", name="Copy the callback URL").click()
     assert f"/callbacks/{provider['id']}/" in await page.evaluate("navigator.clipboard.readText()")
     await page.get_by_role("button", name="Delete", exact=True).click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page)
     await expect(dialog.get_by_role("button", name="Delete provider")).to_be_disabled()
     await dialog.get_by_label("Type resend to confirm").fill("resend")
     await dialog.get_by_role("button", name="Delete provider").click()

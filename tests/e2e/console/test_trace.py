@@ -135,7 +135,7 @@ async def test_a_message_shows_its_whole_way_and_what_was_sent(visit: Visit, wor
     await expect(frame.get_by_role("heading")).to_contain_text(_SHOWN)
     await visit.assert_well_formed()
     await visit.assert_accessible()
-    await mail.get_by_role("tab", name="Support (1)").click()
+    await mail.get_by_role("tab", name="Support (2)").click()
     await expect(mail.get_by_text("css_position")).to_be_visible()
     await mail.get_by_role("tab", name="Headers").click()
     await expect(mail.get_by_text("X-Clarion-Delivery")).to_be_visible()

@@ -140,7 +140,7 @@ async def test_a_mail_can_be_downloaded_and_runs_nothing(desk: _Desk) -> None:
     assert (message["To"], message["Subject"]) == ("ada@example.com", "Note")
     assert headers["Content-Disposition"].startswith("attachment;")
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert headers["Content-Security-Policy"] == "sandbox allow-downloads; default-src 'none'"
     skipped = deliveries["SMS"]["id"]
     await desk.get(f"/deliveries/{skipped}/content.eml", expected=404)
 

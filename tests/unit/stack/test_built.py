@@ -6,11 +6,7 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD:tests/unit/stack/test_built.py
 from stack import browser_packages, built, console, inbox, npm, pages
-=======
-from stack import browser_packages, console, inbox, npm, pages
->>>>>>> refs/heads/inbox:tests/unit/stack/test_console.py
 from stack.node import NodeError
 
 _NPM = f"""#!{sys.executable}
@@ -128,15 +124,7 @@ def test_each_page_that_cannot_be_prepared_is_one_warning(monkeypatch: pytest.Mo
 
     done: list[str] = []
     monkeypatch.setattr(browser_packages, "install", fail)
-<<<<<<< HEAD:tests/unit/stack/test_built.py
     for one in (console, inbox):
         monkeypatch.setattr(one, "build", lambda _report, name=one.__name__: done.append(name))
     assert pages.prepare() == ["WARNING: /docs does not work: npm ci failed: no network"]
     assert sorted(done) == ["stack.console", "stack.inbox"]
-=======
-    monkeypatch.setattr(console, "build", lambda _report: done.append("console"))
-    monkeypatch.setattr(inbox, "build", lambda _report: done.append("inbox"))
-    expected = "WARNING: /docs does not work: npm ci failed: no network"
-    assert pages.prepare() == [expected]
-    assert done == ["inbox", "console"]
->>>>>>> refs/heads/inbox:tests/unit/stack/test_console.py

@@ -100,7 +100,8 @@ function OneAttempt({ attempt }: { attempt: Attempt }) {
   return (
     <li className={styles.attempt}>
       <p>
-        {attempt.attempt > 0 ? `Attempt ${attempt.attempt}` : "A try while it was down"}, <ExactTime at={attempt.time} />, {duration(attempt.duration_ms)}{" "}
+        {attempt.attempt > 0 ? `Attempt ${attempt.attempt}` : "A try while it was down"},{" "}
+        <ExactTime at={attempt.time} />, {duration(attempt.duration_ms)}{" "}
         <StatusBadge status={attempt.status} /> {http ? <HttpStatus status={http.status} /> : null}
       </p>
       {attempt.reason_text ? <p>{attempt.reason_text}</p> : null}

@@ -1,6 +1,7 @@
 import { createLazyRoute, Link, useNavigate } from "@tanstack/react-router";
 import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
+import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { LinkButton } from "~/kit/Button";
 import { SelectField, TextField } from "~/kit/Field";
@@ -8,7 +9,7 @@ import { EmptyState, Filters, Page } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { word } from "~/shell/search";
-import { useTenantId, useTenantName } from "~/shell/tenants";
+import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { CHANNEL_NAMES, type Channel, type Language, languageName } from "./data";
 import { CHANNELS } from "./routes";
 
@@ -19,6 +20,10 @@ function TemplatesScreen() {
   const { channel, state, q } = lazyRoute.useSearch();
   const navigate = useNavigate();
   const nameOf = useTenantName();
+  const session = useSession();
+  const tenant = useTenant();
+  // Without a tenant in sight, the next screen asks for one.
+  const mayWrite = tenantId === undefined || may(session, "developer", tenant);
   const list = useRows<Language>(["templates", "languages", tenantId, channel, state, q], (cursor, signal) =>
     answer(
       api.GET("/api/v1/admin/template-languages", {
@@ -53,9 +58,11 @@ function TemplatesScreen() {
       actions={
         <>
           <LinkButton to="/templates/parts">Layouts and partials</LinkButton>
-          <LinkButton to="/templates/new" look="primary">
-            New template
-          </LinkButton>
+          {mayWrite ? (
+            <LinkButton to="/templates/new" look="primary">
+              New template
+            </LinkButton>
+          ) : null}
         </>
       }
     >
@@ -101,9 +108,11 @@ function TemplatesScreen() {
               title="No templates yet"
               text="A template turns an event of your program into a message. Begin with one of ours and change it."
               action={
-                <LinkButton to="/templates/new" look="primary">
-                  Write the first template
-                </LinkButton>
+                mayWrite ? (
+                  <LinkButton to="/templates/new" look="primary">
+                    Write the first template
+                  </LinkButton>
+                ) : null
               }
             />
           )

@@ -62,7 +62,7 @@ export function TemplateForm(props: TemplateFormProps) {
   const { isKept, drop } = useKeptDraft(key, kept);
   const parts = useQuery(partsQuery(place.tenant_id)).data ?? [];
   const vocabulary = useQuery(vocabularyQuery).data;
-  const sample = useSample(place.tenant_id, place.event_type, fallbackSample);
+  const sample = useSample(place.tenant_id, place.event_type, fallbackSample, maySave);
   const others = sample.samples.map(({ name, variables }) => ({ name, variables }));
   const preview = usePreview({
     ...{ tenant_id: place.tenant_id, channel: place.channel, locale: place.locale },

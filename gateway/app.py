@@ -5,6 +5,7 @@ from aiohttp import web
 from clarion.ingest.v1 import ingest_pb2
 from gateway import admin, callbacks, console, demo, dialects, health, inbox, openapi, polling, portal, websocket
 from gateway.accepting import TriggerBatcher
+from gateway.access.oidc import OidcClient
 from gateway.access.sessions import ConsoleSessions
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
@@ -54,7 +55,10 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
         dialect.add_routes(app, backend)
     sessions = ConsoleSessions(clients, address)
     sign_ins = FailedAttempts(settings.sign_in_failures_per_minute, proxies)
-    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links, sessions, sign_ins)
+    oidc = OidcClient(settings) if settings.oidc_issuer else None
+    if oidc is not None:
+        app.on_cleanup.append(oidc.close)
+    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links, sessions, sign_ins, oidc)
     admin.add_routes(app, admin_backend, Operators(settings.admin_token, settings.admin_tokens))
     inbox.add_routes(app, clients, authenticator, cursors)
     polling.add_routes(app, clients, authenticator)

@@ -10,6 +10,7 @@ from aiohttp import web
 from runtime.errors import ClarionError, Code
 
 MAX_TOKEN = 256
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class PublicAddress:
@@ -83,6 +84,14 @@ class SessionCookie:
         known = (self.address.origin(request), f"{request.scheme}://{request.host}")
         if site != "same-origin" or (origin and origin not in known):
             raise ClarionError(Code.FORBIDDEN, "This request was sent by another site.")
+
+
+def is_safe_url(url: str) -> bool:
+    """Return whether nobody on the way can read or change what is exchanged with a URL: https, or this machine."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    )
 
 
 def csrf_token(purpose: str, token: str) -> str:

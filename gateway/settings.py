@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway import operators
+from gateway.access.roles import BY_WORD
 from gateway.addresses import Proxies
+from gateway.browser_sessions import is_safe_url
 from runtime.service import CommonSettings
 from runtime.settings import Secret, Servers, SettingsError
 
@@ -55,12 +57,23 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     auth_failures_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 100
     # Failed sign-ins to the console per address in any minute; past it: 429, also for the right password. 0: no limit.
     sign_in_failures_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
+    # An OpenID Connect provider by which people sign in to the console: its issuer; empty: there is none.
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: Secret = Secret("")
+    # What the button says; empty: the issuer's host.
+    oidc_name: str = ""
+    # Only people with e-mail addresses of these domains; empty: of all.
+    oidc_domains: tuple[str, ...] = ()
+    # The role in the installation of people whom nobody has invited; empty: they may not sign in.
+    oidc_default_role: str = ""
     # Addresses and networks of the proxies whose X-Forwarded-For is trusted.
     trusted_proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check values that depend on each other. Raises SettingsError."""
         operators.check(self.admin_tokens)
+        self._check_oidc()
         parts = urlsplit(self.public_url)
         is_complete = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
         # The pages of the portal name each other from the root.
@@ -74,6 +87,21 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
             raise SettingsError(
                 f"CLARION_MAX_CONNECTIONS must be larger than CLARION_MAX_WEBSOCKETS ({self.max_websockets}):"
                 " each WebSocket is a connection"
+            )
+
+    def _check_oidc(self) -> None:
+        """Check that whoever the provider does not know is not let in by a mistake. Raises SettingsError."""
+        if not self.oidc_issuer:
+            return
+        if not is_safe_url(self.oidc_issuer):
+            raise SettingsError("CLARION_OIDC_ISSUER must be an https URL")
+        if not self.oidc_client_id:
+            raise SettingsError("CLARION_OIDC_CLIENT_ID must be set together with CLARION_OIDC_ISSUER")
+        if self.oidc_default_role and self.oidc_default_role not in BY_WORD:
+            raise SettingsError(f"CLARION_OIDC_DEFAULT_ROLE must be one of {', '.join(BY_WORD)}, or empty")
+        if self.oidc_default_role and not self.oidc_domains:
+            raise SettingsError(
+                "CLARION_OIDC_DEFAULT_ROLE needs CLARION_OIDC_DOMAINS: else everybody whom the provider knows gets in"
             )
 
     @property

@@ -35,6 +35,8 @@ _PEOPLE: Mapping[tuple[str, str], Rule] = {
     ("GET", "/session"): rule(_V, Place.SIGNED_IN),
     ("GET", "/session/options"): rule(_V, Place.ANYBODY),
     ("POST", "/session"): rule(_V, Place.ANYBODY),
+    ("GET", "/session/oidc"): rule(_V, Place.ANYBODY),
+    ("GET", "/session/oidc/callback"): rule(_V, Place.ANYBODY),
     ("DELETE", "/session"): rule(_V, Place.PERSON),
     ("POST", "/session/password"): rule(_V, Place.PERSON),
     ("GET", "/session/sessions"): rule(_V, Place.PERSON),

@@ -10,6 +10,7 @@ _LETTERS = ("tenant_id", "tenant_ids", "channel", "reason", "provider", "event_t
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
     ("GET", "/users"): ("search", *_PAGE),
+    ("GET", "/session/oidc"): ("next",),
     ("GET", "/tenants/{id}/recipients"): ("tag", "address", *_PAGE),
     ("GET", "/tenants/{id}/recipients/{recipient_id}/inbox"): _PAGE,
     ("GET", "/tenants/{id}/groups"): _PAGE,

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway import queries
 from gateway.access.enforce import Enforcer
+from gateway.access.oidc import OidcClient
 from gateway.access.owners import Owners
 from gateway.access.roles import Role
 from gateway.access.rules import Place, rule
@@ -32,6 +33,7 @@ from gateway.admin.groups import GroupRoutes
 from gateway.admin.guard import Guard
 from gateway.admin.inbox import InboxRoutes
 from gateway.admin.keys import KeyRoutes
+from gateway.admin.oidc import OidcRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parked import ParkedRoutes
@@ -71,6 +73,8 @@ _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
 _ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
+# Identity providers add parameters of their own.
+_ANY_QUERY = frozenset({("GET", "/session/oidc/callback")})
 _SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
 
 
@@ -85,6 +89,8 @@ class AdminBackend:
     sessions: ConsoleSessions
     # Failed sign-ins to the console, by address.
     sign_ins: FailedAttempts
+    # None: people sign in by passwords only.
+    oidc: OidcClient | None
 
 
 def add_routes(app: web.Application, backend: AdminBackend, operators: Operators) -> None:
@@ -117,6 +123,8 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
 
 def _checking_query(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
     """Return the handler with its query checked first: parameters that the route does not take are refused."""
+    if route in _ANY_QUERY:
+        return handler
     known, may_be_empty = PARAMETERS.get(route, ()), MAY_BE_EMPTY.get(route, ())
 
     @functools.wraps(handler)
@@ -141,12 +149,16 @@ async def _not_allowed(request: web.Request) -> web.StreamResponse:
 
 def _people_routes(backend: AdminBackend, auditor: Auditor) -> list[tuple[str, str, RequestHandler]]:
     clients, sessions, sign_ins = backend.clients, backend.sessions, backend.sign_ins
-    session = SessionRoutes(clients, sessions, auditor, sign_ins)
+    oidc_name = backend.oidc.name if backend.oidc else None
+    session = SessionRoutes(clients, sessions, auditor, sign_ins, oidc_name)
+    oidc = OidcRoutes(clients, backend.oidc, sessions, session, sign_ins)
     users = UserRoutes(clients, sessions, session, sign_ins)
     return [
         ("GET", "/session", session.get),
         ("GET", "/session/options", session.options),
         ("POST", "/session", session.sign_in),
+        ("GET", "/session/oidc", oidc.begin),
+        ("GET", "/session/oidc/callback", oidc.end),
         ("DELETE", "/session", session.sign_out),
         ("POST", "/session/password", session.change_password),
         ("GET", "/session/sessions", session.list_own),

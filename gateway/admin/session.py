@@ -43,11 +43,19 @@ class PasswordChangeBody(forms.Body):
 class SessionRoutes:
     """Handlers of /session, which ask ingest's ConsoleUserService."""
 
-    def __init__(self, clients: Clients, sessions: ConsoleSessions, auditor: Auditor, sign_ins: FailedAttempts) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        sessions: ConsoleSessions,
+        auditor: Auditor,
+        sign_ins: FailedAttempts,
+        oidc_name: str | None,
+    ) -> None:
         self._clients = clients
         self._sessions = sessions
         self._auditor = auditor
         self._sign_ins = sign_ins
+        self._oidc_name = oidc_name
         self._turns = asyncio.Semaphore(MAX_SIGN_INS)
 
     async def get(self, request: web.Request) -> web.Response:
@@ -58,7 +66,9 @@ class SessionRoutes:
         """Return the ways to sign in."""
         wire = console_users_pb2.GetConsoleStateRequest()
         state = await self._clients.call(self._clients.console_users.GetConsoleState, wire)
-        return json_reply({"owner_exists": state.owner_exists, "oidc": None})
+        return json_reply(
+            {"owner_exists": state.owner_exists, "oidc": {"name": self._oidc_name} if self._oidc_name else None}
+        )
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Begin a session."""

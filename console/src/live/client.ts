@@ -1,4 +1,5 @@
 import { LiveConnection, type LiveFilters, type LiveMessage, liveUrl, type Watches } from "./connection";
+import { workerScript } from "./script";
 
 // How often this tab tells the worker that it is still there.
 const REPEAT_MS = 25_000;
@@ -25,7 +26,7 @@ function start(): (all: Watches) => void {
     const connection = new LiveConnection(liveUrl(), hear);
     return (all) => connection.set(all);
   }
-  const worker = new SharedWorker(new URL("./worker.ts", import.meta.url), { type: "module", name: "live" });
+  const worker = new SharedWorker(workerScript(), { type: "module", name: "live" });
   worker.port.onmessage = (event: MessageEvent<{ watch?: string; message: LiveMessage }>) =>
     hear(event.data.watch, event.data.message);
   setInterval(() => watches.size > 0 && worker.port.postMessage(current()), REPEAT_MS);

@@ -1,13 +1,14 @@
 """Who asks, and signing in."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from gateway.admin.session import PasswordChangeBody, SignInBody
 from gateway.admin.users import RoleWord
-from gateway.openapi.operations import Operation, admin
-from gateway.openapi.values import Id, PageSchema, Shape, Time
+from gateway.openapi.operations import PROBLEM, Operation, Parameter, ResponseSpec, admin
+from gateway.openapi.values import Id, PageSchema, ProblemSchema, Shape, Text, Time
 
 _TAG = "Session"
 
@@ -61,6 +62,17 @@ class ConsoleSessionSchema(Shape):
     expires_at: Time
 
 
+def _browser(
+    path: str, name: str, summary: str, leads_to: str, parameters: Sequence[Parameter], faults: Sequence[int]
+) -> Operation:
+    """Return an operation that a browser calls by itself."""
+    refused = {status: ResponseSpec(ProblemSchema, content_type=PROBLEM) for status in (*faults, 500)}
+    sent_on = ResponseSpec(None, leads_to, headers={"Location": "Where the browser goes."})
+    return Operation(
+        "GET", f"/api/v1/admin{path}", name, summary, _TAG, {303: sent_on, **refused}, parameters=parameters
+    )
+
+
 _COOKIE = "Sets the cookie of the session. It ends after a day without use, and after 14 days in any case."
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -85,6 +97,22 @@ OPERATIONS: tuple[Operation, ...] = (
         body=SignInBody,
         description=_COOKIE,
         is_open=True,
+    ),
+    _browser(
+        "/session/oidc",
+        "beginOidc",
+        "Sign in by the identity provider",
+        "The provider's page.",
+        (Parameter("next", Text, "The path below /console to show afterwards."),),
+        (404, 422, 503),
+    ),
+    _browser(
+        "/session/oidc/callback",
+        "endOidc",
+        "Come back from the identity provider",
+        "The console, with the cookie of a session; or the page to sign in, with the reason why not.",
+        (),
+        (404,),
     ),
     admin("DELETE", "/session", "signOut", "Sign out", {204: None}, tag=_TAG),
     admin(

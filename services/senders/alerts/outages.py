@@ -126,7 +126,7 @@ def _down(outage: Outage, whose: str) -> tuple[str, list[str]]:
     since = f"Since {_short(outage.began_us)}."
     match outage.kind:
         case Kind.PROVIDER:
-            said = [f"Its last answer: {outage.detail}."] if outage.detail else []
+            said = [f"Its last answer: {outage.detail.rstrip('.')}."] if outage.detail else []
             title = f"Provider down: {_provider(outage)} of {whose}"
             return title, [f"It is not called at the moment. {text_of(outage.reason)}", *said, since]
         case Kind.ENDPOINT if outage.reason == ENDPOINT_DISABLED:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from checks.client import Client, Tenant
 from tests.e2e.console.dialogs import open_dialog
@@ -45,6 +45,34 @@ def _event(**variables: object) -> dict[str, object]:
     return {"eventType": "order.shipped", "payload": {"userId": "u1"}, "variables": variables}
 
 
+async def _subscribe_with_filter(visit: Visit) -> None:
+    """Subscribe the endpoint in sight to order.shipped with a total over 100; both samples are checked."""
+    page = visit.page
+    await page.get_by_role("button", name="Subscribe to event types").click()
+    dialog = open_dialog(page)
+    await dialog.get_by_label("order.shipped").check()
+    await dialog.get_by_label("Filter").fill('{">": [{"var": "payload.total"}, 100]}')
+    await dialog.get_by_label("Sample payload").fill('{"total": 99}')
+    await dialog.get_by_role("button", name="Check against the sample").click()
+    await expect(dialog).to_contain_text("Would be left out")
+    await dialog.get_by_label("Sample payload").fill('{"total": 101}')
+    await dialog.get_by_role("button", name="Check against the sample").click()
+    await expect(dialog).to_contain_text("Would be sent")
+    await visit.assert_accessible()
+    await dialog.get_by_role("button", name="Subscribe", exact=True).click()
+    await expect(page.get_by_role("cell", name=re.compile("payload.total"))).to_be_visible()
+
+
+async def _shown_secret(page: Page) -> str:
+    """Reveal the secret of the endpoint in sight, close it again, and return it."""
+    await page.get_by_role("button", name="Show secret").click()
+    await open_dialog(page).get_by_role("button", name="Show secret").click()
+    shown = page.get_by_role("dialog", name="The signing secret")
+    secret = await shown.locator("code").text_content() or ""
+    await shown.get_by_role("button", name="Close").click()
+    return secret
+
+
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_an_endpoint_gets_its_webhook(visit: Visit, client: Client, tenant: Tenant, receiver: Receiver) -> None:
     """Type, endpoint, filter and its check, secret, event: verified by the receiver; its answer is shown."""
@@ -65,24 +93,8 @@ async def test_an_endpoint_gets_its_webhook(visit: Visit, client: Client, tenant
     await page.get_by_label("Description").fill("Shop")
     await page.get_by_role("button", name="Create endpoint").click()
     await visit.settled("Shop")
-    await page.get_by_role("button", name="Subscribe to event types").click()
-    dialog = open_dialog(page)
-    await dialog.get_by_label("order.shipped").check()
-    await dialog.get_by_label("Filter").fill('{">": [{"var": "payload.total"}, 100]}')
-    await dialog.get_by_label("Sample payload").fill('{"total": 99}')
-    await dialog.get_by_role("button", name="Check against the sample").click()
-    await expect(dialog).to_contain_text("Would be left out")
-    await dialog.get_by_label("Sample payload").fill('{"total": 101}')
-    await dialog.get_by_role("button", name="Check against the sample").click()
-    await expect(dialog).to_contain_text("Would be sent")
-    await visit.assert_accessible()
-    await dialog.get_by_role("button", name="Subscribe", exact=True).click()
-    await expect(page.get_by_role("cell", name=re.compile("payload.total"))).to_be_visible()
-    await page.get_by_role("button", name="Show secret").click()
-    await open_dialog(page).get_by_role("button", name="Show secret").click()
-    shown = page.get_by_role("dialog", name="The signing secret")
-    secret = await shown.locator("code").text_content() or ""
-    await shown.get_by_role("button", name="Close").click()
+    await _subscribe_with_filter(visit)
+    secret = await _shown_secret(page)
     await tenant.accept(_event(total=50))
     await tenant.accept(_event(total=150))
 

@@ -150,7 +150,7 @@ async def test_an_order_that_somebody_else_changed_is_loaded_again(visit: Visit,
         "PUT", f"/tenants/{tenant.id}/provider-order", json={"channel": "SMS", "provider_ids": ids}
     )
     await page.get_by_role("button", name=f"Move {before[0]['name']} down").click()
-    await expect(page.get_by_text("Somebody has changed the order meanwhile")).to_be_visible()
+    await expect(page.get_by_text("Somebody has changed the order meanwhile").first).to_be_visible()
     rows = page.get_by_role("listitem").filter(has=page.get_by_role("button", name=re.compile("^Move ")))
     await expect(rows.first).to_contain_text(before[1]["name"])
     assert [one["id"] for one in await _providers(client, tenant)] == ids

@@ -212,6 +212,7 @@ async def test_a_failed_webhook_shows_its_answer_and_is_retried(visit: Visit, wo
 
 async def test_an_event_is_replayed(visit: Visit, world: World) -> None:
     """As a new event, whose page opens; the page of the first one names it."""
+    visit.allow("status of 404")  # the ledger learns of the new event within a second
     event_id = await world.send(channels=("SMS",))
     page = visit.page
     await visit.open(f"/messages/{event_id}", "note")
@@ -228,6 +229,7 @@ async def test_what_failed_is_replayed_alone(visit: Visit, world: World) -> None
     """After the number was added to nothing: only the channel that failed is asked for."""
     template = {"tenant_id": world.tenant.id, "event_type": "note", "channel": "SMS", "activate": True}
     await world.must("POST", "/templates", {**template, "body": "{{#each name}}{{/each}}"})
+    visit.allow("status of 404")  # the ledger learns of the new event within a second
     event_id = await world.send(channels=("SMS", "PUSH"))
     await world.must("POST", "/templates", {**template, "body": "Dear {{name}}"})
     page = visit.page

@@ -29,3 +29,21 @@ def test_any_other_public_url_stops_the_start(url: str) -> None:
     """Below a path the pages of the portal would not find each other."""
     with pytest.raises(SettingsError, match=r"CLARION_PUBLIC_URL must be of the form https://notify\.example\.com"):
         load(Settings, {**_ENVIRON, "CLARION_PUBLIC_URL": url})
+
+
+_ISSUER = {"oidc_issuer": "https://id.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"oidc_issuer": "http://id.example.com"}, "CLARION_OIDC_ISSUER"),
+        ({}, "CLARION_OIDC_CLIENT_ID"),
+        ({"oidc_client_id": "c", "oidc_default_role": "king"}, "CLARION_OIDC_DEFAULT_ROLE"),
+        ({"oidc_client_id": "c", "oidc_default_role": "viewer"}, "CLARION_OIDC_DOMAINS"),
+    ],
+)
+def test_an_identity_provider_lets_nobody_in_by_mistake(values: dict[str, str], named: str) -> None:
+    """What is missing or unsafe is named at the start."""
+    with pytest.raises(SettingsError, match=named):
+        load(Settings, {**_ENVIRON, **{f"CLARION_{name.upper()}": value for name, value in {**_ISSUER, **values}.items()}})

@@ -89,11 +89,12 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
   const remove = useMutation({
     mutationFn: () =>
       answer(api.DELETE("/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}", { params: { path } })),
-    onSuccess: () => {
+    onSuccess: async () => {
       notify(`${nameOf(endpoint)} was deleted.`);
+      // Before its queries are asked again: it does not exist any more.
+      await navigate({ to: "/endpoints" });
       queries.removeQueries({ queryKey: ["endpoints", endpoint.id] });
       void renew();
-      void navigate({ to: "/endpoints" });
     },
   });
   const test = useMutation({

@@ -49,9 +49,7 @@ export function Mail({ content, attempt }: { content: Content; attempt: string |
         ]}
       />
       <div className={styles.bar}>
-        <a href={fileUrl(content, attempt)} download={`${content.delivery_id}.eml`}>
-          Download as .eml
-        </a>
+        <a href={fileUrl(content, attempt)}>Download as .eml</a>
         <span className={styles.soft}>
           {content.is_composed
             ? "The provider got the parts of this mail. Headers and file are what Clarion makes of them."

@@ -120,7 +120,10 @@ function columns(nameOf: ((id: string) => string) | null): Column<Event>[] {
             {row.event_type || "(no type)"}
           </Link>
           <div className={styles.id}>
-            {row.id.slice(0, 13)}…{row.test ? " · test" : ""}
+            <span title={row.id}>
+              {row.id.slice(0, 8)}…{row.id.slice(-6)}
+            </span>
+            {row.test ? " · test" : ""}
             {row.replay_of ? " · replay" : ""}
           </div>
         </>

@@ -19,6 +19,8 @@ type Refusals = Schemas["Refusals"];
 type Reason = Refusals["reason"];
 
 const route = getRouteApi("/frame/refused");
+// Its details are the same for all keys; the reason says more.
+const KEY_REFUSED = 401;
 const STATUSES = [
   ["400", "cannot be read"],
   ["401", "no valid key"],
@@ -69,7 +71,6 @@ function RefusedScreen() {
             cell: (one: Refusals) => (one.tenant_id ? tenantName(one.tenant_id) : "none"),
           },
         ]),
-    { header: "Call", cell: (one) => <code>{[one.method, one.route].filter(Boolean).join(" ")}</code> },
     { header: "Trace id of the last", cell: (one) => <CopyButton text={one.trace_id} what="trace id" /> },
   ];
   return (
@@ -145,7 +146,10 @@ function Why({ refusals }: { refusals: Refusals }) {
           ))}
         </p>
       ) : null}
-      {refusals.detail ? <p className="soft">{refusals.detail}</p> : null}
+      {refusals.detail && refusals.status !== KEY_REFUSED ? <p className="soft">{refusals.detail}</p> : null}
+      <p className="soft">
+        <code>{[refusals.method, refusals.route].filter(Boolean).join(" ")}</code>
+      </p>
     </>
   );
 }

@@ -2,11 +2,12 @@ import { queryOptions, useMutation, useQuery } from "@tanstack/react-query";
 import { createLazyRoute } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api } from "~/api/client";
+import { ErrorNote } from "~/kit/ErrorNote";
 import { TextField } from "~/kit/Field";
 import { Form } from "~/kit/Form";
 import { Card } from "~/kit/Page";
-import { Entrance } from "./Entrance";
-import { useEnter } from "./enter";
+import { Entrance, Or } from "./Entrance";
+import { pathOf, useEnter } from "./enter";
 
 export const lazyRoute = createLazyRoute("/sign-in")({ component: SignInScreen });
 
@@ -20,8 +21,37 @@ function SignInScreen() {
   return (
     <Entrance title="Sign in">
       {options?.owner_exists === false ? <NobodyYet /> : null}
+      <OidcFailure />
+      {options?.oidc ? <OidcLink name={options.oidc.name} /> : null}
       <PasswordForm />
     </Entrance>
+  );
+}
+
+const FAILURES: Readonly<Record<string, string>> = {
+  "not-invited":
+    "The identity provider knows you, but you may not sign in here. Ask an owner of this installation to invite you with the e-mail address that the provider has verified.",
+  limited: "Too many sign-ins from this network address failed. Wait a minute and try again.",
+  unavailable: "The identity provider does not answer as it should. Try again, or sign in with a password.",
+  failed: "The identity provider did not sign you in. Try again.",
+};
+
+function OidcFailure() {
+  const { failure } = lazyRoute.useSearch();
+  return failure ? <ErrorNote error={new Error(FAILURES[failure] ?? FAILURES.failed)} /> : null;
+}
+
+/** A plain link: the gateway sends the browser to the provider. */
+function OidcLink({ name }: { name: string }) {
+  const { next } = lazyRoute.useSearch();
+  const query = next ? `?${new URLSearchParams({ next: pathOf(next) })}` : "";
+  return (
+    <>
+      <p>
+        <a href={`/api/v1/admin/session/oidc${query}`}>Sign in with {name}</a>
+      </p>
+      <Or>Or with a password:</Or>
+    </>
   );
 }
 

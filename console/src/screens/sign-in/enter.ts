@@ -11,9 +11,14 @@ export function useEnter(): (session: Session, next?: string) => void {
   const router = useRouter();
   return (session, next) => {
     keepSession(queries, session);
-    const path = next?.startsWith("/") && !next.startsWith("//") ? next : "/messages";
-    router.history.push(path.startsWith(`${BASE}/`) ? path : BASE + path);
+    router.history.push(BASE + pathOf(next));
   };
+}
+
+/** Return a path below /console; that of the messages if this is none. */
+export function pathOf(next: string | undefined): string {
+  const path = next?.startsWith("/") && !next.startsWith("//") ? next : "/messages";
+  return path.startsWith(`${BASE}/`) ? path.slice(BASE.length) : path;
 }
 
 /** Forget what another person has seen, and keep who has signed in. */

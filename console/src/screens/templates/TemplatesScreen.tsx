@@ -17,37 +17,41 @@ export const lazyRoute = createLazyRoute("/frame/templates")({ component: Templa
 
 function TemplatesScreen() {
   const tenantId = useTenantId();
-  const { channel, state, q } = lazyRoute.useSearch();
+  const { channel, state, owner, q } = lazyRoute.useSearch();
   const navigate = useNavigate();
   const nameOf = useTenantName();
   const session = useSession();
   const tenant = useTenant();
   // Without a tenant in sight, the next screen asks for one.
   const mayWrite = tenantId === undefined || may(session, "developer", tenant);
-  const list = useRows<Language>(["templates", "languages", tenantId, channel, state, q], (cursor, signal) =>
-    answer(
-      api.GET("/api/v1/admin/template-languages", {
-        params: {
-          query: {
-            ...(tenantId && { tenant_id: tenantId, platform: "true" as const }),
-            ...(channel && { channel }),
-            ...(state && { active: "true" as const }),
-            ...(q && { search: q }),
-            ...(cursor && { cursor }),
+  const list = useRows<Language>(
+    ["templates", "languages", tenantId, channel, state, owner, q],
+    (cursor, signal) =>
+      answer(
+        api.GET("/api/v1/admin/template-languages", {
+          params: {
+            query: {
+              ...(tenantId && owner !== "platform" && { tenant_id: tenantId }),
+              ...(owner && { platform: "true" as const }),
+              ...(channel && { channel }),
+              ...(state && { active: "true" as const }),
+              ...(q && { search: q }),
+              ...(cursor && { cursor }),
+            },
           },
-        },
-        signal,
-      }),
-    ),
+          signal,
+        }),
+      ),
   );
   const filter = (change: {
     channel?: Channel | undefined;
     state?: "active" | undefined;
+    owner?: "platform" | "both" | undefined;
     q?: string | undefined;
   }) =>
     void navigate({
       to: "/templates",
-      search: { channel, state, q, ...change },
+      search: { channel, state, owner, q, ...change },
       replace: true,
     });
   const isFiltered = Boolean(channel || state || q);
@@ -86,6 +90,17 @@ function TemplatesScreen() {
             </option>
           ))}
         </SelectField>
+        {tenantId === undefined ? null : (
+          <SelectField
+            label="Owner"
+            value={owner ?? ""}
+            onChange={(event) => filter({ owner: word(event.target.value, ["platform", "both"]) })}
+          >
+            <option value="">The tenant</option>
+            <option value="platform">The platform, for all tenants</option>
+            <option value="both">Both</option>
+          </SelectField>
+        )}
         <SelectField
           label="State"
           value={state ?? ""}
@@ -106,7 +121,7 @@ function TemplatesScreen() {
           ) : (
             <EmptyState
               title="No templates yet"
-              text="A template turns an event of your program into a message. Begin with one of ours and change it."
+              text="A template turns an event of your program into a message. Begin with one of ours and change it. Events of the types global.* have templates of the platform already."
               action={
                 mayWrite ? (
                   <LinkButton to="/templates/new" look="primary">

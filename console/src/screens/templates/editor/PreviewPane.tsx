@@ -15,6 +15,8 @@ interface PreviewPaneProps {
   isOld: boolean;
 }
 
+// Of the window, where a mail of 600 pixels has no room.
+const NARROW = 720;
 const WIDTHS = [
   { value: "375", label: "375 px (phone)" },
   { value: "600", label: "600 px (mail client)" },
@@ -37,7 +39,7 @@ export function PreviewPane({ channel, preview, isBusy, isOld }: PreviewPaneProp
 }
 
 function Mail({ preview }: { preview: Preview }) {
-  const [width, setWidth] = useState("600");
+  const [width, setWidth] = useState(() => (window.innerWidth < NARROW ? "375" : "600"));
   const [isDark, setDark] = useState(false);
   const { subject = "", preheader = "", html = "", text = "" } = preview.content ?? {};
   const mail = (

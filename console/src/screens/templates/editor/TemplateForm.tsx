@@ -48,7 +48,7 @@ const NO_SAMPLES: readonly { name: string; variables: Variables }[] = [];
 export function TemplateForm(props: TemplateFormProps) {
   const { place, fallbackSample, maySave } = props;
   const key = draftKey(place);
-  const [restored] = useState(() => readDraft<StoredDraft>(key));
+  const [restored] = useState(() => readDraft<StoredDraft>(key, props.start));
   // What the author sees as saved: at first what the page was opened with.
   const [start, setStart] = useState(props.start);
   const [newest, setNewest] = useState(props.newest);

@@ -4,8 +4,8 @@ from gateway.policies import sockets_of
 
 REPORTS = "/csp-reports"
 
-# Trusted Types: no text becomes markup by any function of the browser, and no library may bring a policy of its own that
-# allows it. Ours allows the script of one worker (console/src/live/script.ts).
+# Trusted Types: no text becomes markup by any function of the browser, and no library may bring a policy of its own
+# that allows it. Ours allows the script of one worker (console/src/live/script.ts).
 _POLICY = (
     "default-src 'none'; "
     "script-src 'self' 'nonce-{nonce}'; "

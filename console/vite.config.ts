@@ -19,6 +19,19 @@ export default defineConfig({
     // A data: URL would need a wider policy.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 600,
+    rolldownOptions: {
+      output: {
+        // Large, used by few screens, and changed only when we take a new version of it.
+        codeSplitting: {
+          groups: [
+            {
+              name: "editor",
+              test: /node_modules\/(codemirror|@codemirror|@lezer|@marijn|crelt|style-mod|w3c-keyname)\//,
+            },
+          ],
+        },
+      },
+    },
   },
   server: {
     host: "127.0.0.1",

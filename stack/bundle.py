@@ -7,19 +7,35 @@ from typing import Any
 
 _MANIFEST = Path(".vite") / "manifest.json"
 _SCREENS = "src/screens/"
+# The chunk with the library of the code editor (console/vite.config.ts).
+_EDITOR = "editor"
 
 
 def first_loads(dist: Path) -> dict[str, int]:
     """Return, by the source of each screen, the bytes of scripts and styles that it needs, compressed by gzip.
 
-    That is what the page loads first, and the screen with all that it imports. What a screen loads later (the editor)
-    is a part of none.
+    That is what the page loads first, and the screen with all that it imports, without the library of the code editor.
     """
+    chunks, screens = _screens(dist)
+    return {
+        name: _size(dist, chunks, {one for one in needed if chunks[one].get("name") != _EDITOR})
+        for name, needed in screens.items()
+    }
+
+
+def with_editor(dist: Path) -> list[str]:
+    """Return the sources of the screens that need the code editor at once."""
+    chunks, screens = _screens(dist)
+    return [name for name, needed in screens.items() if any(chunks[one].get("name") == _EDITOR for one in needed)]
+
+
+def _screens(dist: Path) -> tuple[dict[str, dict[str, Any]], dict[str, set[str]]]:
+    """Return the manifest, and the chunks that each screen needs, by its source."""
     chunks: dict[str, dict[str, Any]] = json.loads((dist / _MANIFEST).read_bytes())
     (entry,) = [name for name, chunk in chunks.items() if chunk.get("isEntry")]
     always = _with_imports(chunks, entry)
     screens = [name for name, chunk in chunks.items() if chunk.get("isDynamicEntry") and name.startswith(_SCREENS)]
-    return {name: _size(dist, chunks, always | _with_imports(chunks, name)) for name in sorted(screens)}
+    return chunks, {name: always | _with_imports(chunks, name) for name in sorted(screens)}
 
 
 def _with_imports(chunks: Mapping[str, dict[str, Any]], name: str) -> set[str]:

@@ -38,6 +38,7 @@ async def _take(
             if names and screen.name not in names:
                 continue
             await visit.open(screen.path.format_map(known))
+            await visit.page.wait_for_load_state("networkidle")  # a mail comes after its frame
             await visit.page.screenshot(path=folder / f"{screen.name}-{look.name}.png", full_page=True)
         return visit.faults
 

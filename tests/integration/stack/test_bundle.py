@@ -3,12 +3,10 @@
 import pytest
 
 from stack import console
-from stack.bundle import first_loads
+from stack.bundle import first_loads, with_editor
 
-# Compressed by gzip. The editor of templates may be larger: it is loaded when it is opened.
+# Compressed by gzip, without the library of the code editor.
 MOST_BYTES = 300_000
-# The library of the editor: its words are in no chunk of another screen.
-_OF_EDITOR = "cm-content"
 
 
 @pytest.fixture(scope="session")
@@ -18,18 +16,17 @@ def built() -> None:
 
 
 def test_every_screen_is_small_enough(built: None) -> None:
-    """What a browser loads for any screen, without what is loaded later."""
+    """What a browser loads for any screen."""
     loads = first_loads(console.FOLDER / console.DIST)
     assert len(loads) > 10
     assert {name: size for name, size in loads.items() if size > MOST_BYTES} == {}
 
 
-def test_the_editor_is_not_part_of_what_every_screen_loads(built: None) -> None:
-    """It is several times as large as a screen."""
-    page = (console.FOLDER / console.DIST / "index.html").read_text()
-    first = [path for path in (console.FOLDER / console.DIST / "assets").glob("*.js") if path.name in page]
-    assert first
-    assert [path.name for path in first if _OF_EDITOR in path.read_text()] == []
+def test_the_editor_is_loaded_by_screens_of_templates_only(built: None) -> None:
+    """Its library is as large as half of the rest."""
+    found = with_editor(console.FOLDER / console.DIST)
+    assert found
+    assert [name for name in found if not name.startswith("src/screens/templates/")] == []
 
 
 def test_small_files_are_sent_compressed(built: None) -> None:

@@ -5,11 +5,7 @@ from gateway.policies import sockets_of
 REPORTS = "/csp-reports"
 
 # Trusted Types: no text becomes markup by any function of the browser, and no library may bring a policy of its own
-<<<<<<< HEAD
-# that allows it. Ours allows one script, that of the worker in console/src/live.
-=======
 # that allows it. Ours allows the script of one worker (console/src/live/script.ts).
->>>>>>> refs/heads/shell
 _POLICY = (
     "default-src 'none'; "
     "script-src 'self' 'nonce-{nonce}'; "

@@ -25,7 +25,7 @@ Clarion is up.
   gateway      %(url)s
   API key      %(key)s   (tenant %(tenant)s)
   admin token  %(admin)s
-  demo inbox   %(url)s/demo
+  demo shop    %(url)s/demo
   demo outbox  %(url)s/demo/outbox
   API docs     %(url)s/docs
   logs         %(data)s/log

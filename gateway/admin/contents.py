@@ -105,11 +105,12 @@ class ContentRoutes:
         answer = await self._sent(delivery, asked, with_source=True)
         if not answer.HasField("content"):
             raise ClarionError(Code.NOT_FOUND, MISSING[_missing(delivery, asked, answer)])
-        # Nothing of it may run in this origin, whatever a browser makes of it.
+        # Nothing of it may run in this origin, whatever a browser makes of it. Browsers download nothing in a sandbox
+        # that does not allow it.
         headers = {
             "Content-Disposition": f'attachment; filename="{delivery.delivery.id}.eml"',
             "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Content-Security-Policy": "sandbox allow-downloads; default-src 'none'",
             "Cache-Control": "private, no-store",
         }
         return web.Response(body=answer.content.mail.source, content_type="message/rfc822", headers=headers)

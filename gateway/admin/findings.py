@@ -78,9 +78,19 @@ class Links:
         return f"/console/{page}?{urlencode({'tenant': self.tenant_id, **query})}"
 
     @property
+    def overview(self) -> str:
+        """The tenant's page, where it is activated."""
+        return self.to(f"tenants/{self.tenant_id}")
+
+    @property
+    def keys(self) -> str:
+        """The tenant's keys."""
+        return self.to(f"tenants/{self.tenant_id}/keys")
+
+    @property
     def settings(self) -> str:
-        """The tenant's own page."""
-        return self.to(f"settings/tenants/{self.tenant_id}")
+        """The tenant's sender, channels and limits."""
+        return self.to(f"tenants/{self.tenant_id}/settings")
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -113,11 +123,11 @@ def _of_tenant(facts: Facts) -> list[Finding]:
                 BLOCKS,
                 "The tenant is not active: its keys do not work, and nothing is sent.",
                 "Activate the tenant.",
-                links.settings,
+                links.overview,
             )
         )
     if not tenant.key_last4 and (facts.usage is None or not facts.usage.keys):
-        found.append(Finding("no_key", BLOCKS, "The tenant has no API key.", "Create a key.", links.settings))
+        found.append(Finding("no_key", BLOCKS, "The tenant has no API key.", "Create a key.", links.keys))
     return found
 
 
@@ -172,7 +182,10 @@ def _of_outages(facts: Facts, providers: Sequence[senders_pb2.Provider]) -> list
     found = []
     for outage in facts.outages or ():
         if outage.kind == alerts_pb2.OUTAGE_KIND_PROVIDER and outage.object_id in names:
-            name, said = names[outage.object_id], f" Its last answer: {outage.detail}." if outage.detail else ""
+            name, said = (
+                names[outage.object_id],
+                f" Its last answer: {outage.detail.rstrip('.')}." if outage.detail else "",
+            )
             is_only = of_channel[outage.channel] == 1
             detail = f"The provider {name} is down. {text_of(outage.reason)}{said}"
             link = facts.links.to(f"providers/{outage.object_id}")
@@ -214,7 +227,7 @@ def _of_shortfall(facts: Facts, one: usage_pb2.Shortfall) -> Finding | None:
     events = "1 event" if one.count == 1 else f"{one.count:,} events"
     channel = channels.PUBLIC_NAMES.get(one.channel, "")
     where = f" by {channel}" if channel else ""
-    detail = f"{one.event_type}: {events} lately sent nothing{where}. {text_of(one.reason)}"
+    detail = f"{one.event_type}: {events} sent nothing{where} lately. {text_of(one.reason)}"
     template = facts.links.to("templates", event_type=one.event_type, **({"channel": channel} if channel else {}))
     match one.reason:
         case Reason.NO_ACTIVE_TEMPLATE:

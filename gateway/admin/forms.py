@@ -238,6 +238,17 @@ def named(error: ClarionError, names: Mapping[str, str]) -> ClarionError:
     return ClarionError(error.code, detail, fields=fields, retry_after=error.retry_after)
 
 
+def of_only(error: ClarionError, prefix: str) -> ClarionError:
+    """Return a service's error with the names that fields have in a body with one object.
+
+    prefix: of the only object in the service's list of them, such as "recipients[0].".
+    """
+    if error.code is not Code.INVALID:
+        return error
+    fields = [(name.removeprefix(prefix), description) for name, description in error.fields]
+    return ClarionError(Code.INVALID, error.detail.replace(prefix, ""), fields=fields)
+
+
 def path_id(request: web.Request) -> str:
     """Return the id in the path. Raises NOT_FOUND for one that cannot exist."""
     value = request.match_info["id"]

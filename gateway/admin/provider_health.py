@@ -111,6 +111,6 @@ def _failure(one: health_pb2.ProviderFailure) -> dict[str, Any]:
         "at": forms.iso(one.at_us),
         "reason": one.reason,
         "text": one.text,
-        "advice": one.advice,
+        "advice": one.advice or None,
         "detail": one.detail or None,
     }

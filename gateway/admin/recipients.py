@@ -10,7 +10,7 @@ from clarion.router.v1 import privacy_pb2, recipients_pb2
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.replies import json_reply
-from runtime.errors import ClarionError, Code
+from runtime.errors import ClarionError
 
 # As the router counts the recipients of a call that stores one.
 _ONLY = "recipients[0]."
@@ -57,7 +57,7 @@ class RecipientRoutes:
         try:
             answer = await self._clients.call(self._clients.recipients.PutRecipients, wire)
         except ClarionError as error:
-            raise _of_one(error) from None
+            raise forms.of_only(error, _ONLY) from None
         return json_reply(shown(answer.recipients[0]))
 
     async def put_many(self, request: web.Request) -> web.Response:
@@ -148,11 +148,3 @@ def _wire(body: RecipientFieldsBody, recipient_id: str, place: str = "") -> reci
 def _id(request: web.Request) -> str:
     recipient_id: str = request.match_info["recipient_id"]
     return recipient_id
-
-
-def _of_one(error: ClarionError) -> ClarionError:
-    """Return the error with the names that its fields have in a body with one recipient."""
-    if error.code is not Code.INVALID:
-        return error
-    fields = [(field.removeprefix(_ONLY), description) for field, description in error.fields]
-    return ClarionError(Code.INVALID, error.detail.replace(_ONLY, ""), fields=fields)

@@ -12,9 +12,12 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
+from runtime.errors import ClarionError
 
 # The source of suppressions that operators create.
 SOURCE = "operator"
+# As the router counts the suppressions of a call that stores one.
+_ONLY = "suppressions[0]."
 
 REASONS = {
     name.removeprefix("SUPPRESSION_REASON_").lower(): number
@@ -56,7 +59,10 @@ class SuppressionRoutes:
             self._clients.tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=body.tenant_id)
         )
         wire = suppressions_pb2.SuppressRequest(suppressions=[wanted])
-        answer = await self._clients.call(self._clients.suppressions.Suppress, wire)
+        try:
+            answer = await self._clients.call(self._clients.suppressions.Suppress, wire)
+        except ClarionError as error:
+            raise forms.of_only(error, _ONLY) from None
         return json_reply(_shown(answer.suppressions[0]), status=201)
 
     async def list_all(self, request: web.Request) -> web.Response:

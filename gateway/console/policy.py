@@ -2,10 +2,10 @@
 
 from gateway.policies import sockets_of
 
-REPORTS = "/console/csp-reports"
+REPORTS = "/csp-reports"
 
-# Trusted Types: no text becomes markup or a script's address by any function of the browser, and no library may
-# bring a policy of its own that allows it.
+# Trusted Types: no text becomes markup by any function of the browser, and no library may bring a policy of its own that
+# allows it. Ours allows the script of one worker (console/src/live/script.ts).
 _POLICY = (
     "default-src 'none'; "
     "script-src 'self' 'nonce-{nonce}'; "
@@ -16,7 +16,7 @@ _POLICY = (
     "worker-src 'self'; "
     "frame-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'; "
+    "require-trusted-types-for 'script'; trusted-types clarion-worker; "
     "report-uri {reports}"
 )
 _PERMISSIONS = ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")

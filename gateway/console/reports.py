@@ -52,6 +52,8 @@ class Reports:
             return neutral_reply(503, error.detail, {"Retry-After": str(error.retry_after or 1)})
         except ValueError:
             return neutral_reply(400, "The body is not valid JSON.")
+        if not isinstance(document, dict | list):
+            return neutral_reply(400, "The body must be a report, or a list of them.")
         for report in _bodies(document):
             self._take(report)
         return web.Response(status=204)
@@ -76,11 +78,10 @@ class Reports:
         )
 
 
-def _bodies(document: Any) -> Iterator[dict[str, Any]]:
+def _bodies(document: dict[str, Any] | list[Any]) -> Iterator[dict[str, Any]]:
     """Yield the reports of a body in either of both formats."""
-    if isinstance(document, dict):
-        document = [{"body": document.get("csp-report")}]
-    for one in document[:_MAX_REPORTS] if isinstance(document, list) else []:
+    reports = [{"body": document.get("csp-report")}] if isinstance(document, dict) else document
+    for one in reports[:_MAX_REPORTS]:
         body = one.get("body") if isinstance(one, dict) else None
         if isinstance(body, dict):
             yield body

@@ -11,7 +11,7 @@ const PAGE = 20;
 /** To close a gap, pages are larger, and not more than this many are read. */
 const GAP_PAGE = 100;
 const GAP_PAGES = 5;
-/** While there is no live connection the inbox is read this often, in milliseconds. */
+/** While messages do not arrive live, or not for sure, the inbox is read this often, in milliseconds. */
 const POLL = 60_000;
 /** A page that is looked at again after this long reads the inbox: another tab may have marked messages as read. */
 const REST = 30_000;
@@ -229,6 +229,7 @@ export class Inbox {
     if (!this.isLoaded || this.#closedGaps !== this.#gaps || !this.#live.isSettled) return;
     this.#isInSync = true;
     this.#list.anchorAll();
+    if (!this.error) this.#unplan(); // all that comes arrives live
   }
 
   #arrive(item: Item): void {
@@ -265,11 +266,11 @@ export class Inbox {
     else if (this.#timer === undefined) this.#plan();
   }
 
-  /** Plan the next reading: after an error, and while nothing arrives live. */
+  /** Plan the next reading: after an error, and while messages do not arrive live for sure. */
   #plan(): void {
     this.#unplan();
     if (this.#isReading) return;
-    const polls = this.live === "connected" ? 0 : POLL * (0.75 + 0.5 * Math.random());
+    const polls = this.#isInSync ? 0 : POLL * (0.75 + 0.5 * Math.random());
     const pause = this.error ? Math.max(this.#backoff.next(), this.error.retryAfter) : polls;
     if (pause) this.#timer = setTimeout(() => this.refresh(), pause);
   }

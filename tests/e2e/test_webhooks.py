@@ -15,45 +15,18 @@ from standardwebhooks import Webhook
 from checks.client import Client
 from checks.waiting import until
 from tests.e2e.browser import chromium, open_browser
+from tests.e2e.webhook_receiver import Receiver, receiving
 from tests.integration.gateway.test_endpoints import endpoint_calls
 
 END_S = 30.0
 _MOBILE: ViewportSize = {"width": 390, "height": 844}
 
 
-class Receiver:
-    """An endpoint's server. arrived: bodies with their headers. answer: its status and body."""
-
-    def __init__(self) -> None:
-        self.arrived: list[tuple[dict[str, str], bytes]] = []
-        self.answer: tuple[int, bytes] = (204, b"")
-        self.url = ""
-
-    async def handle(self, request: web.Request) -> web.Response:
-        """Take a message."""
-        self.arrived.append(({name.lower(): value for name, value in request.headers.items()}, await request.read()))
-        status, body = self.answer
-        return web.Response(status=status, body=body)
-
-    def verified(self, secret: str) -> list[Any]:
-        """Return what arrived. Raises where a signature is wrong."""
-        return [Webhook(secret).verify(body, headers) for headers, body in self.arrived]
-
-
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     """A server on loopback."""
-    made = Receiver()
-    app = web.Application()
-    app.router.add_route("*", "/{rest:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    made.url = f"http://{host}:{port}/hooks"
-    yield made
-    await runner.cleanup()
+    async with receiving() as made:
+        yield made
 
 
 async def _subscribed(client: Client, tenant_id: str, event_type: str, **fields: Any) -> dict[str, Any]:

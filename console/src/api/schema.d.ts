@@ -2679,6 +2679,19 @@ export interface components {
             expires_at: string;
         };
         /**
+         * Content
+         * @description A rendered message.
+         */
+        Content: {
+            subject: string;
+            preheader: string;
+            html: string;
+            text: string;
+            title: string;
+            body: string;
+            sms: components["schemas"]["Sms"] | null;
+        };
+        /**
          * CopiedRequest
          * @description A request that sends the event once more. The key is a placeholder.
          */
@@ -5307,7 +5320,7 @@ export interface components {
             samples: components["schemas"]["SampleResult"][];
             /** @description At most 100. Of a block that is in none of the contents, the branches are left out. */
             unreached: components["schemas"]["UnreachedBranch"][];
-            content?: components["schemas"]["gateway.openapi.areas.templates.Content"];
+            content?: components["schemas"]["Content"];
             report?: components["schemas"]["Report"];
             failure?: components["schemas"]["RenderFailure"];
         };
@@ -5386,7 +5399,7 @@ export interface components {
             /** @description What the reason means. */
             text: string;
             /** @description What to do about it. */
-            advice: string;
+            advice: string | null;
             /** @description The provider's own words. */
             detail: string | null;
         };
@@ -5928,7 +5941,7 @@ export interface components {
          */
         SampleResult: {
             name: string;
-            content?: components["schemas"]["gateway.openapi.areas.templates.Content"];
+            content?: components["schemas"]["Content"];
             report?: components["schemas"]["Report"];
             failure?: components["schemas"]["RenderFailure"];
         };
@@ -6005,6 +6018,72 @@ export interface components {
             /** @description Half of them took at most this long. null: none was sent. */
             p50_ms: number | null;
             p95_ms: number | null;
+        };
+        /**
+         * SentContent
+         * @description What one attempt sent. If it is not stored, `why` says so, and everything after `keep_days` is null or empty.
+         */
+        SentContent: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            stored: boolean;
+            /**
+             * @description Why it is not stored. One of
+             *     - `not_sent`: Nothing was handed over, so there is no content. The timeline says why.
+             *     - `not_written_yet`: It was sent a moment ago, and its content is stored within seconds. Look again.
+             *     - `tenant_keeps_none`: The tenant's retention says that no content is stored.
+             *     - `installation_keeps_none`: This installation stores no content (CLARION_KEEP_CONTENT is false).
+             *     - `expired`: The content was deleted, because the tenant's days for what events carry are over.
+             *     - `erased`: The content was deleted, because its recipient was erased.
+             *     - `not_stored`: The content was not stored when it was sent: the database was away, too much was waiting, or an earlier version sent it.
+             */
+            missing: string | null;
+            /** @description The same as a sentence for people. */
+            why: string | null;
+            /** @description Newest first, at most 100; of a notification none. */
+            attempts: components["schemas"]["StoredAttempt"][];
+            /** @description For how many days content is stored; 0: none is. null: as long as the inbox. */
+            keep_days: number | null;
+            /** @description null: all attempts had this content (a notification). */
+            attempt: number | null;
+            replay: number | null;
+            captured_at: string | null;
+            size_bytes: number | null;
+            /** @description The kind of provider or endpoint. */
+            provider: string | null;
+            provider_id: string | null;
+            /** @description Of an e-mail or a text message. */
+            from: string | null;
+            to: string | null;
+            reply_to: string | null;
+            subject: string | null;
+            /** @description Of an e-mail, in their order. */
+            headers: components["schemas"]["SentHeader"][];
+            parts: components["schemas"]["SentPart"][];
+            text: string | null;
+            html: string | null;
+            /** @description true: the provider got the parts of the e-mail and not this message: headers, parts and the file are what Clarion makes of them. false: these are the bytes that the mail server got. */
+            is_composed: boolean | null;
+            support: components["schemas"]["SupportNote"][];
+            sms: components["schemas"]["SentSms"] | null;
+            push: components["schemas"]["SentPush"] | null;
+            webhook: components["schemas"]["SentWebhook"] | null;
+            request: components["schemas"]["SentRequest"] | null;
         };
         /**
          * SentHeader
@@ -6828,72 +6907,6 @@ export interface components {
             kind: "fixed" | "sliding";
         };
         /**
-         * Content
-         * @description What one attempt sent. If it is not stored, `why` says so, and everything after `keep_days` is null or empty.
-         */
-        "gateway.openapi.areas.contents.Content": {
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            delivery_id: string;
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            event_id: string;
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            tenant_id: string;
-            /** @enum {string} */
-            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
-            stored: boolean;
-            /**
-             * @description Why it is not stored. One of
-             *     - `not_sent`: Nothing was handed over, so there is no content. The timeline says why.
-             *     - `not_written_yet`: It was sent a moment ago, and its content is stored within seconds. Look again.
-             *     - `tenant_keeps_none`: The tenant's retention says that no content is stored.
-             *     - `installation_keeps_none`: This installation stores no content (CLARION_KEEP_CONTENT is false).
-             *     - `expired`: The content was deleted, because the tenant's days for what events carry are over.
-             *     - `erased`: The content was deleted, because its recipient was erased.
-             *     - `not_stored`: The content was not stored when it was sent: the database was away, too much was waiting, or an earlier version sent it.
-             */
-            missing: string | null;
-            /** @description The same as a sentence for people. */
-            why: string | null;
-            /** @description Newest first, at most 100; of a notification none. */
-            attempts: components["schemas"]["StoredAttempt"][];
-            /** @description For how many days content is stored; 0: none is. null: as long as the inbox. */
-            keep_days: number | null;
-            /** @description null: all attempts had this content (a notification). */
-            attempt: number | null;
-            replay: number | null;
-            captured_at: string | null;
-            size_bytes: number | null;
-            /** @description The kind of provider or endpoint. */
-            provider: string | null;
-            provider_id: string | null;
-            /** @description Of an e-mail or a text message. */
-            from: string | null;
-            to: string | null;
-            reply_to: string | null;
-            subject: string | null;
-            /** @description Of an e-mail, in their order. */
-            headers: components["schemas"]["SentHeader"][];
-            parts: components["schemas"]["SentPart"][];
-            text: string | null;
-            html: string | null;
-            /** @description true: the provider got the parts of the e-mail and not this message: headers, parts and the file are what Clarion makes of them. false: these are the bytes that the mail server got. */
-            is_composed: boolean | null;
-            support: components["schemas"]["SupportNote"][];
-            sms: components["schemas"]["SentSms"] | null;
-            push: components["schemas"]["SentPush"] | null;
-            webhook: components["schemas"]["SentWebhook"] | null;
-            request: components["schemas"]["SentRequest"] | null;
-        };
-        /**
          * Limit
          * @description A limit, and what is used of it.
          */
@@ -6926,19 +6939,6 @@ export interface components {
             remaining: number;
             /** @description Seconds until something is admitted again; null: not known. */
             reset_s: number | null;
-        };
-        /**
-         * Content
-         * @description A rendered message.
-         */
-        "gateway.openapi.areas.templates.Content": {
-            subject: string;
-            preheader: string;
-            html: string;
-            text: string;
-            title: string;
-            body: string;
-            sms: components["schemas"]["Sms"] | null;
         };
     };
     responses: never;
@@ -7757,7 +7757,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["gateway.openapi.areas.contents.Content"];
+                    "application/json": components["schemas"]["SentContent"];
                 };
             };
             /** @description A problem */

@@ -42,7 +42,7 @@ export function messageOf(error: Error): string {
   if (error.name === "TimeoutError") {
     return "The server did not answer in time. Try again.";
   }
-  if (error instanceof TypeError) {
+  if (error instanceof TypeError && /fetch|network/i.test(error.message)) {
     return "The server cannot be reached. Check the connection and try again.";
   }
   return error.message;

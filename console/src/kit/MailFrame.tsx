@@ -81,7 +81,8 @@ export function MailFrame({ html, title, width, height = 480 }: MailFrameProps) 
           </Button>
         </div>
       ) : null}
-      <div className={styles.room}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it */}
+      <section className={styles.room} aria-label={`${title}, scrolls`} tabIndex={0}>
         <iframe
           // Another policy needs another document.
           key={images ? "images" : "none"}
@@ -92,7 +93,7 @@ export function MailFrame({ html, title, width, height = 480 }: MailFrameProps) 
           src={images ? `${EMPTY}?images=remote` : EMPTY}
           style={{ height, ...(width && { width }) }}
         />
-      </div>
+      </section>
     </div>
   );
 }

@@ -2,7 +2,13 @@ import { useSyncExternalStore } from "react";
 
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+  hourCycle: "h23",
+});
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 const MINUTE_S = 60;
 const HOUR_S = 3600;
@@ -23,16 +29,17 @@ export function Time({ at }: { at: string | null | undefined }) {
   );
 }
 
-/** A time to the millisecond, for timelines. */
+/** A time to the millisecond, for timelines; with its day if that is another one than today. */
 export function ExactTime({ at }: { at: string | null | undefined }) {
   if (!at) {
     return <>–</>;
   }
   const moment = new Date(at);
-  const fraction = String(moment.getMilliseconds()).padStart(3, "0");
+  const isToday = moment.toDateString() === new Date().toDateString();
   return (
     <time dateTime={at} title={`${EXACT.format(moment)}\n${at}`}>
-      {CLOCK.format(moment)}.{fraction}
+      {isToday ? "" : `${DAY.format(moment)} `}
+      {CLOCK.format(moment)}
     </time>
   );
 }

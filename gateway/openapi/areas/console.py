@@ -1,8 +1,6 @@
 """The console's page, its files, and what its page needs beside the admin API."""
 
-from typing import Annotated, Literal
-
-from msgspec import Meta
+from typing import Any
 
 from gateway.openapi.operations import HTML, Operation, Parameter, ResponseSpec
 from gateway.openapi.values import AnyObject, GatewayFaultSchema, Shape
@@ -52,16 +50,13 @@ OPERATIONS = (
         _TAG,
         {200: ResponseSpec(str, content_type=HTML)},
         parameters=(
-            Parameter(
-                "images",
-                Annotated[Literal["remote"], Meta(description="Images of other hosts are loaded.")],
-            ),
+            Parameter("images", str, "`remote`: images of other hosts are loaded. Anything else: none of them."),
         ),
     ),
     Operation(
         "POST",
-        "/console/csp-reports",
-        "reportConsolePolicy",
+        "/csp-reports",
+        "reportPolicy",
         "Report that the console's page broke its Content-Security-Policy",
         _TAG,
         {
@@ -72,7 +67,7 @@ OPERATIONS = (
             415: _FAULT,
             503: _FAULT,
         },
-        body=AnyObject | list[AnyObject],
+        body=AnyObject | list[Any],
         description="Browsers call this. Reports are counted, and some of them logged.",
     ),
 )

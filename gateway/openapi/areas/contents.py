@@ -75,7 +75,7 @@ class SentWebhookSchema(Shape):
     body: Annotated[str | None, Meta(description="null: it was the event's payload, which was deleted.")]
 
 
-class ContentSchema(Shape):
+class SentContentSchema(Shape):
     """What one attempt sent. If it is not stored, `why` says so, and everything after `keep_days` is null or empty."""
 
     delivery_id: Id
@@ -184,7 +184,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/deliveries/{id}/content",
         "getContent",
         "Get what an attempt sent",
-        {200: ContentSchema},
+        {200: SentContentSchema},
         tag=_TAG,
         parameters=_WHICH,
     ),

@@ -63,7 +63,7 @@ class ProviderFailureSchema(Shape):
     at: Time
     reason: Reason
     text: Annotated[str, Meta(description="What the reason means.")]
-    advice: Annotated[str, Meta(description="What to do about it.")]
+    advice: Annotated[str | None, Meta(description="What to do about it.")]
     detail: Annotated[str | None, Meta(description="The provider's own words.")]
 
 

@@ -8,9 +8,9 @@ from clarion.common.v1 import trace_pb2
 from services.domain import statuses
 
 SLOT_S = 300
-SLOTS_OF_HOUR = 12
-# Counts are kept by five minutes for two days, then by hours.
-FINE_S = 2 * 86_400
+SLOTS_OF_HOUR, SLOTS_OF_DAY = 12, 288
+# Counts are kept by five minutes for two days and the rest of that day, then by hours for eight more, then by days.
+FINE_S, HOURLY_S = 2 * 86_400, 10 * 86_400
 # Steps of a chart, seconds; the shortest one that gives at most MAX_STEPS is taken.
 STEPS_S = (300, 600, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 604_800)
 MAX_STEPS = 100
@@ -110,8 +110,9 @@ class Overview:
 def span_of(since_us: int, until_us: int, now_us: int) -> Span:
     """Return whole steps that contain the time from since to until; both in Unix microseconds."""
     since_s, until_s = since_us // 1_000_000, -(-until_us // 1_000_000)
-    least = SLOT_S if since_s >= now_us // 1_000_000 - FINE_S else SLOT_S * SLOTS_OF_HOUR
-    fitting = [step for step in STEPS_S if step >= least and (until_s - since_s) / step <= MAX_STEPS]
+    age_s = now_us // 1_000_000 - since_s
+    least = 1 if age_s <= FINE_S else SLOTS_OF_HOUR if age_s <= HOURLY_S else SLOTS_OF_DAY
+    fitting = [step for step in STEPS_S if step >= least * SLOT_S and (until_s - since_s) / step <= MAX_STEPS]
     step_s = fitting[0] if fitting else -(-(until_s - since_s) // MAX_STEPS // STEPS_S[-1] + 1) * STEPS_S[-1]
     first = since_s - since_s % step_s
     end = max(until_s + -until_s % step_s, first + step_s)

@@ -49,7 +49,8 @@ LIMIT 1
 -- name: lock_roll_up
 SELECT pg_try_advisory_xact_lock(hashtextextended('ingest.activity', 0))
 
--- Adds up to 20,000 new rows to the sums, those of slots before $1 to their hour's. Returns their number.
+-- Adds up to 20,000 new rows to the sums, those of slots before $1 to their hour's, before $2 to their day's. Returns their
+-- number.
 -- name: add_new
 WITH gone AS (
     DELETE FROM ingest.activity_new
@@ -58,7 +59,8 @@ WITH gone AS (
 ),
 added AS (
     INSERT INTO ingest.activity AS a (tenant_id, slot, channel, status, reason, class, n)
-    SELECT c.tenant_id, CASE WHEN g.slot < $1::integer THEN g.slot - g.slot % 12 ELSE g.slot END AS slot,
+    SELECT c.tenant_id, CASE WHEN g.slot < $2::integer THEN g.slot - g.slot % 288
+            WHEN g.slot < $1::integer THEN g.slot - g.slot % 12 ELSE g.slot END AS slot,
         g.channel, g.status, g.reason, g.class, sum(g.n)
     FROM gone g
     CROSS JOIN LATERAL (VALUES (g.tenant_id), ('00000000-0000-0000-0000-000000000000'::uuid)) AS c (tenant_id)
@@ -68,24 +70,31 @@ added AS (
 )
 SELECT count(*) FROM gone
 
--- Adds up to 20,000 sums of slots before $1 to those of their hour. Returns their number.
--- name: add_hours
+-- Adds up to 20,000 sums of slots before $1 to those of their hour or day, which has $2 slots. {finer}: which are to be
+-- added, by the index of these. Returns their number.
+-- name: add_finer
 WITH gone AS (
     DELETE FROM ingest.activity
     WHERE ctid = ANY (ARRAY(
-        SELECT o.ctid FROM ingest.activity o WHERE o.slot < $1::integer AND o.slot % 12 <> 0 ORDER BY o.slot LIMIT 20000
+        SELECT o.ctid FROM ingest.activity o WHERE o.slot < $1::integer AND {finer} ORDER BY o.slot LIMIT 20000
     ))
     RETURNING tenant_id, slot, channel, status, reason, class, n
 ),
 added AS (
     INSERT INTO ingest.activity AS a (tenant_id, slot, channel, status, reason, class, n)
-    SELECT g.tenant_id, g.slot - g.slot % 12 AS hour, g.channel, g.status, g.reason, g.class, sum(g.n)
+    SELECT g.tenant_id, g.slot - g.slot % $2::integer AS step, g.channel, g.status, g.reason, g.class, sum(g.n)
     FROM gone g
     GROUP BY 1, 2, 3, 4, 5, 6
     HAVING sum(g.n) <> 0
     ON CONFLICT (tenant_id, slot, channel, status, reason, class) DO UPDATE SET n = a.n + EXCLUDED.n
 )
 SELECT count(*) FROM gone
+
+-- name: finer_than_hours
+o.slot % 12 <> 0
+
+-- name: hours
+o.slot % 12 = 0 AND o.slot % 288 <> 0
 
 -- Deletes up to 20,000 sums of events that their tenant's retention has deleted; of all tenants together, of the longest
 -- retention. $1: days where a tenant has none of its own. Returns their number.

@@ -9,9 +9,13 @@ from pathlib import Path
 import asyncpg
 
 from runtime import logs, postgres
-from services.ingest.activity.counts import FINE_S, SLOT_S, Count, Span
+from services.ingest.activity.counts import FINE_S, HOURLY_S, SLOT_S, SLOTS_OF_DAY, SLOTS_OF_HOUR, Count, Span
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+_ADD_FINE, _ADD_HOURS = (
+    _QUERIES.add_finer.replace("{finer}", finer) for finer in (_QUERIES.finer_than_hours, _QUERIES.hours)
+)
 
 # Seconds between two roll-ups; each leaves the tables at most this far apart.
 ROLL_UP_S = 15.0
@@ -45,16 +49,20 @@ class ActivityStore:
         return await self._durable.fetchrow(_QUERIES.waiting_delivery, event_id)
 
     async def roll_up(self) -> int:
-        """Add a batch of new rows to the sums, and a batch of old sums to those of their hour; return their number.
+        """Add a batch of new rows to the sums, and of old sums to those of their hour and day. Return their number.
 
         0 also if another process is doing it.
         """
-        fine_until = int(time.time() - FINE_S) // SLOT_S
+        now = int(time.time())
+        # Whole days, so that a step is never cut in two.
+        fine_from, hourly_from = ((now - kept) // SLOT_S // SLOTS_OF_DAY * SLOTS_OF_DAY for kept in (FINE_S, HOURLY_S))
         async with postgres.background_transaction(self._durable) as connection:
             if not await connection.fetchval(_QUERIES.lock_roll_up):
                 return 0
-            added = int(await connection.fetchval(_QUERIES.add_new, fine_until))
-            return added + int(await connection.fetchval(_QUERIES.add_hours, fine_until))
+            added = int(await connection.fetchval(_QUERIES.add_new, fine_from, hourly_from))
+            # Days first: what is older than both becomes part of its day at once.
+            days = int(await connection.fetchval(_ADD_HOURS, hourly_from, SLOTS_OF_DAY))
+            return added + days + int(await connection.fetchval(_ADD_FINE, fine_from, SLOTS_OF_HOUR))
 
     async def expire(self) -> int:
         """Delete a batch of sums of deleted events; return their number."""

@@ -13,11 +13,26 @@ from runtime.ids import is_uuid
 from services.ingest.event_ids import lowest_id
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("searching.sql"))
-_SOURCES = ("of_all", "of_tenants", "of_id", "of_recipient", "of_reason", "of_trouble", "of_trouble_of_tenants")
-_PAGES = {source: _QUERIES.page.replace("{source}", getattr(_QUERIES, source)) for source in _SOURCES}
+_SOURCES = ("of_id", "of_recipient", "of_reason", "of_trouble", "of_trouble_of_tenants")
+_PAGES = {
+    source: _QUERIES.page.replace("{source}", getattr(_QUERIES, source)).replace("{wanted}", _QUERIES.wanted)
+    for source in _SOURCES
+}
+# By whose events they are: the rows that are the keys, what an event has in common with its key, and the index's order.
+_RANGES = {
+    "of_all": ("(SELECT 1)", "true", "e.id DESC"),
+    "of_tenants": ("unnest($1::uuid[])", "e.tenant_id = w", "e.tenant_id DESC, e.id DESC"),
+}
+_PAGES |= {
+    source: _QUERIES.range.replace("{keys}", keys)
+    .replace("{of_key}", of_key)
+    .replace("{order}", order)
+    .replace("{wanted}", _QUERIES.wanted)
+    for source, (keys, of_key, order) in _RANGES.items()
+}
 
 # Ids that one page reads from its source, over all of its keys. Its first read is small, because that fills most pages.
-SCANNED = 20_000
+SCANNED = 10_000
 _FIRST_SCAN = 200
 # Of each key, however many keys there are.
 _LEAST_OF_KEY = 20

@@ -4,52 +4,32 @@
 -- $6 type, $7 status, $8 channel, $9 reason, $10 provider, $11 recipient, $12 the event's or its caller's id, $13 the same
 -- if it is a UUID; $14, $15: accepted at or after, and before, Unix microseconds.
 
--- Returns the page, and beside each row from which id on the source was read; null: to its end.
--- name: page
-WITH keyed AS MATERIALIZED (
-    {source}
+-- Each page returns, beside its rows, from which id on the source was read; null: to its end. OFFSET 0: the planner would
+-- read whole tables in place of a bounded number of rows.
+
+-- Pages of events themselves, of which the newest $4 of each key are read. {keys}, {of_key}: whose; {order}: that of their index.
+-- name: range
+WITH bounds AS MATERIALIZED (
+    SELECT (
+        SELECT e.id FROM ingest.events e
+        WHERE {of_key} AND e.id >= $2::uuid AND e.id < $3::uuid
+        ORDER BY {order} OFFSET $4 - 1 LIMIT 1
+    ) AS last
+    FROM {keys} AS w
 ),
-cut AS (
-    SELECT l.id
-    FROM (SELECT count(*) AS n, (array_agg(k.id ORDER BY k.id))[1] AS id FROM keyed k GROUP BY k.key) AS l
-    WHERE l.n >= $4
-    ORDER BY l.id DESC
-    LIMIT 1
+cut AS MATERIALIZED (
+    SELECT b.last AS id FROM bounds b WHERE b.last IS NOT NULL ORDER BY b.last DESC LIMIT 1
 ),
 taken AS (
-    SELECT e.id
-    FROM (
-        SELECT DISTINCT k.id FROM keyed k
-        WHERE k.id >= coalesce((SELECT c.id FROM cut c), '00000000-0000-0000-0000-000000000000'::uuid)
-    ) AS s
-    JOIN ingest.events e ON e.id = s.id
-    WHERE e.accepted_at IS NOT NULL
-        AND ($1::uuid[] IS NULL OR e.tenant_id = ANY ($1))
-        AND ($6::text IS NULL OR e.event_type = $6)
-        AND ($12::text IS NULL OR e.caller_event_id = $12 OR e.id = $13::uuid)
-        AND ($14::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $14 * interval '1 microsecond')
-        AND ($15::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $15 * interval '1 microsecond')
-        AND (
-            $7::smallint IS NULL AND $8::smallint IS NULL AND $9::text IS NULL AND $10::text IS NULL
-            OR EXISTS (
-                SELECT 1 FROM ingest.deliveries d
-                WHERE d.event_id = e.id
-                    AND ($7::smallint IS NULL OR d.status = $7) AND ($8::smallint IS NULL OR d.channel = $8)
-                    AND ($9::text IS NULL OR d.reason = $9) AND ($10::text IS NULL OR d.provider = $10)
-            )
-            -- Nothing of it is sent.
-            OR e.total = 0 AND e.route_reason = $9
-                AND $7::smallint IS NULL AND $8::smallint IS NULL AND $10::text IS NULL
-        )
-        AND (
-            $11::text IS NULL OR e.user_id = $11 OR e.email = $11 OR e.phone = $11
-            OR EXISTS (
-                SELECT 1 FROM ingest.recipients r
-                WHERE r.event_id = e.id AND r.destination NOT LIKE '#-%'  -- not excluded
-                    AND (r.user_id = $11 OR r.addresses ->> 'email' = $11 OR r.addresses ->> 'sms' = $11)
-            )
-        )
-    ORDER BY e.id DESC
+    SELECT f.id
+    FROM {keys} AS w
+    CROSS JOIN LATERAL (
+        SELECT e.id FROM ingest.events e
+        WHERE {of_key} AND e.id >= greatest($2::uuid, (SELECT c.id FROM cut c)) AND e.id < $3::uuid
+            AND {wanted}
+        ORDER BY {order} LIMIT $5
+    ) AS f
+    ORDER BY f.id DESC
     LIMIT $5
 )
 SELECT t.id, (SELECT c.id FROM cut c) AS read_from
@@ -57,18 +37,64 @@ FROM (SELECT 1) AS always
 LEFT JOIN taken t ON true
 ORDER BY t.id DESC
 
--- name: of_all
-SELECT '' AS key, e.id FROM ingest.events e WHERE e.id >= $2::uuid AND e.id < $3::uuid ORDER BY e.id DESC LIMIT $4
+-- Pages of what another table says of events.
+-- name: page
+WITH keyed AS MATERIALIZED (
+    {source}
+),
+cut AS MATERIALIZED (
+    SELECT l.id
+    FROM (SELECT count(*) AS n, min(k.id::text)::uuid AS id FROM keyed k GROUP BY k.key) AS l
+    WHERE l.n >= $4
+    ORDER BY l.id DESC
+    LIMIT 1
+),
+taken AS (
+    SELECT s.id
+    FROM (
+        SELECT DISTINCT k.id FROM keyed k
+        WHERE k.id >= coalesce((SELECT c.id FROM cut c), '00000000-0000-0000-0000-000000000000'::uuid)
+        ORDER BY k.id DESC
+    ) AS s
+    CROSS JOIN LATERAL (SELECT o.* FROM ingest.events o WHERE o.id = s.id OFFSET 0) AS e
+    WHERE {wanted}
+    ORDER BY s.id DESC
+    LIMIT $5
+)
+SELECT t.id, (SELECT c.id FROM cut c) AS read_from
+FROM (SELECT 1) AS always
+LEFT JOIN taken t ON true
+ORDER BY t.id DESC
 
--- name: of_tenants
-SELECT w.id::text AS key, f.id
-FROM unnest($1::uuid[]) AS w (id)
-CROSS JOIN LATERAL (
-    SELECT e.id FROM ingest.events e
-    WHERE e.tenant_id = w.id AND e.id >= $2::uuid AND e.id < $3::uuid
-    ORDER BY e.id DESC LIMIT $4
-) AS f
+-- Whether the event e is wanted.
+-- name: wanted
+e.accepted_at IS NOT NULL
+    AND ($1::uuid[] IS NULL OR e.tenant_id = ANY ($1))
+    AND ($6::text IS NULL OR e.event_type = $6)
+    AND ($12::text IS NULL OR e.caller_event_id = $12 OR e.id = $13::uuid)
+    AND ($14::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $14 * interval '1 microsecond')
+    AND ($15::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $15 * interval '1 microsecond')
+    AND (
+        $7::smallint IS NULL AND $8::smallint IS NULL AND $9::text IS NULL AND $10::text IS NULL
+        OR EXISTS (
+            SELECT 1 FROM (SELECT o.* FROM ingest.deliveries o WHERE o.event_id = e.id OFFSET 0) AS d
+            WHERE ($7::smallint IS NULL OR d.status = $7) AND ($8::smallint IS NULL OR d.channel = $8)
+                AND ($9::text IS NULL OR d.reason = $9) AND ($10::text IS NULL OR d.provider = $10)
+        )
+        -- Nothing of it is sent.
+        OR e.total = 0 AND e.route_reason = $9
+            AND $7::smallint IS NULL AND $8::smallint IS NULL AND $10::text IS NULL
+    )
+    AND (
+        $11::text IS NULL OR e.user_id = $11 OR e.email = $11 OR e.phone = $11
+        OR EXISTS (
+            SELECT 1 FROM (SELECT o.* FROM ingest.recipients o WHERE o.event_id = e.id OFFSET 0) AS r
+            WHERE r.destination NOT LIKE '#-%'  -- not excluded
+                AND (r.user_id = $11 OR r.addresses ->> 'email' = $11 OR r.addresses ->> 'sms' = $11)
+        )
+    )
 
+-- By the event's id or its caller's.
 -- name: of_id
 SELECT '' AS key, e.id FROM ingest.events e
 WHERE (e.caller_event_id = $12 AND e.caller_event_id <> '' OR e.id = $13::uuid) AND e.id >= $2::uuid AND e.id < $3::uuid

@@ -23,7 +23,7 @@ CREATE TABLE ingest.activity_new (
 -- The sums. Those of all tenants together have the tenant 00000000-0000-0000-0000-000000000000.
 CREATE TABLE ingest.activity (
     tenant_id uuid NOT NULL,
-    -- As above; older than two days, the first of its hour.
+    -- As above; older than two days the first of its hour, older than ten the first of its day.
     slot integer NOT NULL,
     channel smallint NOT NULL,
     status smallint NOT NULL,
@@ -32,8 +32,9 @@ CREATE TABLE ingest.activity (
     n bigint NOT NULL,
     PRIMARY KEY (tenant_id, slot, channel, status, reason, class)
 ) WITH (fillfactor = 70);
--- What is to be rolled up to hours.
+-- What is to be rolled up to hours, and to days.
 CREATE INDEX activity_fine ON ingest.activity (slot) WHERE slot % 12 <> 0;
+CREATE INDEX activity_hours ON ingest.activity (slot) WHERE slot % 12 = 0 AND slot % 288 <> 0;
 CREATE INDEX activity_slot ON ingest.activity (slot);
 
 -- functions/activity.sql has these functions as they are now.

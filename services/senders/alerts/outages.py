@@ -126,7 +126,7 @@ def _down(outage: Outage, whose: str) -> tuple[str, list[str]]:
     since = f"Since {_short(outage.began_us)}."
     match outage.kind:
         case Kind.PROVIDER:
-            said = [f"Its last answer: {outage.detail}."] if outage.detail else []
+            said = [f"Its last answer: {outage.detail.rstrip('.')}."] if outage.detail else []
             title = f"Provider down: {_provider(outage)} of {whose}"
             return title, [f"It is not called at the moment. {text_of(outage.reason)}", *said, since]
         case Kind.ENDPOINT if outage.reason == ENDPOINT_DISABLED:
@@ -173,7 +173,7 @@ def _link(outage: Outage, public_url: str) -> str:
         Kind.PROVIDER: f"providers/{quote(outage.object_id, safe='')}",
         Kind.ENDPOINT: f"endpoints/{quote(outage.object_id, safe='')}",
         Kind.DEAD_LETTERS: "dead-letters",
-        Kind.QUOTA: f"settings/tenants/{outage.tenant_id}",
+        Kind.QUOTA: f"tenants/{outage.tenant_id}",
     }[outage.kind]
     return f"{public_url.rstrip('/')}/console/{page}?tenant={outage.tenant_id}"
 

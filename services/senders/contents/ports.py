@@ -1,7 +1,7 @@
 """What sending needs of the contents."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import contents_pb2
@@ -11,9 +11,8 @@ from services.senders.ports import Email, Sms
 Message: TypeAlias = Email | Sms | contents_pb2.StoredCall
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """What one attempt sent. captured_us: Unix microseconds.
+class Captured(NamedTuple):
+    """What one attempt sent. captured_us: Unix microseconds. A tuple, because making one is part of every attempt.
 
     provider: its kind; of a webhook the endpoint's. segments, encoding: of a text message. size: bytes of its texts,
     about.

@@ -7,13 +7,15 @@ import grpc.aio
 from clarion.senders.v1 import health_pb2, health_pb2_grpc
 from runtime import clock
 from services.delivery.ports import Verdict
+from services.domain.advice import ADVICE
 from services.domain.checks import invalid
-from services.domain.reasons import text_of
-from services.senders.health.advice import advice
+from services.domain.reasons import Reason, text_of
 from services.senders.health.ports import Counts, Failure, Health, HealthStore
 from services.senders.health.states import State, combine
 from services.senders.health.testing import ProviderTester
 from services.senders.providers import NewProvider, ProviderRepository
+
+_ADVICE = {reason.value: ADVICE[reason] for reason in Reason}
 
 PROVIDER_HEALTH_SERVICE = "clarion.senders.v1.ProviderHealthService"
 
@@ -96,7 +98,7 @@ def _failure(failure: Failure) -> health_pb2.ProviderFailure:
         at_us=failure.at_us,
         reason=failure.reason,
         text=text_of(failure.reason),
-        advice=advice(failure.reason),
+        advice=_ADVICE.get(failure.reason, ""),
         detail=failure.detail,
     )
 

@@ -11,7 +11,7 @@ from stack.state import StackState
 
 # What a dialect's customers, browsers and providers call, and what operators call: the second would shut out the
 # tenant whose key the first one shows.
-PUBLIC = ("Orqestra", "Nahook", "Gateway", "Demo", "Callbacks", "Polling", "Portal")
+PUBLIC = ("Console", "Orqestra", "Nahook", "Gateway", "Demo", "Callbacks", "Inbox", "Polling", "Portal")
 
 # Wrong credentials are tried by the hundred, from one address.
 ENVIRONMENT = {"CLARION_AUTH_FAILURES_PER_MINUTE": "0"}

@@ -15,6 +15,14 @@ from tests.e2e.console.visit import LOOKS, Visit
 REFUSED = r"status of 409"
 
 
+# The editor takes no key for a list that has opened less than 75 ms ago: nobody can have meant it.
+LATER = """() => new Promise((done) => {
+    const from = performance.now();
+    const look = () => performance.now() - from > 100 ? done() : requestAnimationFrame(look);
+    look();
+})"""
+
+
 def event_type(name: str) -> str:
     """Return an event type of one test's own: the stack is shared."""
     return f"{name}.{uuid4().hex[:8]}"
@@ -73,7 +81,7 @@ async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, clie
     await write(page, body)
     await expect(errors).to_have_count(0)
     await expect(frame.get_by_text("Hi you, order W-1042")).to_be_visible()
-    report = page.get_by_role("region", name="Preview")
+    report = page.get_by_role("region", name="Preview", exact=True)
     await expect(report).to_contain_text("{{#if vip}} its first part, body line 2")
     await write(page, "Order {{orderId}}", "Subject")
     await expect(report.get_by_text("Order W-1042", exact=True)).to_be_visible()
@@ -176,6 +184,7 @@ async def test_completion_by_keyboard(visit: Visit, client: Client) -> None:
         await write(page, "")
         await page.keyboard.type(typed)
         await expect(options.filter(has_text=expected).first).to_be_visible()
+        await page.evaluate(LATER)
         for _ in range(30):
             if expected in await options.and_(page.locator("[aria-selected=true]")).inner_text():
                 break
@@ -187,7 +196,7 @@ async def test_completion_by_keyboard(visit: Visit, client: Client) -> None:
     assert await complete("{{order.", "order.total") == "{{order.total}}"
     assert await complete("{{formatD", "formatDate") == "{{formatDate }}"
     assert await complete("{{> si", name) == "{{> " + name + "}}"
-    assert await complete("<mjml><mj-bo", "mj-body") == "<mjml><mj-body"
+    assert (await complete("<mjml><mj-bo", "mj-body")).startswith("<mjml><mj-body")
     assert (await complete("{{#i", "if")).startswith("{{#if value}}")
 
     await write(page, "a")

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, WebSock
 from stack import console, npm
 from tests.packages import installed
 
-_REPORTS = "/console/csp-reports"
+_REPORTS = "/csp-reports"
 # Documents in which mails are shown. What a mail tries there, and may not, is no fault of the page.
 _OF_MAILS = ("/console/frame", "about:srcdoc")
 # Said by axe-core of what stops people from using a page.

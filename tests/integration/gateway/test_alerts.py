@@ -13,7 +13,7 @@ from tests.waiting import eventually
 BASE = "/api/v1/admin"
 # As many failures in a row open a provider's circuit.
 FAILURES = 5
-NO_ALERTS = {"tenant_id": None, "recipients": [], "kinds": []}
+NO_ALERTS: dict[str, Any] = {"tenant_id": None, "recipients": [], "kinds": []}
 
 
 async def call(http: aiohttp.ClientSession, admin: dict[str, str], method: str, path: str, body: Any = None) -> Any:

@@ -341,5 +341,5 @@ async def test_the_style_is_one_file_that_loads_nothing(world: World) -> None:
     """No font, image or import from anywhere."""
     async with world.http.get("/portal/portal.css") as answer:
         style = await answer.text()
-    assert "prefers-color-scheme: dark" in style
+    assert "color-scheme: light dark" in style
     assert not re.search(r"url\(|@import|expression", style)

@@ -18,7 +18,8 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.replays.pages import Subscribed
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.servicer import ReplayServicer
-from services.ingest.replays.store import PAGE, ReplayStore
+from services.ingest.replays.sql import PAGE
+from services.ingest.replays.store import ReplayStore
 from services.ingest.retries.publisher import DeliveryPublisher
 from tests.integration.ingest import builders, webhooks
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED

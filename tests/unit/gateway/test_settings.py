@@ -45,8 +45,6 @@ _ISSUER = {"oidc_issuer": "https://id.example.com"}
 )
 def test_an_identity_provider_lets_nobody_in_by_mistake(values: dict[str, str], named: str) -> None:
     """What is missing or unsafe is named at the start."""
+    given = {f"CLARION_{name.upper()}": value for name, value in {**_ISSUER, **values}.items()}
     with pytest.raises(SettingsError, match=named):
-        load(
-            Settings,
-            {**_ENVIRON, **{f"CLARION_{name.upper()}": value for name, value in {**_ISSUER, **values}.items()}},
-        )
+        load(Settings, {**_ENVIRON, **given})

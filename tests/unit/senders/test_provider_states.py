@@ -1,7 +1,5 @@
 """The state of a provider, from the breakers of all processes."""
 
-from services.domain.reasons import text_of
-from services.senders.health.advice import advice
 from services.senders.health.ports import Health, OpenBreaker
 from services.senders.health.states import ProviderState, State, combine
 
@@ -25,11 +23,3 @@ def test_after_the_pause_the_next_message_tests_it() -> None:
     """At the end of the pause, not a moment later."""
     assert combine(Health([_breaker(10, 100)]), 99).state is State.OPEN
     assert combine(Health([_breaker(10, 100)]), 100).state is State.TESTING
-
-
-def test_a_reason_of_a_later_version_is_shown_as_it_is() -> None:
-    """With an advice that always holds."""
-    assert text_of("provider_struck_by_lightning") == "provider_struck_by_lightning"
-    assert advice("provider_struck_by_lightning") == advice("provider_deferred_twice")
-    assert text_of("provider_timeout") == "The provider did not answer in time."
-    assert "port" in advice("provider_timeout")

@@ -25,7 +25,11 @@ const LIMIT = 50;
 
 function ApplicationsScreen() {
   const tenantId = useTenantId();
-  const mayChange = may(useSession(), "developer", useTenant());
+  const session = useSession();
+  const tenant = useTenant();
+  const mayChange = may(session, "developer", tenant);
+  // Whoever opens the portal may see the secrets of its endpoints.
+  const mayOpen = may(session, "operator", tenant);
   const [isCreating, setCreating] = useState(false);
   const create =
     tenantId && mayChange ? (
@@ -42,7 +46,13 @@ function ApplicationsScreen() {
       {tenantId ? (
         <>
           <Sections />
-          <Applications key={tenantId} tenantId={tenantId} mayChange={mayChange} create={create} />
+          <Applications
+            key={tenantId}
+            tenantId={tenantId}
+            mayChange={mayChange}
+            mayOpen={mayOpen}
+            create={create}
+          />
           {isCreating ? <NewDialog tenantId={tenantId} onClose={() => setCreating(false)} /> : null}
         </>
       ) : (
@@ -55,10 +65,11 @@ function ApplicationsScreen() {
 interface ApplicationsProps {
   tenantId: string;
   mayChange: boolean;
+  mayOpen: boolean;
   create: React.ReactNode;
 }
 
-function Applications({ tenantId, mayChange, create }: ApplicationsProps) {
+function Applications({ tenantId, mayChange, mayOpen, create }: ApplicationsProps) {
   const queries = useQueryClient();
   const [deleted, setDeleted] = useState<Application>();
   const [opened, setOpened] = useState<Application>();
@@ -106,9 +117,11 @@ function Applications({ tenantId, mayChange, create }: ApplicationsProps) {
       header: "",
       cell: (row) => (
         <div className={styles.buttons}>
-          <Button size="small" onClick={() => setOpened(row)}>
-            Link to the portal<span className="unseen"> of {row.name}</span>
-          </Button>
+          {mayOpen ? (
+            <Button size="small" onClick={() => setOpened(row)}>
+              Link to the portal<span className="unseen"> of {row.name}</span>
+            </Button>
+          ) : null}
           <Button size="small" onClick={() => setDeleted(row)}>
             Delete<span className="unseen"> {row.name}</span>
           </Button>

@@ -100,12 +100,13 @@ function OneAttempt({ attempt }: { attempt: Attempt }) {
   return (
     <li className={styles.attempt}>
       <p>
-        Attempt {attempt.attempt}, <ExactTime at={attempt.time} />, {duration(attempt.duration_ms)}{" "}
+        {attempt.attempt > 0 ? `Attempt ${attempt.attempt}` : "A try while it was down"},{" "}
+        <ExactTime at={attempt.time} />, {duration(attempt.duration_ms)}{" "}
         <StatusBadge status={attempt.status} /> {http ? <HttpStatus status={http.status} /> : null}
       </p>
       {attempt.reason_text ? <p>{attempt.reason_text}</p> : null}
       {attempt.detail ? <code>{attempt.detail}</code> : null}
-      {http ? (
+      {http && http.status !== null ? (
         <details>
           <summary>Answer of the receiver</summary>
           <Answer http={http} />

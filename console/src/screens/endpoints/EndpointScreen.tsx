@@ -64,6 +64,8 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
   const session = useSession();
   const tenant = useTenant();
   const mayChange = may(session, "developer", tenant);
+  // Of secrets, and of what is sent or left out.
+  const mayOperate = may(session, "operator", tenant);
   const { tab } = lazyRoute.useSearch();
   const [isDeleting, setDeleting] = useState(false);
   const [isDisabling, setDisabling] = useState(false);
@@ -87,11 +89,12 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
   const remove = useMutation({
     mutationFn: () =>
       answer(api.DELETE("/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}", { params: { path } })),
-    onSuccess: () => {
+    onSuccess: async () => {
       notify(`${nameOf(endpoint)} was deleted.`);
+      // Before its queries are asked again: it does not exist any more.
+      await navigate({ to: "/endpoints" });
       queries.removeQueries({ queryKey: ["endpoints", endpoint.id] });
       void renew();
-      void navigate({ to: "/endpoints" });
     },
   });
   const test = useMutation({
@@ -142,7 +145,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
     {
       value: "deliveries",
       label: "Deliveries",
-      content: <Deliveries path={path} mayChange={mayChange} />,
+      content: <Deliveries path={path} mayChange={mayOperate} />,
     },
     {
       value: "subscriptions",
@@ -152,7 +155,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
     {
       value: "waiting",
       label: "Waiting",
-      content: <Waiting endpoint={endpoint} path={path} mayChange={mayChange} />,
+      content: <Waiting endpoint={endpoint} path={path} mayChange={mayOperate} />,
     },
     { value: "receiver", label: "Receiver", content: <Receiver endpoint={endpoint} /> },
     {
@@ -183,7 +186,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
       <div className={styles.cards}>
         <StateCard endpoint={endpoint} path={path} mayChange={mayChange} />
         {endpoint.kind === "webhook" ? (
-          <SecretCard endpoint={endpoint} path={path} mayChange={mayChange} />
+          <SecretCard endpoint={endpoint} path={path} mayChange={mayOperate} />
         ) : null}
       </div>
       <Tabs

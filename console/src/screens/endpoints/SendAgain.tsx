@@ -93,7 +93,7 @@ export function SendAgain({ path, what, onClose }: SendAgainProps) {
   );
 }
 
-const STATES = { running: "Running", done: "Done", cancelled: "Canceled" } as const;
+const STATES = { running: "Running", done: "Done", paused: "Paused", cancelled: "Canceled" } as const;
 
 function Progress({ id, onClose }: { id: string; onClose: () => void }) {
   const replay = useQuery(replayQuery(id));

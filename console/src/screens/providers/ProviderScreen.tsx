@@ -80,11 +80,12 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
   });
   const remove = useMutation({
     mutationFn: () => answer(api.DELETE("/api/v1/admin/providers/{id}", { params })),
-    onSuccess: () => {
+    onSuccess: async () => {
       notify(`${provider.name} was deleted.`);
+      // Before its queries are asked again: it does not exist any more.
+      await navigate({ to: "/providers", search: { tenant: provider.tenant_id } });
       queries.removeQueries({ queryKey: ["providers", provider.id] });
       void renew();
-      void navigate({ to: "/providers", search: { tenant: provider.tenant_id } });
     },
   });
   const actions = (

@@ -6,4 +6,9 @@ const settingsRoute = createRoute({
   path: "/settings",
 }).lazy(() => import("./SettingsScreen").then((screen) => screen.lazyRoute));
 
-export const settingsRoutes = [settingsRoute] as const;
+const alertsRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/settings/alerts",
+}).lazy(() => import("./AlertsScreen").then((screen) => screen.lazyRoute));
+
+export const settingsRoutes = [settingsRoute, alertsRoute] as const;

@@ -29,4 +29,9 @@ export const SECTIONS: readonly Section[] = [
     text: "Who changed what, and when, with the result.",
     link: <LinkButton to="/settings/audit">Open the audit log</LinkButton>,
   },
+  {
+    title: "Alerts",
+    text: "Who is told when a provider or an endpoint dies and recovers, and what is down now.",
+    link: <LinkButton to="/settings/alerts">Open alerts</LinkButton>,
+  },
 ];

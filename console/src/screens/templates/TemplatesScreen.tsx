@@ -1,6 +1,7 @@
 import { createLazyRoute, Link, useNavigate } from "@tanstack/react-router";
 import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
+import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { LinkButton } from "~/kit/Button";
 import { SelectField, TextField } from "~/kit/Field";
@@ -8,7 +9,7 @@ import { EmptyState, Filters, Page } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { word } from "~/shell/search";
-import { useTenantId, useTenantName } from "~/shell/tenants";
+import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { CHANNEL_NAMES, type Channel, type Language, languageName } from "./data";
 import { CHANNELS } from "./routes";
 
@@ -16,33 +17,41 @@ export const lazyRoute = createLazyRoute("/frame/templates")({ component: Templa
 
 function TemplatesScreen() {
   const tenantId = useTenantId();
-  const { channel, state, q } = lazyRoute.useSearch();
+  const { channel, state, owner, q } = lazyRoute.useSearch();
   const navigate = useNavigate();
   const nameOf = useTenantName();
-  const list = useRows<Language>(["templates", "languages", tenantId, channel, state, q], (cursor, signal) =>
-    answer(
-      api.GET("/api/v1/admin/template-languages", {
-        params: {
-          query: {
-            ...(tenantId && { tenant_id: tenantId, platform: "true" as const }),
-            ...(channel && { channel }),
-            ...(state && { active: "true" as const }),
-            ...(q && { search: q }),
-            ...(cursor && { cursor }),
+  const session = useSession();
+  const tenant = useTenant();
+  // Without a tenant in sight, the next screen asks for one.
+  const mayWrite = tenantId === undefined || may(session, "developer", tenant);
+  const list = useRows<Language>(
+    ["templates", "languages", tenantId, channel, state, owner, q],
+    (cursor, signal) =>
+      answer(
+        api.GET("/api/v1/admin/template-languages", {
+          params: {
+            query: {
+              ...(tenantId && owner !== "platform" && { tenant_id: tenantId }),
+              ...(owner && { platform: "true" as const }),
+              ...(channel && { channel }),
+              ...(state && { active: "true" as const }),
+              ...(q && { search: q }),
+              ...(cursor && { cursor }),
+            },
           },
-        },
-        signal,
-      }),
-    ),
+          signal,
+        }),
+      ),
   );
   const filter = (change: {
     channel?: Channel | undefined;
     state?: "active" | undefined;
+    owner?: "platform" | "both" | undefined;
     q?: string | undefined;
   }) =>
     void navigate({
       to: "/templates",
-      search: { channel, state, q, ...change },
+      search: { channel, state, owner, q, ...change },
       replace: true,
     });
   const isFiltered = Boolean(channel || state || q);
@@ -53,9 +62,11 @@ function TemplatesScreen() {
       actions={
         <>
           <LinkButton to="/templates/parts">Layouts and partials</LinkButton>
-          <LinkButton to="/templates/new" look="primary">
-            New template
-          </LinkButton>
+          {mayWrite ? (
+            <LinkButton to="/templates/new" look="primary">
+              New template
+            </LinkButton>
+          ) : null}
         </>
       }
     >
@@ -79,6 +90,17 @@ function TemplatesScreen() {
             </option>
           ))}
         </SelectField>
+        {tenantId === undefined ? null : (
+          <SelectField
+            label="Owner"
+            value={owner ?? ""}
+            onChange={(event) => filter({ owner: word(event.target.value, ["platform", "both"]) })}
+          >
+            <option value="">The tenant</option>
+            <option value="platform">The platform, for all tenants</option>
+            <option value="both">Both</option>
+          </SelectField>
+        )}
         <SelectField
           label="State"
           value={state ?? ""}
@@ -99,11 +121,13 @@ function TemplatesScreen() {
           ) : (
             <EmptyState
               title="No templates yet"
-              text="A template turns an event of your program into a message. Begin with one of ours and change it."
+              text="A template turns an event of your program into a message. Begin with one of ours and change it. Events of the types global.* have templates of the platform already."
               action={
-                <LinkButton to="/templates/new" look="primary">
-                  Write the first template
-                </LinkButton>
+                mayWrite ? (
+                  <LinkButton to="/templates/new" look="primary">
+                    Write the first template
+                  </LinkButton>
+                ) : null
               }
             />
           )

@@ -10,6 +10,8 @@ type Channel = (typeof CHANNELS)[number];
 interface TemplatesSearch {
   channel?: Channel | undefined;
   state?: "active" | undefined;
+  /** Absent: the templates of the tenant in sight; without one, all. */
+  owner?: "platform" | "both" | undefined;
   q?: string | undefined;
 }
 
@@ -34,6 +36,7 @@ const templatesRoute = createRoute({
   validateSearch: (search: Record<string, unknown>): TemplatesSearch => ({
     channel: word(search.channel, CHANNELS),
     state: word(search.state, ["active"]),
+    owner: word(search.owner, ["platform", "both"]),
     q: text(search.q),
   }),
 }).lazy(() => import("./TemplatesScreen").then((screen) => screen.lazyRoute));

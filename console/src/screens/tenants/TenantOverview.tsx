@@ -2,6 +2,8 @@ import { createLazyRoute } from "@tanstack/react-router";
 import { LinkButton } from "~/kit/Button";
 import { Card, Facts } from "~/kit/Page";
 import { Time } from "~/kit/Time";
+import { Readiness } from "~/screens/tenant/Readiness";
+import { Usage } from "~/screens/tenant/Usage";
 import { ActiveCard } from "./ActiveCard";
 import { useOpenTenant } from "./queries";
 
@@ -11,6 +13,7 @@ function TenantOverview() {
   const tenant = useOpenTenant();
   return (
     <>
+      <Readiness tenantId={tenant.id} />
       <Card
         title="This tenant"
         actions={
@@ -36,6 +39,7 @@ function TenantOverview() {
           ]}
         />
       </Card>
+      <Usage tenantId={tenant.id} />
       <ActiveCard tenant={tenant} />
     </>
   );

@@ -127,12 +127,13 @@ function SendForm({ tenantId, language }: { tenantId: string; language: Language
   const session = useSession();
   const tenant = useQuery(tenantsQuery).data?.find((one) => one.id === tenantId);
   const isPlatform = language.event_type.startsWith("global.");
-  const sample = useSample(tenantId, language.event_type, isPlatform ? PLATFORM_SAMPLE : {});
   const [recipient, setRecipient] = useState(lastRecipient);
   const [sent, setSent] = useState<readonly string[]>([]);
   const [error, setError] = useState<Error | null>(null);
   const [isBusy, setBusy] = useState(false);
   const mayTest = may(session, "developer", tenant);
+  const fallback = isPlatform ? PLATFORM_SAMPLE : {};
+  const sample = useSample(tenantId, language.event_type, fallback, mayTest);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);

@@ -164,7 +164,7 @@ class ProviderFailure(_message.Message):
     text: _builtins.str
     """What reason means, for people."""
     advice: _builtins.str
-    """What to do about it."""
+    """What to do about it; empty: nothing that is known."""
     detail: _builtins.str
     """The provider's words, without addresses and numbers."""
     def __init__(

@@ -70,10 +70,18 @@ async def _keep(store: ContentStore, *items: Captured) -> None:
 
 
 async def _get(
-    store: ContentStore, one: Captured, policies: RetentionPolicies | None = None, days: int = 30, **which: int
+    store: ContentStore,
+    one: Captured,
+    policies: RetentionPolicies | None = None,
+    days: int = 30,
+    *,
+    attempt: int = 0,
+    replay: int | None = None,
 ) -> contents_pb2.GetContentResponse:
     servicer = ContentServicer(store, policies or RetentionPolicies(), days)
-    request = contents_pb2.GetContentRequest(tenant_id=one.tenant_id, delivery_id=one.delivery_id, **which)
+    request = contents_pb2.GetContentRequest(
+        tenant_id=one.tenant_id, delivery_id=one.delivery_id, attempt=attempt, replay=replay
+    )
     return await servicer.GetContent(request, _CONTEXT)
 
 
@@ -85,14 +93,8 @@ async def test_the_newest_attempt_or_the_one_that_is_asked_for(store: ContentSto
         _captured(event_id, attempt=attempt, replay=replay, text=f"{replay}.{attempt}") for attempt, replay in made
     ]
     await _keep(store, *items)
-    asked: list[tuple[dict[str, int], str]] = [
-        ({}, "1.2"),
-        ({"attempt": 1}, "1.1"),
-        ({"attempt": 3}, "0.3"),
-        ({"attempt": 1, "replay": 0}, "0.1"),
-    ]
-    for which, text in asked:
-        answer = await _get(store, items[0], **which)
+    for attempt, replay, text in ((0, None, "1.2"), (1, None, "1.1"), (3, None, "0.3"), (1, 0, "0.1")):
+        answer = await _get(store, items[0], attempt=attempt, replay=replay)
         assert answer.content.text.text == text
         assert [(one.attempt, one.replay) for one in answer.attempts] == [(2, 1), (1, 1), (3, 0), (2, 0), (1, 0)]
     assert not (await _get(store, items[0], attempt=4)).HasField("content")

@@ -117,20 +117,15 @@ def test_a_text_message() -> None:
 def test_of_one_attempt_the_last_provider_stays() -> None:
     """After a failover two providers had the attempt; another attempt is another row."""
     first = _captured(builders.sms("one"), None)
-    second = Captured(**{**_fields(first), "message": builders.sms("two"), "provider_id": "p2"})
-    third = Captured(**{**_fields(first), "attempt": 2})
+    second = first._replace(message=builders.sms("two"), provider_id="p2")
+    third = first._replace(attempt=2)
     rows = capture.rows([first, second, third])
     assert [row.attempt for row in rows] == [1, 2]
     assert capture.unpacked(rows[0].packing, rows[0].content).provider_id == "p2"
 
 
-def _fields(one: Captured) -> dict[str, object]:
-    return {name: getattr(one, name) for name in Captured.__dataclass_fields__}
-
-
 def test_only_what_erasures_find_is_stored() -> None:
     """An id of an early version does not begin with its event's time."""
     one, event_id = _captured(builders.sms(), None), new_id()
-    found = {"event_id": event_id, "delivery_id": derived_id_at(event_id, event_id)}
-    assert capture.is_storable(Captured(**{**_fields(one), **found}))
-    assert not capture.is_storable(Captured(**{**_fields(one), "delivery_id": builders.delivery().id}))
+    assert capture.is_storable(one._replace(event_id=event_id, delivery_id=derived_id_at(event_id, event_id)))
+    assert not capture.is_storable(one._replace(delivery_id=builders.delivery().id))

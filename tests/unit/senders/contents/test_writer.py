@@ -95,8 +95,7 @@ async def test_what_is_not_wanted_is_not_stored() -> None:
     writer, before = ContentWriter(rows, lambda _: True), _lost("too_large")
     writer.record(_captured("x" * (MAX_BYTES + 1)))
     early = _captured()
-    fields = {name: getattr(early, name) for name in Captured.__dataclass_fields__}
-    writer.record(Captured(**{**fields, "delivery_id": builders.delivery().id}))
-    writer.record(Captured(**{**fields, "tenant_id": "no uuid"}))
+    writer.record(early._replace(delivery_id=builders.delivery().id))
+    writer.record(early._replace(tenant_id="no uuid"))
     await writer.drain()
     assert (rows.statements, _lost("too_large")) == ([], before + 1)

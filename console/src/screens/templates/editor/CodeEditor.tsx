@@ -1,4 +1,4 @@
-import { Compartment, EditorState } from "@codemirror/state";
+import { Annotation, Compartment, EditorState } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { useEffect, useRef } from "react";
 import styles from "./CodeEditor.module.css";
@@ -22,6 +22,10 @@ interface CodeEditorProps {
   describedBy?: string;
 }
 
+// Marks a change that the page made, and nobody who types.
+const fromElsewhere = Annotation.define<boolean>();
+// Changes that nobody has answered yet.
+const MOST_TOLD = 100;
 const NO_FAULTS: readonly Fault[] = [];
 
 /** A code editor. Tab indents; Escape and then Tab leaves it. */
@@ -34,6 +38,7 @@ export function CodeEditor(props: CodeEditorProps) {
   latest.current = props;
   const language = useRef(new Compartment());
   const first = useRef({ value, mode });
+  const told = useRef<readonly string[]>([]);
 
   useEffect(() => {
     if (place.current === null) {
@@ -55,11 +60,11 @@ export function CodeEditor(props: CodeEditorProps) {
             languageExtensions(first.current.mode, latest.current.completion?.vocabulary?.elements),
           ),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) {
+            const isOurs = update.transactions.some((one) => one.annotation(fromElsewhere));
+            if (update.docChanged && !isOurs) {
               const text = update.state.doc.toString();
-              if (text !== latest.current.value) {
-                latest.current.onChange(text);
-              }
+              told.current = [...told.current.slice(-MOST_TOLD), text];
+              latest.current.onChange(text);
             }
           }),
         ],
@@ -72,11 +77,20 @@ export function CodeEditor(props: CodeEditorProps) {
     };
   }, [label, isReadOnly, describedBy]);
 
-  // A text from elsewhere (a restored draft, another version) replaces what is there.
+  // A text from elsewhere (a restored draft, another version) replaces what is there. One that the editor told itself
+  // may be older than what somebody has typed meanwhile.
   useEffect(() => {
     const current = view.current;
+    const known = told.current.indexOf(value);
+    if (known >= 0) {
+      told.current = told.current.slice(known + 1);
+      return;
+    }
     if (current !== null && current.state.doc.toString() !== value) {
-      current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: value } });
+      current.dispatch({
+        changes: { from: 0, to: current.state.doc.length, insert: value },
+        annotations: fromElsewhere.of(true),
+      });
     }
   }, [value]);
 

@@ -9,10 +9,14 @@ import styles from "./PreviewPane.module.css";
 interface PreviewPaneProps {
   channel: Channel;
   preview: Preview | null;
-  /** The draft has errors, or the next preview is on its way: what is shown is older. */
+  /** The next preview is on its way. */
+  isBusy: boolean;
+  /** The draft has errors: what is shown is older. */
   isOld: boolean;
 }
 
+// Of the window, where a mail of 600 pixels has no room.
+const NARROW = 720;
 const WIDTHS = [
   { value: "375", label: "375 px (phone)" },
   { value: "600", label: "600 px (mail client)" },
@@ -20,12 +24,13 @@ const WIDTHS = [
 ];
 
 /** What the recipient sees, as the server renders it. */
-export function PreviewPane({ channel, preview, isOld }: PreviewPaneProps) {
+export function PreviewPane({ channel, preview, isBusy, isOld }: PreviewPaneProps) {
   if (preview?.content === undefined) {
     return <p className={styles.nothing}>The preview appears when the template has no errors.</p>;
   }
   return (
-    <div className={isOld ? styles.old : undefined} aria-busy={isOld}>
+    <div className={styles.stack} aria-busy={isBusy}>
+      {isOld ? <p className={styles.old}>This is the last version without errors.</p> : null}
       {channel === "EMAIL" ? <Mail preview={preview} /> : null}
       {channel === "SMS" ? <Sms preview={preview} /> : null}
       {channel === "PUSH" ? <Push preview={preview} /> : null}
@@ -34,7 +39,7 @@ export function PreviewPane({ channel, preview, isOld }: PreviewPaneProps) {
 }
 
 function Mail({ preview }: { preview: Preview }) {
-  const [width, setWidth] = useState("600");
+  const [width, setWidth] = useState(() => (window.innerWidth < NARROW ? "375" : "600"));
   const [isDark, setDark] = useState(false);
   const { subject = "", preheader = "", html = "", text = "" } = preview.content ?? {};
   const mail = (

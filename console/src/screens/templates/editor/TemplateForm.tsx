@@ -48,7 +48,7 @@ const NO_SAMPLES: readonly { name: string; variables: Variables }[] = [];
 export function TemplateForm(props: TemplateFormProps) {
   const { place, fallbackSample, maySave } = props;
   const key = draftKey(place);
-  const [restored] = useState(() => readDraft<StoredDraft>(key));
+  const [restored] = useState(() => readDraft<StoredDraft>(key, props.start));
   // What the author sees as saved: at first what the page was opened with.
   const [start, setStart] = useState(props.start);
   const [newest, setNewest] = useState(props.newest);
@@ -62,7 +62,7 @@ export function TemplateForm(props: TemplateFormProps) {
   const { isKept, drop } = useKeptDraft(key, kept);
   const parts = useQuery(partsQuery(place.tenant_id)).data ?? [];
   const vocabulary = useQuery(vocabularyQuery).data;
-  const sample = useSample(place.tenant_id, place.event_type, fallbackSample);
+  const sample = useSample(place.tenant_id, place.event_type, fallbackSample, maySave);
   const others = sample.samples.map(({ name, variables }) => ({ name, variables }));
   const preview = usePreview({
     ...{ tenant_id: place.tenant_id, channel: place.channel, locale: place.locale },
@@ -248,7 +248,8 @@ export function TemplateForm(props: TemplateFormProps) {
           <PreviewPane
             channel={place.channel}
             preview={preview.good}
-            isOld={preview.isBusy || preview.faults.length > 0}
+            isBusy={preview.isBusy}
+            isOld={preview.faults.length > 0}
           />
           {others.length > 1 ? (
             <CheckField

@@ -76,6 +76,7 @@ export function baseExtensions(
     mode === "line" ? onOneLine : [lineNumbers(), foldGutter(), indentOnInput(), highlightActiveLineGutter()],
     mode === "line" ? [] : [highlightActiveLine(), lintGutter()],
     keymap.of(keys),
+    replacing,
     syntaxHighlighting(HIGHLIGHTS),
     mode === "json" ? [] : handlebars,
     LOOK,
@@ -110,6 +111,25 @@ const onOneLine: Extension = EditorState.transactionFilter.of((transaction) => {
     return [];
   }
   return { changes: { from: 0, to: transaction.startState.doc.length, insert: text } };
+});
+
+// Browsers that replace a selection of several lines write styles into the text, which the page's policy refuses.
+const replacing = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { data, inputType } = event;
+    const { main } = view.state.selection;
+    if (main.empty || inputType !== "insertText" || data === null || view.composing) {
+      return false;
+    }
+    const replace = () =>
+      view.state.update(view.state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
+    const handlers = view.state.facet(EditorView.inputHandler);
+    if (!handlers.some((handle) => handle(view, main.from, main.to, data, replace))) {
+      view.dispatch(replace());
+    }
+    event.preventDefault();
+    return true;
+  },
 });
 
 const HIGHLIGHTS = HighlightStyle.define([

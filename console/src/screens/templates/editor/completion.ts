@@ -25,12 +25,9 @@ export function completions(data: () => CompletionData | undefined, mode: Mode):
   if (mode === "json") {
     return [];
   }
-  return [
-    autocompletion({ icons: false }),
-    EditorState.languageData.of(() => [
-      { autocomplete: (context: CompletionContext) => inHandlebars(context, data()) },
-    ]),
-  ];
+  // One source for all of the editor's life: a query is known by its source.
+  const source = [{ autocomplete: (context: CompletionContext) => inHandlebars(context, data()) }];
+  return [autocompletion({ icons: false }), EditorState.languageData.of(() => source)];
 }
 
 function inHandlebars(context: CompletionContext, data: CompletionData | undefined): CompletionResult | null {

@@ -51,13 +51,27 @@ export function draftKey(place: Place): string {
   return `clarion-draft:${JSON.stringify([place.tenant_id, place.event_type, place.channel, place.locale])}`;
 }
 
-export function readDraft<T extends object>(key: string): T | null {
+/** Return what this browser keeps under a key if its content is of the same form as `like`, else null. */
+export function readDraft<T extends { content: unknown }>(key: string, like: T["content"]): T | null {
   try {
     const stored: unknown = JSON.parse(localStorage.getItem(key) ?? "null");
-    return typeof stored === "object" && stored !== null && "content" in stored ? (stored as T) : null;
+    const isDraft = typeof stored === "object" && stored !== null && "content" in stored;
+    return isDraft && hasForm(stored.content, like) ? (stored as T) : null;
   } catch {
     return null;
   }
+}
+
+function hasForm(found: unknown, like: unknown): boolean {
+  if (typeof like !== "object" || like === null) {
+    return typeof found === typeof like;
+  }
+  const values = found as Record<string, unknown> | null;
+  return (
+    typeof values === "object" &&
+    values !== null &&
+    Object.entries(like).every(([name, value]) => typeof values[name] === typeof value)
+  );
 }
 
 /** Keep a draft. Return false if the browser has no room for it. */

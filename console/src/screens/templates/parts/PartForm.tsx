@@ -41,7 +41,7 @@ const NO_SAMPLES: readonly never[] = [];
 export function PartForm(props: PartFormProps) {
   const { tenantId, kind, name, maySave } = props;
   const key = `clarion-draft:${JSON.stringify([tenantId, kind, name])}`;
-  const [restored] = useState(() => readDraft<PartDraft>(key));
+  const [restored] = useState(() => readDraft<PartDraft>(key, props.start));
   const [start, setStart] = useState(props.start);
   const [newest, setNewest] = useState(props.newest);
   const [basedOn, setBasedOn] = useState(() => (restored ? restored.basedOn : (newest?.id ?? null)));
@@ -144,7 +144,8 @@ export function PartForm(props: PartFormProps) {
           <PreviewPane
             channel="EMAIL"
             preview={preview.good}
-            isOld={preview.isBusy || preview.faults.length > 0}
+            isBusy={preview.isBusy}
+            isOld={preview.faults.length > 0}
           />
           <ReportPane preview={preview.good} channel="EMAIL" />
         </Card>

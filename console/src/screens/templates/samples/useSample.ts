@@ -33,13 +33,19 @@ interface Edited {
  * The sample of an editor or a test: at first the first named one, else the last payload, else `fallback`.
  *
  * @param tenantId null: the platform, which has no events
+ * @param mayReadPayloads viewers do not read what customers' servers have sent
  */
-export function useSample(tenantId: string | null, eventType: string, fallback: Variables): SampleState {
+export function useSample(
+  tenantId: string | null,
+  eventType: string,
+  fallback: Variables,
+  mayReadPayloads: boolean,
+): SampleState {
   const named = useQuery(samplesQuery(tenantId, eventType));
   const last = useQuery({
     queryKey: ["template-samples", "last", tenantId, eventType],
     queryFn: () => (tenantId === null ? null : lastPayload(tenantId, eventType)),
-    enabled: tenantId !== null && eventType !== "",
+    enabled: mayReadPayloads && tenantId !== null && eventType !== "",
     staleTime: 30_000,
   });
   const [edited, setEdited] = useState<Edited | null>(null);

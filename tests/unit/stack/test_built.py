@@ -1,4 +1,4 @@
-"""Building the console, with stand-ins for Node.js and npm in a small folder."""
+"""Building a package of this repository, with stand-ins for Node.js and npm in a small folder."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import browser_packages, console, npm, pages
+from stack import browser_packages, built, console, inbox, npm, pages
 from stack.node import NodeError
 
 _NPM = f"""#!{sys.executable}
@@ -26,10 +26,12 @@ else:
     (part / "index.html").write_text(Path("src/main.tsx").read_text())
 """
 
+_SAID = "building it"
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The sources of a console, on a machine with Node.js."""
+    """The sources of a package, on a machine with Node.js."""
     programs, made = tmp_path / "bin", tmp_path / "console"
     programs.mkdir()
     for name, script in (("npm", _NPM), ("node", "#!/bin/sh\necho v22.12.0\n")):
@@ -53,19 +55,19 @@ def test_it_is_built_once(folder: Path) -> None:
     """And again after a change of a source or of the lock, but not after one of the README."""
     said: list[str] = []
     for _ in range(2):
-        console.build(said.append, folder)
+        built.build(said.append, folder, _SAID)
     assert (folder / "dist" / "index.html").read_text() == "first"
     assert _runs(folder) == ["ci --ignore-scripts", "run build"]
-    assert said == ["building the console (about a minute, once)"]
+    assert said == [_SAID]
     (folder / "README.md").write_text("new")
-    console.build(said.append, folder)
+    built.build(said.append, folder, _SAID)
     assert len(_runs(folder)) == 2
     (folder / "src" / "main.tsx").write_text("second")
-    console.build(said.append, folder)
+    built.build(said.append, folder, _SAID)
     assert (folder / "dist" / "index.html").read_text() == "second"
     assert _runs(folder)[2:] == ["run build"]
     (folder / npm.LOCK).write_text('{"packages": {}}')
-    console.build(said.append, folder)
+    built.build(said.append, folder, _SAID)
     assert _runs(folder)[3:] == ["ci --ignore-scripts", "run build"]
     assert {path.name for path in folder.iterdir()} == {
         "README.md",
@@ -81,19 +83,19 @@ def test_what_was_built_by_hand_is_built_again(folder: Path) -> None:
     """Nobody knows what it was built from."""
     (folder / "dist").mkdir()
     (folder / "dist" / "index.html").write_text("by hand")
-    console.build(lambda _text: None, folder)
+    built.build(lambda _text: None, folder, _SAID)
     assert (folder / "dist" / "index.html").read_text() == "first"
 
 
 def test_a_failure_keeps_what_was_built_and_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one sentence, with the line that names the error."""
-    console.build(lambda _text: None, folder)
+    built.build(lambda _text: None, folder, _SAID)
     (folder / "src" / "main.tsx").write_text("second")
     monkeypatch.setenv("BUILD_FAILS", "1")
     with pytest.raises(NodeError, match=r"^npm run build failed: src/main.tsx: error: something is missing$"):
-        console.build(lambda _text: None, folder)
+        built.build(lambda _text: None, folder, _SAID)
     assert (folder / "dist" / "index.html").read_text() == "first"
-    assert not console.is_built(folder)
+    assert not built.is_built(folder)
     assert not (folder / "dist.part").exists()
 
 
@@ -102,16 +104,16 @@ def test_what_a_killed_builder_left_is_removed(folder: Path) -> None:
     for name in ("dist.part", "dist.old"):
         (folder / name).mkdir()
         (folder / name / "half.js").write_text("ha")
-    console.build(lambda _text: None, folder)
+    built.build(lambda _text: None, folder, _SAID)
     assert sorted(path.name for path in (folder / "dist").iterdir()) == [".clarion.json", "assets", "index.html"]
-    assert json.loads((folder / "dist" / ".clarion.json").read_text()) == {"sources": console.source_hash(folder)}
+    assert json.loads((folder / "dist" / ".clarion.json").read_text()) == {"sources": built.source_hash(folder)}
 
 
 def test_a_folder_that_cannot_be_written_is_a_failure_like_others(folder: Path) -> None:
     """The stack says so and starts."""
     (folder / npm.LOCK).unlink()
     with pytest.raises(NodeError, match="could not be built"):
-        console.build(lambda _text: None, folder)
+        built.build(lambda _text: None, folder, _SAID)
 
 
 def test_each_page_that_cannot_be_prepared_is_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +124,7 @@ def test_each_page_that_cannot_be_prepared_is_one_warning(monkeypatch: pytest.Mo
 
     done: list[str] = []
     monkeypatch.setattr(browser_packages, "install", fail)
-    monkeypatch.setattr(console, "build", lambda _report: done.append("console"))
-    expected = "WARNING: /docs and the live messages of /demo do not work: npm ci failed: no network"
-    assert pages.prepare() == [expected]
-    assert done == ["console"]
+    for one in (console, inbox):
+        monkeypatch.setattr(one, "build", lambda _report, name=one.__name__: done.append(name))
+    assert pages.prepare() == ["WARNING: /docs does not work: npm ci failed: no network"]
+    assert sorted(done) == ["stack.console", "stack.inbox"]

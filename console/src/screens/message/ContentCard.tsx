@@ -1,0 +1,81 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { ErrorNote } from "~/kit/ErrorNote";
+import { SelectField } from "~/kit/Field";
+import { Loading } from "~/kit/Loading";
+import { Card, EmptyState } from "~/kit/Page";
+import { Time } from "~/kit/Time";
+import { Mail } from "./Mail";
+import styles from "./message.module.css";
+import { type Content, contentQuery, type Delivery, type Event } from "./queries";
+import { Push, Sms, Webhook } from "./Shown";
+import { channelName, size, whom } from "./words";
+
+/** What was sent of one delivery, attempt by attempt. */
+export function ContentCard({ event, delivery }: { event: Event; delivery: Delivery }) {
+  const { attempt } = useSearch({ from: "/frame/messages/$eventId" });
+  const { data, error, refetch } = useQuery(contentQuery(delivery.id, attempt, delivery.updated_at ?? ""));
+  return (
+    <div id="content">
+      <Card
+        title={`What was sent: ${channelName(delivery.channel)}`}
+        actions={data && data.attempts.length > 1 ? <Attempts content={data} /> : null}
+      >
+        <p className={styles.soft}>
+          to <bdi>{whom(delivery, event)}</bdi>
+          {data?.captured_at ? (
+            <>
+              , <Time at={data.captured_at} />
+            </>
+          ) : null}
+          {data?.size_bytes ? `, ${size(data.size_bytes)}` : null}
+          {data?.keep_days ? `. Kept for ${data.keep_days} days.` : null}
+        </p>
+        {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
+        {data ? <Shown content={data} attempt={attempt} /> : error ? null : <Loading />}
+      </Card>
+    </div>
+  );
+}
+
+function Shown({ content, attempt }: { content: Content; attempt: string | undefined }) {
+  if (!content.stored) {
+    return <EmptyState title="No content" text={content.why} />;
+  }
+  if (content.push) {
+    return <Push push={content.push} />;
+  }
+  if (content.webhook) {
+    return <Webhook webhook={content.webhook} />;
+  }
+  return content.channel === "EMAIL" ? (
+    <Mail content={content} attempt={attempt} />
+  ) : (
+    <Sms content={content} />
+  );
+}
+
+function Attempts({ content }: { content: Content }) {
+  const navigate = useNavigate({ from: "/messages/$eventId" });
+  return (
+    <SelectField
+      label="Attempt"
+      isLabelHidden
+      value={`${content.replay}.${content.attempt}`}
+      onChange={(changed) =>
+        void navigate({
+          to: ".",
+          search: (before) => ({ ...before, attempt: changed.target.value }),
+          resetScroll: false,
+          replace: true,
+        })
+      }
+    >
+      {content.attempts.map((one) => (
+        <option key={`${one.replay}.${one.attempt}`} value={`${one.replay}.${one.attempt}`}>
+          {one.replay > 0 ? `Replay ${one.replay}, attempt ${one.attempt}` : `Attempt ${one.attempt}`}
+        </option>
+      ))}
+    </SelectField>
+  );
+}

@@ -1,0 +1,221 @@
+import { useQuery } from "@tanstack/react-query";
+import { createLazyRoute, Link, useParams } from "@tanstack/react-router";
+import { answer, api, type Schemas } from "~/api/client";
+import { useRows } from "~/api/pages";
+import { Problem } from "~/api/problem";
+import { Badge, StatusBadge } from "~/kit/Badge";
+import { CodeBlock } from "~/kit/Copy";
+import { ErrorNote } from "~/kit/ErrorNote";
+import { Loading } from "~/kit/Loading";
+import { Card, EmptyState, Facts, Page } from "~/kit/Page";
+import { List } from "~/kit/Table";
+import { Time } from "~/kit/Time";
+import { ChooseTenant } from "~/shell/ChooseTenant";
+import { useTenantId } from "~/shell/tenants";
+import { RecipientActions } from "./RecipientActions";
+import { RecipientSuppressions } from "./RecipientSuppressions";
+import styles from "./recipients.module.css";
+
+export const lazyRoute = createLazyRoute("/frame/recipients/$recipientId")({ component: RecipientScreen });
+
+type Stored = Schemas["StoredRecipientWithGroups"];
+type Event = Schemas["Event"];
+type Entry = Schemas["InboxEntry"];
+
+function RecipientScreen() {
+  const { recipientId } = useParams({ from: "/frame/recipients/$recipientId" });
+  const tenantId = useTenantId();
+  return (
+    <Page
+      title={recipientId}
+      heading={<bdi>{recipientId}</bdi>}
+      text="A recipient, by the tenant’s own id of them."
+      actions={tenantId ? <RecipientActions tenantId={tenantId} recipientId={recipientId} /> : null}
+    >
+      {tenantId ? (
+        <Recipient key={`${tenantId}/${recipientId}`} tenantId={tenantId} recipientId={recipientId} />
+      ) : (
+        <ChooseTenant what="Recipients" />
+      )}
+    </Page>
+  );
+}
+
+interface Whose {
+  tenantId: string;
+  recipientId: string;
+}
+
+function Recipient({ tenantId, recipientId }: Whose) {
+  const { data, error, refetch } = useQuery({
+    queryKey: ["recipients", tenantId, "one", recipientId],
+    queryFn: async ({ signal }): Promise<Stored | null> => {
+      try {
+        return await answer(
+          api.GET("/api/v1/admin/tenants/{id}/recipients/{recipient_id}", {
+            params: { path: { id: tenantId, recipient_id: recipientId } },
+            signal,
+          }),
+        );
+      } catch (failure) {
+        if (failure instanceof Problem && failure.status === 404) {
+          return null; // people need not be stored
+        }
+        throw failure;
+      }
+    },
+  });
+  return (
+    <>
+      <Card title="Stored">
+        {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
+        {data ? <StoredFacts stored={data} tenantId={tenantId} /> : null}
+        {data === null ? (
+          <p>
+            Nobody is stored with this id. Events can describe their recipients themselves: what they got is
+            below.
+          </p>
+        ) : null}
+        {data === undefined && !error ? <Loading /> : null}
+      </Card>
+      <Card title="What they got">
+        <Got tenantId={tenantId} recipientId={recipientId} />
+      </Card>
+      <Card title="Inbox">
+        <Inbox tenantId={tenantId} recipientId={recipientId} />
+      </Card>
+      <Card title="Suppressions of their addresses">
+        <RecipientSuppressions tenantId={tenantId} recipientId={recipientId} stored={data} />
+      </Card>
+    </>
+  );
+}
+
+function StoredFacts({ stored, tenantId }: { stored: Stored; tenantId: string }) {
+  return (
+    <div className={styles.stack}>
+      <Facts
+        facts={[
+          ["Name", stored.name ? <bdi key="name">{stored.name}</bdi> : null],
+          ["E-mail", stored.email ? <bdi key="email">{stored.email}</bdi> : null],
+          ["Phone", stored.phone],
+          ["Language", stored.locale],
+          ["Time zone", stored.timezone],
+          [
+            "Tags",
+            stored.tags.length > 0 ? (
+              <span key="tags" className={styles.tags}>
+                {stored.tags.map((tag) => (
+                  <Link key={tag} to="/recipients" search={{ tenant: tenantId, tag }}>
+                    <Badge>{tag}</Badge>
+                  </Link>
+                ))}
+              </span>
+            ) : null,
+          ],
+          ["Groups", stored.groups.join(", ") || "none"],
+          ["Wants nothing on", stored.muted_channels.join(", ")],
+          ["Stored", <Time key="created" at={stored.created_at} />],
+          ["Changed", <Time key="updated" at={stored.updated_at} />],
+        ]}
+      />
+      {Object.keys(stored.data).length > 0 ? (
+        <CodeBlock text={JSON.stringify(stored.data, null, 2)} what="the tenant’s own fields" />
+      ) : null}
+    </div>
+  );
+}
+
+function Got({ tenantId, recipientId }: Whose) {
+  const list = useRows(["events", "of", tenantId, recipientId], (cursor, signal) =>
+    answer(
+      api.GET("/api/v1/admin/events", {
+        params: {
+          query: { tenant_id: tenantId, recipient: recipientId, limit: 20, ...(cursor && { cursor }) },
+        },
+        signal,
+      }),
+    ),
+  );
+  return (
+    <List
+      caption="Messages to this recipient"
+      list={list}
+      rowKey={(row: Event) => row.id}
+      empty={
+        <EmptyState
+          title="Nothing was sent to this id"
+          text="Or it was longer ago than events are kept. The id must be written as the tenant’s programs write it."
+        />
+      }
+      columns={[
+        {
+          header: "Event",
+          cell: (row) => (
+            <Link to="/messages/$eventId" params={{ eventId: row.id }} search={{ tenant: tenantId }}>
+              <bdi>{row.event_type}</bdi>
+            </Link>
+          ),
+        },
+        {
+          header: "Status",
+          cell: (row) => (
+            <span className={styles.tags}>
+              {row.several_recipients
+                ? Object.keys(row.counts).map((status) => <StatusBadge key={status} status={status} />)
+                : row.deliveries.map((one) => (
+                    <StatusBadge key={one.id} status={one.status} title={one.channel} />
+                  ))}
+            </span>
+          ),
+        },
+        { header: "Accepted", cell: (row) => <Time at={row.accepted_at} />, isWhole: true },
+      ]}
+    />
+  );
+}
+
+function Inbox({ tenantId, recipientId }: Whose) {
+  const list = useRows(["recipients", tenantId, "inbox", recipientId], (cursor, signal) =>
+    answer(
+      api.GET("/api/v1/admin/tenants/{id}/recipients/{recipient_id}/inbox", {
+        params: {
+          path: { id: tenantId, recipient_id: recipientId },
+          query: { limit: 20, ...(cursor && { cursor }) },
+        },
+        signal,
+      }),
+    ),
+  );
+  return (
+    <List
+      caption="Notifications"
+      list={list}
+      rowKey={(row: Entry) => row.id}
+      empty={
+        <EmptyState title="The inbox is empty" text="Events with a push template put a notification here." />
+      }
+      columns={[
+        {
+          header: "Notification",
+          cell: (row) => (
+            <>
+              <Link to="/messages/$eventId" params={{ eventId: row.event_id }} search={{ tenant: tenantId }}>
+                <bdi>{row.title || row.event_type}</bdi>
+              </Link>
+              <div className={styles.soft} dir="auto">
+                {row.body}
+              </div>
+            </>
+          ),
+        },
+        {
+          header: "Read",
+          cell: (row) => (row.read_at ? <Time at={row.read_at} /> : <Badge tone="calm">unread</Badge>),
+          isWhole: true,
+        },
+        { header: "Created", cell: (row) => <Time at={row.created_at} />, isWhole: true },
+      ]}
+    />
+  );
+}

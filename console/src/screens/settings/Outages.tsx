@@ -1,0 +1,98 @@
+import { Link } from "@tanstack/react-router";
+import { answer, api, type Schemas } from "~/api/client";
+import { useRows } from "~/api/pages";
+import { Badge } from "~/kit/Badge";
+import { Card, EmptyState } from "~/kit/Page";
+import { type Column, List } from "~/kit/Table";
+import { Time } from "~/kit/Time";
+import { useTenantId, useTenantName } from "~/shell/tenants";
+
+type Outage = Schemas["Outage"];
+
+const KINDS: Readonly<Record<Outage["kind"], string>> = {
+  provider: "Provider",
+  endpoint: "Endpoint",
+  dead_letters: "Dead letters",
+  quota: "Quota",
+};
+
+/** What is down now, and what was down lately. */
+export function Outages() {
+  const tenantId = useTenantId();
+  const tenantName = useTenantName();
+  const list = useRows<Outage>(["outages", tenantId ?? ""], (cursor, signal) =>
+    answer(
+      api.GET("/api/v1/admin/outages", {
+        params: { query: { limit: 50, ...(tenantId && { tenant_id: tenantId }), ...(cursor && { cursor }) } },
+        signal,
+      }),
+    ),
+  );
+  const columns: readonly Column<Outage>[] = [
+    { header: "What", cell: (one) => <What outage={one} /> },
+    ...(tenantId ? [] : [{ header: "Tenant", cell: (one: Outage) => tenantName(one.tenant_id) }]),
+    {
+      header: "State",
+      cell: (one) => (one.ended_at ? <Badge tone="good">recovered</Badge> : <Badge tone="bad">down</Badge>),
+    },
+    {
+      header: "Why",
+      cell: (one) => (
+        <>
+          <p>{one.text}</p>
+          {one.detail ? <p className="soft">{one.detail}</p> : null}
+        </>
+      ),
+    },
+    { header: "Since", cell: (one) => <Time at={one.began_at} />, isWhole: true },
+    { header: "Until", cell: (one) => <Time at={one.ended_at} />, isWhole: true },
+  ];
+  return (
+    <Card title="Outages">
+      <List
+        caption="Outages, newest first"
+        columns={columns}
+        rowKey={(one) => one.id}
+        list={list}
+        empty={
+          <EmptyState
+            title="Nothing is down"
+            text="And nothing was in the last 30 days. A provider or endpoint that dies is listed here, whether or not somebody is told."
+          />
+        }
+      />
+    </Card>
+  );
+}
+
+function What({ outage }: { outage: Outage }) {
+  const name = outage.name ? ` ${outage.name}` : "";
+  const channel = outage.channel && outage.kind === "provider" ? ` (${outage.channel})` : "";
+  const text = `${KINDS[outage.kind]}${name}${channel}`;
+  switch (outage.kind) {
+    case "provider":
+      return (
+        <Link to="/providers" search={{ tenant: outage.tenant_id }}>
+          {text}
+        </Link>
+      );
+    case "endpoint":
+      return (
+        <Link to="/endpoints" search={{ tenant: outage.tenant_id }}>
+          {text} {outage.object_id}
+        </Link>
+      );
+    case "dead_letters":
+      return (
+        <Link to="/dead-letters" search={{ tenant: outage.tenant_id }}>
+          {text}
+        </Link>
+      );
+    case "quota":
+      return (
+        <Link to="/tenants/$tenantId" params={{ tenantId: outage.tenant_id }}>
+          {text}
+        </Link>
+      );
+  }
+}

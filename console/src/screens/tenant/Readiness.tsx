@@ -1,0 +1,77 @@
+import { useQuery } from "@tanstack/react-query";
+import { answer, api, type Schemas } from "~/api/client";
+import { Badge, type Tone } from "~/kit/Badge";
+import { Button } from "~/kit/Button";
+import { ErrorNote } from "~/kit/ErrorNote";
+import { Loading } from "~/kit/Loading";
+import { Card } from "~/kit/Page";
+import { ConsoleLink } from "~/shell/ConsoleLink";
+import styles from "./Readiness.module.css";
+
+type Finding = Schemas["Finding"];
+
+const SEVERITIES: Readonly<Record<string, readonly [tone: Tone, word: string]>> = {
+  blocks: ["bad", "blocks"],
+  warns: ["wait", "warning"],
+  tells: ["calm", "note"],
+};
+
+/** What is missing for a tenant to deliver, each with a link to where it is fixed. */
+export function Readiness({ tenantId }: { tenantId: string }) {
+  const { data, error, isFetching, refetch } = useQuery({
+    queryKey: ["tenants", tenantId, "readiness"],
+    queryFn: ({ signal }) =>
+      answer(api.GET("/api/v1/admin/tenants/{id}/readiness", { params: { path: { id: tenantId } }, signal })),
+  });
+  return (
+    <Card
+      title="What is missing"
+      actions={
+        <Button size="small" onClick={() => void refetch()} isBusy={isFetching}>
+          Look again
+        </Button>
+      }
+    >
+      {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
+      {data ? <Found readiness={data} /> : error ? null : <Loading />}
+    </Card>
+  );
+}
+
+function Found({ readiness }: { readiness: Schemas["Readiness"] }) {
+  const { findings, unanswered } = readiness;
+  return (
+    <>
+      {findings.length > 0 ? (
+        <ul className={styles.list}>
+          {findings.map((one) => (
+            <Item key={`${one.code} ${one.detail}`} finding={one} />
+          ))}
+        </ul>
+      ) : unanswered.length === 0 ? (
+        <p>Nothing: this tenant can deliver.</p>
+      ) : null}
+      {unanswered.length > 0 ? (
+        <p>
+          <Badge tone="wait">incomplete</Badge> These did not answer, so more may be missing:{" "}
+          {unanswered.join(", ")}.
+        </p>
+      ) : null}
+    </>
+  );
+}
+
+function Item({ finding }: { finding: Finding }) {
+  const [tone, word] = SEVERITIES[finding.severity] ?? ["neutral", finding.severity];
+  return (
+    <li>
+      <Badge tone={tone}>{word}</Badge>
+      <div>
+        <p>{finding.detail}</p>
+        <p>
+          <ConsoleLink path={finding.link}>{finding.fix}</ConsoleLink>
+        </p>
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,115 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { answer, api, type Schemas } from "~/api/client";
+import { Badge } from "~/kit/Badge";
+import { ErrorNote } from "~/kit/ErrorNote";
+import { Loading } from "~/kit/Loading";
+import { Meter } from "~/kit/Meter";
+import { Card } from "~/kit/Page";
+import { type Column, Table } from "~/kit/Table";
+import { duration } from "~/kit/Time";
+
+type Limit = Schemas["Usage"]["limits"][number];
+type Rate = Schemas["RateUsage"];
+
+interface Line {
+  key: string;
+  name: string;
+  used: number;
+  bound: number;
+  note: string;
+  isBytes: boolean;
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  unfinished_events: "Unfinished events",
+  unfinished_bytes: "Bytes of unfinished events",
+  scheduled_events: "Scheduled events",
+  keys: "Further API keys",
+  recipients: "Stored recipients",
+  groups: "Groups",
+  endpoints: "Endpoints",
+  event_types: "Event types",
+  applications: "Applications",
+  subscriptions: "Subscriptions",
+  providers: "Providers",
+  parked_for_one_endpoint: "Messages that wait for one endpoint",
+};
+const LOOK_MS = 15_000;
+
+/** What a tenant uses of its limits now. */
+export function Usage({ tenantId }: { tenantId: string }) {
+  const { data, error, refetch } = useQuery({
+    queryKey: ["tenants", tenantId, "usage"],
+    queryFn: ({ signal }) =>
+      answer(api.GET("/api/v1/admin/tenants/{id}/usage", { params: { path: { id: tenantId } }, signal })),
+    refetchInterval: LOOK_MS,
+  });
+  return (
+    <Card
+      title="Limits and what is used of them"
+      actions={
+        <Link to="/tenants/$tenantId/settings" params={{ tenantId }}>
+          Change the limits
+        </Link>
+      }
+    >
+      {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
+      {data ? <Lines usage={data} /> : error ? null : <Loading />}
+    </Card>
+  );
+}
+
+const COLUMNS: readonly Column<Line>[] = [
+  { header: "Limit", cell: (line) => line.name },
+  { header: "Used", cell: (line) => <Meter label={line.name} used={line.used} bound={line.bound} /> },
+  { header: "Now", cell: (line) => amount(line.used, line.isBytes), isNumber: true, isWhole: true },
+  { header: "At most", cell: (line) => amount(line.bound, line.isBytes), isNumber: true, isWhole: true },
+  { header: "Free again", cell: (line) => line.note || "–" },
+];
+
+function Lines({ usage }: { usage: Schemas["Usage"] }) {
+  const lines = [...usage.rates.map(rateLine), ...usage.limits.map(limitLine)];
+  return (
+    <>
+      <Table caption="Limits of this tenant" columns={COLUMNS} rows={lines} rowKey={(line) => line.key} />
+      {usage.parked ? (
+        <p>{usage.parked.toLocaleString()} messages wait for endpoints, all together.</p>
+      ) : null}
+      {usage.unanswered.length > 0 ? (
+        <p>
+          <Badge tone="wait">incomplete</Badge> These did not answer: {usage.unanswered.join(", ")}.
+        </p>
+      ) : null}
+    </>
+  );
+}
+
+function limitLine(limit: Limit): Line {
+  return {
+    key: limit.name,
+    name: NAMES[limit.name] ?? limit.name,
+    used: limit.used,
+    bound: limit.bound,
+    note: "",
+    isBytes: limit.name === "unfinished_bytes",
+  };
+}
+
+function rateLine(rate: Rate): Line {
+  const whose = rate.key_id ? `, key ${rate.key_id}` : rate.scope ? `, scope ${rate.scope}` : "";
+  const window = duration(rate.window_s * 1000);
+  const kind = rate.kind === "fixed" ? "since the window began" : "in any such window";
+  return {
+    key: `${rate.scope} ${rate.key_id} ${rate.window_s} ${rate.kind}`,
+    name: `Events per ${window}, ${kind}${whose}`,
+    used: rate.used,
+    bound: rate.bound,
+    note: rate.reset_s > 0 ? `some in ${duration(rate.reset_s * 1000)}` : "",
+    isBytes: false,
+  };
+}
+
+function amount(value: number, isBytes: boolean): string {
+  return isBytes ? `${(value / 2 ** 20).toFixed(1)} MiB` : value.toLocaleString();
+}

@@ -1,0 +1,137 @@
+"""Messages with filters and live updates, the overview, and the search over ids, in a real browser."""
+
+import re
+
+import aiohttp
+import pytest
+from playwright.async_api import expect
+
+from checks.client import Client, order
+from runtime.ids import new_id
+from stack.client import Running
+from tests.e2e.console.conftest import OpenVisit
+from tests.e2e.console.visit import LOOKS, Visit
+from tests.waiting import eventually
+
+_ADMIN = "/api/v1/admin"
+_PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+async def cookie(running: Running) -> dict[str, str]:
+    """The session's cookie of a console user who may see everything."""
+    admin = {"Authorization": f"Bearer {running.state.admin_token}"}
+    async with aiohttp.ClientSession(running.url) as http:
+        body = {"email": f"{new_id()}@example.org", "memberships": [{"role": "owner"}]}
+        async with http.post(f"{_ADMIN}/users", json=body, headers=admin) as answer:
+            code = (await answer.json())["invitation"]["url"].partition("#")[2]
+        accepting = {"code": code, "password": _PASSWORD}
+        async with http.post(f"{_ADMIN}/invitations/accept", json=accepting) as answer:
+            name, _, value = answer.headers["Set-Cookie"].partition(";")[0].partition("=")
+    return {"name": name, "value": value, "url": running.url}
+
+
+async def _finished(client: Client, event_id: str) -> None:
+    async def is_finished() -> bool:
+        return await client.operator.finished(event_id) is not None
+
+    await eventually(is_finished)
+
+
+@pytest.mark.parametrize("visit", LOOKS, indirect=True)
+async def test_messages_can_be_read_and_filtered(visit: Visit, client: Client) -> None:
+    """Each row says what became of a message on each channel; the filters stand in the address and survive a reload."""
+    event = await client.tenant.accept(order(new_id(), client.user_id, ("PUSH", "SMS")))
+    other = await client.tenant.accept(order(new_id(), "somebody-else", ("PUSH",)))
+    await _finished(client, event)
+    await _finished(client, other)
+    await visit.open("/messages", "Messages")
+    await expect(visit.page.get_by_role("link", name="order").first).to_be_visible()
+    await visit.assert_accessible()
+    await visit.assert_well_formed()
+    await visit.page.get_by_role("searchbox", name="Recipient").fill("somebody-else")
+    await visit.page.get_by_role("searchbox", name="Recipient").press("Enter")
+    await expect(visit.page).to_have_url(re.compile("recipient=somebody-else"))
+    await expect(visit.page.get_by_text(other[-6:])).to_be_visible()
+    await expect(visit.page.get_by_text(event[-6:])).to_have_count(0)
+    await visit.page.reload()
+    await visit.settled("Messages")
+    await expect(visit.page.get_by_text(other[-6:])).to_be_visible()
+    await visit.page.get_by_label("Status").select_option("dead")
+    await expect(visit.page.get_by_role("heading", name="No message matches")).to_be_visible()
+    await visit.assert_accessible()
+    await visit.page.get_by_role("link", name="Remove the filters").click()
+    await expect(visit.page.get_by_text(event[-6:])).to_be_visible()
+
+
+async def test_new_messages_appear_by_themselves(open_visit: OpenVisit, client: Client, cookie: dict[str, str]) -> None:
+    """On top of the list within seconds, and counted while somebody reads further down; two tabs share a connection."""
+    async with open_visit(token="") as visit:
+        await visit.page.context.add_cookies([cookie])  # type: ignore[list-item]
+        await visit.open("/messages", "Messages")
+        live = visit.page.get_by_role("main").get_by_role("status").filter(has_text="live")
+        await expect(live).to_be_visible()
+        first = await client.tenant.accept(order(new_id(), "ada-live", ("PUSH",)))
+        await expect(visit.page.get_by_text(first[-6:])).to_be_visible()
+        await expect(visit.page.get_by_role("row").nth(1)).to_contain_text("sent")
+
+        other = await visit.page.context.new_page()
+        await other.goto(f"{visit.url}/console/messages?recipient=bob-live")
+        await expect(other.get_by_role("main").get_by_role("status").filter(has_text="live")).to_be_visible()
+        second = await client.tenant.accept(order(new_id(), "bob-live", ("PUSH",)))
+        await expect(other.get_by_text(second[-6:])).to_be_visible()
+        await expect(other.get_by_text(first[-6:])).to_have_count(0)
+        await other.close()
+
+        await visit.page.evaluate("document.body.style.minHeight = '4000px'; window.scrollTo(0, 1000)")
+        third = await client.tenant.accept(order(new_id(), "ada-live", ("PUSH",)))
+        show = visit.page.get_by_role("button", name=re.compile("Show 1 new message"))
+        await expect(show).to_be_visible()
+        await expect(visit.page.get_by_text(third[-6:])).to_have_count(0)
+        await show.click()
+        await expect(visit.page.get_by_text(third[-6:])).to_be_visible()
+        await visit.page.get_by_role("button", name="Live updates").click()
+        await expect(visit.page).to_have_url(re.compile("live=off"))
+        await expect(live).to_have_count(0)
+
+
+@pytest.mark.parametrize("visit", LOOKS, indirect=True)
+async def test_the_overview_leads_to_the_messages(visit: Visit, client: Client) -> None:
+    """Charts with the numbers as tables, and reasons that lead to their messages."""
+    without = order(new_id(), "without-address", ("EMAIL",))
+    del without["payload"]["recipientEmail"]
+    event = await client.tenant.accept(without)
+    await _finished(client, event)
+    await visit.open("/overview", "Overview")
+    for name in ("Oldest waiting message", "In numbers", "Deliveries over time", "Time from accepted to sent"):
+        await expect(visit.page.get_by_role("region", name=name)).to_be_visible()
+    await visit.page.get_by_text("Show the numbers as a table").first.click()
+    await expect(visit.page.get_by_role("table", name="Deliveries over time")).to_be_visible()
+    await visit.assert_accessible()
+    await visit.assert_well_formed()
+    await visit.page.get_by_role("link", name="The request has no e-mail address of the recipient.").first.click()
+    await visit.settled("Messages")
+    await expect(visit.page.get_by_text(event[-6:])).to_be_visible()
+    assert "reason=missing_email" in visit.page.url
+
+
+async def test_a_pasted_id_leads_there(visit: Visit, client: Client) -> None:
+    """By the keyboard alone: "/" leads to the search, a whole id to its page; parts and addresses offer a choice."""
+    event = await client.tenant.accept(order(new_id(), "grace-search", ("PUSH",)))
+    await _finished(client, event)
+    await visit.open("/overview", "Overview")
+    await visit.page.keyboard.press("/")
+    await visit.page.keyboard.type(event)
+    await expect(visit.page).to_have_url(re.compile(f"/console/messages/{event}"))
+    await visit.page.keyboard.press("/")
+    box = visit.page.get_by_role("combobox", name="Search by id")
+    await expect(box).to_be_focused()
+    await visit.page.keyboard.type("grace-search")
+    found = visit.page.get_by_role("listbox", name="What was found")
+    await expect(found.get_by_role("option")).to_have_count(1)
+    await visit.assert_accessible()
+    await box.press("ArrowDown")
+    await box.press("Enter")
+    await expect(visit.page).to_have_url(re.compile("/console/recipients/grace-search"))
+    await box.fill(client.tenant.id[:13])
+    await expect(found.get_by_role("group", name="Tenants")).to_be_visible()

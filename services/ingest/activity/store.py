@@ -51,8 +51,7 @@ class ActivityStore:
     async def roll_up(self) -> int:
         """Add a batch of new rows to the sums, and batches of old sums to those of their hour and day.
 
-        Return their number.
-        0 also if another process is doing it.
+        Return their number; 0 also if another process is doing it.
         """
         now = int(time.time())
         # Whole days, so that a step is never cut in two.

@@ -12,7 +12,6 @@ export default defineConfig({
   resolve: { alias: { "~": new URL("./src", import.meta.url).pathname } },
   // The gateway replaces it in each response.
   html: { cspNonce: "__CSP_NONCE__" },
-  worker: { format: "es" },
   build: {
     target: "es2023",
     manifest: true,

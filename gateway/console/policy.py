@@ -4,8 +4,8 @@ from gateway.policies import sockets_of
 
 REPORTS = "/csp-reports"
 
-# Trusted Types: no text becomes markup by any function of the browser, and no library may bring a policy of its own
-# that allows it. Ours allows the script of one worker (console/src/live/script.ts).
+# Trusted Types: no text becomes markup or a script's address by any function of the browser, and no library may
+# bring a policy of its own that allows it.
 _POLICY = (
     "default-src 'none'; "
     "script-src 'self' 'nonce-{nonce}'; "
@@ -13,10 +13,9 @@ _POLICY = (
     "img-src 'self' data:; "
     "font-src 'self'; "
     "connect-src 'self'{sockets}; "
-    "worker-src 'self'; "
     "frame-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types clarion-worker; "
+    "require-trusted-types-for 'script'; trusted-types 'none'; "
     "report-uri {reports}"
 )
 _PERMISSIONS = ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")

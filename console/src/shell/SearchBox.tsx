@@ -46,6 +46,7 @@ export function SearchBox() {
     setOpen(false);
     setTyped("");
     setActive(-1);
+    box.current?.querySelector("input")?.blur();
   };
   const go = (hit: Hit) => {
     leave();

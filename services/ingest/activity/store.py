@@ -49,9 +49,9 @@ class ActivityStore:
         return await self._durable.fetchrow(_QUERIES.waiting_delivery, event_id)
 
     async def roll_up(self) -> int:
-        """Add a batch of new rows to the sums, and of old sums to those of their hour and day. Return their number.
+        """Add a batch of new rows to the sums, and batches of old sums to those of their hour and day.
 
-        0 also if another process is doing it.
+        Return their number; 0 also if another process is doing it.
         """
         now = int(time.time())
         # Whole days, so that a step is never cut in two.

@@ -22,11 +22,12 @@ export interface Rows<T> {
  *
  * @param key changes with every filter, so that a list never mixes two filters
  * @param read asks for the page at a cursor (undefined: the first one)
+ * @param options everyMs: reads the first page again so often, while it is the only one
  */
 export function useRows<T>(
   key: QueryKey,
   read: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<T>>,
-  options: { enabled?: boolean } = {},
+  options: { enabled?: boolean; everyMs?: number } = {},
 ): Rows<T> {
   const query = useInfiniteQuery({
     queryKey: key,
@@ -34,6 +35,8 @@ export function useRows<T>(
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last: Page<T>) => last.next_cursor ?? undefined,
     enabled: options.enabled ?? true,
+    // Somebody who reads on is not disturbed.
+    refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) <= 1 && options.everyMs) || false,
   });
   return {
     rows: query.data?.pages.flatMap((page) => page.data) ?? [],

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from checks.client import Client, Tenant
-from tests.e2e.console.dialogs import open_dialog
+from tests.e2e.console.dialogs import close_notices, open_dialog
 from tests.e2e.console.visit import LOOKS, Visit
 from tests.e2e.webhook_receiver import Receiver, receiving
 from tests.waiting import eventually
@@ -48,6 +48,7 @@ def _event(**variables: object) -> dict[str, object]:
 async def _subscribe_with_filter(visit: Visit) -> None:
     """Subscribe the endpoint in sight to order.shipped with a total over 100; both samples are checked."""
     page = visit.page
+    await close_notices(page)
     await page.get_by_role("button", name="Subscribe to event types").click()
     dialog = open_dialog(page)
     await dialog.get_by_label("order.shipped").check()

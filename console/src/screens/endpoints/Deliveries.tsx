@@ -14,6 +14,8 @@ import { type Delivery, type Named, PAGE } from "./queries";
 import { SendAgain } from "./SendAgain";
 
 const route = getRouteApi("/frame/endpoints/$endpointId");
+// An attempt is recorded a moment after it was made.
+const EVERY_MS = 5_000;
 const STATUSES = ["queued", "retrying", "sent", "skipped", "failed", "dead"] as const;
 
 /** The deliveries of an endpoint, newest first. Its URL holds the filters and the open delivery. */
@@ -39,6 +41,7 @@ export function Deliveries({ path, mayChange }: { path: Named; mayChange: boolea
           signal,
         }),
       ),
+    { everyMs: EVERY_MS },
   );
   const go = (change: Partial<typeof search>) =>
     void navigate({

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.openapi.operations import HTML, Operation, Parameter, ResponseSpec
-from gateway.openapi.values import AnyObject, GatewayFaultSchema, Shape
+from gateway.openapi.values import AnyObject, GatewayFaultSchema, Shape, Text
 
 _TAG = "Console"
 _FAULT = ResponseSpec(GatewayFaultSchema)
@@ -50,7 +50,7 @@ OPERATIONS = (
         _TAG,
         {200: ResponseSpec(str, content_type=HTML)},
         parameters=(
-            Parameter("images", str, "`remote`: images of other hosts are loaded. Anything else: none of them."),
+            Parameter("images", Text, "`remote`: images of other hosts are loaded. Anything else: none of them."),
         ),
     ),
     Operation(

@@ -7,7 +7,7 @@ from tests import documentation
 
 _BASE = "/api/v1/admin"
 _CALL = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?]*)(?:\?[^`]*)?`")
-_STATUS = re.compile(r"\b(?:20[1-9]|303)\b")
+_STATUS = re.compile(r"\b(?:20[1-9]|303|101)\b")
 
 
 def _listed() -> dict[tuple[str, str], int]:

@@ -101,8 +101,11 @@ class AdminClient:
             async with self._session.request(
                 method, self._url + _PREFIX + path, params=params, data=data, headers=headers, allow_redirects=False
             ) as response:
-                content = await response.content.read(_LARGEST)
-                return _result(response.status, content)
+                content = bytearray()
+                # read() returns what has arrived.
+                while len(content) < _LARGEST and (part := await response.content.read(_LARGEST - len(content))):
+                    content += part
+                return _result(response.status, bytes(content))
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{self._url} does not answer: {error or type(error).__name__}.") from error
 

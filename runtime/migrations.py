@@ -73,7 +73,7 @@ async def _apply_migrations(connection: "asyncpg.Connection[asyncpg.Record]", sc
             try:
                 await retry(
                     apply,
-                    asyncpg.LockNotAvailableError,
+                    (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError),
                     first_s=_FIRST_PAUSE_S,
                     longest_s=_LONGEST_PAUSE_S,
                     within_s=_WITHIN_S,

@@ -216,7 +216,10 @@ class OidcClient:
         )
         try:
             async with asking as answer:
-                raw = await answer.content.read(_MAX_BYTES)
+                raw = b""
+                # read() returns what has arrived.
+                while len(raw) < _MAX_BYTES and (part := await answer.content.read(_MAX_BYTES - len(raw))):
+                    raw += part
                 if form is not None and answer.status in (400, 401):
                     raise _refused(f"the token endpoint answered {answer.status}: {raw[:200]!r}")
                 if answer.status != 200:

@@ -9,6 +9,8 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from clarion.router.v1 import endpoints_pb2
 from gateway import webhooks
+from gateway.access.asker import ASKER
+from gateway.access.roles import Role
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID
@@ -154,13 +156,13 @@ class EndpointRoutes:
             cursor=forms.text(request, "cursor"),
         )
         answer = await self._clients.call(self._clients.endpoints.ListEndpoints, wire)
-        return json_reply(forms.page(list(map(shown, answer.endpoints)), answer.next_cursor))
+        return json_reply(forms.page([_seen(request, one) for one in answer.endpoints], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one endpoint."""
         wire = endpoints_pb2.GetEndpointRequest(**await named_endpoint(request, self._clients))
         answer = await self._clients.call(self._clients.endpoints.GetEndpoint, wire)
-        return json_reply(shown(answer.endpoint))
+        return json_reply(_seen(request, answer.endpoint))
 
     async def change(self, request: web.Request) -> web.Response:
         """Update the fields that the body contains."""
@@ -237,6 +239,14 @@ async def existing_endpoint(request: web.Request, clients: Clients) -> dict[str,
     names = await named_endpoint(request, clients)
     await clients.call(clients.endpoints.GetEndpoint, endpoints_pb2.GetEndpointRequest(**names))
     return names
+
+
+def _seen(request: web.Request, endpoint: endpoints_pb2.Endpoint) -> dict[str, Any]:
+    """Return an endpoint for who asks: its URL may hold a password, which viewers do not see."""
+    found = shown(endpoint)
+    if request[ASKER].in_tenant(endpoint.tenant_id) < Role.DEVELOPER:
+        found["url"] = webhooks.without_password(endpoint)
+    return found
 
 
 def shown(endpoint: endpoints_pb2.Endpoint) -> dict[str, Any]:

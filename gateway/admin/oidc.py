@@ -26,7 +26,12 @@ _MAX_NEXT = 1024
 _MAX_AT_ONCE = 16
 
 # What the page to sign in is told; it has the words.
-_FAILURES = {Code.FORBIDDEN: "not-invited", Code.UNAUTHENTICATED: "failed", Code.LIMITED: "limited"}
+_FAILURES = {
+    Code.FORBIDDEN: "not-invited",
+    Code.UNAUTHENTICATED: "failed",
+    Code.INVALID: "failed",
+    Code.LIMITED: "limited",
+}
 
 
 class OidcRoutes:
@@ -74,8 +79,15 @@ class OidcRoutes:
             counted = self._sign_ins.refusal(request, error)
             failure = _FAILURES.get(counted.code, "unavailable")
             response = _see(f"{_CONSOLE}/sign-in?{urlencode({'failure': failure})}")
-        address = self._address
-        response.del_cookie(self._cookie(request), path="/" if address.is_secure(request) else CALLBACK)
+        is_secure = self._address.is_secure(request)
+        response.del_cookie(
+            self._cookie(request),
+            path="/" if is_secure else CALLBACK,
+            # Browsers do not take a cookie of this name without it, not even to delete it.
+            secure=is_secure,
+            httponly=True,
+            samesite="Lax",
+        )
         return response
 
     async def _signed_in(
@@ -84,7 +96,8 @@ class OidcRoutes:
         self._session_routes.refuse_too_many(request)
         query = request.query
         if not attempt.state or not is_equal(attempt.state, query.get("state", "")):
-            raise ClarionError(Code.UNAUTHENTICATED, "The response belongs to no attempt of this browser.")
+            # Not counted as a failure of this address: any page can send a browser here.
+            raise ClarionError(Code.INVALID, "The response belongs to no attempt of this browser.")
         if "error" in query or not query.get("code"):
             raise ClarionError(Code.UNAUTHENTICATED, "The identity provider has not signed you in.")
         async with self._turns:

@@ -84,6 +84,8 @@ class LiveHub:
         """Open the stream, or another one if it lacks tenants that a page watches now."""
         if self._watches() and (self._running is None or self._running.done()):
             self._running = asyncio.create_task(self._run(), name="live")
+            # A page may come while the stream of those before it is being closed.
+            self._running.add_done_callback(lambda _: self.watches_changed())
         self._changed.set()
 
     async def close(self) -> None:

@@ -35,7 +35,7 @@ WHERE digest = ANY ($1::bytea[]) AND NOT isfinite(coalesce(revoked_at, 'infinity
 SELECT tenant_id FROM ingest.retention WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2
 
 -- name: retention
-SELECT tenant_id, events_days, payload_days, inbox_days, outbox_days
+SELECT tenant_id, events_days, payload_days, inbox_days, outbox_days, discard_content
 FROM ingest.retention
 WHERE tenant_id = ANY ($1::uuid[])
 

@@ -77,7 +77,7 @@ function options(
         stroke: colorOf(element, one.color),
         width: 2,
         ...(one.isDashed && { dash: [6, 4] }),
-        points: { show: one.values.length < 3 },
+        points: { show: one.values.filter((value) => value !== null).length < 25 },
         value: (_: uPlot, value: number | null) => (value === null ? "–" : format(value)),
       })),
     ],

@@ -47,7 +47,7 @@ export function ExactTime({ at }: { at: string | null | undefined }) {
 /** A duration in milliseconds in the unit that reads best. */
 export function duration(ms: number): string {
   if (ms < 1) {
-    return `${Math.round(ms * 1000)} µs`;
+    return "under 1 ms";
   }
   if (ms < 1000) {
     return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;

@@ -102,7 +102,7 @@ o.slot % 12 = 0 AND o.slot % 288 <> 0
 WITH kept AS (
     SELECT t.tenant_id, (extract(epoch FROM now()) / 300)::integer - t.days * 288 AS first_slot
     FROM (
-        SELECT r.tenant_id, r.events_days AS days FROM ingest.retention r
+        SELECT r.tenant_id, coalesce(nullif(r.events_days, 0), $1::integer) AS days FROM ingest.retention r
         UNION ALL
         SELECT '00000000-0000-0000-0000-000000000000'::uuid,
             greatest($1::integer, (SELECT max(m.events_days) FROM ingest.retention m))

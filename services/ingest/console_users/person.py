@@ -34,8 +34,11 @@ class Client:
 
 
 def email_key(email: str) -> str:
-    """Return the form in which addresses are compared: nobody's differ by their case alone."""
-    return unicodedata.normalize("NFC", email).casefold()
+    """Return the form in which addresses are compared: nobody's differ by their case alone.
+
+    Not casefold(): it makes `groß@` and `gross@` equal, which are different mailboxes.
+    """
+    return unicodedata.normalize("NFC", email).lower()
 
 
 def parsed_email(text: str, faults: Faults) -> str:

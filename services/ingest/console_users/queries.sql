@@ -42,6 +42,9 @@ UPDATE ingest.console_users SET
     name = coalesce($2, name),
     email = coalesce($3, email),
     email_key = coalesce($4, email_key),
+    -- Whoever signed in with the former address at an identity provider is somebody else.
+    issuer = CASE WHEN $4::text IS NULL OR $4 = email_key THEN issuer END,
+    subject = CASE WHEN $4::text IS NULL OR $4 = email_key THEN subject END,
     disabled = coalesce($5, disabled)
 WHERE id = $1
 RETURNING id

@@ -82,7 +82,8 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
         session = await self._sessions.find(request.token)
         user = await self._users.get(session.user_id)
         tenants = []
-        if any(one.account_id or one.tenant_id for one in user.memberships):
+        everywhere = max((one.role for one in user.memberships if not (one.account_id or one.tenant_id)), default=0)
+        if any((one.account_id or one.tenant_id) and one.role > everywhere for one in user.memberships):
             tenants = await self._users.tenant_roles(user.id)
         return console_users_pb2.GetConsoleSessionResponse(user=user, session=session, tenants=tenants)
 

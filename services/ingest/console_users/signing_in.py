@@ -35,9 +35,9 @@ class SigningIn:
         if found is None or found.disabled or not verdict.is_right:
             log.info("console_sign_in_refused", address=client.address)
             raise _refused()
+        token = await self._sessions.begin(found.user_id, client, password=found.password)
         if verdict.renewed and found.password:
             await self._users.renew_hash(found.user_id, found.password, verdict.renewed)
-        token = await self._sessions.begin(found.user_id, client)
         log.info("console_signed_in", console_user_id=found.user_id, address=client.address)
         return token
 

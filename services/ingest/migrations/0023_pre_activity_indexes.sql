@@ -1,5 +1,8 @@
 -- In a transaction of its own: it reads the whole tables, and only the ledger's writing waits for it, not its readers.
 
+-- In the ledger's order, before anything is read: a lock that is waited for later could deadlock with its writing.
+LOCK TABLE ingest.recipients, ingest.events, ingest.deliveries IN SHARE MODE;
+
 -- Events that are under way, without those that wait for their time: the oldest of a tenant.
 CREATE INDEX events_open ON ingest.events (tenant_id, id)
     WHERE finished_at IS NULL AND (due_at IS NULL OR routed_at IS NOT NULL);
@@ -14,9 +17,6 @@ CREATE INDEX deliveries_reason ON ingest.deliveries (tenant_id, reason, event_id
 -- 1 queued, 4 sent and 5 delivered are most of them.
 CREATE INDEX deliveries_trouble_of_tenant ON ingest.deliveries (tenant_id, status, event_id)
     WHERE status NOT IN (1, 4, 5);
-CREATE INDEX api_keys_last4 ON ingest.api_keys (last4);
-CREATE INDEX api_keys_id ON ingest.api_keys (id) WHERE id IS NOT NULL;
-CREATE INDEX tenants_name ON ingest.tenants (lower(name) text_pattern_ops);
 -- Events of which nothing is sent, by the reason.
 CREATE INDEX events_reason ON ingest.events (tenant_id, route_reason, id) WHERE route_reason <> '' AND total = 0;
 -- Only of rows that versions before migration 0013 wrote.

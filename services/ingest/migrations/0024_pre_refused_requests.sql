@@ -28,3 +28,8 @@ CREATE TABLE ingest.refused_requests (
 CREATE INDEX refused_requests_tenant ON ingest.refused_requests (tenant_id, id);
 CREATE INDEX refused_requests_last ON ingest.refused_requests (last_at);
 CREATE INDEX refused_requests_key ON ingest.refused_requests (key_id, id) WHERE key_id IS NOT NULL;
+
+-- What the search over ids reads.
+CREATE INDEX api_keys_last4 ON ingest.api_keys (last4);
+CREATE INDEX api_keys_id ON ingest.api_keys (id) WHERE id IS NOT NULL;
+CREATE INDEX tenants_name ON ingest.tenants (lower(name) text_pattern_ops);

@@ -20,6 +20,9 @@ KEEP_DAYS = 7
 # Of a tenant, and of all without a tenant together. Between two sweeps there may be more.
 MAX_ROWS = 10_000
 _SWEEP_S = 60.0
+# What a sweep deletes at most by each of its rules (queries.sql); the pause before the next one, seconds.
+_SWEPT_AT_ONCE = 5_000
+_SWEEP_PAUSE_S = 0.2
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -86,7 +89,8 @@ class RefusalStore:
         while True:
             await asyncio.sleep(_SWEEP_S * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
             try:
-                await self.sweep()
+                while await self.sweep() >= _SWEPT_AT_ONCE:
+                    await asyncio.sleep(_SWEEP_PAUSE_S)
             except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 log.warning("refusals_sweep_failed", error=repr(error))
 

@@ -128,9 +128,9 @@ WHERE tenant_id = $1 AND id = $2
 UPDATE router.endpoint_secrets SET ciphertext = $4 WHERE tenant_id = $1 AND endpoint_id = $2 AND id = $3
 
 -- Endpoints by their ids: the primary key begins with the tenant. $1: what was typed. $2, $3: the ids that begin so; null:
--- none does. $4: of these tenants; null: of all.
+-- none does. $4: of these tenants; null: of all. Of a URL only the host: the rest may hold a password.
 -- name: search
-SELECT 'endpoint' AS kind, e.id, e.tenant_id, e.url AS title,
+SELECT 'endpoint' AS kind, e.id, e.tenant_id, coalesce(substring(e.url FROM '^[^:]+://([^/?#]+)'), '') AS title,
     CASE WHEN e.is_active THEN e.description ELSE 'disabled' END AS detail, e.created_at AS at, NULL::uuid AS event_id,
     NULL::smallint AS channel
 FROM router.endpoint_counts c

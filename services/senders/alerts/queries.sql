@@ -29,7 +29,7 @@ RETURNING id
 -- name: end
 UPDATE senders.outages SET
     ended_us = $3,
-    told = CASE WHEN told = 0 AND held_us > $3 THEN 2 ELSE told END
+    told = CASE WHEN told = 0 AND held_us > $3 THEN 3 ELSE told END
 WHERE kind = $1 AND object_id = $2 AND ended_us IS NULL AND began_us <= $3
 RETURNING id
 
@@ -53,7 +53,7 @@ UPDATE senders.outages SET told = $2, due_us = $4 WHERE id = $1 AND reason = $3
 UPDATE senders.outages SET due_us = $2, held_us = $2 WHERE id = ANY ($1::uuid[])
 
 -- name: told_since
-SELECT count(*) FROM senders.outages WHERE id >= $1 AND told > 0
+SELECT count(*) FROM senders.outages WHERE id >= $1 AND told IN (1, 2) AND kind = $2
 
 -- Providers whose failures nobody has seen for a while: the process that saw them may be gone.
 -- name: quiet_providers
@@ -64,7 +64,7 @@ LIMIT 10000
 
 -- Outages of providers that were deleted end without being told.
 -- name: end_deleted
-UPDATE senders.outages o SET ended_us = $1, told = 2
+UPDATE senders.outages o SET ended_us = $1, told = 3
 WHERE o.kind = 1 AND o.ended_us IS NULL AND EXISTS (
     SELECT 1 FROM senders.providers p WHERE p.id = o.object_id AND p.deleted_at IS NOT NULL
 )

@@ -68,10 +68,10 @@ class OutageStore:
         with postgres.unavailable_while_down():
             await self._pool.execute(_SQL.put_off, [one.id for one in outages], until)
 
-    async def told_since(self, lowest_id: str) -> int:
-        """Return how many outages with this id or a later one were told."""
+    async def told_since(self, lowest_id: str, kind: int) -> int:
+        """Return how many outages of a kind with this id or a later one were told."""
         with postgres.unavailable_while_down():
-            found: int = await self._pool.fetchval(_SQL.told_since, lowest_id)
+            found: int = await self._pool.fetchval(_SQL.told_since, lowest_id, kind)
         return found
 
     async def quiet_providers(self) -> set[str]:

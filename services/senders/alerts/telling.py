@@ -16,9 +16,12 @@ _IDLE_S = 5.0
 _FAILED_S = 10.0
 _TAKEN_S = 60.0
 _AT_ONCE = 20
-# Alerts of an hour. The others wait, and those that have ended by then are only listed.
+# Alerts of one kind in an hour, so that a tenant whose endpoints come and go silences no provider. The others wait, and
+# those that have ended by then are only listed.
 MAX_OF_HOUR = 60
 _PUT_OFF_S = 600.0
+# Stored of an outage that is over, of which nobody was told.
+_NOT_TOLD = 3
 _HOUR_US = 3_600 * 1_000_000
 # Every so many looks the table is tidied.
 _TIDY_EVERY = 60
@@ -41,8 +44,8 @@ class OutageReader(Protocol):
     async def put_off(self, outages: Sequence[Outage], pause_s: float) -> None:
         """Tell these later."""
 
-    async def told_since(self, lowest_id: str) -> int:
-        """Return how many outages with this id or a later one were told."""
+    async def told_since(self, lowest_id: str, kind: int) -> int:
+        """Return how many outages of a kind with this id or a later one were told."""
 
     async def settings(self) -> AlertSettings:
         """Return where alerts go."""
@@ -103,19 +106,19 @@ class Teller:
         if not taken:
             return False
         settings = await self._store.settings()
-        left = MAX_OF_HOUR - await self._store.told_since(self._lowest_id(self._now() - _HOUR_US))
-        for place, outage in enumerate(taken):
+        lowest, left = self._lowest_id(self._now() - _HOUR_US), dict[Kind, int]()
+        for outage in taken:
             if not settings.wants(outage):
-                await self._store.told(outage, Phase.ENDED)
+                await self._store.told(outage, _NOT_TOLD)
                 continue
-            if left <= 0 and outage.told == 0:
-                log.warning("alerts_limited", waiting=len(taken) - place)
-                await self._store.put_off([one for one in taken[place:] if one.told == 0], _PUT_OFF_S)
-                taken = [one for one in taken[place:] if one.told]
-                for ended in taken:
-                    await self._tell(settings, ended)
-                break
-            left -= outage.told == 0
+            if outage.told == 0:
+                if outage.kind not in left:
+                    left[outage.kind] = MAX_OF_HOUR - await self._store.told_since(lowest, int(outage.kind))
+                if left[outage.kind] <= 0:
+                    log.warning("alerts_limited", kind=outage.kind.name)
+                    await self._store.put_off([outage], _PUT_OFF_S)
+                    continue
+                left[outage.kind] -= 1
             await self._tell(settings, outage)
         return True
 

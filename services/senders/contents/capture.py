@@ -95,7 +95,8 @@ def is_storable(captured: Captured) -> bool:
 def rows(items: Sequence[Captured]) -> list[Row]:
     """Return the rows. Of the same attempt only the last one stays: the next provider's, after a failover."""
     latest = {(one.tenant_id, one.delivery_id, one.replay, one.attempt): one for one in items}
-    return [_row(one) for one in latest.values()]
+    # In one order, so that two processes which write the same attempts do not deadlock.
+    return [_row(one) for _, one in sorted(latest.items())]
 
 
 def _row(one: Captured) -> Row:

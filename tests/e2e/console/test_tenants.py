@@ -41,7 +41,7 @@ async def test_a_tenant_is_created_and_its_key_works(visit: Visit, client: Clien
     await form.get_by_label("Name", exact=True).fill(name)
     await form.get_by_label("Sender address").fill("hello@walnut.example")
     await form.get_by_label("E-mail").check()
-    await form.get_by_label("Push and inbox").check()
+    await form.get_by_label("Push", exact=True).check()
     await visit.assert_accessible()
     await form.get_by_role("button", name="Create tenant").click()
     shown = page.get_by_role("dialog", name="New API key")

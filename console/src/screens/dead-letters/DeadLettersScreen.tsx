@@ -11,6 +11,7 @@ import { FilterTime } from "~/kit/FilterTime";
 import { EmptyState, Filters, Page } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
+import { channelName } from "~/shell/channels";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { CHANNELS, type Channel, type DeadLetter, type DeadLetterFilters, given } from "./filters";
 import { ReplayDialog } from "./ReplayDialog";
@@ -63,7 +64,7 @@ function DeadLettersScreen() {
     ...(tenantId ? [] : [{ header: "Tenant", cell: (letter: DeadLetter) => tenantName(letter.tenant_id) }]),
     {
       header: "Channel",
-      cell: (letter) => [letter.channel, letter.provider].filter(Boolean).join(", "),
+      cell: (letter) => [channelName(letter.channel), letter.provider].filter(Boolean).join(", "),
     },
     {
       header: "Why",
@@ -100,7 +101,9 @@ function DeadLettersScreen() {
         >
           <option value="">Any</option>
           {CHANNELS.map((one) => (
-            <option key={one}>{one}</option>
+            <option key={one} value={one}>
+              {channelName(one)}
+            </option>
           ))}
         </SelectField>
         <FilterText

@@ -5,11 +5,12 @@ import { SelectField } from "~/kit/Field";
 import { Loading } from "~/kit/Loading";
 import { Card, EmptyState } from "~/kit/Page";
 import { Time } from "~/kit/Time";
+import { channelName } from "~/shell/channels";
 import { Mail } from "./Mail";
 import styles from "./message.module.css";
 import { type Content, contentQuery, type Delivery, type Event } from "./queries";
 import { Push, Sms, Webhook } from "./Shown";
-import { channelName, size, whom } from "./words";
+import { size, whom } from "./words";
 
 /** What was sent of one delivery, attempt by attempt. */
 export function ContentCard({ event, delivery }: { event: Event; delivery: Delivery }) {

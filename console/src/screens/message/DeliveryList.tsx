@@ -7,9 +7,10 @@ import { SelectField } from "~/kit/Field";
 import { EmptyState, Filters } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
+import { channelName } from "~/shell/channels";
 import type { Delivery, Event } from "./queries";
 import { STATUSES } from "./routes";
-import { channelName, whom } from "./words";
+import { whom } from "./words";
 
 /** The deliveries of an event with many recipients or endpoints, page by page. */
 export function DeliveryList({ event }: { event: Event }) {

@@ -5,11 +5,12 @@ import { StatusBadge } from "~/kit/Badge";
 import { Copyable } from "~/kit/Copy";
 import { classes } from "~/kit/classes";
 import { duration, ExactTime } from "~/kit/Time";
+import { channelName } from "~/shell/channels";
 import { ObjectLink } from "~/shell/ObjectLink";
 import { HttpFold } from "./HttpFold";
 import styles from "./message.module.css";
 import { type Delivery, deliveryQuery, type Event, type Step } from "./queries";
-import { channelName, stepName, whom } from "./words";
+import { stepName, whom } from "./words";
 
 /** The steps of the event as a whole. */
 export function EventSteps({ steps }: { steps: readonly Step[] }) {
@@ -159,7 +160,7 @@ function Detail({ step }: { step: Step }) {
 function StepLinks({ step }: { step: Step }) {
   return (
     <>
-      {step.provider ? (
+      {step.provider && step.provider !== step.service ? (
         <p className={styles.soft}>
           {step.provider_id ? (
             <ObjectLink area="providers" id={step.provider_id}>

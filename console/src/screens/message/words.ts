@@ -1,17 +1,5 @@
 import type { Delivery, Event, Step } from "./queries";
 
-const CHANNELS: Readonly<Record<string, string>> = {
-  EMAIL: "E-mail",
-  SMS: "SMS",
-  PUSH: "Push and inbox",
-  WEBHOOK: "Webhook",
-};
-
-/** Return a channel's name for people. */
-export function channelName(channel: string | null): string {
-  return CHANNELS[channel ?? ""] ?? channel ?? "";
-}
-
 const STEPS: Readonly<Record<string, string>> = {
   accepted: "Accepted",
   waiting: "Waits for its time",

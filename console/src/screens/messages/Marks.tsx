@@ -2,18 +2,13 @@ import { Bell, Mail, MessageSquare, Webhook } from "lucide-react";
 import { useReasons } from "~/api/reasons";
 import { Badge, StatusBadge } from "~/kit/Badge";
 import { Time } from "~/kit/Time";
+import { channelName } from "~/shell/channels";
 import styles from "./Messages.module.css";
 import type { Event } from "./queries";
 
 type Delivery = Event["deliveries"][number];
 
 const ICONS = { EMAIL: Mail, SMS: MessageSquare, PUSH: Bell, WEBHOOK: Webhook };
-const NAMES: Readonly<Record<string, string>> = {
-  EMAIL: "E-mail",
-  SMS: "SMS",
-  PUSH: "Push",
-  WEBHOOK: "Webhook",
-};
 // More deliveries than these are counted by status.
 const MOST = 6;
 
@@ -64,11 +59,12 @@ export function Marks({ event }: { event: Event }) {
 function Mark({ delivery, text }: { delivery: Delivery; text: string | undefined }) {
   const Icon = ICONS[delivery.channel];
   const isTrouble =
-    delivery.status === "failed" || delivery.status === "dead" || delivery.status === "bounced";
+    ["failed", "dead", "bounced", "complained", "retrying"].includes(delivery.status ?? "") ||
+    (delivery.status === "skipped" && delivery.reason !== "not_requested");
   return (
     <li className={styles.mark}>
       <Icon aria-hidden className={styles.icon} />
-      <span className="unseen">{NAMES[delivery.channel] ?? delivery.channel}: </span>
+      <span className="unseen">{channelName(delivery.channel)}: </span>
       <StatusBadge status={delivery.status} {...(text && { title: text })} />
       {text && isTrouble ? <span className={styles.why}>{text}</span> : null}
       {text && !isTrouble ? <span className="unseen">{text}</span> : null}

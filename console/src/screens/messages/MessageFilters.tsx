@@ -4,11 +4,11 @@ import { reasonsQuery } from "~/api/reasons";
 import { Button } from "~/kit/Button";
 import { SelectField, TextField } from "~/kit/Field";
 import { Filters } from "~/kit/Page";
+import { channelName } from "~/shell/channels";
 import { word } from "~/shell/search";
 import styles from "./Messages.module.css";
 import { CHANNELS, type MessagesSearch, PERIODS, STATUSES } from "./routes";
 
-const CHANNEL_NAMES = { EMAIL: "E-mail", SMS: "SMS", PUSH: "Push", WEBHOOK: "Webhook" };
 const PERIOD_NAMES = {
   "1h": "Last hour",
   "24h": "Last 24 hours",
@@ -50,7 +50,7 @@ export function MessageFilters({ search, onChange }: Props) {
         <option value="">Any</option>
         {CHANNELS.map((one) => (
           <option key={one} value={one}>
-            {CHANNEL_NAMES[one]}
+            {channelName(one)}
           </option>
         ))}
       </SelectField>

@@ -4,6 +4,7 @@ import { Card } from "~/kit/Page";
 import { type Column, Table } from "~/kit/Table";
 import { duration } from "~/kit/Time";
 import type { MessagesSearch } from "~/screens/messages/routes";
+import { channelName } from "~/shell/channels";
 import { countOf, OUTCOMES, type Overview, type Step } from "./figures";
 import styles from "./Overview.module.css";
 
@@ -85,7 +86,7 @@ export function TimesCard({ overview }: Shown) {
       <Table
         caption="Time from accepted to sent by channel"
         columns={[
-          { header: "Channel", cell: (row) => row.channel ?? "All channels" },
+          { header: "Channel", cell: (row) => (row.channel ? channelName(row.channel) : "All channels") },
           { header: "Sent", cell: (row) => format(row.count), isNumber: true },
           { header: "Half within", cell: (row) => ms(row.p50_ms), isNumber: true },
           { header: "95 of 100 within", cell: (row) => ms(row.p95_ms), isNumber: true },

@@ -8,6 +8,7 @@ import { SelectField } from "~/kit/Field";
 import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Filters, Page } from "~/kit/Page";
 import { CHANNELS, PERIODS } from "~/screens/messages/routes";
+import { channelName } from "~/shell/channels";
 import { word } from "~/shell/search";
 import { useTenantId } from "~/shell/tenants";
 import { DeliveriesCard, TimesCard } from "./Charts";
@@ -26,7 +27,6 @@ const PERIOD_NAMES = {
   "7d": "Last 7 days",
   "30d": "Last 30 days",
 };
-const CHANNEL_NAMES = { EMAIL: "E-mail", SMS: "SMS", PUSH: "Push", WEBHOOK: "Webhook" };
 const REFRESH_MS = 15_000;
 
 function OverviewScreen() {
@@ -74,7 +74,7 @@ function OverviewScreen() {
           <option value="">All</option>
           {CHANNELS.map((one) => (
             <option key={one} value={one}>
-              {CHANNEL_NAMES[one]}
+              {channelName(one)}
             </option>
           ))}
         </SelectField>

@@ -4,18 +4,13 @@ import { Card } from "~/kit/Page";
 import { type Column, Table } from "~/kit/Table";
 import type { MessagesSearch } from "~/screens/messages/routes";
 import { STATUSES } from "~/screens/messages/routes";
+import { channelName } from "~/shell/channels";
 import { word } from "~/shell/search";
 import type { Overview } from "./figures";
 
 type Reason = Overview["reasons"][number];
 
 const NUMBER = new Intl.NumberFormat();
-const CHANNEL_NAMES: Readonly<Record<string, string>> = {
-  EMAIL: "E-mail",
-  SMS: "SMS",
-  PUSH: "Push",
-  WEBHOOK: "Webhook",
-};
 
 /** Why messages failed or were skipped, the most frequent first. Each leads to the messages. */
 export function ReasonsCard({
@@ -74,7 +69,7 @@ function columns(last: MessagesSearch["last"]): Column<Reason>[] {
     },
     {
       header: "Channel",
-      cell: (row) => CHANNEL_NAMES[row.channel ?? ""] ?? "the whole event",
+      cell: (row) => channelName(row.channel) || "the whole event",
       isWhole: true,
     },
     { header: "Status", cell: (row) => <StatusBadge status={row.status} />, isWhole: true },

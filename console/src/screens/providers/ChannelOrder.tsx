@@ -3,8 +3,9 @@ import { ArrowDown, ArrowUp, GripVertical } from "lucide-react";
 import { type DragEvent, type KeyboardEvent, useId, useState } from "react";
 import { Button, IconButton } from "~/kit/Button";
 import { Card } from "~/kit/Page";
+import { channelName } from "~/shell/channels";
 import styles from "./Providers.module.css";
-import { CHANNELS, type Provider, type ProviderState } from "./queries";
+import type { Provider, ProviderState } from "./queries";
 import { lastHour, StateBadge, StateReason } from "./StateBadge";
 import { useOrder } from "./useOrder";
 
@@ -31,7 +32,7 @@ export function ChannelOrder({
   const order = useOrder(tenantId, channel, providers);
   const [dragged, setDragged] = useState<string>();
   const help = useId();
-  const name = CHANNELS[channel] ?? channel;
+  const name = channelName(channel);
   const isMovable = mayChange && order.providers.length > 1;
   const onKey = (id: string, place: number) => (event: KeyboardEvent) => {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];

@@ -6,12 +6,13 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card, Page } from "~/kit/Page";
 import { notify } from "~/kit/Toast";
+import { channelName } from "~/shell/channels";
 import { TenantNeeded } from "~/shell/TenantNeeded";
 import { useTenantId } from "~/shell/tenants";
 import { created } from "./form";
 import { type Entered, ProviderForm } from "./ProviderForm";
 import styles from "./Providers.module.css";
-import { CHANNELS, kindKey, kindsQuery, type ProviderKind, providersQuery } from "./queries";
+import { kindKey, kindsQuery, type ProviderKind, providersQuery } from "./queries";
 
 export const lazyRoute = createLazyRoute("/frame/providers/new")({ component: NewProviderScreen });
 
@@ -46,7 +47,7 @@ function NewProviderScreen() {
   ) : (
     <Page title="Add a provider" text="Choose the service that sends. The sandbox needs no account.">
       {[...new Set(kinds.data.map((one) => one.channel))].map((channel) => (
-        <Card key={channel} title={CHANNELS[channel] ?? channel}>
+        <Card key={channel} title={channelName(channel)}>
           <ul className={styles.kinds}>
             {sandboxFirst(kinds.data.filter((one) => one.channel === channel)).map((one) => (
               <li key={one.kind}>

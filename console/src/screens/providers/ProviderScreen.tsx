@@ -11,12 +11,12 @@ import { Loading } from "~/kit/Loading";
 import { Card, Facts, Page } from "~/kit/Page";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
+import { channelName } from "~/shell/channels";
 import { tenantsQuery } from "~/shell/tenants";
 import { changed } from "./form";
 import { type Entered, ProviderForm } from "./ProviderForm";
 import styles from "./Providers.module.css";
 import {
-  CHANNELS,
   callbackQuery,
   kindKey,
   kindsQuery,
@@ -105,7 +105,7 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
       ) : null}
     </>
   );
-  const text = `${kind?.title ?? provider.kind}, ${CHANNELS[provider.channel] ?? provider.channel} of ${tenant?.name ?? "the tenant"}`;
+  const text = `${kind?.title ?? provider.kind}, ${channelName(provider.channel)} of ${tenant?.name ?? "the tenant"}`;
   return (
     <Page title={provider.name} text={text} actions={actions}>
       <div className={styles.columns}>

@@ -12,6 +12,7 @@ import { EmptyState, Filters, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
+import { channelName } from "~/shell/channels";
 import { tenantsQuery, useTenantId, useTenantName } from "~/shell/tenants";
 import { NewSuppression } from "./NewSuppression";
 import { CHANNELS, REASONS, type SuppressionsSearch } from "./routes";
@@ -146,7 +147,7 @@ function Suppressions() {
         },
         {
           header: "Channel",
-          cell: (row) => (row.channel === "EMAIL" ? "E-mail" : row.channel),
+          cell: (row) => channelName(row.channel),
           isWhole: true,
         },
         {

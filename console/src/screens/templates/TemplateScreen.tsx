@@ -13,9 +13,10 @@ import { Card, Facts, Page } from "~/kit/Page";
 import { Table } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
+import { channelName } from "~/shell/channels";
 import { tenantsQuery } from "~/shell/tenants";
 import { AddLanguage } from "./AddLanguage";
-import { CHANNEL_NAMES, languageName, type Template, templateQuery, versionsQuery } from "./data";
+import { languageName, type Template, templateQuery, versionsQuery } from "./data";
 import styles from "./TemplateScreen.module.css";
 
 // The editor's code is loaded with the first comparison, not with this screen.
@@ -58,7 +59,7 @@ function Versions({ template }: { template: Template }) {
   return (
     <Page
       title={template.event_type}
-      text={`${CHANNEL_NAMES[template.channel]} ${
+      text={`${channelName(template.channel)} ${
         template.tenant_id === null
           ? "template of the platform, for all tenants"
           : `template of ${tenant?.name ?? "a tenant"}`

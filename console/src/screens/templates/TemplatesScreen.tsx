@@ -8,9 +8,10 @@ import { SelectField, TextField } from "~/kit/Field";
 import { EmptyState, Filters, Page } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
+import { channelName } from "~/shell/channels";
 import { word } from "~/shell/search";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
-import { CHANNEL_NAMES, type Channel, type Language, languageName } from "./data";
+import { type Channel, type Language, languageName } from "./data";
 import { CHANNELS } from "./routes";
 
 export const lazyRoute = createLazyRoute("/frame/templates")({ component: TemplatesScreen });
@@ -86,7 +87,7 @@ function TemplatesScreen() {
           <option value="">All</option>
           {CHANNELS.map((one) => (
             <option key={one} value={one}>
-              {CHANNEL_NAMES[one]}
+              {channelName(one)}
             </option>
           ))}
         </SelectField>
@@ -155,7 +156,7 @@ function columns(nameOf: ((id: string) => string) | null): Column<Language>[] {
       ),
     },
     ...(nameOf === null ? [] : [owner]),
-    { header: "Channel", cell: (row) => CHANNEL_NAMES[row.channel], isWhole: true },
+    { header: "Channel", cell: (row) => channelName(row.channel), isWhole: true },
     { header: "Language", cell: (row) => languageName(row.locale) },
     {
       header: "Active",
@@ -182,7 +183,7 @@ function columns(nameOf: ((id: string) => string) | null): Column<Language>[] {
           size="small"
           to="/templates/$templateId/edit"
           params={{ templateId: row.newest.id }}
-          aria-label={`Edit ${row.event_type}, ${CHANNEL_NAMES[row.channel]}, ${languageName(row.locale)}`}
+          aria-label={`Edit ${row.event_type}, ${channelName(row.channel)}, ${languageName(row.locale)}`}
         >
           Edit
         </LinkButton>

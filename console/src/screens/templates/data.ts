@@ -18,8 +18,6 @@ export interface Sample {
   updated_at: string;
 }
 
-export const CHANNEL_NAMES: Readonly<Record<Channel, string>> = { EMAIL: "E-mail", SMS: "SMS", PUSH: "Push" };
-
 // Of a template's versions, languages, and of the parts that an editor offers.
 const MOST = 300;
 

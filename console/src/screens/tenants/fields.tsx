@@ -8,7 +8,7 @@ export type Channel = Tenant["delivery_channels"][number];
 const CHANNELS: readonly { channel: Channel; label: string }[] = [
   { channel: "EMAIL", label: "E-mail" },
   { channel: "SMS", label: "SMS" },
-  { channel: "PUSH", label: "Push and inbox" },
+  { channel: "PUSH", label: "Push" },
   { channel: "WEBHOOK", label: "Webhooks to endpoints" },
 ];
 
@@ -59,7 +59,7 @@ export function IdentityFields({ value, onChange, problem, isDisabled = false }:
           label="Sender address"
           isOptional
           type="email"
-          help="E-mails come from it, unless a provider has its own."
+          help="E-mails come from it. Empty: from the address of the provider."
           {...field("sender_email")}
         />
         <TextField
@@ -87,7 +87,11 @@ function ChannelFields({ value, onChange, isDisabled }: FieldsProps) {
   return (
     <FieldGroup
       legend="Channels"
-      help="Only these deliver messages of this tenant. Without a choice all of them do, also those that are added later."
+      help={
+        chosen.length === 0
+          ? "None is ticked, so all channels deliver. Tick one to allow only the ticked ones."
+          : "Only the ticked channels deliver messages of this tenant."
+      }
     >
       {CHANNELS.map(({ channel, label }) => (
         <CheckField

@@ -4,7 +4,7 @@ import { answer, api } from "~/api/client";
 import { StatusBadge } from "~/kit/Badge";
 import { Button, LinkButton } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
-import { CHANNEL_NAMES } from "../templates/data";
+import { channelName } from "~/shell/channels";
 import styles from "./FollowEvent.module.css";
 
 // The ledger is a second behind, and most tests are through within two.
@@ -43,8 +43,8 @@ export function FollowEvent({ eventId }: { eventId: string }) {
         <ul>
           {data.deliveries.map((one) => (
             <li key={one.id}>
-              {one.channel === "WEBHOOK" ? "Webhook" : CHANNEL_NAMES[one.channel]}{" "}
-              <StatusBadge status={one.status} /> {detailOf(data.timeline, one.id) ?? one.reason ?? ""}
+              {channelName(one.channel)} <StatusBadge status={one.status} />{" "}
+              {detailOf(data.timeline, one.id) ?? one.reason ?? ""}
             </li>
           ))}
         </ul>

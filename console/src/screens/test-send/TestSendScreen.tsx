@@ -8,8 +8,9 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { SelectField, TextField } from "~/kit/Field";
 import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Page } from "~/kit/Page";
+import { channelName } from "~/shell/channels";
 import { tenantsQuery, useTenantId } from "~/shell/tenants";
-import { CHANNEL_NAMES, type Channel, type Language, languageName } from "../templates/data";
+import { type Channel, type Language, languageName } from "../templates/data";
 import { CHANNELS } from "../templates/routes";
 import { SamplePicker } from "../templates/samples/SamplePicker";
 import { useSample } from "../templates/samples/useSample";
@@ -96,7 +97,7 @@ function ForTenant({ tenantId }: { tenantId: string }) {
           >
             {CHANNELS.map((one) => (
               <option key={one} value={one}>
-                {CHANNEL_NAMES[one]}
+                {channelName(one)}
               </option>
             ))}
           </SelectField>

@@ -2,7 +2,7 @@
 INSERT INTO ingest.console_sessions (id, digest, user_id, user_agent, address, ends_at)
 SELECT $1, $2, u.id, $4, $5, now() + $6
 FROM ingest.console_users u
-WHERE u.id = $3 AND NOT u.disabled
+WHERE u.id = $3 AND NOT u.disabled AND ($7::text IS NULL OR u.password = $7)
 RETURNING id
 
 -- name: note_sign_in

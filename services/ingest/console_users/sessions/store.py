@@ -51,16 +51,19 @@ class SessionStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def begin(self, user_id: str, client: Client) -> str:
-        """Return the token of a new session. Raises UNAUTHENTICATED if the user is disabled or gone."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            return await self.begin_within(connection, user_id, client)
+    async def begin(self, user_id: str, client: Client, *, password: str | None = None) -> str:
+        """Return the token of a new session. Raises UNAUTHENTICATED if the user is disabled or gone.
 
-    async def begin_within(self, connection: Any, user_id: str, client: Client) -> str:
+        password: the hash that was compared; UNAUTHENTICATED too if the user has another one by now.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await self.begin_within(connection, user_id, client, password=password)
+
+    async def begin_within(self, connection: Any, user_id: str, client: Client, *, password: str | None = None) -> str:
         """Do as begin() in a transaction."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         made = await connection.fetchval(
-            _SQL.insert, new_id(), digest_of(token), user_id, client.user_agent, client.address, LONGEST
+            _SQL.insert, new_id(), digest_of(token), user_id, client.user_agent, client.address, LONGEST, password
         )
         if made is None:
             raise no_session()
@@ -110,6 +113,7 @@ class SessionStore:
         key = email_key(email)
         attempt = Attempt(digest_of(key), digest_of(f"{key}\n{address}"))
         rows = await self._pool.fetch(_SQL.count_attempt, list(attempt), WINDOW)
+        await self._pool.execute(_SQL.delete_old_failures, _DELETED_AT_ONCE, WINDOW)
         counted = {bytes(row["digest"]): row for row in rows}
         of_all, of_pair = counted[attempt.email], counted[attempt.pair]
         if of_pair["failures"] > MAX_FAILURES_OF_PAIR:

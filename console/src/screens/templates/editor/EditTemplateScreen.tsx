@@ -6,8 +6,9 @@ import { LinkButton } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Page } from "~/kit/Page";
+import { channelName } from "~/shell/channels";
 import { tenantsQuery } from "~/shell/tenants";
-import { CHANNEL_NAMES, languageName, type Template, templateQuery, versionsQuery } from "../data";
+import { languageName, type Template, templateQuery, versionsQuery } from "../data";
 import { PLATFORM_SAMPLE } from "../starters";
 import { contentOf } from "./draft";
 import { TemplateForm } from "./TemplateForm";
@@ -53,7 +54,7 @@ function Edit({ template }: { template: Template }) {
       title={title}
       text={
         <>
-          {CHANNEL_NAMES[template.channel]}, {languageName(template.locale)}, version {template.version}
+          {channelName(template.channel)}, {languageName(template.locale)}, version {template.version}
           {template.active ? " (active)" : ""}
           {template.tenant_id === null ? ", of the platform" : tenant ? `, of ${tenant.name}` : ""}
           {newest !== null && newest.id !== template.id ? `. The newest version is ${newest.version}.` : "."}

@@ -7,8 +7,9 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { SelectField, TextField } from "~/kit/Field";
 import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Page } from "~/kit/Page";
+import { channelName } from "~/shell/channels";
 import { tenantsQuery, useTenantId } from "~/shell/tenants";
-import { CHANNEL_NAMES, type Channel, languageName, templateQuery, versionsQuery } from "../data";
+import { type Channel, languageName, templateQuery, versionsQuery } from "../data";
 import { CHANNELS } from "../routes";
 import { PLATFORM_SAMPLE, type Starter, startersOf } from "../starters";
 import { type Content, contentOf, type Place } from "./draft";
@@ -111,7 +112,7 @@ function Choose() {
           >
             {CHANNELS.map((one) => (
               <option key={one} value={one}>
-                {CHANNEL_NAMES[one]}
+                {channelName(one)}
               </option>
             ))}
           </SelectField>
@@ -167,7 +168,7 @@ function Begin({ place, start, sample }: { place: Place; start: Content; sample:
       <Page title={title}>
         <EmptyState
           title="There is one already"
-          text={`${place.event_type} has a template for ${CHANNEL_NAMES[place.channel]} in this language: version ${existing.version}.`}
+          text={`${place.event_type} has a template for ${channelName(place.channel)} in this language: version ${existing.version}.`}
           action={
             <Button
               look="primary"
@@ -189,7 +190,7 @@ function Begin({ place, start, sample }: { place: Place; start: Content; sample:
   return (
     <Page
       title={title}
-      text={`${CHANNEL_NAMES[place.channel]}, ${languageName(place.locale)}${
+      text={`${channelName(place.channel)}, ${languageName(place.locale)}${
         place.tenant_id === null ? ", of the platform" : tenant ? `, of ${tenant.name}` : ""
       }. Nothing is sent with it until a version is active.`}
     >

@@ -26,7 +26,11 @@ const WIDTHS = [
 /** What the recipient sees, as the server renders it. */
 export function PreviewPane({ channel, preview, isBusy, isOld }: PreviewPaneProps) {
   if (preview?.content === undefined) {
-    return <p className={styles.nothing}>The preview appears when the template has no errors.</p>;
+    return (
+      <p className={styles.nothing} aria-busy={isBusy}>
+        {isBusy ? "The preview is being made …" : "The preview appears when the template has no errors."}
+      </p>
+    );
   }
   return (
     <div className={styles.stack} aria-busy={isBusy}>

@@ -8,7 +8,8 @@ import { Button } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Card } from "~/kit/Page";
 import { List } from "~/kit/Table";
-import { CHANNEL_NAMES, languageName, type Part } from "../data";
+import { channelName } from "~/shell/channels";
+import { languageName, type Part } from "../data";
 import styles from "./PartUsers.module.css";
 
 type User = Schemas["PartUser"];
@@ -57,7 +58,7 @@ export function PartUsers({ part, mayApply }: { part: Part; mayApply: boolean })
               </Link>
             ),
           },
-          { header: "Channel", cell: (row) => CHANNEL_NAMES[row.channel] },
+          { header: "Channel", cell: (row) => channelName(row.channel) },
           { header: "Language", cell: (row) => languageName(row.locale) },
           { header: "Version", cell: (row) => row.version, isNumber: true },
           {

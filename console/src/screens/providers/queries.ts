@@ -10,7 +10,6 @@ export type Failure = Schemas["ProviderFailure"];
 // Breakers open and close by themselves.
 const STATE_EVERY_MS = 5_000;
 
-
 /** The kinds of provider with their settings. They change with the version only. */
 export const kindsQuery = queryOptions({
   queryKey: ["provider-kinds"],

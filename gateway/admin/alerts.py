@@ -37,7 +37,7 @@ class NewAlertSettingsBody(forms.Body):
     """The body of PUT /alerts: the whole settings."""
 
     # Alerts are events of this tenant; null: there are none.
-    tenant_id: forms.Id | None
+    tenant_id: Annotated[forms.Id, Meta(min_length=1)] | None
     # E-mail addresses, or ids of recipients that the tenant stores.
     recipients: Annotated[list[str], Meta(max_length=20)] = field(default_factory=list)
     # Empty: all.

@@ -76,6 +76,7 @@ _ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
 # Identity providers add parameters of their own.
 _ANY_QUERY = frozenset({("GET", "/session/oidc/callback")})
 _SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
+_ANYBODY = rule(Role.VIEWER, Place.ANYBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,10 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
             writes = method not in _READING and path not in _ASKING
             app.router.add_route(method, pattern, protect(handler, rule_of(method, path), writes=writes))
         # Without it, GET /templates/preview would ask for a template with the id "preview".
-        app.router.add_route("*", pattern, protect(_not_allowed, _SIGNED_IN, writes=False))
+        rules = [rule_of(method, path) for method, _ in methods]
+        is_open = any(Place.ANYBODY in one.places for one in rules)
+        other = _ANYBODY if is_open else _SIGNED_IN
+        app.router.add_route("*", pattern, protect(_not_allowed, other, writes=False))
     app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, _SIGNED_IN, writes=False))
 
 

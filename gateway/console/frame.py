@@ -13,16 +13,20 @@ from pathlib import Path
 
 from aiohttp import web
 
+from gateway.replies import neutral_reply
+
 _PAGE = Path(__file__).with_name("static").joinpath("frame.html").read_text(encoding="utf-8")
 _SCRIPT = re.search(r"<script>(.*?)</script>", _PAGE, re.DOTALL)
 _HASH = base64.b64encode(hashlib.sha256(_SCRIPT[1].encode() if _SCRIPT else b"").digest()).decode()
 # Where images may come from, by the value of the parameter `images`.
-_IMAGES = {"": "data:", "remote": "data: https: http:"}
+_IMAGES: dict[str | None, str] = {None: "data:", "remote": "data: https: http:"}
 
 
 async def serve_frame(request: web.Request) -> web.Response:
     """Return the document. With `?images=remote`, images of other hosts are loaded."""
-    images = _IMAGES.get(request.query.get("images", ""), _IMAGES[""])
+    images = _IMAGES.get(request.query.get("images"))
+    if images is None:
+        return neutral_reply(400, "The parameter images may only be `remote`.")
     policy = (
         f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'unsafe-inline'; img-src {images}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-scripts"

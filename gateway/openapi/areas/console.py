@@ -1,9 +1,9 @@
 """The console's page, its files, and what its page needs beside the admin API."""
 
-from typing import Any
+from typing import Any, Literal
 
 from gateway.openapi.operations import HTML, Operation, Parameter, ResponseSpec
-from gateway.openapi.values import AnyObject, GatewayFaultSchema, Shape, Text
+from gateway.openapi.values import AnyObject, GatewayFaultSchema, Shape
 
 _TAG = "Console"
 _FAULT = ResponseSpec(GatewayFaultSchema)
@@ -48,10 +48,8 @@ OPERATIONS = (
         "consoleFrame",
         "Get the document in which the console shows the HTML of mails",
         _TAG,
-        {200: ResponseSpec(str, content_type=HTML)},
-        parameters=(
-            Parameter("images", Text, "`remote`: images of other hosts are loaded. Anything else: none of them."),
-        ),
+        {200: ResponseSpec(str, content_type=HTML), 400: ResponseSpec(GatewayFaultSchema)},
+        parameters=(Parameter("images", Literal["remote"], "Images of other hosts are loaded, too."),),
     ),
     Operation(
         "POST",

@@ -145,9 +145,12 @@ WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[] || $3::uuid[])
 SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
 
 -- name: dead_letters_of_events
-SELECT l.delivery_id, l.event_id, l.tenant_id, l.channel, l.reason, l.detail, l.died_at, d.endpoint_id
+SELECT l.delivery_id, l.event_id, l.tenant_id, l.channel, l.reason, l.detail, l.died_at,
+    coalesce(l.endpoint_id, d.endpoint_id) AS endpoint_id, coalesce(l.event_type, e.event_type, '') AS event_type,
+    coalesce(l.provider, d.provider, '') AS provider
 FROM ingest.dead_letters l
 LEFT JOIN ingest.deliveries d ON d.id = l.delivery_id
+LEFT JOIN ingest.events e ON e.id = l.event_id
 WHERE l.tenant_id = $1 AND l.replayed_at IS NULL AND l.event_id = ANY ($2::uuid[] || $3::uuid[])
     AND (l.event_id = ANY ($2::uuid[]) OR l.delivery_id = ANY ($4::uuid[]))
 

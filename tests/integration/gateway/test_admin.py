@@ -199,6 +199,8 @@ async def test_every_path_refuses_what_it_does_not_take(http: aiohttp.ClientSess
         for method in methods:
             if Place.PERSON in rule_of(method.upper(), path.removeprefix(BASE)).places:
                 continue  # a token is refused first
+            if path.endswith("/oidc/callback"):
+                continue  # a provider may send back what it likes
             where = re.sub(r"\{\w+\}", nobody, path.removeprefix(BASE)) + "?unheard_of=1"
             status, problem = await call(http, method.upper(), where, admin)
             assert (status, problem["type"]) == (422, "urn:clarion:problem:invalid"), (method, path)

@@ -138,7 +138,7 @@ async def test_connections_of_one_address_are_bounded(tmp_path: Path) -> None:
         open_ones[0][1].close()
 
         async def is_let_in() -> bool:
-            return (await attack(gateway, LINE + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
+            return (await attack(gateway, LINE + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 302 ")
 
         await eventually(is_let_in)
         for _, writer in open_ones:

@@ -116,7 +116,10 @@ async def test_the_list_of_languages(
     assert (other["locale"], other["newest"]["id"], other["active"]) == ("de", german["id"], None)
     query = f"tenant_id={tenant.id}&platform=true&channel=SMS"
     _, page = await call(http, "GET", f"/template-languages?{query}", admin)
-    assert [one["event_type"] for one in page["data"]][-3:] == ["global.warning", "a.b", "a.b"]
+    # Other tests may have added templates to the platform.
+    owners = [one["tenant_id"] for one in page["data"]]
+    assert owners == [None] * (len(owners) - 2) + [tenant.id] * 2
+    assert "global.warning" in [one["event_type"] for one in page["data"]]
     _, page = await call(http, "GET", f"/template-languages?{query}&search=GLOBAL.inf&active=true&limit=1", admin)
     assert [(one["tenant_id"], one["event_type"]) for one in page["data"]] == [(None, "global.info")]
     _, page = await call(http, "GET", f"/templates?{query}&event_type=a.b", admin)

@@ -26,7 +26,7 @@ export function DiffView({ before, after }: DiffViewProps) {
         EditorView.cspNonce.of(nonce),
         EditorState.readOnly.of(true),
         EditorView.editable.of(true),
-        EditorView.contentAttributes.of({ "aria-label": label }),
+        EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
         EditorView.lineWrapping,
         lineNumbers(),
         LOOK,

@@ -63,6 +63,7 @@ export function baseExtensions(
     EditorState.readOnly.of(isReadOnly),
     EditorView.contentAttributes.of({
       "aria-label": label,
+      tabindex: "0",
       spellcheck: "false",
       ...(describedBy && { "aria-describedby": describedBy }),
     }),

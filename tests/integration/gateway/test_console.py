@@ -243,7 +243,7 @@ async def test_the_document_for_mails_has_a_policy_of_its_own(gateway: Gateway) 
         assert "default-src 'none'; script-src 'sha256-" in policy
         assert policy.endswith("frame-ancestors 'self'; sandbox allow-scripts")
         assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
-    assert "img-src data:;" in (await _get(gateway, "/console/frame?images=*")).headers["Content-Security-Policy"]
+    assert (await _get(gateway, "/console/frame?images=*")).status == 400
     assert HEADERS["X-Frame-Options"] == "DENY"  # of everything else
 
 

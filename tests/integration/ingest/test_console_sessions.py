@@ -152,6 +152,9 @@ async def test_an_identity_provider_signs_in_whom_we_know(people: People) -> Non
     first = await people.call("SignInByProvider", **ours)
     assert (await people.session(first.token)).user.id == bob.id
     await people.call("UpdateConsoleUser", user_id=bob.id, email="robert@example.com")
+    # Whoever had the former address may be somebody else.
+    assert (await _refusal(people, "SignInByProvider", **ours)).code is Code.FORBIDDEN
+    ours["email"] = "robert@example.com"
     again = await people.call("SignInByProvider", **ours)
     assert (await people.session(again.token)).user.email == "robert@example.com"
     for foreign in ({"subject": "43", "email": "robert@example.com"}, {"subject": "44", "email": "new@example.com"}):

@@ -89,7 +89,10 @@ class RefusalStore:
         while True:
             await asyncio.sleep(_SWEEP_S * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
             try:
-                while await self.sweep() >= _SWEPT_AT_ONCE:
+                # Many rows are deleted in pieces, with room for others between them.
+                while True:
+                    if await self.sweep() < _SWEPT_AT_ONCE:
+                        break
                     await asyncio.sleep(_SWEEP_PAUSE_S)
             except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 log.warning("refusals_sweep_failed", error=repr(error))

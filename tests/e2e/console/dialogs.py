@@ -1,6 +1,10 @@
 """Finds the open dialog of a page: notices in the corner are dialogs, too."""
 
-from playwright.async_api import Locator, Page
+import contextlib
+
+from playwright.async_api import Locator, Page, TimeoutError
+
+_CLICK_MS = 2_000
 
 
 def open_dialog(page: Page) -> Locator:
@@ -12,4 +16,6 @@ async def close_notices(page: Page) -> None:
     """Close the notices in the corner, which on a narrow window lie over buttons while the mouse is over them."""
     close = page.get_by_role("button", name="Close this notice")
     while await close.count():
-        await close.first.click()
+        # A notice may end by itself before it is clicked.
+        with contextlib.suppress(TimeoutError):
+            await close.first.click(timeout=_CLICK_MS)

@@ -2,7 +2,8 @@
 
 import contextlib
 
-from playwright.async_api import Locator, Page, TimeoutError
+from playwright.async_api import Locator, Page
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 _CLICK_MS = 2_000
 
@@ -17,5 +18,5 @@ async def close_notices(page: Page) -> None:
     close = page.get_by_role("button", name="Close this notice")
     while await close.count():
         # A notice may end by itself before it is clicked.
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(PlaywrightTimeout):
             await close.first.click(timeout=_CLICK_MS)

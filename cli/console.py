@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import orjson
@@ -14,6 +14,8 @@ from cli.api import AdminClient, Refused, Settings, Unreachable
 from runtime.settings import load_or_exit
 
 T = TypeVar("T")
+# By header: what stands in the cell of a row.
+Columns = Mapping[str, Callable[[dict[str, Any]], Any]]
 
 # The exit statuses (docs/cli.md). 1: what was asked for failed, such as a delivery or a check. 2: wrong usage.
 FAILED = 1
@@ -69,6 +71,15 @@ def print_json(value: Any) -> None:
     """Print a value as JSON on one line: one value per line can be read as it comes."""
     sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
     sys.stdout.buffer.flush()
+
+
+def print_rows(rows: Sequence[dict[str, Any]], columns: Columns, *, as_json: bool, empty: str) -> None:
+    """Print the rows of a list: as JSON, one on each line, or as a table."""
+    if as_json:
+        for row in rows:
+            print_json(row)
+    else:
+        print_table(list(columns), ([cell(row) for cell in columns.values()] for row in rows), empty=empty)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:

@@ -19,7 +19,7 @@ _REFUSED = "Send the header `Authorization: Bearer <admin token>`."
 class Callers:
     """Opens a client of the admin API for each call of a tool.
 
-    token: of whoever started this server; empty: every HTTP request brings its own.
+    token: the one in the environment of this server. Empty: each HTTP request brings its own.
     """
 
     def __init__(self, url: str, token: str) -> None:

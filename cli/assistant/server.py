@@ -56,5 +56,5 @@ def serve_http(url: str, address: str, allowed_hosts: tuple[str, ...]) -> None:
 
 
 def serve_stdio(url: str, token: str) -> None:
-    """Serve whoever started this process, with the token of its environment, until standard input ends."""
+    """Serve the program that started this process, with the token in the environment, until standard input ends."""
     create_server(Callers(url, token)).run("stdio")

@@ -90,7 +90,7 @@ class WritingTools:
         tenant_id: str,
         channel: Annotated[str, Field(description="EMAIL or SMS.")],
         address: str,
-        detail: Annotated[str, Field(description="Why, for whoever reads it later.")] = "",
+        detail: Annotated[str, Field(description="The reason, shown in the list of suppressions.")] = "",
     ) -> dict[str, Any]:
         """Stop all messages of a tenant to an address."""
         body = {"tenant_id": tenant_id, "channel": channel, "address": address}

@@ -1,4 +1,4 @@
-"""The commands for whoever runs Clarion: they use PostgreSQL, NATS and the processes directly, and no admin token."""
+"""The commands for operators. They use PostgreSQL, NATS and the processes directly, without an admin token."""
 
 import asyncio
 import sys

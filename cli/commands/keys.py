@@ -1,12 +1,13 @@
 """`clarion keys`: the API keys of a tenant."""
 
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
 
 from cli.api import AdminClient, segment
 from cli.commands.options import AsJson, Tenant
-from cli.console import out, print_json, print_table, run
+from cli.console import Columns, out, print_json, print_rows, run
 
 app = typer.Typer(no_args_is_help=True, help="Further API keys of a tenant: list, create, revoke.")
 
@@ -18,19 +19,15 @@ def list_all(tenant: Tenant, *, as_json: AsJson = False) -> None:
     async def work(client: AdminClient) -> list[Any]:
         return list((await client.get(f"/tenants/{segment(tenant)}/keys"))["data"])
 
-    rows = run(work)
-    if as_json:
-        for row in rows:
-            print_json(row)
-        return
-    print_table(
-        ("id", "name", "kind", "ends with", "expires", "state"),
-        (
-            (row["id"], row["name"], row["kind"], row["last4"], row["expires_at"], "off" if row["disabled"] else "on")
-            for row in rows
-        ),
-        empty="The tenant has no further keys, only its own.",
-    )
+    columns: Columns = {
+        "id": itemgetter("id"),
+        "name": itemgetter("name"),
+        "kind": itemgetter("kind"),
+        "ends with": itemgetter("last4"),
+        "expires": itemgetter("expires_at"),
+        "state": lambda row: "off" if row["disabled"] else "on",
+    }
+    print_rows(run(work), columns, as_json=as_json, empty="The tenant has no further keys, only its own.")
 
 
 @app.command()

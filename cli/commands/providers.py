@@ -1,5 +1,6 @@
 """`clarion providers`."""
 
+from operator import itemgetter
 from typing import Annotated, Any
 
 import orjson
@@ -7,7 +8,7 @@ import typer
 
 from cli.api import AdminClient, segment
 from cli.commands.options import AsJson, Tenant
-from cli.console import fail, out, print_json, print_table, run
+from cli.console import Columns, fail, out, print_json, print_rows, run
 
 app = typer.Typer(no_args_is_help=True, help="Providers of a tenant: list, create, delete.")
 
@@ -19,16 +20,10 @@ def list_all(tenant: Tenant, *, as_json: AsJson = False) -> None:
     async def work(client: AdminClient) -> list[Any]:
         return list((await client.get("/providers", {"tenant_id": tenant}))["data"])
 
-    rows = sorted(run(work), key=lambda row: (row["tenant_id"], row["channel"], row["priority"]))
-    if as_json:
-        for row in rows:
-            print_json(row)
-        return
-    print_table(
-        ("id", "channel", "kind", "name", "priority"),
-        ((row["id"], row["channel"], row["kind"], row["name"], row["priority"]) for row in rows),
-        empty="No provider. Create one with `clarion providers create`; the kind sandbox sends nothing.",
-    )
+    rows = sorted(run(work), key=itemgetter("channel", "priority"))
+    columns: Columns = {name: itemgetter(name) for name in ("id", "channel", "kind", "name", "priority")}
+    empty = "No provider. Create one with `clarion providers create`; the kind sandbox sends nothing."
+    print_rows(rows, columns, as_json=as_json, empty=empty)
 
 
 @app.command()

@@ -1,12 +1,13 @@
 """`clarion tenants`."""
 
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
 
 from cli.api import AdminClient, segment
 from cli.commands.options import AsJson, Limit
-from cli.console import out, print_json, print_table, printable, run, show
+from cli.console import Columns, out, print_rows, printable, run, show
 
 app = typer.Typer(no_args_is_help=True, help="Tenants: list, show, create.")
 
@@ -18,16 +19,14 @@ def list_all(*, limit: Limit = 100, as_json: AsJson = False) -> None:
     async def work(client: AdminClient) -> list[Any]:
         return [row async for row in client.rows("/tenants", limit=limit)]
 
-    rows = run(work)
-    if as_json:
-        for row in rows:
-            print_json(row)
-        return
-    print_table(
-        ("id", "name", "active", "created"),
-        ((row["id"], row["name"], "yes" if row["active"] else "no", row["created_at"]) for row in rows),
-        empty="There is no tenant. Create one with `clarion tenants create`.",
-    )
+    columns: Columns = {
+        "id": itemgetter("id"),
+        "name": itemgetter("name"),
+        "active": lambda row: "yes" if row["active"] else "no",
+        "created": itemgetter("created_at"),
+    }
+    empty = "There is no tenant. Create one with `clarion tenants create`."
+    print_rows(run(work), columns, as_json=as_json, empty=empty)
 
 
 @app.command("show")

@@ -97,7 +97,7 @@ async def _write_the_rest(
         return PatientOutbox(pool, owner, connection)
 
     privacy = LedgerPrivacyStore(pool, outbox("ingest"), LedgerReader(pool), KEYED)
-    await privacy.set_retention(tenant_id, retention.RetentionPolicy(inbox_days=3))
+    await privacy.set_retention(tenant_id, retention.RetentionPolicy(inbox_days=3, discard_content=True))
     await privacy.begin(tenant_id, "ada", clock.now_us())
     epochs = EpochStore(pool, outbox("realtime"))
     for user in ("", "ada", "ada", "Bób/#."):

@@ -28,7 +28,7 @@ function ApplicationsScreen() {
   const session = useSession();
   const tenant = useTenant();
   const mayChange = may(session, "developer", tenant);
-  // Whoever opens the portal may see the secrets of its endpoints.
+  // The portal shows the secrets of its endpoints.
   const mayOpen = may(session, "operator", tenant);
   const [isCreating, setCreating] = useState(false);
   const create =

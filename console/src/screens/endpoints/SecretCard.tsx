@@ -97,7 +97,7 @@ function Reveal({ path, isOpen, onClose, onSecret }: StepProps) {
       isOpen={isOpen}
       onClose={onClose}
       title="Show the secret?"
-      text="Whoever has it can make messages that look like yours. The audit log records that you looked at it."
+      text="With this secret, anybody can sign messages as you. The audit log records that you have seen it."
       action="Show secret"
       onSubmit={() => reveal.mutate()}
       isBusy={reveal.isPending}

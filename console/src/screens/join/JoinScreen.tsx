@@ -63,7 +63,7 @@ function Spent() {
     <Entrance title="This link does not work">
       <EmptyState
         title="It was used, has ended, or is not complete"
-        text="Each link can be used once. Ask whoever sent it for a new one; the owner of the installation makes one with “clarion owner-link”."
+        text="Each link works once. Ask the person who sent it for a new one. The owner of the installation makes one with “clarion owner-link”."
         action={<LinkButton to="/sign-in">Sign in</LinkButton>}
       />
     </Entrance>

@@ -86,7 +86,7 @@ export function AlertSettings({ settings }: { settings: Settings }) {
           value={people}
           onChange={(event) => setPeople(event.target.value)}
         />
-        <FieldGroup legend="What is told">
+        <FieldGroup legend="Send alerts about">
           {KINDS.map(([kind, label, help]) => (
             <CheckField
               key={kind}

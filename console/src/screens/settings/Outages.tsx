@@ -57,7 +57,7 @@ export function Outages() {
         empty={
           <EmptyState
             title="Nothing is down"
-            text="And nothing was in the last 30 days. A provider or endpoint that dies is listed here, whether or not somebody is told."
+            text="Nothing was down in the last 30 days. Every outage of a provider or endpoint is listed here, also when no alert is sent."
           />
         }
       />

@@ -31,7 +31,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: "Alerts",
-    text: "Who is told when a provider or an endpoint dies and recovers, and what is down now.",
+    text: "Who gets an alert when a provider or an endpoint fails or recovers, and what is down now.",
     link: <LinkButton to="/settings/alerts">Open alerts</LinkButton>,
   },
 ];

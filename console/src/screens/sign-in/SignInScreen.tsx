@@ -98,8 +98,8 @@ function NobodyYet() {
   return (
     <Card title="Nobody can sign in yet">
       <p>
-        Whoever runs this installation becomes its first owner by a link. It stands where{" "}
-        <code>make run</code> printed how to use the stack; <code>clarion owner-link</code> prints a new one.
+        The first owner signs in by a link, which <code>make run</code> prints. For a new one, run{" "}
+        <code>clarion owner-link</code>.
       </p>
     </Card>
   );

@@ -467,38 +467,6 @@ async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Strea
     await reading
 
 
-async def test_the_body_of_an_event(ledger: Ledger) -> None:
-    """This tenant's event gives its body; another tenant's, an unknown or a deleted one gives NOT_FOUND."""
-    event = builders.event(TENANT, variables=b'{"a":1}', payload_extra=b'{"b":2}')
-    await ledger.store.write(merge([event]))
-    answer = await ledger.call("GetEventBody", tenant_id=TENANT, event_id=event.id)
-    assert (answer.variables, answer.payload_extra) == (b'{"a":1}', b'{"b":2}')
-    for tenant_id, event_id in ((new_id(), event.id), (TENANT, new_id())):
-        with pytest.raises(ClarionError) as refused:
-            await ledger.call("GetEventBody", tenant_id=tenant_id, event_id=event_id)
-        assert refused.value.code is Code.NOT_FOUND
-
-
-async def test_the_body_of_the_last_event_of_a_type(ledger: Ledger, pool: Pool) -> None:
-    """The tenant's newest one that is stored and no test; an older one if the newest was deleted."""
-    old = builders.event(TENANT, event_type="a.b", variables=b'{"n":1}')
-    new = builders.event(TENANT, event_type="a.b", variables=b'{"n":2}', payload_extra=b'{"m":3}')
-    other = builders.event(TENANT, event_type="a.c", variables=b'{"n":4}')
-    test = builders.event(TENANT, event_type="a.b", variables=b'{"n":5}')
-    test.pinned.template_version_id = "v"
-    foreign = builders.event(new_id(), event_type="a.b", variables=b'{"n":6}')
-    await ledger.store.write(merge([old, new, other, test, foreign]))
-    answer = await ledger.call("GetLastEventBody", tenant_id=TENANT, event_type="a.b")
-    assert (answer.event_id, answer.variables, answer.payload_extra) == (new.id, b'{"n":2}', b'{"m":3}')
-    assert answer.accepted_at_us == new.accepted_at_us
-    await pool.execute("DELETE FROM ingest.event_payloads WHERE event_id = $1", new.id)
-    assert (await ledger.call("GetLastEventBody", tenant_id=TENANT, event_type="a.b")).event_id == old.id
-    for tenant_id, event_type in ((TENANT, "a.d"), (new_id(), "a.b")):
-        with pytest.raises(ClarionError) as refused:
-            await ledger.call("GetLastEventBody", tenant_id=tenant_id, event_type=event_type)
-        assert refused.value.code is Code.NOT_FOUND
-
-
 async def test_a_dead_letter_without_its_body_is_not_replayed(ledger: Ledger, pool: Pool) -> None:
     """Retention deleted the body: the operator receives CONFLICT, and the dead letter stays listed."""
     event = builders.event(TENANT)

@@ -234,7 +234,7 @@ async def test_what_failed_is_replayed_alone(visit: Visit, world: World) -> None
     await world.must("POST", "/templates", {**template, "body": "Dear {{name}}"})
     page = visit.page
     await visit.open(f"/messages/{event_id}", "note")
-    await page.get_by_role("button", name="Replay what failed").click()
+    await page.get_by_role("button", name="Replay what was not sent").click()
     await expect(page).not_to_have_url(re.compile(event_id))
     happened = region(page, "What happened")
     await expect(happened.get_by_role("region", name="SMS")).to_contain_text("Sent")

@@ -86,7 +86,7 @@ function ReplayFailedButton({ event }: { event: Event }) {
   });
   return (
     <Button isBusy={sending.isPending} onClick={() => sending.mutate()}>
-      Replay what failed
+      Replay what was not sent
     </Button>
   );
 }

@@ -19,10 +19,10 @@ _PASSWORD = "correct horse battery staple"
 
 @pytest.fixture
 async def cookie(running: Running) -> dict[str, str]:
-    """The session's cookie of a console user who may see everything."""
+    """The session's cookie of a console user who may see every tenant."""
     admin = {"Authorization": f"Bearer {running.state.admin_token}"}
     async with aiohttp.ClientSession(running.url) as http:
-        body = {"email": f"{new_id()}@example.org", "memberships": [{"role": "owner"}]}
+        body = {"email": f"{new_id()}@example.org", "memberships": [{"role": "operator"}]}
         async with http.post(f"{_ADMIN}/users", json=body, headers=admin) as answer:
             code = (await answer.json())["invitation"]["url"].partition("#")[2]
         accepting = {"code": code, "password": _PASSWORD}

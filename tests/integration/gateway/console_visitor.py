@@ -84,6 +84,7 @@ async def owner(stack: Running) -> AsyncIterator[Visitor]:
             browser.csrf = body["csrf_token"]
         else:
             link = await owner_link(stack)
+            assert "#" in link, link
             await browser.accept(link.rpartition("#")[2], email=OWNER, name="Olga Owner")
         yield browser
 

@@ -33,7 +33,10 @@ _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of this folder share an event loop: what they share of a browser belongs to one."""
+    """Let the tests of this folder share an event loop: what they share of a browser belongs to one.
+
+    Their async fixtures say loop_scope="session" for that reason.
+    """
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

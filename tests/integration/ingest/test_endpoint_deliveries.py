@@ -263,6 +263,17 @@ async def test_pages_of_an_endpoint_s_deliveries(ledger: Ledger) -> None:
     assert await _listed(ledger, endpoint_id=new_id()) == []
 
 
+async def test_the_time_of_acceptance_decides(ledger: Ledger) -> None:
+    """Not that of the id, which is made before."""
+    events = [webhooks.event(ledger.tenant, A) for _ in range(4)]
+    for event, seconds in zip(events, (0, 0.005, 3600, 4 * 3600), strict=True):
+        builders.made_before(event, seconds)
+        await ledger.write(event, webhooks.plan(event), webhooks.attempted(event, A, SENT))
+    since, until = events[1].accepted_at_us, events[3].accepted_at_us
+    listed = await _listed(ledger, endpoint_id=A, since_us=since, until_us=until)
+    assert {one.event_id for one in listed} == {event.id for event in events[1:3]}
+
+
 async def test_filters_of_the_list(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """By status, type and labels, also where a page reads fewer deliveries than it would have to."""
     statuses = [SENT, DEAD, RETRYING, SKIPPED, SENT, QUEUED]

@@ -48,6 +48,7 @@ class Guard:
         handling = answering(handler, name=_NAME)
 
         async def recorded(request: web.Request, asker: Asker) -> web.StreamResponse:
+            await self._enforcer.note_tenant(request, rule)
             entry_id = await self._auditor.begin(request, asker.actor, email=asker.email)
             response = await handling(request)
             await self._auditor.finish(request, entry_id, response)

@@ -34,6 +34,11 @@ class Maker:
             assert answer.status < 300, await answer.text()
             return await answer.json() if answer.status != 204 else None
 
+    async def attempt(self, method: str, path: str, body: Any = None) -> int:
+        """Make a call that may be refused; return its status."""
+        async with self._http.request(method, _ADMIN + path, json=body, headers=self._headers) as answer:
+            return answer.status
+
     async def post(self, path: str, **body: Any) -> Any:
         """Create something."""
         return await self.call("POST", path, body)

@@ -17,7 +17,7 @@ from gateway.access.rules import Owned, Place, Rule
 from gateway.access.table import RULES
 from runtime.ids import new_id
 from stack.client import Running
-from tests.integration.gateway.console_visitor import Visitor, joined, owner, visitor
+from tests.integration.gateway.console_visitor import ADMIN, Visitor, joined, owner, visitor
 from tests.integration.gateway.console_world import Belongings, Maker
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -26,6 +26,7 @@ _IN_QUERY = (Place.QUERY, Place.QUERY_OR_ANY, Place.QUERY_OR_INSTALLATION)
 # Lists of other shapes: their own tests read them as people of one tenant.
 _NO_PAGES = ("/overview", "/search", "/dead-letters/count")
 Route = tuple[str, str]
+_LAST: Route = ("DELETE", "/tenants/{id}")
 
 # Who may do what by their membership in the own tenant alone.
 _OF_TENANTS = {
@@ -174,6 +175,27 @@ async def test_a_role_that_suffices_writes(scene: Scene) -> None:
         if status == 403 or (status == 404 and not is_owned and "may not see it" in body["detail"]):
             wrong.append((route, status, body))
     assert not wrong
+
+
+async def test_each_record_of_a_tenant_names_it(scene: Scene) -> None:
+    """Whoever wrote: people of the tenant find all that was done to what belongs to it, and what was refused."""
+    own = await scene.maker.belongings()
+    written = {
+        route: rule
+        for route, rule in _OF_TENANTS.items()
+        if route[0] != "GET" and route[1] not in ("/templates/preview", "/tenants/{id}/filter-check")
+    }
+    # What is deleted is nobody's any more.
+    for route, rule in sorted(written.items(), key=lambda one: (one[0][0] == "DELETE", one[0] == _LAST)):
+        await scene.maker.attempt(*_request(route, rule, own))
+    found, cursor = set(), ""
+    while True:
+        page = await scene.maker.call("GET", f"/audit?tenant_id={own.tenant_id}&limit=100{cursor}")
+        found |= {(one["method"], one["route"].removeprefix(ADMIN)) for one in page["data"]}
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found >= written.keys()
 
 
 async def test_an_owner_of_a_tenant_is_none_of_the_installation(scene: Scene) -> None:

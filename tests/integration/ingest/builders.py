@@ -111,9 +111,14 @@ def canceled(one: event_pb2.Event, by: str = "operator") -> trace_pb2.TraceRecor
 
 
 def age(one: event_pb2.Event, days: float) -> None:
+    """Give it the id that it would have got so many days ago."""
+    one.id = _id_at(int((time.time() - days * 86400) * 1_000_000))
+
+
+def accept_before(one: event_pb2.Event, days: float) -> None:
     """Let it have been accepted so many days ago."""
     one.accepted_at_us = int((time.time() - days * 86400) * 1_000_000)
-    one.id = _id_at(one.accepted_at_us)
+    made_before(one, 0)
 
 
 def made_before(one: event_pb2.Event, seconds: float) -> None:

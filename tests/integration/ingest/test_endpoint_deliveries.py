@@ -251,7 +251,7 @@ async def test_pages_of_an_endpoint_s_deliveries(ledger: Ledger) -> None:
     """Newest first, each once; of one endpoint, of all, and of a time."""
     events = [webhooks.event(ledger.tenant, A, *([B] if number % 2 else [])) for number in range(10)]
     for number, event in enumerate(events):
-        builders.age(event, (10 - number) / 24)
+        builders.accept_before(event, (10 - number) / 24)
         await ledger.write(event, webhooks.plan(event), webhooks.attempted(event, A, SENT))
     assert [one.event_id for one in await _listed(ledger, endpoint_id=A)] == [event.id for event in reversed(events)]
     assert [one.event_id for one in await _listed(ledger, endpoint_id=B)] == [event.id for event in events[::-2]]

@@ -140,7 +140,7 @@ async def test_only_of_a_time_and_a_type(replays: Replays, streams: Streams) -> 
     """Accepted at or after since, before until."""
     events = [webhooks.event(replays.tenant, A) for _ in range(6)]
     for number, event in enumerate(events):
-        builders.age(event, 1 - number / 10)
+        builders.accept_before(event, 1 - number / 10)
         await replays.write(event, webhooks.plan(event), webhooks.attempted(event, A, DEAD))
     await replays.know(DEAD, 2, event_type="order.sent")
     since, until = (int(event.id.replace("-", "")[:12], 16) * 1000 for event in (events[1], events[4]))

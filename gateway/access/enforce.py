@@ -15,7 +15,7 @@ from gateway.access.owners import Owners
 from gateway.access.roles import Role
 from gateway.access.rules import Needs, Owned, Place, Rule
 from gateway.observing import TENANT_ID
-from gateway.replies import read_before_handler
+from gateway.replies import BodyError, read_before_handler
 from runtime import ids
 from runtime.errors import ClarionError, Code
 
@@ -188,7 +188,7 @@ async def _tenant_in_body(request: web.Request) -> str:
     """Return tenant_id of a body; empty if there is none, or the handler will refuse the body."""
     try:
         placed: _Placed = await _body(request, _decode)
-    except ClarionError:
+    except (ClarionError, BodyError):
         return ""
     return placed.tenant_id
 

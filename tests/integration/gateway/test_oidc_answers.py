@@ -14,9 +14,17 @@ from gateway.access.oidc import Attempt, OidcClient
 from gateway.settings import Settings
 from runtime import settings as environment
 from runtime.errors import ClarionError, Code
-from stack.client import Running
 
 _DOCUMENT = "/.well-known/openid-configuration"
+_ENVIRONMENT = {
+    **{
+        f"CLARION_{name}_ADDRESS": "127.0.0.1:1"
+        for name in ("HTTP", "INGEST", "ROUTER", "RENDER", "SENDERS", "REALTIME")
+    },
+    "CLARION_ADMIN_TOKEN": "a" * 32,
+    "CLARION_SERVICE_TOKEN": "t" * 32,
+    "CLARION_CENTRIFUGO_URL": "http://127.0.0.1:1",
+}
 _PIECE = b" " * (64 * 1024)
 
 
@@ -54,12 +62,12 @@ class Provider:
 
 
 @asynccontextmanager
-async def _client(stack: Running, provider: Provider) -> AsyncIterator[OidcClient]:
+async def _client(provider: Provider) -> AsyncIterator[OidcClient]:
     app = web.Application()
     app.router.add_get(_DOCUMENT, provider.document)
     async with TestServer(app) as server:
         issuer = str(server.make_url("")).rstrip("/")
-        values = {**stack.variables, "CLARION_OIDC_ISSUER": issuer, "CLARION_OIDC_CLIENT_ID": "clarion"}
+        values = {**_ENVIRONMENT, "CLARION_OIDC_ISSUER": issuer, "CLARION_OIDC_CLIENT_ID": "clarion"}
         client = OidcClient(environment.load(Settings, values))
         try:
             yield client
@@ -67,17 +75,17 @@ async def _client(stack: Running, provider: Provider) -> AsyncIterator[OidcClien
             await client.close()
 
 
-async def test_an_answer_in_pieces(local_stack: Running) -> None:
+async def test_an_answer_in_pieces() -> None:
     """Is read to its end."""
-    async with _client(local_stack, Provider(is_endless=False)) as client:
+    async with _client(Provider(is_endless=False)) as client:
         url = await client.authorization_url(Attempt.new(), "http://127.0.0.1/callback")
         assert "/auth?" in url
 
 
-async def test_an_answer_without_an_end_is_cut_off(local_stack: Running) -> None:
+async def test_an_answer_without_an_end_is_cut_off() -> None:
     """After as much as an answer may have; nobody signs in, and the provider is told so."""
     provider = Provider(is_endless=True)
-    async with _client(local_stack, provider) as client:
+    async with _client(provider) as client:
         with pytest.raises(ClarionError) as refused:
             await client.authorization_url(Attempt.new(), "http://127.0.0.1/callback")
         assert refused.value.code is Code.UNAVAILABLE

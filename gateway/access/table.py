@@ -134,8 +134,8 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/template-helpers"): rule(_V, Place.ANYWHERE),
     ("POST", "/template-samples"): rule(_D, _BODY),
     ("GET", "/template-samples"): rule(_V, Place.QUERY_OR_ANY),
-    # What a customer's server has sent.
-    ("GET", "/template-samples/last"): rule(_D, _QUERY),
+    # A payload, as in GET /events/{id}/body.
+    ("GET", "/template-samples/last"): rule(_V, _QUERY),
     ("GET", "/template-samples/{id}"): rule(_V, Place.QUERY_OR_ANY),
     ("PUT", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
     ("DELETE", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
@@ -149,6 +149,7 @@ _EVENTS: Mapping[tuple[str, str], Rule] = {
     ("GET", "/events"): rule(_V, _LIST),
     ("GET", "/events/{id}"): rule(_V, Owned("event")),
     ("GET", "/events/{id}/deliveries"): rule(_V, Owned("event")),
+    # A payload is read with the role that reads the messages made of it, here and everywhere.
     ("GET", "/events/{id}/body"): rule(_V, Owned("event")),
     ("GET", "/deliveries/{id}"): rule(_V, Owned("delivery")),
     ("GET", "/deliveries/{id}/content"): rule(_V, Owned("delivery")),

@@ -85,12 +85,12 @@ class AlertRoutes:
             **forms.scope(request),
             open=forms.flag(request, "open"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         if wire.tenant_id:
             request[TENANT_ID] = wire.tenant_id
         answer = await self._clients.call(self._clients.alerts.ListOutages, wire)
-        return json_reply(forms.page([shown_outage(one) for one in answer.outages], answer.next_cursor))
+        return json_reply(forms.page(request, [shown_outage(one) for one in answer.outages], answer.next_cursor))
 
 
 def shown(settings: alerts_pb2.AlertSettings) -> dict[str, Any]:

@@ -26,10 +26,10 @@ class AuditRoutes:
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.audit.ListAuditEntries, wire)
-        return json_reply(forms.page([_shown(entry) for entry in answer.entries], answer.next_cursor))
+        return json_reply(forms.page(request, [_shown(entry) for entry in answer.entries], answer.next_cursor))
 
 
 def _shown(entry: audit_pb2.AuditEntry) -> dict[str, Any]:

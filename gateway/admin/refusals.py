@@ -27,10 +27,10 @@ class RefusalRoutes:
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.refusals.ListRefusals, wire)
-        return json_reply(forms.page([shown(one) for one in answer.refusals], answer.next_cursor))
+        return json_reply(forms.page(request, [shown(one) for one in answer.refusals], answer.next_cursor))
 
 
 def _status(request: web.Request) -> int:

@@ -73,6 +73,8 @@ _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
 _ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
+# A page keeps it open, and opens it again by itself.
+_LIVE = "/live"
 # Identity providers add parameters of their own.
 _ANY_QUERY = frozenset({("GET", "/session/oidc/callback")})
 _SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
@@ -107,7 +109,7 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         *_routes(backend),
         *_operating_routes(backend),
         *_webhook_routes(backend),
-        ("GET", "/live", live.serve),
+        ("GET", _LIVE, live.serve),
     )
     for method, path, handler in served:
         paths.setdefault(path, []).append((method, _checking_query(handler, (method, path))))
@@ -116,7 +118,8 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         pattern = _BASE + path.replace("}", ":[^/]+}")
         for method, handler in methods:
             writes = method not in _READING and path not in _ASKING
-            app.router.add_route(method, pattern, protect(handler, rule_of(method, path), writes=writes))
+            protected = protect(handler, rule_of(method, path), writes=writes, is_use=path != _LIVE)
+            app.router.add_route(method, pattern, protected)
         # Without it, GET /templates/preview would ask for a template with the id "preview".
         rules = [rule_of(method, path) for method, _ in methods]
         is_open = any(Place.ANYBODY in one.places for one in rules)

@@ -100,10 +100,10 @@ class UserRoutes:
     async def list_all(self, request: web.Request) -> web.Response:
         """List users, newest first."""
         wire = console_users_pb2.ListConsoleUsersRequest(
-            search=forms.text(request, "search"), limit=forms.limit(request), cursor=forms.text(request, "cursor")
+            search=forms.text(request, "search"), limit=forms.limit(request), cursor=forms.cursor(request)
         )
         answer = await self._clients.call(self._clients.console_users.ListConsoleUsers, wire)
-        return json_reply(forms.page(list(map(_shown, answer.users)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(_shown, answer.users)), answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one user."""
@@ -142,7 +142,7 @@ class UserRoutes:
         """List the sessions of a user."""
         wire = console_users_pb2.ListConsoleSessionsRequest(user_id=forms.path_uuid(request, "id"))
         answer = await self._clients.call(self._clients.console_users.ListConsoleSessions, wire)
-        return json_reply(forms.page([shown_session(one, request[ASKER]) for one in answer.sessions], ""))
+        return json_reply(forms.page(request, [shown_session(one, request[ASKER]) for one in answer.sessions], ""))
 
     async def revoke_all(self, request: web.Request) -> web.Response:
         """End all sessions of a user."""

@@ -6152,7 +6152,7 @@ export interface components {
         };
         /**
          * SentWebhook
-         * @description A call of an endpoint. The values of the endpoint's own headers are hidden.
+         * @description A call of an endpoint. The values of the endpoint's own headers and of signatures are hidden.
          */
         SentWebhook: {
             url: string;

@@ -110,7 +110,8 @@ RETURNING id
 -- name: of_subject
 SELECT u.id, u.email, u.password, u.disabled FROM ingest.console_users u WHERE u.issuer = $1 AND u.subject = $2
 
+-- Nothing changes for one that is bound to it already, by another sign-in at the same time.
 -- name: bind_subject
 UPDATE ingest.console_users SET issuer = $2, subject = $3, name = coalesce(nullif(name, ''), $4)
-WHERE id = $1 AND subject IS NULL AND NOT disabled
+WHERE id = $1 AND NOT disabled AND (subject IS NULL OR issuer = $2 AND subject = $3)
 RETURNING id

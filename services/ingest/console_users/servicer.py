@@ -79,7 +79,7 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
         self, request: console_users_pb2.GetConsoleSessionRequest, context: Any
     ) -> console_users_pb2.GetConsoleSessionResponse:
         """Return a session, whose it is, and what they may see."""
-        session = await self._sessions.find(request.token)
+        session = await self._sessions.find(request.token, is_use=not request.unattended)
         user = await self._users.get(session.user_id)
         tenants = []
         everywhere = max((one.role for one in user.memberships if not (one.account_id or one.tenant_id)), default=0)

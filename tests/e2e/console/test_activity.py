@@ -5,7 +5,7 @@ import re
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Request, expect
 
 from checks.client import Client, order
 from runtime.ids import new_id
@@ -97,6 +97,23 @@ async def test_new_messages_appear_by_themselves(open_visit: OpenVisit, client: 
 
 
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
+async def test_a_page_that_nobody_touches_says_so(visit: Visit) -> None:
+    """What it reads by itself then does not keep the session; as soon as somebody touches it, it does."""
+
+    def of_overview(request: Request) -> bool:
+        return "/overview?" in request.url
+
+    await visit.page.clock.install()
+    await visit.open("/overview")
+    for is_touched in (False, True):
+        if is_touched:
+            await visit.page.mouse.move(200, 200)
+        async with visit.page.expect_request(of_overview) as asked:
+            await visit.page.clock.fast_forward(20_000 if is_touched else 90_000)
+        headers = (await asked.value).headers
+        assert headers.get("x-clarion-unattended", "false") == ("false" if is_touched else "true")
+
+
 async def test_the_overview_leads_to_the_messages(visit: Visit, client: Client) -> None:
     """Charts with the numbers as tables, and reasons that lead to their messages."""
     without = order(new_id(), "without-address", ("EMAIL",))

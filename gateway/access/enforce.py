@@ -24,6 +24,8 @@ _MAX_BODY_BYTES = 1024 * 1024
 _IS_LIMITED = web.RequestKey("is_limited", bool)
 # The tenants that a list may show; absent: all.
 _TENANTS = web.RequestKey("scope", list)
+# The accounts to whose people a request is limited; absent: all people.
+_ACCOUNTS = web.RequestKey("accounts", list)
 
 
 _IN_BODY = frozenset({Place.BODY, Place.BODY_OR_ANY, Place.ACCOUNT})
@@ -72,6 +74,8 @@ class Enforcer:
             await self._check_body(request, role, place, asker)
         elif place is Place.LIST:
             self._limit(request, role, asker)
+        elif place is Place.ACCOUNTS:
+            self._limit_to_accounts(request, role, asker)
         elif place is Place.PATH:
             _check_tenant(asker, request.match_info["id"], role)
         elif place is Place.QUERY:
@@ -96,6 +100,13 @@ class Enforcer:
         if not tenants:
             raise _too_low(role, asker.highest, "in a tenant")
         request[_TENANTS] = tenants
+
+    @staticmethod
+    def _limit_to_accounts(request: web.Request, role: Role, asker: Asker) -> None:
+        accounts = asker.accounts_with(role)
+        if not accounts:
+            raise _too_low(role, asker.everywhere, "in the whole installation, or in an account")
+        request[_ACCOUNTS] = accounts
 
     async def _check_owned(self, request: web.Request, role: Role, owned: Owned, asker: Asker) -> None:
         if owned.name in request.match_info:
@@ -145,10 +156,16 @@ def scope(request: web.Request) -> dict[str, Any]:
     return {"tenant_id": request.query.get("tenant_id", ""), "tenant_ids": request.get(_TENANTS, [])}
 
 
+def accounts(request: web.Request) -> list[str]:
+    """Return the accounts to whose people this request is limited; empty: it is not. Each such handler asks for it."""
+    request[_IS_LIMITED] = True
+    return request.get(_ACCOUNTS, [])
+
+
 def check_limited(request: web.Request) -> None:
-    """Raise INTERNAL if a list was made without scope() for somebody who may not see all tenants."""
-    if _TENANTS in request and _IS_LIMITED not in request:
-        raise ClarionError(Code.INTERNAL, f"{request.method} {request.path} has not limited its list.")
+    """Raise INTERNAL if a handler did not ask for the limits of somebody who may not see all tenants, or people."""
+    if (_TENANTS in request or _ACCOUNTS in request) and _IS_LIMITED not in request:
+        raise ClarionError(Code.INTERNAL, f"{request.method} {request.path} has not limited what it does.")
 
 
 async def _body(request: web.Request, decode: Any) -> Any:

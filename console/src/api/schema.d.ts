@@ -3975,6 +3975,8 @@ export interface components {
             name: string;
             /** @description true: they cannot sign in. */
             disabled: boolean;
+            /** @description The account whose owners manage them, and in which alone they have roles. null: owners of the installation manage them. */
+            account_id: string | null;
             memberships: components["schemas"]["Membership"][];
             /** @description false: they have not accepted their invitation. */
             has_password: boolean;
@@ -6802,6 +6804,8 @@ export interface components {
             name: string;
             /** @description true: they cannot sign in. */
             disabled: boolean;
+            /** @description The account whose owners manage them, and in which alone they have roles. null: owners of the installation manage them. */
+            account_id: string | null;
             memberships: components["schemas"]["Membership"][];
             /** @description false: they have not accepted their invitation. */
             has_password: boolean;

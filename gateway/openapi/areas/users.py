@@ -21,6 +21,13 @@ class UserSchema(Shape):
     email: str
     name: str
     disabled: Annotated[bool, Meta(description="true: they cannot sign in.")]
+    account_id: Annotated[
+        Id | None,
+        Meta(
+            description="The account whose owners manage them, and in which alone they have roles. null: owners of the"
+            " installation manage them."
+        ),
+    ]
     memberships: list[MembershipSchema]
     has_password: Annotated[bool, Meta(description="false: they have not accepted their invitation.")]
     has_oidc: Annotated[bool, Meta(description="true: an account of the identity provider is bound to them.")]

@@ -159,7 +159,8 @@ def scope(request: web.Request) -> dict[str, Any]:
 def accounts(request: web.Request) -> list[str]:
     """Return the accounts to whose people this request is limited; empty: it is not. Each such handler asks for it."""
     request[_IS_LIMITED] = True
-    return request.get(_ACCOUNTS, [])
+    found: list[str] = request.get(_ACCOUNTS, [])
+    return found
 
 
 def check_limited(request: web.Request) -> None:

@@ -183,6 +183,9 @@ _OPERATING: Mapping[tuple[str, str], Rule] = {
     ("GET", "/alerts"): rule(_OWNER, _INSTALLATION),
     ("PUT", "/alerts"): rule(_OWNER, _INSTALLATION),
     ("POST", "/alerts/test"): rule(_OWNER, _INSTALLATION),
+    ("GET", _TENANT + "/alerts"): rule(_O, _PATH),
+    ("PUT", _TENANT + "/alerts"): rule(_O, _PATH),
+    ("POST", _TENANT + "/alerts/test"): rule(_O, _PATH),
 }
 
 _WEBHOOKS: Mapping[tuple[str, str], Rule] = {

@@ -264,7 +264,7 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
         person.refuse(faults)
         disabled = request.disabled if request.HasField("disabled") else None
         within = _within(request.account_ids)
-        if name is email is disabled is None:
+        if name is None and email is None and disabled is None:
             await self._users.get(user_id, within)
         else:
             await self._users.managed(user_id, within)

@@ -30,6 +30,8 @@ _ACCOUNTS = web.RequestKey("accounts", list)
 
 _IN_BODY = frozenset({Place.BODY, Place.BODY_OR_ANY, Place.ACCOUNT})
 _IN_QUERY = frozenset({Place.QUERY_OR_ANY, Place.QUERY_OR_INSTALLATION})
+# Where somebody may do less than all of it.
+_LIMITING = frozenset({Place.LIST, Place.ACCOUNTS})
 # Where the request names no tenant.
 _ANYWHERE = frozenset({Place.ANYWHERE, Place.QUERY_OR_ANY})
 _EVERYWHERE = frozenset({Place.INSTALLATION, Place.QUERY_OR_INSTALLATION})
@@ -72,10 +74,8 @@ class Enforcer:
             await self._check_owned(request, role, place, asker)
         elif place in _IN_BODY:
             await self._check_body(request, role, place, asker)
-        elif place is Place.LIST:
-            self._limit(request, role, asker)
-        elif place is Place.ACCOUNTS:
-            self._limit_to_accounts(request, role, asker)
+        elif place in _LIMITING:
+            self._limit(request, role, place, asker)
         elif place is Place.PATH:
             _check_tenant(asker, request.match_info["id"], role)
         elif place is Place.QUERY:
@@ -90,7 +90,13 @@ class Enforcer:
             raise _too_low(role, asker.everywhere, "in the whole installation")
 
     @staticmethod
-    def _limit(request: web.Request, role: Role, asker: Asker) -> None:
+    def _limit(request: web.Request, role: Role, place: Place, asker: Asker) -> None:
+        if place is Place.ACCOUNTS:
+            accounts = asker.accounts_with(role)
+            if not accounts:
+                raise _too_low(role, asker.everywhere, "in the whole installation, or in an account")
+            request[_ACCOUNTS] = accounts
+            return
         if tenant_id := request.query.get("tenant_id", ""):
             _check_tenant(asker, tenant_id, role)
             return
@@ -100,13 +106,6 @@ class Enforcer:
         if not tenants:
             raise _too_low(role, asker.highest, "in a tenant")
         request[_TENANTS] = tenants
-
-    @staticmethod
-    def _limit_to_accounts(request: web.Request, role: Role, asker: Asker) -> None:
-        accounts = asker.accounts_with(role)
-        if not accounts:
-            raise _too_low(role, asker.everywhere, "in the whole installation, or in an account")
-        request[_ACCOUNTS] = accounts
 
     async def _check_owned(self, request: web.Request, role: Role, owned: Owned, asker: Asker) -> None:
         if owned.name in request.match_info:

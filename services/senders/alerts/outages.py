@@ -107,11 +107,8 @@ class AlertSettings:
         Trouble of the alert tenant's own events is not: each alert could cause the next one. Outages of its providers
         and endpoints are, because an outage is told once however many messages fail.
         """
-        if (
-            not self.tenant_id
-            or not (self.recipients or self.endpoints)
-            or (self.kinds and outage.kind not in self.kinds)
-        ):
+        has_somewhere = self.tenant_id and (self.recipients or self.endpoints)
+        if not has_somewhere or (self.kinds and outage.kind not in self.kinds):
             return False
         is_own = outage.tenant_id == self.tenant_id
         return not (is_own and outage.kind in (Kind.DEAD_LETTERS, Kind.QUOTA))

@@ -23,8 +23,8 @@ _AT_ONCE = 20
 # those that have ended by then are only listed.
 MAX_OF_HOUR = 60
 _PUT_OFF_S = 600.0
-# Pauses after ingest has not accepted an alert: twice as long each time. After so many, about a day, it is given up; the
-# outage is still listed. Seconds.
+# Pauses after ingest has not accepted an alert, seconds: twice as long each time. After so many attempts, about a day,
+# it is given up; the outage is still listed.
 _FIRST_PAUSE_S = 10.0
 _LONGEST_PAUSE_S = 900.0
 MAX_ATTEMPTS = 100

@@ -120,7 +120,7 @@ async def test_somebody_is_invited_and_sees_what_they_may(
             await visit.open("/tenants", "Tenants")
             await expect(page.get_by_role("link", name=tenant).first).to_be_visible()
             await visit.open("/settings/users", "Users")
-            await expect(page.get_by_text("Only owners of the installation manage users")).to_be_visible()
+            await expect(page.get_by_text("Only owners of the installation or of an account manage users")).to_be_visible()
             visit.allow("status of 403")
             await visit.open("/settings/audit", "Audit log")
             await expect(page.get_by_role("alert")).to_contain_text("This needs the role owner")

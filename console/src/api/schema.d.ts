@@ -2255,14 +2255,14 @@ export interface paths {
         post?: never;
         /**
          * Delete a console user
-         * @description 409: no owner of the installation would be left who can sign in.
+         * @description 409: no owner of the installation would be left who can sign in, or somebody who belongs to an account would get a role outside it. Owners of an account: 403 for people who do not belong to it, except that their roles within it are replaced.
          */
         delete: operations["deleteUser"];
         options?: never;
         head?: never;
         /**
          * Update a console user
-         * @description 409: no owner of the installation would be left who can sign in.
+         * @description 409: no owner of the installation would be left who can sign in, or somebody who belongs to an account would get a role outside it. Owners of an account: 403 for people who do not belong to it, except that their roles within it are replaced.
          */
         patch: operations["updateUser"];
         trace?: never;

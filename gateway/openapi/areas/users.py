@@ -61,7 +61,11 @@ class OpenedLinkSchema(Shape):
     expires_at: Time
 
 
-_LAST = "409: no owner of the installation would be left who can sign in."
+_LAST = (
+    "409: no owner of the installation would be left who can sign in, or somebody who belongs to an account would get a"
+    " role outside it. Owners of an account: 403 for people who do not belong to it, except that their roles within it"
+    " are replaced."
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     admin(

@@ -26,11 +26,15 @@ _MAX_BODY_BYTES = 1024 * 1024
 _IS_LIMITED = web.RequestKey("is_limited", bool)
 # The tenants that a list may show; absent: all.
 _TENANTS = web.RequestKey("scope", list)
+# The accounts to whose people a request is limited; absent: all people.
+_ACCOUNTS = web.RequestKey("accounts", list)
 
 
 _IN_BODY = frozenset({Place.BODY, Place.BODY_OR_ANY, Place.ACCOUNT})
 _IN_QUERY = frozenset({Place.QUERY_OR_ANY, Place.QUERY_OR_INSTALLATION})
 _QUERIES = _IN_QUERY | {Place.QUERY}
+# Where somebody may do less than all of it.
+_LIMITING = frozenset({Place.LIST, Place.ACCOUNTS})
 # Where the request names no tenant.
 _ANYWHERE = frozenset({Place.ANYWHERE, Place.QUERY_OR_ANY})
 _EVERYWHERE = frozenset({Place.INSTALLATION, Place.QUERY_OR_INSTALLATION})
@@ -97,8 +101,8 @@ class Enforcer:
             await self._check_owned(request, role, place, asker)
         elif place in _IN_BODY:
             await self._check_body(request, role, place, asker)
-        elif place is Place.LIST:
-            self._limit(request, role, asker)
+        elif place in _LIMITING:
+            self._limit(request, role, place, asker)
         elif place is Place.PATH:
             _check_tenant(asker, request.match_info["id"], role)
         elif place is Place.QUERY:
@@ -113,7 +117,13 @@ class Enforcer:
             raise _too_low(role, asker.everywhere, "in the whole installation")
 
     @staticmethod
-    def _limit(request: web.Request, role: Role, asker: Asker) -> None:
+    def _limit(request: web.Request, role: Role, place: Place, asker: Asker) -> None:
+        if place is Place.ACCOUNTS:
+            accounts = asker.accounts_with(role)
+            if not accounts:
+                raise _too_low(role, asker.everywhere, "in the whole installation, or in an account")
+            request[_ACCOUNTS] = accounts
+            return
         if tenant_id := request.query.get("tenant_id", ""):
             _check_tenant(asker, tenant_id, role)
             return
@@ -169,10 +179,17 @@ def scope(request: web.Request) -> dict[str, Any]:
     return {"tenant_id": request.query.get("tenant_id", ""), "tenant_ids": request.get(_TENANTS, [])}
 
 
+def accounts(request: web.Request) -> list[str]:
+    """Return the accounts to whose people this request is limited; empty: it is not. Each such handler asks for it."""
+    request[_IS_LIMITED] = True
+    found: list[str] = request.get(_ACCOUNTS, [])
+    return found
+
+
 def check_limited(request: web.Request) -> None:
-    """Raise INTERNAL if a list was made without scope() for somebody who may not see all tenants."""
-    if _TENANTS in request and _IS_LIMITED not in request:
-        raise ClarionError(Code.INTERNAL, f"{request.method} {request.path} has not limited its list.")
+    """Raise INTERNAL if a handler did not ask for the limits of somebody who may not see all tenants, or people."""
+    if (_TENANTS in request or _ACCOUNTS in request) and _IS_LIMITED not in request:
+        raise ClarionError(Code.INTERNAL, f"{request.method} {request.path} has not limited what it does.")
 
 
 async def _body(request: web.Request, decode: Any) -> Any:

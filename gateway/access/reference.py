@@ -18,7 +18,7 @@ _MEANING = {
     Role.DEVELOPER: "also writes templates, sends events and tests, manages endpoints and event types",
     Role.OPERATOR: "also manages providers, suppressions, recipients, replays, API keys, secrets and the settings of"
     " tenants; exports and erases personal data",
-    Role.OWNER: "also manages users, deactivates tenants, reads the audit log",
+    Role.OWNER: "also manages users (of the installation, or of an account), deactivates tenants, reads the audit log",
 }
 
 _PAGE = """\

@@ -10,7 +10,7 @@ from gateway.access.rules import Needs, Owned, Place, Rule, rule
 
 _V, _D, _O, _OWNER = Role.VIEWER, Role.DEVELOPER, Role.OPERATOR, Role.OWNER
 _PATH, _LIST, _BODY, _QUERY = Place.PATH, Place.LIST, Place.BODY, Place.QUERY
-_INSTALLATION = Place.INSTALLATION
+_INSTALLATION, _ACCOUNTS = Place.INSTALLATION, Place.ACCOUNTS
 
 # One tenant's limits protect the others, so its own operators cannot raise them.
 _LIMITS = dict.fromkeys(
@@ -43,15 +43,15 @@ _PEOPLE: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/session/sessions/{id}"): rule(_V, Place.PERSON),
     ("POST", "/invitations/open"): rule(_V, Place.ANYBODY),
     ("POST", "/invitations/accept"): rule(_V, Place.ANYBODY),
-    ("GET", "/users"): rule(_OWNER, _INSTALLATION),
-    ("POST", "/users"): rule(_OWNER, _INSTALLATION),
-    ("GET", "/users/{id}"): rule(_OWNER, _INSTALLATION),
-    ("PATCH", "/users/{id}"): rule(_OWNER, _INSTALLATION),
-    ("DELETE", "/users/{id}"): rule(_OWNER, _INSTALLATION),
-    ("POST", "/users/{id}/invitation"): rule(_OWNER, _INSTALLATION),
-    ("GET", "/users/{id}/sessions"): rule(_OWNER, _INSTALLATION),
-    ("DELETE", "/users/{id}/sessions"): rule(_OWNER, _INSTALLATION),
-    ("DELETE", "/users/{id}/sessions/{session_id}"): rule(_OWNER, _INSTALLATION),
+    ("GET", "/users"): rule(_OWNER, _ACCOUNTS),
+    ("POST", "/users"): rule(_OWNER, _ACCOUNTS),
+    ("GET", "/users/{id}"): rule(_OWNER, _ACCOUNTS),
+    ("PATCH", "/users/{id}"): rule(_OWNER, _ACCOUNTS),
+    ("DELETE", "/users/{id}"): rule(_OWNER, _ACCOUNTS),
+    ("POST", "/users/{id}/invitation"): rule(_OWNER, _ACCOUNTS),
+    ("GET", "/users/{id}/sessions"): rule(_OWNER, _ACCOUNTS),
+    ("DELETE", "/users/{id}/sessions"): rule(_OWNER, _ACCOUNTS),
+    ("DELETE", "/users/{id}/sessions/{session_id}"): rule(_OWNER, _ACCOUNTS),
     ("GET", "/audit"): rule(_OWNER, _LIST),
 }
 
@@ -184,6 +184,9 @@ _OPERATING: Mapping[tuple[str, str], Rule] = {
     ("GET", "/alerts"): rule(_OWNER, _INSTALLATION),
     ("PUT", "/alerts"): rule(_OWNER, _INSTALLATION),
     ("POST", "/alerts/test"): rule(_OWNER, _INSTALLATION),
+    ("GET", _TENANT + "/alerts"): rule(_O, _PATH),
+    ("PUT", _TENANT + "/alerts"): rule(_O, _PATH),
+    ("POST", _TENANT + "/alerts/test"): rule(_O, _PATH),
 }
 
 _WEBHOOKS: Mapping[tuple[str, str], Rule] = {

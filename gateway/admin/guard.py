@@ -63,7 +63,7 @@ class Guard:
                     log.info("access_refused", actor=asker.actor, method=request.method, detail=error.detail)
                 raise
             response = await (recorded(request, asker) if writes else handler(request))
-            if rule.is_list:
+            if rule.is_list or Place.ACCOUNTS in rule.places:
                 enforce.check_limited(request)
             return response
 

@@ -51,6 +51,7 @@ from gateway.admin.samples import SampleRoutes
 from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
+from gateway.admin.tenant_alerts import TenantAlertRoutes
 from gateway.admin.tenants import TenantRoutes
 from gateway.admin.usage import UsageRoutes
 from gateway.admin.users import UserRoutes
@@ -301,7 +302,7 @@ def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHand
     clients = backend.clients
     letters = DeadLetterRoutes(clients)
     replays = ReplayRoutes(clients)
-    alerts = AlertRoutes(clients)
+    alerts, of_tenants = AlertRoutes(clients), TenantAlertRoutes(clients)
     return [
         ("GET", "/dead-letters", letters.list_all),
         ("GET", "/dead-letters/count", letters.count),
@@ -321,6 +322,9 @@ def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHand
         ("PUT", "/alerts", alerts.put),
         ("POST", "/alerts/test", alerts.test),
         ("GET", "/outages", alerts.outages),
+        ("GET", "/tenants/{id}/alerts", of_tenants.get),
+        ("PUT", "/tenants/{id}/alerts", of_tenants.put),
+        ("POST", "/tenants/{id}/alerts/test", of_tenants.test),
     ]
 
 

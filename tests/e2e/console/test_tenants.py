@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 from checks.client import Client, Tenant
 from tests.e2e.console.conftest import OpenVisit
 from tests.e2e.console.visit import LOOKS, Visit
+from tests.waiting import eventually
 
 _MARKUP = '<img src=x onerror=alert(1)><b>"Ada" & co</b>'
 
@@ -260,3 +261,30 @@ async def test_the_colors_are_kept(visit: Visit) -> None:
     await page.reload()
     await visit.settled("Settings")
     assert await page.evaluate(ground) == dark
+
+
+async def test_a_tenant_has_alerts_of_its_own(visit: Visit, client: Client) -> None:
+    """Their recipients are set on the tenant's page, a wrong line is named, and a test alert arrives."""
+    visit.allow("status of 422")
+    tenant = await client.operator.create_tenant(f"Alerted {uuid.uuid4().hex[:8]}")
+    page = visit.page
+    await visit.open(f"/tenants/{tenant.id}/settings", tenant.name)
+    card = page.get_by_role("region", name="Alerts")
+    people = card.get_by_label("Recipients of alerts")
+    await people.fill("nobody@@example.com")
+    await card.get_by_role("button", name="Save the alerts").click()
+    await expect(people).to_have_attribute("aria-invalid", "true")
+    await expect(card.get_by_text("Line 1 must be an e-mail address")).to_be_visible()
+    await people.fill("walnut@example.com")
+    await card.get_by_role("checkbox", name="Endpoints", exact=True).uncheck()
+    await card.get_by_role("button", name="Save the alerts").click()
+    await visit.assert_accessible()
+    await card.get_by_role("button", name="Send a test alert").click()
+
+    async def arrived() -> bool:
+        mails = (await client.operator.must("GET", f"/tenants/{tenant.id}/outbox"))["data"]
+        return [(mail["recipient"], mail["subject"]) for mail in mails] == [("walnut@example.com", "Test alert")]
+
+    assert await eventually(arrived, 60, every=0.5)
+    saved = await client.operator.must("GET", f"/tenants/{tenant.id}/alerts")
+    assert saved == {"recipients": ["walnut@example.com"], "kinds": ["provider"], "endpoints": False}

@@ -36,7 +36,9 @@ _OF_TENANTS = {
         isinstance(place, Owned) or place in (Place.PATH, Place.LIST, *_IN_QUERY, *_IN_BODY) for place in rule.places
     )
 }
-_OF_INSTALLATION = {route: rule for route, rule in RULES.items() if Place.INSTALLATION in rule.places}
+_OF_INSTALLATION = {
+    route: rule for route, rule in RULES.items() if {Place.INSTALLATION, Place.ACCOUNTS} & set(rule.places)
+}
 
 
 class Request(NamedTuple):

@@ -10,7 +10,7 @@ import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Facts, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
-import { ChooseTenant } from "~/shell/ChooseTenant";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenantId } from "~/shell/tenants";
 import { RecipientActions } from "./RecipientActions";
 import { RecipientSuppressions } from "./RecipientSuppressions";
@@ -35,7 +35,7 @@ function RecipientScreen() {
       {tenantId ? (
         <Recipient key={`${tenantId}/${recipientId}`} tenantId={tenantId} recipientId={recipientId} />
       ) : (
-        <ChooseTenant what="Recipients" />
+        <FindTenant key={recipientId} kind="recipient" id={recipientId} what="recipients" />
       )}
     </Page>
   );

@@ -8,7 +8,7 @@ import { TextField } from "~/kit/Field";
 import { EmptyState, Filters, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
-import { ChooseTenant } from "~/shell/ChooseTenant";
+import { TenantNeeded } from "~/shell/TenantNeeded";
 import { useTenantId } from "~/shell/tenants";
 import styles from "./recipients.module.css";
 
@@ -23,7 +23,7 @@ function RecipientsScreen() {
       title="Recipients"
       text="The people whom a tenant stores, and everybody else by their id: what they got, their inbox, and erasing them."
     >
-      {tenantId ? <Recipients key={tenantId} tenantId={tenantId} /> : <ChooseTenant what="Recipients" />}
+      {tenantId ? <Recipients key={tenantId} tenantId={tenantId} /> : <TenantNeeded what="recipients" />}
     </Page>
   );
 }

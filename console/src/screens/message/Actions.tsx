@@ -21,7 +21,10 @@ export function Actions({ event, delivery }: { event: Event; delivery: Delivery 
   const mayRetryThis =
     delivery !== undefined && mayRetry(delivery) && mayRetryRole(session, delivery, tenant);
   const hasFailures =
-    event.deliveries.some(hasFailed) || (event.counts.failed ?? 0) + (event.counts.dead ?? 0) > 0;
+    event.deliveries.some((one) => one.channel !== "WEBHOOK" && hasFailed(one)) ||
+    // Not all of them are here.
+    (event.deliveries.length < event.delivery_count &&
+      (event.counts.failed ?? 0) + (event.counts.dead ?? 0) > 0);
   return (
     <>
       {mayRetryThis ? <RetryButton event={event} delivery={delivery} /> : null}

@@ -236,14 +236,17 @@ function adviceFor(told: Told, groups: readonly Group[]): { todo: string; about:
     LOST.has(group.status) ? 0 : group.status === "retrying" || group.isParked ? 1 : group.reason ? 2 : 3;
   const [gravest] = [...groups].sort((one, other) => rank(one) - rank(other));
   if (gravest && rank(gravest) < 3) {
-    return { todo: adviceOf(told.reasonOf(gravest.reason), gravest.status), about: gravest.first };
+    return {
+      todo: adviceOf(told.reasonOf(gravest.reason), gravest.status, gravest.first.channel),
+      about: gravest.first,
+    };
   }
   const { event, reasonOf } = told;
   return { todo: restOf(told).length > 0 ? adviceOf(reasonOf(event.reason), "failed") : "", about: null };
 }
 
 /** Return what to do about a reason, as it holds for a delivery of that status. */
-function adviceOf(reason: Reason | undefined, status: string): string {
+function adviceOf(reason: Reason | undefined, status: string, channel?: string): string {
   const advice = reason?.advice ?? "";
   if (OPEN.has(status) || status === "skipped") {
     return advice;
@@ -252,7 +255,8 @@ function adviceOf(reason: Reason | undefined, status: string): string {
   if (sentences.some((one) => COMPLETE.test(one))) {
     return sentences.join(" ");
   }
-  const again = status === "dead" ? "etry this delivery." : "eplay what was not sent.";
+  const again =
+    status === "dead" || channel === "WEBHOOK" ? "etry this delivery." : "eplay what was not sent.";
   return sentences.length > 0 ? `${sentences.join(" ")} Then r${again}` : `R${again}`;
 }
 

@@ -4,6 +4,7 @@ import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Problem } from "~/api/problem";
 import { Badge, StatusBadge } from "~/kit/Badge";
+import { LinkButton } from "~/kit/Button";
 import { CodeBlock } from "~/kit/Copy";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
@@ -146,6 +147,11 @@ function Got({ tenantId, recipientId }: Whose) {
         <EmptyState
           title="Nothing was sent to this id"
           text="Or it was longer ago than events are kept. The id must be written as the tenant’s programs write it."
+          action={
+            <LinkButton to="/messages" search={{ tenant: tenantId }}>
+              Look through all messages
+            </LinkButton>
+          }
         />
       }
       columns={[
@@ -193,7 +199,15 @@ function Inbox({ tenantId, recipientId }: Whose) {
       list={list}
       rowKey={(row: Entry) => row.id}
       empty={
-        <EmptyState title="The inbox is empty" text="Events with a push template put a notification here." />
+        <EmptyState
+          title="The inbox is empty"
+          text="Events with a push template put a notification here."
+          action={
+            <LinkButton to="/test-send" search={{ tenant: tenantId, channel: "PUSH" }}>
+              Send a test push
+            </LinkButton>
+          }
+        />
       }
       columns={[
         {

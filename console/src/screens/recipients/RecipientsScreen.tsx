@@ -3,9 +3,9 @@ import { type FormEvent, useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Badge } from "~/kit/Badge";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { TextField } from "~/kit/Field";
-import { EmptyState, Filters, Page } from "~/kit/Page";
+import { countSet, EmptyState, Filters, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { TenantNeeded } from "~/shell/TenantNeeded";
@@ -116,8 +116,8 @@ function Find({ tenantId }: { tenantId: string }) {
     });
   };
   return (
-    <Filters>
-      <form className={styles.find} onSubmit={open}>
+    <Filters active={countSet(address, tag)}>
+      <form onSubmit={open}>
         <TextField
           label="Open by id"
           help="Also of people who are not stored."
@@ -127,7 +127,7 @@ function Find({ tenantId }: { tenantId: string }) {
         />
         <Button type="submit">Open</Button>
       </form>
-      <form className={styles.find} onSubmit={filter}>
+      <form onSubmit={filter}>
         <TextField
           label="E-mail address or number"
           help="In full."
@@ -155,13 +155,9 @@ function None({ address, tag }: { address: string | undefined; tag: string | und
         title="No stored recipient has this address"
         text="Somebody whom events describe themselves is not stored. Look for what was sent to the address."
         action={
-          // Messages has this filter; its route is another area's.
-          <Link
-            to={"/messages" as "/"}
-            search={{ tenant: tenantId, recipient: address } as { tenant?: string }}
-          >
+          <LinkButton to="/messages" search={{ tenant: tenantId, recipient: address }}>
             Find messages to {address}
-          </Link>
+          </LinkButton>
         }
       />
     );
@@ -169,7 +165,18 @@ function None({ address, tag }: { address: string | undefined; tag: string | und
   return (
     <EmptyState
       title={tag ? "No stored recipient has this tag" : "No recipient is stored"}
-      text="Events can describe their recipients themselves, so storing them is not needed. Stored recipients can be in groups, and events can name them by their id. Store them by the admin API (PUT /tenants/{id}/recipients)."
+      text="Events can describe their recipients themselves, so storing them is not needed. Stored recipients can be in groups, and events can name them by their id. Programs store them by the admin API (PUT /tenants/{id}/recipients/{recipient_id})."
+      action={
+        tag ? (
+          <LinkButton to="/recipients" search={{ tenant: tenantId }}>
+            Remove the filter
+          </LinkButton>
+        ) : (
+          <LinkButton to="/messages" search={{ tenant: tenantId }}>
+            See who got messages
+          </LinkButton>
+        )
+      }
     />
   );
 }

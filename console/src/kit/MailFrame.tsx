@@ -114,11 +114,6 @@ export function MailFrame({ html, title, width, height = 480 }: MailFrameProps) 
           </Button>
         </div>
       ) : null}
-      {state === "loading" ? (
-        <p className={styles.note} role="status">
-          The e-mail is being loaded …
-        </p>
-      ) : null}
       {scale < 1 ? (
         <p className={styles.note}>
           Shown at {Math.floor(scale * 100)} % of its size: there is no room for {width} pixels.
@@ -131,6 +126,11 @@ export function MailFrame({ html, title, width, height = 480 }: MailFrameProps) 
         hidden={state === "failed"}
         style={{ height }}
       >
+        {state === "loading" ? (
+          <p className={styles.loading} role="status">
+            The e-mail is being loaded …
+          </p>
+        ) : null}
         <iframe
           // Another policy needs another document.
           key={`${images ? "images" : "none"} ${tries}`}

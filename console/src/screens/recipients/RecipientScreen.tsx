@@ -3,7 +3,7 @@ import { createLazyRoute, Link, useParams } from "@tanstack/react-router";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Problem } from "~/api/problem";
-import { Badge, StatusBadge } from "~/kit/Badge";
+import { Badge } from "~/kit/Badge";
 import { LinkButton } from "~/kit/Button";
 import { CodeBlock } from "~/kit/Copy";
 import { ErrorNote } from "~/kit/ErrorNote";
@@ -11,6 +11,7 @@ import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Facts, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
+import { Marks } from "~/screens/messages/Marks";
 import { FindTenant } from "~/shell/FindTenant";
 import { useTenantId } from "~/shell/tenants";
 import { RecipientActions } from "./RecipientActions";
@@ -164,16 +165,8 @@ function Got({ tenantId, recipientId }: Whose) {
           ),
         },
         {
-          header: "Status",
-          cell: (row) => (
-            <span className={styles.tags}>
-              {row.several_recipients
-                ? Object.keys(row.counts).map((status) => <StatusBadge key={status} status={status} />)
-                : row.deliveries.map((one) => (
-                    <StatusBadge key={one.id} status={one.status} title={one.channel} />
-                  ))}
-            </span>
-          ),
+          header: "Channels",
+          cell: (row) => <Marks event={row} />,
         },
         { header: "Accepted", cell: (row) => <Time at={row.accepted_at} />, isWhole: true },
       ]}

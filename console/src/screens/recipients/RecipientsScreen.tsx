@@ -125,12 +125,12 @@ function Find({ tenantId }: { tenantId: string }) {
           autoComplete="off"
           onChange={(event) => setId(event.target.value)}
         />
-        <Button type="submit">Open</Button>
+        <Button type="submit">Open the recipient</Button>
       </form>
       <form onSubmit={filter}>
         <TextField
-          label="E-mail address or number"
-          help="In full."
+          label="Address"
+          help="E-mail or phone, in full."
           value={typedAddress}
           autoComplete="off"
           onChange={(event) => setAddress(event.target.value)}
@@ -141,7 +141,7 @@ function Find({ tenantId }: { tenantId: string }) {
           autoComplete="off"
           onChange={(event) => setTag(event.target.value)}
         />
-        <Button type="submit">Filter</Button>
+        <Button type="submit">Filter the list</Button>
       </form>
     </Filters>
   );

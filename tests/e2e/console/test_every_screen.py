@@ -4,10 +4,10 @@ import pytest
 
 from checks.client import Client
 from tests.e2e.console.screens import SCREENS, find_objects
-from tests.e2e.console.visit import LOOKS, Visit
+from tests.e2e.console.visit import ALL_LOOKS, Visit
 
 
-@pytest.mark.parametrize("visit", LOOKS, indirect=True)
+@pytest.mark.parametrize("visit", [pytest.param(look, id=look.name) for look in ALL_LOOKS], indirect=True)
 async def test_every_screen_can_be_used_by_everybody(visit: Visit, client: Client) -> None:
     """axe-core finds nothing serious; one h1, one main region, nothing wider than the window; no complaint at all."""
     known = await find_objects(client)

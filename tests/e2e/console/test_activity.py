@@ -50,6 +50,7 @@ async def test_messages_can_be_read_and_filtered(visit: Visit, client: Client) -
     await expect(visit.page.get_by_role("link", name="order").first).to_be_visible()
     await visit.assert_accessible()
     await visit.assert_well_formed()
+    await visit.show_filters()
     await visit.page.get_by_role("searchbox", name="Recipient").fill("somebody-else")
     await visit.page.get_by_role("searchbox", name="Recipient").press("Enter")
     await expect(visit.page).to_have_url(re.compile("recipient=somebody-else"))
@@ -58,7 +59,10 @@ async def test_messages_can_be_read_and_filtered(visit: Visit, client: Client) -
     await visit.page.reload()
     await visit.settled("Messages")
     await expect(visit.page.get_by_text(other[-6:])).to_be_visible()
+    await visit.show_filters()
     await visit.page.get_by_label("Status").select_option("dead")
+    if await visit.page.get_by_role("button", name=re.compile("^Filters")).count():
+        await expect(visit.page.get_by_role("button", name="Filters (2)")).to_be_visible()
     await expect(visit.page.get_by_role("heading", name="No message matches")).to_be_visible()
     await visit.assert_accessible()
     await visit.page.get_by_role("link", name="Remove the filters").click()

@@ -6,6 +6,7 @@ run for as long as the context lasts, so that what fails keeps failing for the r
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,14 @@ class _MailServer(Catcher):
         if address == _FULL:
             return "452 4.2.2 The mailbox is full, try again later"
         return await super().handle_RCPT(server, session, envelope, address, options)
+
+
+@dataclass(frozen=True)
+class World:
+    """ids: of objects, by what they are: the {words} of the paths of screens.py. boss: the owner, who has signed in."""
+
+    ids: dict[str, str]
+    boss: Visitor
 
 
 class Seeding:
@@ -105,6 +114,8 @@ class Seeding:
             body = {"email": "sam.support@example.com", "name": "Sam Support", "memberships": roles}
             found = {"data": [await self.as_person("POST", "/users", body)]}
         self.found["user"] = found["data"][0]["id"]
+        invitation = await self.must("POST", f"/users/{self.found['user']}/invitation")
+        self.found["invitation"] = urlsplit(invitation["url"]).fragment
 
     async def make_templates(self) -> None:
         """Versions, languages, a layout with a partial, and samples."""
@@ -265,8 +276,8 @@ class Seeding:
 
 
 @asynccontextmanager
-async def seeded(client: Client, running: Running) -> AsyncIterator[dict[str, str]]:
-    """Make a tenant called NAME with all that screens show. Give ids of objects, by what they are (screens.py)."""
+async def seeded(client: Client, running: Running) -> AsyncIterator["World"]:
+    """Make a tenant called NAME with all that screens show. Whoever is shown them is the owner of the installation."""
     async with AsyncExitStack() as stack:
         boss = await stack.enter_async_context(owner(running))
         apis = await stack.enter_async_context(provider_apis.serving())
@@ -284,4 +295,4 @@ async def seeded(client: Client, running: Running) -> AsyncIterator[dict[str, st
         await seeding.fail_webhooks()
         await seeding.be_refused()
         await seeding.settle()
-        yield seeding.found
+        yield World(seeding.found, boss)

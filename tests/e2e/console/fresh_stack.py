@@ -22,6 +22,9 @@ async def seeded_stack() -> AsyncIterator[tuple[Running, World]]:
     """Start a stack in a temporary folder, and give it something to show on every screen. It takes about a minute."""
     with tempfile.TemporaryDirectory(prefix="clarion-") as folder:
         options = Options(data=Path(folder), port=free_port())
-        async with stack_client.run(options, environment=SETTINGS) as running, connect(running.state) as client:
-            async with seeded(client, running) as world:
-                yield running, world
+        async with (
+            stack_client.run(options, environment=SETTINGS) as running,
+            connect(running.state) as client,
+            seeded(client, running) as world,
+        ):
+            yield running, world

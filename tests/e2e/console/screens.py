@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Screen:
-    """name: of its picture and its tree. path: below /console; {words} stand for ids of the world that seeding.py makes.
+    """name: of its picture and its tree. path: below /console; {words} stand for ids of seeding.World.
 
     lists_all: it lists objects of all tenants, so that what other tests have made is in its tables, too.
     signed_out: it is for people without a session.

@@ -132,7 +132,7 @@ class Seeding:
     async def suppress(self) -> None:
         """An address that an operator has suppressed."""
         note = "Asked by telephone not to get any more mail"
-        body = {**{"tenant_id": self.tenant.id, "channel": "EMAIL", "address": _UNWANTED}, "detail": note}
+        body = {"tenant_id": self.tenant.id, "channel": "EMAIL", "address": _UNWANTED, "detail": note}
         await self.as_person("POST", "/suppressions", body)
 
     async def make_endpoints(self, working: Receiver, failing: Receiver, gone: Receiver) -> None:
@@ -156,7 +156,7 @@ class Seeding:
         self.found["endpoint"] = made["id"]
 
     async def _endpoint(self, name: str, receiver: Receiver, subscription: dict[str, Any], **more: Any) -> Any:
-        body = {"url": f"{receiver.url}/{name.split()[0].lower()}", "description": name, **more}
+        body = {"url": f"{receiver.url}/{name.split(maxsplit=1)[0].lower()}", "description": name, **more}
         made = await self.must("POST", f"{self.base}/endpoints", body)
         await self.must("POST", f"{self.base}/endpoints/{made['id']}/subscriptions", subscription)
         return made

@@ -1,4 +1,4 @@
-"""Every screen, as its owner sees it: in light and dark, on a wide and on a narrow window, and by its accessibility tree.
+"""Every screen, as its owner sees it: in light and dark, on a wide and on a narrow window, by its accessibility tree.
 
 A screen is loaded once: its colors and its width change while it is open.
 """

@@ -7,6 +7,7 @@ What stands around a screen (navigation, tenant, search) is the same everywhere,
 
 import asyncio
 import difflib
+import itertools
 import re
 import sys
 import time
@@ -70,39 +71,34 @@ def _nodes(snapshot: str) -> Iterator[_Node]:
         yield _Node((len(line) - len(content)) // 2, found["role"], shown)
 
 
-def _without_rows(nodes: Iterator[_Node], *, keeps_first: bool) -> Iterator[_Node]:
+def _without_rows(nodes: Sequence[_Node], *, keeps_first: bool) -> Iterator[_Node]:
     """Leave out the rows of tables, but for the headers and, with keeps_first, the first row that is none."""
-    rows: list[int] = []  # of each open table, how many rows without headers it had
-    depths: list[int] = []
-    below: int | None = None
-    held: list[_Node] = []
-
-    def decided() -> Iterator[_Node]:
-        if any(node.role == "columnheader" for node in held):
-            yield from held
-        elif held and rows:
-            rows[-1] += 1
-            if rows[-1] == 1 and keeps_first:
-                yield from held
-        held.clear()
-
-    for node in nodes:
-        if below is not None and node.depth <= below:
-            yield from decided()
-            below = None
-        while depths and node.depth <= depths[-1]:
-            depths.pop()
-            rows.pop()
+    had_row: list[tuple[int, bool]] = []  # of each open table its depth, and whether a row without headers was in it
+    skips_below = -1
+    for at, node in enumerate(nodes):
+        if -1 < skips_below < node.depth:
+            continue
+        skips_below = -1
+        while had_row and node.depth <= had_row[-1][0]:
+            had_row.pop()
         if node.role == "table":
-            depths.append(node.depth)
-            rows.append(0)
-        if node.role == "row" and below is None:
-            below = node.depth
-        if below is None:
-            yield node
-        else:
-            held.append(node)
-    yield from decided()
+            had_row.append((node.depth, False))
+        if node.role == "row" and had_row and not _has_headers(nodes, at):
+            depth, had = had_row.pop()
+            had_row.append((depth, True))
+            if had or not keeps_first:
+                skips_below = node.depth
+                continue
+        yield node
+
+
+def _has_headers(nodes: Sequence[_Node], at: int) -> bool:
+    return any(node.role == "columnheader" for node in _inside(nodes, at))
+
+
+def _inside(nodes: Sequence[_Node], at: int) -> Iterator[_Node]:
+    """Yield what is in a node."""
+    return itertools.takewhile(lambda node: node.depth > nodes[at].depth, nodes[at + 1 :])
 
 
 def _outline(nodes: Sequence[_Node]) -> str:
@@ -123,12 +119,7 @@ def _is_hollow(nodes: Sequence[_Node], at: int) -> bool:
     """Tell whether a list or an item holds nothing that is kept."""
     if nodes[at].role not in _EMPTY_LEFT_OUT:
         return False
-    for node in nodes[at + 1 :]:
-        if node.depth <= nodes[at].depth:
-            return True
-        if node.role in _KEPT - _EMPTY_LEFT_OUT:
-            return False
-    return True
+    return not any(node.role in _KEPT - _EMPTY_LEFT_OUT for node in _inside(nodes, at))
 
 
 @dataclass(frozen=True)
@@ -141,7 +132,7 @@ class Trees:
 
 def outlined(snapshot: str, screen: Screen) -> Trees:
     """Return the trees of a page. snapshot: Playwright's, of its body."""
-    nodes = list(_without_rows(_nodes(snapshot), keeps_first=not screen.lists_all))
+    nodes = list(_without_rows(list(_nodes(snapshot)), keeps_first=not screen.lists_all))
     main: list[_Node] = []
     around: list[_Node] = []
     inside: int | None = None

@@ -106,9 +106,13 @@ class Visit:
         """Leave out faults that match a regular expression, such as r"status of 422"."""
         self._allowed.append(re.compile(pattern))
 
+    def left(self) -> list[str]:
+        """Return the faults that are not allowed."""
+        return [fault for fault in self.faults if not any(one.search(fault) for one in self._allowed)]
+
     def assert_faultless(self) -> None:
         """Fail if the page did what it must not do."""
-        left = [fault for fault in self.faults if not any(one.search(fault) for one in self._allowed)]
+        left = self.left()
         assert not left, "\n".join(left)
 
     async def assert_accessible(self) -> None:

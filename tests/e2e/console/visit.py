@@ -140,10 +140,6 @@ class Visit:
         wide, room = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide <= room, f"the page is {wide} pixels wide in a window of {room}"
 
-    async def tree(self) -> str:
-        """Return the accessibility tree of the screen, as Playwright writes it: one line per element."""
-        return await self.page.get_by_role("main").aria_snapshot()
-
     def _note_message(self, message: ConsoleMessage) -> None:
         if message.type not in {"error", "warning"}:
             return

@@ -37,12 +37,15 @@ _QUALITIES = (0.9, 0.8, 0.7, 0.6)
 
 async def _break_template(page: Page) -> None:
     """Forget to close a condition, so that the error stands at its line."""
+    await expect(page.get_by_title("Preview of the e-mail")).to_be_visible()
+    await page.wait_for_load_state("networkidle")
     body = page.get_by_role("textbox", name="Body", exact=True)
     await body.click()
     await page.keyboard.press("ControlOrMeta+End")
     await page.keyboard.insert_text("\n{{#if coupon}}")
     await expect(page.get_by_role("region", name="Errors")).to_be_visible()
-    await page.wait_for_timeout(1000)
+    # The list of what could be inserted closes.
+    await page.keyboard.press("Escape")
 
 
 async def _open_bell(page: Page) -> None:
@@ -52,23 +55,27 @@ async def _open_bell(page: Page) -> None:
 
 @dataclass(frozen=True)
 class Picture:
-    """path: on the gateway, with ids as in screens.py. then: what is done before the picture is taken."""
+    """path: on the gateway, with ids as in screens.py. then: what is done before the picture is taken.
+
+    height: of the window, in pixels.
+    """
 
     name: str
     path: str
     looks: tuple[Look, ...] = (WIDE_LIGHT,)
     then: Callable[[Page], Awaitable[None]] | None = None
+    height: int = 900
 
 
 _BOTH = (WIDE_LIGHT, _DARK)
 PICTURES = (
     Picture("messages", "/console/messages?tenant={tenant}", _BOTH),
     Picture("message-failed", "/console/messages/{event}?tenant={tenant}", _BOTH),
-    Picture("template-editor", "/console/templates/{template}/edit", _BOTH, _break_template),
+    Picture("template-editor", "/console/templates/{template}/edit?tenant={tenant}", _BOTH, _break_template),
     Picture("providers", "/console/providers?tenant={tenant}"),
     Picture("endpoint", "/console/endpoints/{endpoint}?tenant={tenant}"),
-    Picture("overview", "/console/overview?tenant={tenant}"),
-    Picture("tenant", "/console/tenants/{tenant}"),
+    Picture("overview", "/console/overview?tenant={tenant}", height=1500),
+    Picture("tenant", "/console/tenants/{tenant}?tenant={tenant}"),
     Picture("inbox", "/demo", then=_open_bell),
 )
 
@@ -100,6 +107,7 @@ async def renew(names: Sequence[str] = ()) -> None:
                     await visit.sign_in(world.boss)
                     await visit.page.goto(visit.url + picture.path.format_map(world.ids))
                     await visit.page.wait_for_load_state("networkidle")
+                    await visit.page.set_viewport_size({"width": look.width, "height": picture.height})
                     if picture.then:
                         await picture.then(visit.page)
                     with tempfile.TemporaryDirectory() as folder:

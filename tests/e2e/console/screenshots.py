@@ -27,7 +27,7 @@ async def take(page: Page, file: Path, *, full_page: bool = True) -> None:
     if await frame.count():
         await frame.scroll_into_view_if_needed()
         await page.wait_for_timeout(_PAINTED_MS)
-        await page.evaluate("window.scrollTo(0, 0)")
+    await page.evaluate("window.scrollTo(0, 0)")
     await page.screenshot(path=file, full_page=full_page, animations="disabled")
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from checks.client import Client, connect
@@ -19,7 +20,7 @@ from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
-from tests.e2e.browser import chromium, open_browser
+from tests.e2e.browser import chromium
 from tests.e2e.console.fresh_stack import SETTINGS
 from tests.e2e.console.visit import WIDE_LIGHT, Look, Visit
 from tests.exchanges import described
@@ -39,18 +40,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         started.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def client(running: Running) -> AsyncIterator[Client]:
     """The demo tenant and the operator of that stack, over HTTP."""
     async with connect(running.state, middlewares=(described,)) as connected:
         yield connected
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A fresh browser."""
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -70,7 +64,7 @@ def open_visit(running: Running, browser: Browser) -> OpenVisit:
     return opening
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(open_visit: OpenVisit, request: pytest.FixtureRequest) -> AsyncIterator[Visit]:
     """A visit of somebody who may do everything; its parameter is a look."""
     async with open_visit(getattr(request, "param", WIDE_LIGHT)) as opened:

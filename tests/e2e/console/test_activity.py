@@ -4,6 +4,7 @@ import re
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from checks.client import Client, order
@@ -17,7 +18,7 @@ _ADMIN = "/api/v1/admin"
 _PASSWORD = "correct horse battery staple"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def cookie(running: Running) -> dict[str, str]:
     """The session's cookie of a console user who may see every tenant."""
     admin = {"Authorization": f"Bearer {running.state.admin_token}"}

@@ -7,6 +7,7 @@ import uuid
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from checks.client import Client, Tenant
@@ -16,7 +17,7 @@ from tests.e2e.console.visit import LOOKS, Visit
 _MARKUP = '<img src=x onerror=alert(1)><b>"Ada" & co</b>'
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def tenant(client: Client) -> Tenant:
     """A tenant of the test's own."""
     return await client.operator.create_tenant(f"Lamps {uuid.uuid4().hex[:8]}")

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page, expect
 
@@ -79,7 +80,7 @@ class World:
         return event
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def world(client: Client) -> World:
     """A tenant with providers and templates."""
     made = World(client, await client.operator.create_tenant(f"Walnut {uuid.uuid4().hex[:8]}"))

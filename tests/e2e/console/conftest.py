@@ -21,7 +21,7 @@ from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
 from tests.e2e.browser import chromium
-from tests.e2e.conftest import ENVIRONMENT
+from tests.e2e.console.fresh_stack import SETTINGS
 from tests.e2e.console.visit import WIDE_LIGHT, Look, Visit
 from tests.exchanges import described
 
@@ -33,9 +33,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The stack of this folder. Its console is the one that was built from the sources as they are."""
     chromium()  # a machine without one need not start all that
     options = Options(data=tmp_path_factory.mktemp("stack"), port=free_port())
-    # All tests sign in, and fail to, from one address.
-    environment = {**ENVIRONMENT, "CLARION_SIGN_IN_FAILURES_PER_MINUTE": "0"}
-    started = stack_client.start(options, environment=environment)
+    started = stack_client.start(options, environment=SETTINGS)
     try:
         yield started
     finally:

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 from checks.client import Client
 from stack.client import Running
 from tests.e2e.console.conftest import OpenVisit
-from tests.e2e.console.visit import LOOKS, Look, Visit
+from tests.e2e.console.visit import Look, Visit
 from tests.integration.gateway.console_visitor import OWNER, PASSWORD, owner_link, visitor
 from tests.integration.gateway.console_visitor import owner as owner_by_api
 
@@ -197,39 +197,6 @@ async def test_signing_out_and_in(as_owner: "AbstractAsyncContextManager[Visit]"
         assert "method=DELETE" in page.url
         await expect(page.get_by_role("link", name=OWNER).first).to_be_visible()
         await visit.assert_accessible()
-
-
-@pytest.mark.parametrize("look", LOOKS)
-async def test_how_the_screens_look(look: Look, open_visit: OpenVisit, running: Running) -> None:
-    """One h1, one main region, nothing wider than the window, nothing that axe finds."""
-    async with owner_by_api(running):
-        pass
-    async with open_visit(look, token="") as visit:
-        visit.allow("status of 401")
-        await visit.open("/sign-in", "Sign in")
-        await visit.assert_accessible()
-        await visit.assert_well_formed()
-        await expect(visit.page.get_by_role("main")).to_match_aria_snapshot("""
-            - main:
-              - text: Clarion
-              - heading "Sign in" [level=1]
-              - text: E-mail address
-              - textbox "E-mail address"
-              - text: Password
-              - textbox "Password"
-              - text: /Forgotten/
-              - button "Sign in"
-        """)
-        await _sign_in(visit, OWNER)
-        await visit.settled("Messages")
-        for path, title in (
-            ("/settings/users", "Users"),
-            ("/settings/sessions", "Your sessions"),
-            ("/settings/audit", "Audit log"),
-        ):
-            await visit.open(path, title)
-            await visit.assert_accessible()
-            await visit.assert_well_formed()
 
 
 async def test_an_owner_of_an_account_manages_its_people(

@@ -131,7 +131,9 @@ async def test_a_message_shows_its_whole_way_and_what_was_sent(visit: Visit, wor
         await expect(happened.get_by_text(step, exact=True).first).to_be_visible()
     await expect(happened.get_by_role("region")).to_have_count(3)
     answer = region(page, "In one sentence")
-    await expect(answer).to_contain_text(re.compile(r"^Sent by e-mail, by SMS and by push to ada .+s after it was accepted\.$"))
+    await expect(answer).to_contain_text(
+        re.compile(r"^Sent by e-mail, by SMS and by push to ada .+s after it was accepted\.$")
+    )
     mail = region(page, "What was sent: E-mail")
     await expect(mail.get_by_text("A note", exact=True)).to_be_visible()
     frame = page.frame_locator("iframe[title='The e-mail']").frame_locator("iframe")

@@ -72,7 +72,7 @@ _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
-_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
+_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open"})
 # Identity providers add parameters of their own.
 _ANY_QUERY = frozenset({("GET", "/session/oidc/callback")})
 _SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
@@ -115,7 +115,7 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         # An id may contain braces, which {id} alone would not match.
         pattern = _BASE + path.replace("}", ":[^/]+}")
         for method, handler in methods:
-            writes = method not in _READING and path not in _ASKING
+            writes = is_recorded(method, path)
             app.router.add_route(method, pattern, protect(handler, rule_of(method, path), writes=writes))
         # Without it, GET /templates/preview would ask for a template with the id "preview".
         rules = [rule_of(method, path) for method, _ in methods]
@@ -123,6 +123,11 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         other = _ANYBODY if is_open else _SIGNED_IN
         app.router.add_route("*", pattern, protect(_not_allowed, other, writes=False))
     app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, _SIGNED_IN, writes=False))
+
+
+def is_recorded(method: str, path: str) -> bool:
+    """Return whether the audit log records the calls of a route: those that change something."""
+    return method not in _READING and path not in _ASKING
 
 
 def _checking_query(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:

@@ -2546,7 +2546,7 @@ export interface components {
         };
         /**
          * AuditEntry
-         * @description One call of the admin API that changes something.
+         * @description One call that changes something: by the admin API, the console, the portal, or an API of tenants.
          */
         AuditEntry: {
             /**
@@ -2554,8 +2554,19 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             id: string;
+            /**
+             * @description Who did what, as a sentence with the names of today; ids stand for what has none.
+             * @example Olga Owner rotated the webhook secret of Acme
+             */
+            text: string;
+            /** @description The same in parts, with links. */
+            sentence: components["schemas"]["AuditPart"][];
+            /** @description What it is about; a value of the filter `kind`. */
+            kind: string | null;
             /** @description The name of an admin token, or `user:` and the id of a console user. */
             actor: string;
+            /** @description The subject of the sentence. */
+            actor_name: string;
             actor_email: string | null;
             method: string;
             route: string;
@@ -2572,6 +2583,14 @@ export interface components {
              */
             begun_at: string;
             finished_at: string | null;
+        };
+        /**
+         * AuditPart
+         * @description A part of a sentence. link: a page of the console about it.
+         */
+        AuditPart: {
+            text: string;
+            link: string | null;
         };
         /**
          * Backfill
@@ -7051,6 +7070,8 @@ export interface operations {
                 tenant_id?: string;
                 resource?: string;
                 method?: string;
+                /** @description Only what is about such an object. */
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */

@@ -1,4 +1,4 @@
-"""How the audit log says in words what a call did. The tables are beside the routes: see gateway/admin/audit_words.py."""
+"""How the audit log says in words what a call did. The tables are beside the routes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

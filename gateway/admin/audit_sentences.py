@@ -107,28 +107,15 @@ def actor(entry: audit_pb2.AuditEntry, names: Names) -> Part:
         case "user":
             return Part(name or entry.actor_email or "A person whose account is deleted", link)
         case "api_key":
-            return Part(f"A program with the key “{name}”" if name else f"A program with the key {_short(who.id)}", link)
+            return Part(f"A program with the key {f'“{name}”' if name else _short(who.id)}", link)
     return Part(f"Somebody in the portal of “{name}”" if name else "Somebody in the portal", link)
 
 
 def sentence(entry: audit_pb2.AuditEntry, words: Words | None, names: Names) -> list[Part]:
     """Return who did what, in parts that may be links."""
-    called = f"{entry.method} {entry.route}"
-    past, infinitive = (words.past, words.infinitive) if words else (f"called {called}", f"call {called}")
-    if not entry.status:
-        said = f"began to {infinitive}"
-    else:
-        said = past if entry.status < 400 else f"tried to {infinitive}"
     tenant = tenant_of(entry)
-    of_tenant = words is not None and (words.kind == "tenant" or "{tenant}" in words.past)
-    if tenant and not of_tenant:
-        said += " in {tenant}"
-    if entry.status >= 400:
-        said += f", which was refused ({entry.status})"
-    if not entry.status:
-        said += "; whether it happened is not known"
     parts = [actor(entry, names), Part(" ")]
-    for place, text in enumerate(_PARTS.split(said)):
+    for place, text in enumerate(_PARTS.split(_predicate(entry, words, tenant))):
         if place % 2 == 0:
             parts.append(Part(text))
         elif text == "tenant":
@@ -136,6 +123,18 @@ def sentence(entry: audit_pb2.AuditEntry, words: Words | None, names: Names) -> 
         else:
             parts += _object(object_of(entry, words), words.kind if words else "", names)
     return [part for part in parts if part.text]
+
+
+def _predicate(entry: audit_pb2.AuditEntry, words: Words | None, tenant: Thing | None) -> str:
+    """Return what the subject did, with {it} and {tenant} in it."""
+    past, infinitive = (words.past, words.infinitive) if words else (f"called {entry.method} {entry.route}", "")
+    where = " in {tenant}" if tenant and words and words.kind != "tenant" and "{tenant}" not in words.past else ""
+    if 0 < entry.status < 400:
+        return past + where
+    tried = infinitive or f"call {entry.method} {entry.route}"
+    if entry.status == 0:
+        return f"began to {tried}{where}; whether it happened is not known"
+    return f"tried to {tried}{where}, which was refused ({entry.status})"
 
 
 def _object(thing: Thing | None, kind: str, names: Names) -> list[Part]:

@@ -103,9 +103,7 @@ _WEBHOOKS: Mapping[tuple[str, str], Words] = {
     ("POST", _ENDPOINT + "/rotate-secret"): Words("rotated the secret of {it}", "endpoint"),
     ("POST", _ENDPOINT + "/reveal-secret"): Words("saw the secret of {it}", "endpoint"),
     ("POST", _ENDPOINT + "/test"): Words("sent a test event to {it}", "endpoint"),
-    ("POST", _ENDPOINT + "/subscriptions"): Words(
-        "subscribed {it} to event types", "endpoint", at="endpoint_id"
-    ),
+    ("POST", _ENDPOINT + "/subscriptions"): Words("subscribed {it} to event types", "endpoint", at="endpoint_id"),
     ("DELETE", _ENDPOINT + "/subscriptions/{event_type_id}"): Words(
         "unsubscribed {it} from an event type", "endpoint", at="endpoint_id"
     ),

@@ -84,11 +84,11 @@ function DeadLettersScreen() {
   return (
     <Page
       title="Dead letters"
-      text="Deliveries whose last attempt failed. Each waits until somebody replays it, after its cause is gone."
+      text="Deliveries whose last attempt failed. Remove the cause, and then send them again."
       actions={
         mayReplay && found && found.count > 0 ? (
           <Button look="primary" onClick={() => setReplaying(true)}>
-            Replay {found.more ? "all that match" : amount(found.count)}
+            Send {found.more ? "all that match" : amount(found.count)} again …
           </Button>
         ) : null
       }
@@ -154,7 +154,7 @@ function DeadLettersScreen() {
           ) : (
             <EmptyState
               title="No dead letters"
-              text="Whatever failed was delivered later, or somebody replayed it. A delivery comes here when its last attempt fails."
+              text="Whatever failed was delivered later, or somebody sent it again. A delivery comes here when its last attempt fails."
             />
           )
         }

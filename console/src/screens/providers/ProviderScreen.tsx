@@ -96,10 +96,10 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
       {mayChange ? (
         <>
           <Button look="danger" onClick={() => setDeleting(true)}>
-            Delete
+            Delete provider …
           </Button>
           <Button look="primary" onClick={() => setTesting(true)}>
-            Send test
+            Send a test message …
           </Button>
         </>
       ) : null}

@@ -28,7 +28,7 @@ export function Readiness({ tenantId }: { tenantId: string }) {
       title="What is missing"
       actions={
         <Button size="small" onClick={() => void refetch()} isBusy={isFetching}>
-          Look again
+          Check again
         </Button>
       }
     >

@@ -50,10 +50,12 @@ export function SigningCard({ tenant }: { tenant: Tenant }) {
       ) : null}
       {mayChange ? (
         <div>
-          <Button onClick={() => setOpen("rotate")}>{isSet ? "Rotate the secret" : "Set a secret"}</Button>{" "}
+          <Button onClick={() => setOpen("rotate")}>
+            {isSet ? "Rotate the secret …" : "Set a secret …"}
+          </Button>{" "}
           {isSet ? (
             <Button look="danger" onClick={() => setOpen("delete")}>
-              Accept unsigned events
+              Accept unsigned events …
             </Button>
           ) : null}
         </div>

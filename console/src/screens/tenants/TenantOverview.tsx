@@ -19,10 +19,10 @@ function TenantOverview() {
         actions={
           <>
             <LinkButton to="/messages" search={{ tenant: tenant.id }} size="small">
-              Its messages
+              Show its messages
             </LinkButton>
             <LinkButton to="/tenants/$tenantId/settings" params={{ tenantId: tenant.id }} size="small">
-              Change
+              Change its settings
             </LinkButton>
           </>
         }

@@ -304,6 +304,7 @@ def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHand
     letters = DeadLetterRoutes(clients)
     replays = ReplayRoutes(clients)
     alerts = AlertRoutes(clients)
+    refusals = RefusalRoutes(clients)
     return [
         ("GET", "/dead-letters", letters.list_all),
         ("GET", "/dead-letters/count", letters.count),
@@ -316,7 +317,8 @@ def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHand
         ("POST", "/replays/{id}/cancel", replays.cancel),
         ("POST", "/replays/{id}/pause", replays.pause),
         ("POST", "/replays/{id}/resume", replays.resume),
-        ("GET", "/refused-requests", RefusalRoutes(clients).list_all),
+        ("GET", "/refused-requests", refusals.list_all),
+        ("GET", "/refused-requests/reasons", refusals.reasons),
         ("GET", "/tenants/{id}/usage", UsageRoutes(clients).get),
         ("GET", "/tenants/{id}/readiness", ReadinessRoutes(clients).get),
         ("GET", "/alerts", alerts.get),

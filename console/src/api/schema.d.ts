@@ -1313,6 +1313,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/refused-requests/reasons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count refused requests by reason
+         * @description Of the newest 10,000 rows of the list, the most frequent reason first.
+         */
+        get: operations["countRefusedRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events/{id}/replay": {
         parameters: {
             query?: never;
@@ -2768,6 +2788,8 @@ export interface components {
             count: number;
             /** @description true: more than these match. */
             more: boolean;
+            /** @description Of 10,000 that match the other filters than `reason`, the most frequent reason first. */
+            reasons: components["schemas"]["ReasonCount"][];
         };
         /**
          * DeadLetterReplay
@@ -4973,6 +4995,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[ReasonCount]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ReasonCount_: {
+            data: components["schemas"]["ReasonCount"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Refusals]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -5514,6 +5544,8 @@ export interface components {
             reason: string | null;
             /** @description How many processes do not call it. */
             paused_processes: number;
+            /** @description To five minutes, the calls of the last seconds left out. null: it was never called. */
+            last_call_at: string | null;
             /** @description Of the last seven days. */
             last_failure: components["schemas"]["ProviderFailure"] | null;
             last_hour: components["schemas"]["ProviderCounts"];
@@ -5597,6 +5629,16 @@ export interface components {
             responsible: "recipient" | "tenant" | "provider" | "clarion" | "nobody";
             /** @description Clarion tries again by itself. */
             retried: boolean;
+        };
+        /**
+         * ReasonCount
+         * @description How often something happened for this reason.
+         */
+        ReasonCount: {
+            reason: string;
+            /** @description The reason in plain words. */
+            text: string;
+            count: number;
         };
         /**
          * Reasons
@@ -10471,6 +10513,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Refusals_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countRefusedRequests: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                status?: number;
+                key_id?: string;
+                /** @description Only entries at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only entries before this time. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReasonCount_"];
                 };
             };
             /** @description A problem */

@@ -14,6 +14,7 @@ import { Time } from "~/kit/Time";
 import { channelName } from "~/shell/channels";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { CHANNELS, type Channel, type DeadLetter, type DeadLetterFilters, given } from "./filters";
+import { ReasonFilter } from "./ReasonFilter";
 import { ReplayDialog } from "./ReplayDialog";
 import { ReplayOne } from "./ReplayOne";
 import { Replays } from "./Replays";
@@ -106,10 +107,9 @@ function DeadLettersScreen() {
             </option>
           ))}
         </SelectField>
-        <FilterText
-          label="Reason"
-          value={filters.reason}
-          options={[...new Set(list.rows.map((one) => one.reason))]}
+        <ReasonFilter
+          reason={filters.reason}
+          counts={found?.reasons ?? []}
           onFilter={(reason) => filter({ reason })}
         />
         <FilterText

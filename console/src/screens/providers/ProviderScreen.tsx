@@ -99,7 +99,7 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
             Delete provider …
           </Button>
           <Button look="primary" onClick={() => setTesting(true)}>
-            Send a test message …
+            Send a test
           </Button>
         </>
       ) : null}
@@ -175,7 +175,8 @@ function StateCard({ state }: { state: ProviderState }) {
       <Facts
         facts={[
           ["Since", state.since ? <Time key="since" at={state.since} /> : null],
-          ["Last hour", lastHour(state)],
+          ["Last called", state.last_call_at ? <Time key="called" at={state.last_call_at} /> : "never"],
+          ["Last hour", state.last_call_at ? lastHour(state) : null],
           [
             "Last failure",
             failure ? (

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { answer, api, type Schemas } from "~/api/client";
 import { Badge } from "~/kit/Badge";
+import { Bytes } from "~/kit/Bytes";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Meter } from "~/kit/Meter";
@@ -23,7 +24,7 @@ interface Line {
 
 const NAMES: Readonly<Record<string, string>> = {
   unfinished_events: "Unfinished events",
-  unfinished_bytes: "Bytes of unfinished events",
+  unfinished_bytes: "Size of unfinished events",
   scheduled_events: "Scheduled events",
   keys: "Further API keys",
   recipients: "Stored recipients",
@@ -63,16 +64,27 @@ export function Usage({ tenantId }: { tenantId: string }) {
 const COLUMNS: readonly Column<Line>[] = [
   { header: "Limit", cell: (line) => line.name },
   { header: "Used", cell: (line) => <Meter label={line.name} used={line.used} bound={line.bound} /> },
-  { header: "Now", cell: (line) => amount(line.used, line.isBytes), isNumber: true, isWhole: true },
-  { header: "At most", cell: (line) => amount(line.bound, line.isBytes), isNumber: true, isWhole: true },
-  { header: "Free again", cell: (line) => line.note || "–" },
+  {
+    header: "Now",
+    cell: (line) => <Amount value={line.used} isBytes={line.isBytes} />,
+    isNumber: true,
+    isWhole: true,
+  },
+  {
+    header: "At most",
+    cell: (line) => <Amount value={line.bound} isBytes={line.isBytes} />,
+    isNumber: true,
+    isWhole: true,
+  },
 ];
+const FREE_AGAIN: Column<Line> = { header: "Free again", cell: (line) => line.note || "–" };
 
 function Lines({ usage }: { usage: Schemas["Usage"] }) {
   const lines = [...usage.rates.map(rateLine), ...usage.limits.map(limitLine)];
+  const columns = lines.some((line) => line.note) ? [...COLUMNS, FREE_AGAIN] : COLUMNS;
   return (
     <>
-      <Table caption="Limits of this tenant" columns={COLUMNS} rows={lines} rowKey={(line) => line.key} />
+      <Table caption="Limits of this tenant" columns={columns} rows={lines} rowKey={(line) => line.key} />
       {usage.parked ? (
         <p>{usage.parked.toLocaleString()} messages wait for endpoints, all together.</p>
       ) : null}
@@ -110,6 +122,6 @@ function rateLine(rate: Rate): Line {
   };
 }
 
-function amount(value: number, isBytes: boolean): string {
-  return isBytes ? `${(value / 2 ** 20).toFixed(1)} MiB` : value.toLocaleString();
+function Amount({ value, isBytes }: { value: number; isBytes: boolean }) {
+  return isBytes ? <Bytes count={value} /> : value.toLocaleString();
 }

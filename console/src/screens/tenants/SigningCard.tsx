@@ -27,7 +27,7 @@ export function SigningCard({ tenant }: { tenant: Tenant }) {
   const mayChange = useMayChange("operator", tenant);
   const isSet = tenant.webhook_secrets.length > 0;
   return (
-    <Card title="Signed events">
+    <Card title="Signatures of events">
       <p>
         {isSet
           ? "Events of this tenant must be signed with one of these secrets. Others are refused with 401."

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { may, useSession } from "~/api/session";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { SelectField } from "~/kit/Field";
 import { FilterText } from "~/kit/FilterText";
 import { FilterTime } from "~/kit/FilterTime";
@@ -78,7 +78,13 @@ function DeadLettersScreen() {
     },
     { header: "Died", cell: (letter) => <Time at={letter.died_at} />, isWhole: true },
     ...(mayReplay
-      ? [{ header: "", cell: (letter: DeadLetter) => <ReplayOne letter={letter} onDone={reload} /> }]
+      ? [
+          {
+            header: "",
+            cell: (letter: DeadLetter) => <ReplayOne letter={letter} onDone={reload} />,
+            isWhole: true,
+          },
+        ]
       : []),
   ];
 
@@ -155,6 +161,7 @@ function DeadLettersScreen() {
             <EmptyState
               title="No dead letters"
               text="Whatever failed was delivered later, or somebody sent it again. A delivery comes here when its last attempt fails."
+              action={<LinkButton to="/messages">Look at the messages</LinkButton>}
             />
           )
         }

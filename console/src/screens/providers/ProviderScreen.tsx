@@ -175,8 +175,13 @@ function StateCard({ state }: { state: ProviderState }) {
       <Facts
         facts={[
           ["Since", state.since ? <Time key="since" at={state.since} /> : null],
-          ["Last called", state.last_call_at ? <Time key="called" at={state.last_call_at} /> : "never"],
-          ["Last hour", state.last_call_at ? lastHour(state) : null],
+          ["Last hour", lastHour(state)],
+          [
+            "Last called",
+            state.last_call_at && state.last_hour.calls === 0 ? (
+              <Time key="called" at={state.last_call_at} />
+            ) : null,
+          ],
           [
             "Last failure",
             failure ? (

@@ -3,7 +3,7 @@ import { createLazyRoute, getRouteApi, Link } from "@tanstack/react-router";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Badge, type Tone } from "~/kit/Badge";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { CopyButton } from "~/kit/Copy";
 import { SelectField } from "~/kit/Field";
 import { FilterText } from "~/kit/FilterText";
@@ -13,6 +13,7 @@ import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { ReasonFilter } from "~/screens/dead-letters/ReasonFilter";
 import { useTenantId, useTenantName } from "~/shell/tenants";
+import styles from "./Refused.module.css";
 import type { RefusedFilters } from "./routes";
 
 export const lazyRoute = createLazyRoute("/frame/refused")({ component: RefusedScreen });
@@ -131,6 +132,7 @@ function RefusedScreen() {
             <EmptyState
               title="No refused requests"
               text="In the last seven days every request was accepted. If a caller says that it gets errors, it may call another address: compare it with that of this installation."
+              action={<LinkButton to="/messages">Look at the accepted messages</LinkButton>}
             />
           )
         }
@@ -186,7 +188,7 @@ function Key({ refusals }: { refusals: Refusals }) {
         ) : (
           name
         )}{" "}
-        <code>{end}</code>
+        <code className={styles.end}>{end}</code>
       </p>
       <p>
         <Badge tone={key.state === "valid" ? "good" : "bad"}>{key.state}</Badge>{" "}

@@ -9,6 +9,7 @@ import { Meter } from "~/kit/Meter";
 import { Card } from "~/kit/Page";
 import { type Column, Table } from "~/kit/Table";
 import { duration } from "~/kit/Time";
+import styles from "./Readiness.module.css";
 
 type Limit = Schemas["Usage"]["limits"][number];
 type Rate = Schemas["RateUsage"];
@@ -81,10 +82,27 @@ const FREE_AGAIN: Column<Line> = { header: "Free again", cell: (line) => line.no
 
 function Lines({ usage }: { usage: Schemas["Usage"] }) {
   const lines = [...usage.rates.map(rateLine), ...usage.limits.map(limitLine)];
-  const columns = lines.some((line) => line.note) ? [...COLUMNS, FREE_AGAIN] : COLUMNS;
+  const used = lines.filter((line) => line.used > 0);
+  const unused = lines.filter((line) => line.used === 0);
+  const columns = used.some((line) => line.note) ? [...COLUMNS, FREE_AGAIN] : COLUMNS;
   return (
     <>
-      <Table caption="Limits of this tenant" columns={columns} rows={lines} rowKey={(line) => line.key} />
+      {used.length > 0 ? (
+        <Table caption="Limits in use" columns={columns} rows={used} rowKey={(line) => line.key} />
+      ) : (
+        <p>Nothing is used yet.</p>
+      )}
+      {unused.length > 0 ? (
+        <details className={styles.fold}>
+          <summary>Limits of which nothing is used ({unused.length})</summary>
+          <Table
+            caption="Limits of which nothing is used"
+            columns={COLUMNS}
+            rows={unused}
+            rowKey={(line) => line.key}
+          />
+        </details>
+      ) : null}
       {usage.parked ? (
         <p>{usage.parked.toLocaleString()} messages wait for endpoints, all together.</p>
       ) : null}

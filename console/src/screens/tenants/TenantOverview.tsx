@@ -13,7 +13,7 @@ function TenantOverview() {
   const tenant = useOpenTenant();
   return (
     <>
-      <Readiness tenantId={tenant.id} />
+      <Readiness tenantId={tenant.id} channels={tenant.delivery_channels} />
       <Card
         title="This tenant"
         actions={

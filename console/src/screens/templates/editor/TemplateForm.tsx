@@ -77,7 +77,11 @@ export function TemplateForm(props: TemplateFormProps) {
   };
   const saving = useSaving(place, content, basedOn?.id ?? null, (made) => {
     if (newest === null) {
-      drop(); // the page of the first version closes
+      // The page of the first version closes, and the next one goes on with its sample.
+      drop();
+      if (sample.choice.kind !== "named") {
+        sample.keep();
+      }
     }
     goOnWith(made);
     props.onSaved(made);

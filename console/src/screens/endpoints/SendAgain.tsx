@@ -16,14 +16,14 @@ type Ended = NonNullable<Schemas["Recovery"]["status"]>;
 const DAY_MS = 86_400_000;
 const WORDS = {
   recover: {
-    title: "Recover since",
+    title: "Send failed deliveries again",
     text: "Sends again, in the background, what ended with a status. The receiver knows these messages by their webhook-id.",
-    action: "Recover",
+    action: "Send again",
   },
   backfill: {
-    title: "Backfill since",
+    title: "Send events that it missed",
     text: "Sends, in the background, the events of subscribed types of which the endpoint has no delivery: after it was disabled, full, or subscribed late.",
-    action: "Backfill",
+    action: "Send",
   },
 } as const;
 

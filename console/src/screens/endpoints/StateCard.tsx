@@ -51,7 +51,10 @@ export function StateCard({ endpoint, path, mayChange }: StateCardProps) {
           <Facts
             facts={[
               ["Disabled", endpoint.disabled_at ? <Time key="disabled" at={endpoint.disabled_at} /> : null],
-              ["Failing since", isTried && isFailing ? <Time key="failing" at={state.data.failing_since} /> : null],
+              [
+                "Failing since",
+                isTried && isFailing ? <Time key="failing" at={state.data.failing_since} /> : null,
+              ],
               ["Last failure", isTried && isFailing ? trouble.data?.reason_text : null],
               ["Next try", isTried ? nextTry(state.data) : null],
               [

@@ -95,7 +95,7 @@ const STARTERS: readonly Starter[] = [
     sample: RECEIPT,
   },
   {
-    name: "For a layout",
+    name: "Sections for a layout",
     text: "Sections only; a layout of yours surrounds them.",
     channel: "EMAIL",
     subject: 'News for {{default name "you"}}',

@@ -134,7 +134,7 @@ function Choose() {
               <h3>{one.name}</h3>
               <p>{one.text}</p>
               <Button look="primary" disabled={!isReady} onClick={() => start(one.name)}>
-                Begin with {one.name.toLowerCase()}
+                Begin<span className="unseen"> with {one.name.toLowerCase()}</span>
               </Button>
             </li>
           ))}

@@ -57,7 +57,7 @@ async def write(page: Page, text: str, label: str = "Body") -> None:
 
 
 async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, client: Client) -> None:
-    """A mail with an error at its line, fixed, saved, activated, sent as a test, followed, and called from a shell."""
+    """A mail with an error at its line, fixed, saved, activated, tested, followed, and called from a shell."""
     page, kind = visit.page, event_type("order")
     visit.allow(REFUSED)
     visit.allow(WRONG)
@@ -123,7 +123,7 @@ async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, clie
 
     call = page.get_by_role("region", name="Send it from your program")
     command = await call.locator("pre").text_content() or ""
-    key = {"CLARION_API_KEY": client.tenant.key, "PATH": os.environ["PATH"]}
+    key = {"CLARION_API_KEY": client.tenant.api_key, "PATH": os.environ["PATH"]}
     shell = await asyncio.create_subprocess_exec("sh", "-c", command, env=key, stdout=asyncio.subprocess.PIPE)
     answer, _ = await shell.communicate()
     assert shell.returncode == 0

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FrameLocator, Locator, Page, expect
 
 from checks.client import Client
 from tests.e2e.console.conftest import OpenVisit
@@ -56,6 +56,35 @@ async def write(page: Page, text: str, label: str = "Body") -> None:
     await page.keyboard.insert_text(text)
 
 
+async def _call_from_a_shell(visit: Visit, client: Client, kind: str) -> None:
+    """Run the command of the template's page, and see its event among the messages."""
+    page = visit.page
+    call = page.get_by_role("region", name="Send it from your program")
+    command = await call.locator("pre").text_content() or ""
+    key = {"CLARION_API_KEY": client.tenant.api_key, "PATH": os.environ["PATH"]}
+    shell = await asyncio.create_subprocess_exec("sh", "-c", command, env=key, stdout=asyncio.subprocess.PIPE)
+    answer, _ = await shell.communicate()
+    assert shell.returncode == 0
+    assert json.loads(answer)["success"] is True
+    await visit.open(f"/messages?tenant={client.tenant.id}&event_type={kind}", "Messages")
+    await expect(page.get_by_text("you@example.com")).to_be_visible()
+
+
+async def _break(page: Page, frame: FrameLocator) -> tuple[Locator, Locator]:
+    """Write an error, which stands at its line, and cannot be saved; return where the page says both."""
+    await write(page, "<mjml>\n  <mj-body>\n    <mj-text>Hi {{#if name}}{{name}}</mj-text>\n  </mj-body>\n</mjml>")
+    errors = page.get_by_role("region", name="Errors")
+    await expect(errors).to_contain_text("is not closed")
+    await expect(page.locator(".cm-lint-marker-error")).to_have_count(1)
+    await errors.get_by_role("button", name="Body, line 3").click()
+    await expect(editor(page)).to_be_focused()
+    await expect(frame.get_by_text("has left our warehouse")).to_be_visible()  # the last one without errors
+    await page.get_by_role("button", name="Save and activate").click()
+    refused = page.get_by_role("alert").filter(has_text="Nothing was saved, because the template has errors.")
+    await expect(refused).to_be_visible()
+    return errors, refused
+
+
 async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, client: Client) -> None:
     """A mail with an error at its line, fixed, saved, activated, tested, followed, and called from a shell."""
     page, kind = visit.page, event_type("order")
@@ -70,17 +99,7 @@ async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, clie
     frame = page.get_by_title("Preview of the e-mail").content_frame.locator("iframe").content_frame
     await expect(frame.get_by_text("has left our warehouse")).to_be_visible()
 
-    await write(page, "<mjml>\n  <mj-body>\n    <mj-text>Hi {{#if name}}{{name}}</mj-text>\n  </mj-body>\n</mjml>")
-    errors = page.get_by_role("region", name="Errors")
-    await expect(errors).to_contain_text("is not closed")
-    await expect(page.locator(".cm-lint-marker-error")).to_have_count(1)
-    await errors.get_by_role("button", name="Body, line 3").click()
-    await expect(editor(page)).to_be_focused()
-    await expect(frame.get_by_text("has left our warehouse")).to_be_visible()  # the last one without errors
-    await page.get_by_role("button", name="Save and activate").click()
-    refused = page.get_by_role("alert").filter(has_text="Nothing was saved, because the template has errors.")
-    await expect(refused).to_be_visible()
-
+    errors, refused = await _break(page, frame)
     body = (
         "<mjml><mj-body><mj-section><mj-column>\n"
         "<mj-text>Hi {{#if vip}}dear {{name}}{{else}}you{{/if}}, order {{orderId}}</mj-text>\n"
@@ -121,15 +140,7 @@ async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, clie
     (language,) = found["data"]
     assert (language["active"]["version"], language["newest"]["subject"]) == (1, "Order {{orderId}}")
 
-    call = page.get_by_role("region", name="Send it from your program")
-    command = await call.locator("pre").text_content() or ""
-    key = {"CLARION_API_KEY": client.tenant.api_key, "PATH": os.environ["PATH"]}
-    shell = await asyncio.create_subprocess_exec("sh", "-c", command, env=key, stdout=asyncio.subprocess.PIPE)
-    answer, _ = await shell.communicate()
-    assert shell.returncode == 0
-    assert json.loads(answer)["success"] is True
-    await visit.open(f"/messages?tenant={client.tenant.id}&event_type={kind}", "Messages")
-    await expect(page.get_by_text("you@example.com")).to_be_visible()
+    await _call_from_a_shell(visit, client, kind)
 
 
 async def test_an_unsaved_draft_is_restored(visit: Visit, client: Client) -> None:

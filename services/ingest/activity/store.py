@@ -34,7 +34,7 @@ log = logs.get(__name__)
 
 
 class ActivityStore:
-    """Reads and writes ingest.activity_sums. durable: a pool with durable commits. events_days: the default retention."""
+    """Reads and writes the sums. durable: a pool with durable commits. events_days: the default retention."""
 
     def __init__(self, durable: "asyncpg.Pool[asyncpg.Record]", *, events_days: int) -> None:
         self._durable = durable

@@ -18,8 +18,8 @@ _PAGES = {
     source: _QUERIES.page.replace("{source}", getattr(_QUERIES, source)).replace("{wanted}", _QUERIES.wanted)
     for source in _SOURCES
 }
-# By whose events they are: the rows that are the keys, what says that an event has a key, and the index's order. An equal
-# tenant would make the order that of ids alone, which the primary key has, too.
+# By whose events they are: the rows that are the keys, what says that an event has a key, and the index's order. With
+# an equal tenant the order would be that of ids alone, which the primary key has, too.
 _RANGES = {
     "of_all": ("(SELECT 1)", "e.id < $3::uuid", "e.id DESC"),
     "of_tenants": (

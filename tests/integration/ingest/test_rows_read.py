@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 import asyncpg
+import asyncpg.pool
 import pytest
 
 from services.ingest.activity.counts import span_of
@@ -13,7 +14,7 @@ from services.ingest.activity.store import ActivityStore
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.search import EventFinder, EventSearch
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 _DAY_US = 86_400_000_000

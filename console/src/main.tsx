@@ -9,6 +9,7 @@ import { Problem } from "./api/problem";
 import { nonce } from "./kit/nonce";
 import { ToastProvider } from "./kit/Toast";
 import { consoleRouter } from "./router";
+import { focusNewScreens, keepFocus } from "./shell/focus";
 import { reloadForNewVersions } from "./shell/newVersion";
 import { leaveWhenSignedOut } from "./shell/signedOut";
 import { applyTheme } from "./shell/theme";
@@ -31,6 +32,8 @@ if (root === null) {
 }
 applyTheme();
 reloadForNewVersions();
+keepFocus();
+focusNewScreens(router);
 leaveWhenSignedOut(queries, () => void router.invalidate());
 // A problem that a screen shows is no fault of the page. Everything else that a screen could not handle is.
 const noteCaught = (error: unknown) => {

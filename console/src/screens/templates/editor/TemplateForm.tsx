@@ -5,6 +5,7 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { CheckField, SelectField, TextField } from "~/kit/Field";
 import { Card } from "~/kit/Page";
 import { type Channel, partsQuery, type Template, type Variables, vocabularyQuery } from "../data";
+import { keepSample } from "../samples/keptSample";
 import { SamplePicker } from "../samples/SamplePicker";
 import { useSample } from "../samples/useSample";
 import { CodeEditor } from "./CodeEditor";
@@ -77,7 +78,9 @@ export function TemplateForm(props: TemplateFormProps) {
   };
   const saving = useSaving(place, content, basedOn?.id ?? null, (made) => {
     if (newest === null) {
-      drop(); // the page of the first version closes
+      // The page of the first version closes.
+      drop();
+      keepSample(place.tenant_id, place.event_type, sample.variables);
     }
     goOnWith(made);
     props.onSaved(made);

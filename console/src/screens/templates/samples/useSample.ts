@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { lastPayload, type Sample, samplesQuery, type Variables } from "../data";
+import { keepSample, keptSample } from "./keptSample";
 
 /** What an author chose as sample: a named one by its id, the last payload, or data that they wrote. */
 export type Choice = { kind: "named"; id: string } | { kind: "last" } | { kind: "written" };
@@ -30,7 +31,8 @@ interface Edited {
 }
 
 /**
- * The sample of an editor or a test: at first the first named one, else the last payload, else `fallback`.
+ * The sample of an editor or a test: at first the first named one, else the last payload, else what was written in
+ * this tab, else `fallback`.
  *
  * @param tenantId null: the platform, which has no events
  * @param mayReadPayloads viewers do not read what customers' servers have sent
@@ -56,7 +58,9 @@ export function useSample(
     if (choice.kind === "named") {
       return samples.find((one) => one.id === choice.id)?.variables ?? {};
     }
-    return choice.kind === "last" ? (last.data?.variables ?? {}) : fallback;
+    return choice.kind === "last"
+      ? (last.data?.variables ?? {})
+      : (keptSample(tenantId, eventType) ?? fallback);
   };
   const started = (choice: Choice): Edited => {
     const variables = dataOf(choice);
@@ -78,6 +82,9 @@ export function useSample(
     choose: (choice) => setEdited(started(choice)),
     write: (text) => {
       const read = readVariables(text);
+      if (read.variables !== null) {
+        keepSample(tenantId, eventType, read.variables);
+      }
       setEdited({
         choice: current.choice,
         text,

@@ -18,6 +18,7 @@ import { tenantsQuery } from "~/shell/tenants";
 import { AddLanguage } from "./AddLanguage";
 import { languageName, type Template, templateQuery, versionsQuery } from "./data";
 import styles from "./TemplateScreen.module.css";
+import { TriggerCard } from "./TriggerCard";
 
 // The editor's code is loaded with the first comparison, not with this screen.
 const VersionDiff = lazy(() => import("./editor/VersionDiff"));
@@ -140,6 +141,7 @@ function Versions({ template }: { template: Template }) {
           ]}
         />
       </Card>
+      <TriggerCard template={template} maySend={mayEdit} />
       <Card title={`Version ${template.version}`}>
         <Facts
           facts={[

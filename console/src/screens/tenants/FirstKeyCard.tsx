@@ -6,7 +6,7 @@ import { CodeBlock } from "~/kit/Copy";
 import { Confirm } from "~/kit/Dialog";
 import { Card } from "~/kit/Page";
 import { ShownOnce } from "~/kit/ShownOnce";
-import { triggerCommand } from "./curl";
+import { triggerCommand } from "~/shell/triggerCommand";
 import { keepTenant, type Tenant, useMayChange } from "./queries";
 
 /** The key that every tenant has. It can be replaced, not revoked. */

@@ -6,7 +6,7 @@ import { CodeBlock } from "~/kit/Copy";
 import { FormDialog } from "~/kit/Dialog";
 import { SelectField, TextField } from "~/kit/Field";
 import { ShownOnce } from "~/kit/ShownOnce";
-import { triggerCommand } from "./curl";
+import { triggerCommand } from "~/shell/triggerCommand";
 import { EndpointChoice } from "./EndpointChoice";
 import type { Tenant } from "./queries";
 

@@ -6,7 +6,7 @@ import { Problem } from "~/api/problem";
 import { CodeBlock } from "~/kit/Copy";
 import { FormDialog } from "~/kit/Dialog";
 import { ShownOnce } from "~/kit/ShownOnce";
-import { triggerCommand } from "./curl";
+import { triggerCommand } from "~/shell/triggerCommand";
 import { IdentityFields, NOTHING } from "./fields";
 import { keepTenant } from "./queries";
 

@@ -31,7 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     site = f"http://127.0.0.1:{_SITE_PORT}"
     options = Options(data=tmp_path_factory.mktemp("stack"), port=free_port(), allowed_origins=(site,))
     environment = {
-        "CLARION_RETRY_DELAYS_S": "0.2,0.4",
+        "CLARION_RETRY_DELAYS_S": "0.5,1",
         "CLARION_EGRESS_ALLOW": "127.0.0.1:*",
         "CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*",
     }

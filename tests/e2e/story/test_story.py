@@ -7,7 +7,7 @@ from tests.e2e.story.world import World
 
 
 async def test_from_the_owner_link_to_the_webhook(visit: Visit, hand: Hand, world: World, link: str) -> None:
-    """Every step leads to the next one within the page, which breaks no policy, asks no other host, and logs no error."""
+    """Every step leads to the next one in one page, which breaks no policy, asks no other host, and logs no error."""
     story = Story(visit, hand, world)
     await story.join(link)
     await story.create_a_tenant()

@@ -50,7 +50,8 @@ async def link(running: Running) -> str:
         async with http.get(_USERS) as answer:
             if not (await answer.json())["data"]:
                 log = running.data / "run.log"
-                return (await eventually(lambda: _PRINTED.search(log.read_text())))[1]
+                printed: list[str] = await eventually(lambda: _PRINTED.findall(log.read_text()))
+                return printed[0]
         body = {"email": f"{new_id()}@example.com", "memberships": [{"role": "owner"}]}
         async with http.post(_USERS, json=body) as answer:
             return str((await answer.json())["invitation"]["url"])

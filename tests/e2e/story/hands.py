@@ -22,6 +22,9 @@ Name = str | re.Pattern[str]
 class Hand(Protocol):
     """Somebody's hand on a page. within: a part of the page, where a name is not unique on the whole of it."""
 
+    def on(self, page: Page) -> "Hand":
+        """Return a hand of the same kind on another page."""
+
     async def press(self, role: str, name: Name, within: Locator | None = None) -> None:
         """Press a button, or follow a link."""
 
@@ -46,6 +49,10 @@ class Mouse:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+
+    def on(self, page: Page) -> Hand:
+        """Return another one."""
+        return Mouse(page)
 
     async def press(self, role: str, name: Name, within: Locator | None = None) -> None:
         """Click it."""
@@ -81,6 +88,10 @@ class Keyboard:
     def __init__(self, page: Page) -> None:
         self.page = page
         self._has_begun = False
+
+    def on(self, page: Page) -> Hand:
+        """Return another one."""
+        return Keyboard(page)
 
     async def press(self, role: str, name: Name, within: Locator | None = None) -> None:
         """Go there, and press Enter."""

@@ -209,7 +209,7 @@ class Story:
                 await visitor.has_unread(0)
                 await shell(self.first_command)
                 await visitor.has_unread(1)
-                await type(self.hand)(visitor.page).press("button", "Notifications, 1 unread")
+                await self.hand.on(visitor.page).press("button", "Notifications, 1 unread")
                 assert await visitor.bodies() == ["Sent with a new API key."]
                 assert visitor.faults == []
         finally:

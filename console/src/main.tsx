@@ -9,6 +9,7 @@ import { Problem } from "./api/problem";
 import { nonce } from "./kit/nonce";
 import { ToastProvider } from "./kit/Toast";
 import { consoleRouter, fetchScreen } from "./router";
+import { focusNewScreens, keepFocus } from "./shell/focus";
 import { reloadForNewVersions } from "./shell/newVersion";
 import { leaveWhenSignedOut } from "./shell/signedOut";
 import { applyTheme } from "./shell/theme";
@@ -32,6 +33,8 @@ if (root === null) {
 applyTheme();
 reloadForNewVersions();
 fetchScreen(router);
+keepFocus();
+focusNewScreens(router);
 leaveWhenSignedOut(queries, () => void router.invalidate());
 // A problem that a screen shows is no fault of the page. Everything else that a screen could not handle is.
 const noteCaught = (error: unknown) => {

@@ -41,6 +41,7 @@ export function TestDialog({ provider, onClose }: { provider: Provider | undefin
       isBusy={test.isPending}
       error={field ? null : test.error}
       isDisabled={recipient.trim() === ""}
+      isDone={test.data !== undefined}
     >
       <TextField
         label={isMail ? "E-mail address" : "Phone number"}

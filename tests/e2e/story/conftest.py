@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from runtime.ids import new_id
 from stack import client as stack_client
@@ -42,7 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         started.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def link(running: Running) -> str:
     """The link by which somebody joins: the one that `make run` printed; once it is used, an invitation as owner."""
     headers = {"Authorization": f"Bearer {running.state.admin_token}"}
@@ -57,7 +58,7 @@ async def link(running: Running) -> str:
             return str((await answer.json())["invitation"]["url"])
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def world(running: Running) -> AsyncIterator[World]:
     """The tenant's servers: one that takes mail, one that takes webhooks."""
     mailbox = Catcher()
@@ -65,7 +66,7 @@ async def world(running: Running) -> AsyncIterator[World]:
         yield World(running, mailbox, port, receiver, _SITE_PORT)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(running: Running) -> AsyncIterator[Visit]:
     """The browser of somebody who is not signed in."""
     async with open_browser() as browser, Visit.opened(browser, running.url, WIDE_LIGHT, "") as opened:

@@ -5898,6 +5898,16 @@ export interface components {
             keep_content?: boolean;
         };
         /**
+         * RetentionDefaults
+         * @description The days of this installation. null: the service that keeps the data does not answer.
+         */
+        RetentionDefaults: {
+            events_days: number | null;
+            payload_days: number | null;
+            inbox_days: number | null;
+            outbox_days: number | null;
+        };
+        /**
          * RetentionPolicy
          * @description For how many days a tenant's data is kept. null: the default of the installation.
          */
@@ -5908,6 +5918,8 @@ export interface components {
             outbox_days: number | null;
             /** @description Whether what is sent is stored with the attempt. */
             keep_content: boolean;
+            /** @description What null stands for. */
+            defaults: components["schemas"]["RetentionDefaults"];
         };
         /**
          * Revocation

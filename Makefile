@@ -55,6 +55,15 @@ conformance: ## Hold the published contracts: Orqestra's and Nahook's pages row 
 .PHONY: check
 check: ## Format, lint, types, imports, proto: before each commit
 	$(DEV_ENVIRONMENT)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-types check-rest
+
+# Beside the rest, because it takes about as long as all of that.
+.PHONY: check-types
+check-types:
+	@.venv/bin/mypy
+
+.PHONY: check-rest
+check-rest:
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/lint-imports --no-logo
@@ -64,7 +73,6 @@ check: ## Format, lint, types, imports, proto: before each commit
 	@$(MAKE) --no-print-directory gen-drift
 	@$(PYTHON) -m stack.npm console check
 	@$(PYTHON) -m stack.npm inbox check
-	@.venv/bin/mypy
 
 .PHONY: unit
 unit: ## Run the unit tests

@@ -33,7 +33,7 @@ class AuditRoutes:
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
             calls=[
                 audit_pb2.AuditedCall(method=method, route=route)
                 for (method, route), words in _words().items()
@@ -42,7 +42,7 @@ class AuditRoutes:
         )
         answer = await self._clients.call(self._clients.audit.ListAuditEntries, wire)
         names = await self._names.find(things(answer.entries, _words()))
-        return json_reply(forms.page([_shown(entry, names) for entry in answer.entries], answer.next_cursor))
+        return json_reply(forms.page(request, [_shown(entry, names) for entry in answer.entries], answer.next_cursor))
 
 
 @functools.cache

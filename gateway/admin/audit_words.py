@@ -94,6 +94,8 @@ _EVENTS: Mapping[tuple[str, str], Words] = {
     ("POST", "/dead-letters/replay"): Words("replayed all dead letters that match a filter", "replay"),
     ("PUT", "/alerts"): Words("changed who gets alerts", "alerts"),
     ("POST", "/alerts/test"): Words("sent a test alert", "alerts"),
+    ("PUT", _TENANT + "/alerts"): Words("changed who gets the alerts of {tenant}", "alerts"),
+    ("POST", _TENANT + "/alerts/test"): Words("sent a test alert of {tenant}", "alerts"),
 }
 
 _WEBHOOKS: Mapping[tuple[str, str], Words] = {

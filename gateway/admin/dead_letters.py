@@ -44,10 +44,10 @@ class DeadLetterRoutes:
             **forms.scope(request),
             filter=_filter(request),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.ledger.ListDeadLetters, wire)
-        return json_reply(forms.page([shown(letter) for letter in answer.dead_letters], answer.next_cursor))
+        return json_reply(forms.page(request, [shown(letter) for letter in answer.dead_letters], answer.next_cursor))
 
     async def count(self, request: web.Request) -> web.Response:
         """Return how many dead letters match, and how many of each reason."""

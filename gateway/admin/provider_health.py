@@ -57,7 +57,7 @@ class ProviderHealthRoutes:
         """Return how all providers of a tenant are doing; there are at most 100."""
         wire = health_pb2.GetProviderStatesRequest(tenant_id=await forms.path_tenant(request, self._clients))
         answer = await self._clients.call(self._clients.provider_health.GetProviderStates, wire)
-        return json_reply(forms.page(list(map(_state, answer.states)), ""))
+        return json_reply(forms.page(request, list(map(_state, answer.states)), ""))
 
     async def test(self, request: web.Request) -> web.Response:
         """Send one message through this provider only."""
@@ -84,7 +84,7 @@ class ProviderHealthRoutes:
             expected_ids=body.expected_ids,
         )
         answer = await self._clients.call(self._clients.providers.OrderProviders, wire)
-        return json_reply(forms.page(list(map(shown, answer.providers)), ""))
+        return json_reply(forms.page(request, list(map(shown, answer.providers)), ""))
 
 
 def _state(one: health_pb2.ProviderState) -> dict[str, Any]:

@@ -21,16 +21,16 @@ class RefusalRoutes:
         """List refused requests, newest first."""
         wire = _filtered(request)
         wire.reason = forms.one_of(request, "reason", BY_WORD)
-        wire.limit, wire.cursor = forms.limit(request), forms.text(request, "cursor")
+        wire.limit, wire.cursor = forms.limit(request), forms.cursor(request)
         answer = await self._clients.call(self._clients.refusals.ListRefusals, wire)
-        return json_reply(forms.page([shown(one) for one in answer.refusals], answer.next_cursor))
+        return json_reply(forms.page(request, [shown(one) for one in answer.refusals], answer.next_cursor))
 
     async def reasons(self, request: web.Request) -> web.Response:
         """Count refused requests by reason."""
         wire = _filtered(request)
         wire.limit, wire.count_reasons = 1, True
         answer = await self._clients.call(self._clients.refusals.ListRefusals, wire)
-        return json_reply(forms.page([_counted(one) for one in answer.reasons], ""))
+        return json_reply(forms.page(request, [_counted(one) for one in answer.reasons], ""))
 
 
 def _filtered(request: web.Request) -> refusals_pb2.ListRefusalsRequest:

@@ -919,6 +919,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get where a tenant's own alerts go */
+        get: operations["getTenantAlerts"];
+        /**
+         * Set where a tenant's own alerts go
+         * @description About outages of its providers and endpoints that begin from now on. They are events of the tenant, so its own providers send them.
+         */
+        put: operations["setTenantAlerts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test alert of a tenant */
+        post: operations["testTenantAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/outages": {
         parameters: {
             query?: never;
@@ -2237,14 +2275,14 @@ export interface paths {
         post?: never;
         /**
          * Delete a console user
-         * @description 409: no owner of the installation would be left who can sign in.
+         * @description 409: no owner of the installation would be left who can sign in, or somebody who belongs to an account would get a role outside it. Owners of an account: 403 for people who do not belong to it, except that their roles within it are replaced.
          */
         delete: operations["deleteUser"];
         options?: never;
         head?: never;
         /**
          * Update a console user
-         * @description 409: no owner of the installation would be left who can sign in.
+         * @description 409: no owner of the installation would be left who can sign in, or somebody who belongs to an account would get a role outside it. Owners of an account: 403 for people who do not belong to it, except that their roles within it are replaced.
          */
         patch: operations["updateUser"];
         trace?: never;
@@ -4016,6 +4054,8 @@ export interface components {
             name: string;
             /** @description true: they cannot sign in. */
             disabled: boolean;
+            /** @description The account whose owners manage them, and in which alone they have roles. null: owners of the installation manage them. */
+            account_id: string | null;
             memberships: components["schemas"]["Membership"][];
             /** @description false: they have not accepted their invitation. */
             has_password: boolean;
@@ -4583,6 +4623,18 @@ export interface components {
              * @enum {unknown}
              */
             content_key?: "full" | "seed";
+        };
+        /**
+         * NewTenantAlerts
+         * @description The body of PUT /tenants/{id}/alerts: the whole settings.
+         */
+        NewTenantAlerts: {
+            /** @default [] */
+            recipients?: string[];
+            /** @default [] */
+            kinds?: ("provider" | "endpoint")[];
+            /** @default false */
+            endpoints?: boolean;
         };
         /**
          * NewUser
@@ -6225,7 +6277,7 @@ export interface components {
         };
         /**
          * SentWebhook
-         * @description A call of an endpoint. The values of the endpoint's own headers are hidden.
+         * @description A call of an endpoint. The values of the endpoint's own headers and of signatures are hidden.
          */
         SentWebhook: {
             url: string;
@@ -6656,6 +6708,17 @@ export interface components {
             created_at: string;
         };
         /**
+         * TenantAlerts
+         * @description Where a tenant's own alerts go, about its providers and endpoints.
+         */
+        TenantAlerts: {
+            recipients: string[];
+            /** @description Empty: both. */
+            kinds: ("provider" | "endpoint")[];
+            /** @description Whether the tenant's endpoints get them that subscribe to their types. */
+            endpoints: boolean;
+        };
+        /**
          * TenantChange
          * @description The body of PATCH /tenants/{id}. Absent fields stay as they are.
          */
@@ -6819,7 +6882,7 @@ export interface components {
         };
         /**
          * TestedAlert
-         * @description The events of the alert tenant.
+         * @description The events of the alert tenant, or of the tenant whose alerts they are.
          */
         TestedAlert: {
             event_ids: string[];
@@ -6875,6 +6938,8 @@ export interface components {
             name: string;
             /** @description true: they cannot sign in. */
             disabled: boolean;
+            /** @description The account whose owners manage them, and in which alone they have roles. null: owners of the installation manage them. */
+            account_id: string | null;
             memberships: components["schemas"]["Membership"][];
             /** @description false: they have not accepted their invitation. */
             has_password: boolean;
@@ -9349,6 +9414,115 @@ export interface operations {
             query?: never;
             header?: never;
             path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestedAlert"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTenantAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantAlerts"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setTenantAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "recipients": [
+                 *         "ops@walnut.example"
+                 *       ],
+                 *       "kinds": [
+                 *         "provider",
+                 *         "endpoint"
+                 *       ],
+                 *       "endpoints": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewTenantAlerts"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantAlerts"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testTenantAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from checks.client import Client, Tenant
@@ -18,14 +19,14 @@ _MARKUP = "<img src=x onerror=alert(1)><b>answer</b>"
 _STATE_MS = 30_000
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def receiver() -> AsyncIterator[Receiver]:
     """A server on loopback."""
     async with receiving() as made:
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def tenant(client: Client) -> Tenant:
     """A tenant of the test's own."""
     return await client.operator.create_tenant(f"Lamps {uuid.uuid4().hex[:8]}")

@@ -59,6 +59,7 @@ async def test_all_dead_letters_that_match_are_replayed(visit: Visit, client: Cl
     await expect(rows.get_by_text("STARTTLS").first).to_be_visible()
     await visit.assert_accessible()
     await visit.assert_well_formed()
+    await visit.show_filters()
     await main.get_by_label("Event type").fill("order.lost")
     await expect(page.get_by_role("heading", name="No dead letters match")).to_be_visible()
     assert "event_type=order.lost" in page.url
@@ -132,6 +133,7 @@ async def test_refused_requests_lead_to_their_key(visit: Visit, client: Client) 
     assert key["api_key"] not in await page.content()
     await visit.assert_accessible()
     await visit.assert_well_formed()
+    await visit.show_filters()
     reasons = page.get_by_role("main").get_by_label("Reason")
     await expect(reasons.get_by_role("option")).to_have_text(
         ["Any", "The API key was revoked. (1)", "A field of the request is missing or wrong. (1)"]

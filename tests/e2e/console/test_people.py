@@ -12,8 +12,8 @@ from playwright.async_api import Page, expect
 from checks.client import Client
 from stack.client import Running
 from tests.e2e.console.conftest import OpenVisit
-from tests.e2e.console.visit import LOOKS, Look, Visit
-from tests.integration.gateway.console_visitor import OWNER, PASSWORD, owner_link
+from tests.e2e.console.visit import Look, Visit
+from tests.integration.gateway.console_visitor import OWNER, PASSWORD, owner_link, visitor
 from tests.integration.gateway.console_visitor import owner as owner_by_api
 
 _NARROW_DARK = Look(width=390, scheme="dark")
@@ -120,7 +120,9 @@ async def test_somebody_is_invited_and_sees_what_they_may(
             await visit.open("/tenants", "Tenants")
             await expect(page.get_by_role("link", name=tenant).first).to_be_visible()
             await visit.open("/settings/users", "Users")
-            await expect(page.get_by_text("Only owners of the installation manage users")).to_be_visible()
+            await expect(
+                page.get_by_text("Only owners of the installation or of an account manage users")
+            ).to_be_visible()
             visit.allow("status of 403")
             await visit.open("/settings/audit", "Audit log")
             await expect(page.get_by_role("alert")).to_contain_text("This needs the role owner")
@@ -238,34 +240,52 @@ async def test_the_audit_log_says_in_words_who_did_what(
         await visit.settled("Olga Owner")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-async def test_how_the_screens_look(look: Look, open_visit: OpenVisit, running: Running) -> None:
-    """One h1, one main region, nothing wider than the window, nothing that axe finds."""
-    async with owner_by_api(running):
-        pass
-    async with open_visit(look, token="") as visit:
-        visit.allow("status of 401")
-        await visit.open("/sign-in", "Sign in")
+async def test_an_owner_of_an_account_manages_its_people(
+    running: Running, open_visit: OpenVisit, client: Client
+) -> None:
+    """They invite somebody to a tenant of theirs, change the role and delete the person; others they only see."""
+    tenant = await client.operator.must("POST", "/tenants", json={"name": f"Walnut {uuid.uuid4().hex[:8]}"})
+    place = {"tenant_id": None, "account_id": tenant["account_id"], "role": "owner"}
+    names = {"Olive Owner": place, "Installed <b>Ida</b>": {"tenant_id": tenant["id"], "role": "viewer"}}
+    invited = {}
+    for name, membership in names.items():
+        body = {"email": f"{uuid.uuid4().hex}@example.com", "name": name, "memberships": [membership]}
+        invited[name] = await client.operator.must("POST", "/users", json=body)
+    async with visitor(running) as browser:
+        await browser.accept(invited["Olive Owner"]["invitation"]["url"].rpartition("#")[2])
+    async with open_visit(token="") as visit:
+        page = visit.page
+        visit.allow("status of 401")  # nobody was signed in
+        await _sign_in(visit, invited["Olive Owner"]["email"])
+        await visit.settled("Messages")
+        email = f"{uuid.uuid4().hex}@example.com"
+        await _invite(visit, email, "Bob", f"Tenant {tenant['name']}", "developer")
+        rows = page.get_by_role("row")
+        await expect(rows).to_have_count(4)  # with the head
+        await page.get_by_role("link", name="Bob").click()
+        await visit.settled("Bob")
         await visit.assert_accessible()
         await visit.assert_well_formed()
-        await expect(visit.page.get_by_role("main")).to_match_aria_snapshot("""
-            - main:
-              - text: Clarion
-              - heading "Sign in" [level=1]
-              - text: E-mail address
-              - textbox "E-mail address"
-              - text: Password
-              - textbox "Password"
-              - text: /Forgotten/
-              - button "Sign in"
-        """)
-        await _sign_in(visit, OWNER)
-        await visit.settled("Messages")
-        for path, title in (
-            ("/settings/users", "Users"),
-            ("/settings/sessions", "Your sessions"),
-            ("/settings/audit", "Audit log"),
-        ):
-            await visit.open(path, title)
-            await visit.assert_accessible()
-            await visit.assert_well_formed()
+        where = page.get_by_label("Where").locator("option")
+        await expect(where).to_have_text(
+            [f"Tenant {tenant['name']}", f"All tenants of the account of {tenant['name']}"]
+        )
+        await page.get_by_label("Role", exact=True).select_option("operator")
+        await page.get_by_role("button", name="Save the roles").click()
+        await expect(page.get_by_text("The roles of Bob are saved.").first).to_be_visible()
+        await page.get_by_role("button", name="Delete").click()
+        asking = page.get_by_role("dialog")
+        await asking.get_by_label(re.compile("^Type ")).fill(email)
+        await asking.get_by_role("button", name="Delete").click()
+        await visit.settled("Users")
+        await page.get_by_role("link", name="Installed <b>Ida</b>").click()
+        await visit.settled("Installed <b>Ida</b>")
+        await expect(page.get_by_text("An owner of the installation invited")).to_be_visible()
+        for name in ("Delete", "Disable", "New invitation"):
+            await expect(page.get_by_role("button", name=name)).to_have_count(0)
+        await visit.assert_accessible()
+        await page.get_by_role("button", name="Remove the role 1").click()
+        await page.get_by_role("button", name="Save the roles").click()
+        await expect(page.get_by_text("The roles of Installed <b>Ida</b> are saved.").first).to_be_visible()
+        await visit.open("/settings/users", "Users")
+        await expect(rows).to_have_count(2)

@@ -170,51 +170,45 @@ async def test_ingests_refusal_names_the_fields_of_this_api(call: Call, ingest: 
     assert (status, problem["retry_after"]) == (429, 7)
 
 
-@pytest.mark.parametrize(
-    ("change", "wrong"),
-    [
-        pytest.param({"audience": []}, "audience", id="nobody"),
-        pytest.param({"audience": [{"group": "g"}] * 101}, "audience", id="too-many"),
-        pytest.param({"audience": [{"group": "g"}, {}]}, "audience[1]", id="an-empty-target"),
-        pytest.param({"audience": [{"group": "g", "everybody": True}]}, "audience[0]", id="two-in-one"),
-        pytest.param({"audience": [{"recipient": {"mail": "x"}}]}, "audience[0].recipient.mail", id="unknown-field"),
-        pytest.param({"exclusions": [{}]}, "exclusions[0]", id="an-empty-exclusion"),
-        pytest.param({"due_at": "tomorrow"}, "due_at", id="no-time"),
-        pytest.param({"channels": ["FAX"]}, "channels[0]", id="unknown-channel"),
-        pytest.param({"variables": {"x": "y" * 300_000}}, "body", id="too-large"),
-    ],
+# What is wrong with an event, and the field that the answer names.
+_WRONG: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"audience": []}, "audience"),
+    ({"audience": [{"group": "g"}] * 101}, "audience"),
+    ({"audience": [{"group": "g"}, {}]}, "audience[1]"),
+    ({"audience": [{"group": "g", "everybody": True}]}, "audience[0]"),
+    ({"audience": [{"recipient": {"mail": "x"}}]}, "audience[0].recipient.mail"),
+    ({"exclusions": [{}]}, "exclusions[0]"),
+    ({"due_at": "tomorrow"}, "due_at"),
+    ({"channels": ["FAX"]}, "channels[0]"),
+    ({"variables": {"x": "y" * 300_000}}, "body"),
 )
-async def test_what_is_wrong_is_named(call: Call, ingest: Ingest, change: dict[str, Any], wrong: str) -> None:
-    """422, and ingest is not asked."""
-    body = {"event_type": "news", "audience": [{"group": "g"}], **change}
+
+
+async def test_what_is_wrong_is_named(call: Call, ingest: Ingest) -> None:
+    """422, and ingest is not asked. One gateway for all: each start of one takes seconds."""
+    for change, wrong in _WRONG:
+        body = {"event_type": "news", "audience": [{"group": "g"}], **change}
+        status, problem = await call("POST", f"/tenants/{TENANT}/events", body)
+        assert (status, [fault["field"] for fault in problem["errors"]]) == (422, [wrong]), wrong
+        assert ingest.accepted == []
+
+
+async def test_an_unknown_or_inactive_tenant_sends_nothing(call: Call, ingest: Ingest) -> None:
+    """404 and 409, and ingest is not given the event."""
+    body = {"event_type": "n", "audience": [{"group": "g"}]}
+    assert (await call("POST", f"/tenants/{new_id()}/events", body))[0] == 404
+    ingest.inactive.add(TENANT)
     status, problem = await call("POST", f"/tenants/{TENANT}/events", body)
-    assert (status, [fault["field"] for fault in problem["errors"]]) == (422, [wrong])
+    assert (status, problem["detail"]) == (409, "The tenant is not active. Activate it to send events.")
     assert ingest.accepted == []
 
 
-async def test_an_unknown_tenant(call: Call, ingest: Ingest) -> None:
-    """404, and ingest is not given the event."""
-    status, _ = await call("POST", f"/tenants/{new_id()}/events", {"event_type": "n", "audience": [{"group": "g"}]})
-    assert (status, ingest.accepted) == (404, [])
-
-
-async def test_an_inactive_tenant_sends_nothing(call: Call, ingest: Ingest) -> None:
-    """409, and ingest is not given the event."""
-    ingest.inactive.add(TENANT)
-    status, problem = await call("POST", f"/tenants/{TENANT}/events", {"event_type": "n", "audience": [{"group": "g"}]})
-    assert (status, problem["detail"], ingest.accepted) == (
-        409,
-        "The tenant is not active. Activate it to send events.",
-        [],
-    )
-
-
-@pytest.mark.parametrize("due_at", ["1969-12-31T23:00:00Z", "1970-01-01", "0001-01-01"])
-async def test_a_time_before_1970_is_at_once(call: Call, ingest: Ingest, due_at: str) -> None:
+async def test_a_time_before_1970_is_at_once(call: Call, ingest: Ingest) -> None:
     """As any time that has passed."""
-    body = {"event_type": "n", "audience": [{"group": "g"}], "due_at": due_at}
-    assert (await call("POST", f"/tenants/{TENANT}/events", body))[0] == 202
-    assert ingest.accepted[0].event.due_at_us == 0
+    for due_at in ("1969-12-31T23:00:00Z", "1970-01-01", "0001-01-01"):
+        body = {"event_type": "n", "audience": [{"group": "g"}], "due_at": due_at}
+        assert (await call("POST", f"/tenants/{TENANT}/events", body))[0] == 202
+        assert ingest.accepted.pop().event.due_at_us == 0
 
 
 async def test_runs_are_listed_and_shown(call: Call, store: RunStore) -> None:

@@ -10,7 +10,7 @@ import { Loading } from "~/kit/Loading";
 import { Page } from "~/kit/Page";
 import { Tabs } from "~/kit/Tabs";
 import { notify, notifyError } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { Deliveries } from "./Deliveries";
 import { EndpointForm } from "./EndpointForm";
@@ -32,7 +32,7 @@ function EndpointScreen() {
   if (!tenantId) {
     return (
       <Page title="Endpoint">
-        <TenantNeeded what="endpoints" />
+        <FindTenant key={endpointId} kind="endpoint" id={endpointId} what="endpoints" />
       </Page>
     );
   }

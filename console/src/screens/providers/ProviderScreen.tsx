@@ -12,7 +12,7 @@ import { Card, Facts, Page } from "~/kit/Page";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
 import { channelName } from "~/shell/channels";
-import { tenantsQuery } from "~/shell/tenants";
+import { tenantsQuery, useOwnTenant } from "~/shell/tenants";
 import { changed } from "./form";
 import { type Entered, ProviderForm } from "./ProviderForm";
 import styles from "./Providers.module.css";
@@ -58,6 +58,7 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
   const navigate = useNavigate();
   const queries = useQueryClient();
   const session = useSession();
+  useOwnTenant(provider.tenant_id);
   const tenant = useQuery(tenantsQuery).data?.find((one) => one.id === provider.tenant_id);
   const mayChange = may(session, "operator", tenant);
   const state = useQuery(stateQuery(provider.id));

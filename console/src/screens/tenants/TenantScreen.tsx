@@ -3,12 +3,14 @@ import { Badge } from "~/kit/Badge";
 import { Copyable } from "~/kit/Copy";
 import { LinkTab, LinkTabs } from "~/kit/LinkTabs";
 import { Page } from "~/kit/Page";
+import { useOwnTenant } from "~/shell/tenants";
 import { useOpenTenant } from "./queries";
 
 export const lazyRoute = createLazyRoute("/frame/tenants/$tenantId")({ component: TenantScreen });
 
 function TenantScreen() {
   const tenant = useOpenTenant();
+  useOwnTenant(tenant.id);
   const params = { tenantId: tenant.id };
   return (
     <Page

@@ -3,6 +3,7 @@ import { createLazyRoute, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { Problem } from "~/api/problem";
+import { managedAccounts, useSession } from "~/api/session";
 import { Button } from "~/kit/Button";
 import { Confirm } from "~/kit/Dialog";
 import { ErrorNote } from "~/kit/ErrorNote";
@@ -38,8 +39,10 @@ function useUserChange(user: User, done: (changed: User) => string) {
 function UserScreen() {
   const { userId } = lazyRoute.useParams();
   const user = useSuspenseQuery(userQuery(userId)).data;
+  const accounts = managedAccounts(useSession());
+  const isManaged = accounts === null || (user.account_id !== null && accounts.includes(user.account_id));
   return (
-    <Page title={nameOf(user)} text={user.email} actions={<UserActions user={user} />}>
+    <Page title={nameOf(user)} text={user.email} actions={isManaged ? <UserActions user={user} /> : null}>
       <Card title="State">
         <Facts
           facts={[
@@ -51,15 +54,34 @@ function UserScreen() {
             ],
             [
               "Last signed in",
-              user.last_sign_in_at ? <Time key="seen" at={user.last_sign_in_at} /> : "never",
+              user.last_sign_in_at ? (
+                <Time key="seen" at={user.last_sign_in_at} />
+              ) : isManaged ? (
+                "never"
+              ) : null,
             ],
             ["Created", <Time key="created" at={user.created_at} />],
+            [
+              "Managed by",
+              user.account_id
+                ? "the owners of their account, in which alone they can have roles"
+                : "the owners of the installation",
+            ],
           ]}
         />
       </Card>
       <RolesCard key={`roles-${user.id}`} user={user} />
-      <IdentityCard key={`identity-${user.id}`} user={user} />
-      <SessionsCard user={user} />
+      {isManaged ? (
+        <>
+          <IdentityCard key={`identity-${user.id}`} user={user} />
+          <SessionsCard user={user} />
+        </>
+      ) : (
+        <p className="soft">
+          An owner of the installation invited {nameOf(user)}. You may change or end the roles in your
+          account; roles elsewhere, the address, the password and sessions are not shown here.
+        </p>
+      )}
     </Page>
   );
 }

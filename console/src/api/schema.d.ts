@@ -9720,7 +9720,13 @@ export interface operations {
                      *       "payload_days": 7,
                      *       "inbox_days": 90,
                      *       "outbox_days": 2,
-                     *       "keep_content": true
+                     *       "keep_content": true,
+                     *       "defaults": {
+                     *         "events_days": 90,
+                     *         "payload_days": 30,
+                     *         "inbox_days": 90,
+                     *         "outbox_days": 7
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["RetentionPolicy"];

@@ -178,6 +178,7 @@ _OPERATING: Mapping[tuple[str, str], Rule] = {
     ("POST", "/replays/{id}/resume"): rule(_O, Owned("replay")),
     # Those of no known tenant are for people with a role in the whole installation.
     ("GET", "/refused-requests"): rule(_V, _LIST),
+    ("GET", "/refused-requests/reasons"): rule(_V, _LIST),
     ("GET", _TENANT + "/usage"): rule(_V, _PATH),
     ("GET", _TENANT + "/readiness"): rule(_V, _PATH),
     ("GET", "/outages"): rule(_V, _LIST),

@@ -97,6 +97,7 @@ def _state(one: health_pb2.ProviderState) -> dict[str, Any]:
         "next_try_at": forms.iso(one.next_try_us),
         "reason": one.reason or None,
         "paused_processes": one.paused_processes,
+        "last_call_at": forms.iso(one.last_call_us),
         "last_failure": _failure(one.last_failure) if one.HasField("last_failure") else None,
         "last_hour": {
             "calls": one.last_hour.calls,

@@ -73,7 +73,7 @@ _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
-_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
+_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open"})
 # A page keeps it open, and opens it again by itself.
 _LIVE = "/live"
 # Identity providers add parameters of their own.
@@ -118,8 +118,7 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         # An id may contain braces, which {id} alone would not match.
         pattern = _BASE + path.replace("}", ":[^/]+}")
         for method, handler in methods:
-            writes = method not in _READING and path not in _ASKING
-            protected = protect(handler, rule_of(method, path), writes=writes, is_use=path != _LIVE)
+            protected = protect(handler, rule_of(method, path), writes=is_recorded(method, path), is_use=path != _LIVE)
             app.router.add_route(method, pattern, protected)
         # Without it, GET /templates/preview would ask for a template with the id "preview".
         rules = [rule_of(method, path) for method, _ in methods]
@@ -127,6 +126,11 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         other = _ANYBODY if is_open else _SIGNED_IN
         app.router.add_route("*", pattern, protect(_not_allowed, other, writes=False))
     app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, _SIGNED_IN, writes=False))
+
+
+def is_recorded(method: str, path: str) -> bool:
+    """Return whether the audit log records the calls of a route: those that change something."""
+    return method not in _READING and path not in _ASKING
 
 
 def _checking_query(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
@@ -303,6 +307,7 @@ def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHand
     letters = DeadLetterRoutes(clients)
     replays = ReplayRoutes(clients)
     alerts, of_tenants = AlertRoutes(clients), TenantAlertRoutes(clients)
+    refusals = RefusalRoutes(clients)
     return [
         ("GET", "/dead-letters", letters.list_all),
         ("GET", "/dead-letters/count", letters.count),
@@ -315,7 +320,8 @@ def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHand
         ("POST", "/replays/{id}/cancel", replays.cancel),
         ("POST", "/replays/{id}/pause", replays.pause),
         ("POST", "/replays/{id}/resume", replays.resume),
-        ("GET", "/refused-requests", RefusalRoutes(clients).list_all),
+        ("GET", "/refused-requests", refusals.list_all),
+        ("GET", "/refused-requests/reasons", refusals.reasons),
         ("GET", "/tenants/{id}/usage", UsageRoutes(clients).get),
         ("GET", "/tenants/{id}/readiness", ReadinessRoutes(clients).get),
         ("GET", "/alerts", alerts.get),

@@ -1351,6 +1351,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/refused-requests/reasons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count refused requests by reason
+         * @description Of the newest 10,000 rows of the list, the most frequent reason first.
+         */
+        get: operations["countRefusedRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events/{id}/replay": {
         parameters: {
             query?: never;
@@ -2584,7 +2604,7 @@ export interface components {
         };
         /**
          * AuditEntry
-         * @description One call of the admin API that changes something.
+         * @description One call that changes something: by the admin API, the console, the portal, or an API of tenants.
          */
         AuditEntry: {
             /**
@@ -2592,8 +2612,19 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             id: string;
+            /**
+             * @description Who did what, as a sentence with the names of today; ids stand for what has none.
+             * @example Olga Owner rotated the webhook secret of Acme
+             */
+            text: string;
+            /** @description The same in parts, with links. */
+            sentence: components["schemas"]["AuditPart"][];
+            /** @description What it is about; a value of the filter `kind`. */
+            kind: string | null;
             /** @description The name of an admin token, or `user:` and the id of a console user. */
             actor: string;
+            /** @description The subject of the sentence. */
+            actor_name: string;
             actor_email: string | null;
             method: string;
             route: string;
@@ -2610,6 +2641,14 @@ export interface components {
              */
             begun_at: string;
             finished_at: string | null;
+        };
+        /**
+         * AuditPart
+         * @description A part of a sentence. link: a page of the console about it.
+         */
+        AuditPart: {
+            text: string;
+            link: string | null;
         };
         /**
          * Backfill
@@ -2787,6 +2826,8 @@ export interface components {
             count: number;
             /** @description true: more than these match. */
             more: boolean;
+            /** @description Of 10,000 that match the other filters than `reason`, the most frequent reason first. */
+            reasons: components["schemas"]["ReasonCount"][];
         };
         /**
          * DeadLetterReplay
@@ -5006,6 +5047,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[ReasonCount]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ReasonCount_: {
+            data: components["schemas"]["ReasonCount"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Refusals]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -5547,6 +5596,8 @@ export interface components {
             reason: string | null;
             /** @description How many processes do not call it. */
             paused_processes: number;
+            /** @description To five minutes, the calls of the last seconds left out. null: it was never called. */
+            last_call_at: string | null;
             /** @description Of the last seven days. */
             last_failure: components["schemas"]["ProviderFailure"] | null;
             last_hour: components["schemas"]["ProviderCounts"];
@@ -5630,6 +5681,16 @@ export interface components {
             responsible: "recipient" | "tenant" | "provider" | "clarion" | "nobody";
             /** @description Clarion tries again by itself. */
             retried: boolean;
+        };
+        /**
+         * ReasonCount
+         * @description How often something happened for this reason.
+         */
+        ReasonCount: {
+            reason: string;
+            /** @description The reason in plain words. */
+            text: string;
+            count: number;
         };
         /**
          * Reasons
@@ -7116,6 +7177,8 @@ export interface operations {
                 tenant_id?: string;
                 resource?: string;
                 method?: string;
+                /** @description Only what is about such an object. */
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -10624,6 +10687,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Refusals_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countRefusedRequests: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                status?: number;
+                key_id?: string;
+                /** @description Only entries at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only entries before this time. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReasonCount_"];
                 };
             };
             /** @description A problem */

@@ -253,3 +253,7 @@ class LedgerReader:
     async def count_dead_letters(self, wanted: LetterFilter) -> int:
         """Return how many dead letters match; see services.ingest.dead_letters.store.count."""
         return await letters.count(self._pool, wanted)
+
+    async def dead_letter_reasons(self, wanted: LetterFilter) -> list[tuple[str, int]]:
+        """Return how many dead letters match by reason; see services.ingest.dead_letters.store.reasons."""
+        return await letters.reasons(self._pool, wanted)

@@ -97,6 +97,22 @@ async def test_limits_are_changed_one_by_one(visit: Visit, client: Client, tenan
     assert (changed["max_sms_segments"], changed["rates"][0]["bound"]) == (3, 7)
 
 
+async def test_sizes_are_shown_and_entered_in_their_units(visit: Visit, client: Client, tenant: Tenant) -> None:
+    """Bytes on hover. What was not touched keeps its exact number, also where it is no whole unit."""
+    await client.operator.must("PATCH", f"/tenants/{tenant.id}", json={"max_unfinished_bytes": 34_000_001})
+    page = visit.page
+    await visit.open(f"/tenants/{tenant.id}/settings", tenant.name)
+    size = page.get_by_label("Size of one event (KiB)")
+    await expect(size).to_have_value("256")
+    await expect(size).to_have_attribute("title", "262,144 bytes")
+    await expect(page.get_by_label("Size of unfinished events (MiB)")).to_have_attribute("title", "34,000,001 bytes")
+    await size.fill("64")
+    await page.get_by_role("button", name="Save limits").click()
+    await expect(page.get_by_text("Saved.").first).to_be_visible()
+    changed = await client.operator.must("GET", f"/tenants/{tenant.id}")
+    assert (changed["max_payload_bytes"], changed["max_unfinished_bytes"]) == (65_536, 34_000_001)
+
+
 async def test_a_key_is_created_disabled_and_revoked_by_name(visit: Visit, client: Client, tenant: Tenant) -> None:
     """A disabled key is refused, an enabled one accepted; revoking asks for its name."""
     page = visit.page
@@ -116,21 +132,21 @@ async def test_a_key_is_created_disabled_and_revoked_by_name(visit: Visit, clien
     event = {"eventType": "global.info", "channels": ["PUSH"], "payload": {"userId": "u"}, "variables": {"title": "t"}}
     actions = page.get_by_role("button", name=f"Actions for the key {_MARKUP}")
     await actions.click()
-    await page.get_by_role("menuitem", name="Disable").click()
+    await page.get_by_role("menuitem", name="Disable key").click()
     await expect(row).to_contain_text("disabled")
     assert (await key.trigger(event)).status == 401
     await actions.click()
-    await page.get_by_role("menuitem", name="Enable").click()
+    await page.get_by_role("menuitem", name="Enable key").click()
     await expect(row).to_contain_text("works")
     assert (await key.trigger(event)).status == 200
 
     await actions.click()
-    await page.get_by_role("menuitem", name="Revoke").click()
+    await page.get_by_role("menuitem", name="Revoke key").click()
     question = page.get_by_role("dialog", name="Revoke the key")
-    await expect(question.get_by_role("button", name="Revoke")).to_be_disabled()
+    await expect(question.get_by_role("button", name="Revoke key")).to_be_disabled()
     await visit.assert_accessible()
     await question.get_by_role("textbox").fill(_MARKUP)
-    await question.get_by_role("button", name="Revoke").click()
+    await question.get_by_role("button", name="Revoke key").click()
     await expect(question).to_have_count(0)  # a dialog hides the page behind it from screen readers, and from roles
     await expect(row).to_have_count(0)
     assert (await key.trigger(event)).status == 401

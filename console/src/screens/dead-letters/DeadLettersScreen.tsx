@@ -4,7 +4,7 @@ import { useState } from "react";
 import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { may, useSession } from "~/api/session";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { SelectField } from "~/kit/Field";
 import { FilterText } from "~/kit/FilterText";
 import { FilterTime } from "~/kit/FilterTime";
@@ -14,6 +14,7 @@ import { Time } from "~/kit/Time";
 import { channelName } from "~/shell/channels";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { CHANNELS, type Channel, type DeadLetter, type DeadLetterFilters, given } from "./filters";
+import { ReasonFilter } from "./ReasonFilter";
 import { ReplayDialog } from "./ReplayDialog";
 import { ReplayOne } from "./ReplayOne";
 import { Replays } from "./Replays";
@@ -77,18 +78,24 @@ function DeadLettersScreen() {
     },
     { header: "Died", cell: (letter) => <Time at={letter.died_at} />, isWhole: true },
     ...(mayReplay
-      ? [{ header: "", cell: (letter: DeadLetter) => <ReplayOne letter={letter} onDone={reload} /> }]
+      ? [
+          {
+            header: "",
+            cell: (letter: DeadLetter) => <ReplayOne letter={letter} onDone={reload} />,
+            isWhole: true,
+          },
+        ]
       : []),
   ];
 
   return (
     <Page
       title="Dead letters"
-      text="Deliveries whose last attempt failed. Each waits until somebody replays it, after its cause is gone."
+      text="Deliveries whose last attempt failed. Remove the cause, and then send them again."
       actions={
         mayReplay && found && found.count > 0 ? (
           <Button look="primary" onClick={() => setReplaying(true)}>
-            Replay {found.more ? "all that match" : amount(found.count)}
+            Send {found.more ? "all that match" : amount(found.count)} again …
           </Button>
         ) : null
       }
@@ -106,10 +113,9 @@ function DeadLettersScreen() {
             </option>
           ))}
         </SelectField>
-        <FilterText
-          label="Reason"
-          value={filters.reason}
-          options={[...new Set(list.rows.map((one) => one.reason))]}
+        <ReasonFilter
+          reason={filters.reason}
+          counts={found?.reasons ?? []}
           onFilter={(reason) => filter({ reason })}
         />
         <FilterText
@@ -154,7 +160,8 @@ function DeadLettersScreen() {
           ) : (
             <EmptyState
               title="No dead letters"
-              text="Whatever failed was delivered later, or somebody replayed it. A delivery comes here when its last attempt fails."
+              text="Whatever failed was delivered later, or somebody sent it again. A delivery comes here when its last attempt fails."
+              action={<LinkButton to="/messages">Look at the messages</LinkButton>}
             />
           )
         }

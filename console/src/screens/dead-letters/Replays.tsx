@@ -55,14 +55,14 @@ export function Replays({ tenantId, onProgress }: { tenantId: string | undefined
   }
   const columns: readonly Column<Replay>[] = [
     ...(tenantId ? [] : [{ header: "Tenant", cell: (one: Replay) => tenantName(one.tenant_id) }]),
-    { header: "Filter", cell: (one) => filterOf(one) },
+    { header: "What", cell: (one) => filterOf(one) },
     { header: "State", cell: (one) => <State replay={one} /> },
     { header: "Progress", cell: (one) => <Done replay={one} /> },
     { header: "Begun", cell: (one) => <Time at={one.created_at} />, isWhole: true },
     { header: "", cell: (one) => <Actions replay={one} /> },
   ];
   return (
-    <Card title="Replays">
+    <Card title="Sent again">
       <Table
         caption="Replays of dead letters, newest first"
         columns={columns}
@@ -79,7 +79,7 @@ function isUnderWay(replay: Replay): boolean {
 
 function filterOf(replay: Replay): string {
   const parts = [replay.channel, replay.event_type, replay.reason, replay.provider, replay.endpoint_id];
-  return parts.filter(Boolean).join(", ") || "all";
+  return parts.filter(Boolean).join(", ") || "all dead letters";
 }
 
 function State({ replay }: { replay: Replay }) {
@@ -123,10 +123,10 @@ function Actions({ replay }: { replay: Replay }) {
   return (
     <>
       <Button size="small" onClick={() => act.mutate(other)} isBusy={act.isPending}>
-        {other === "pause" ? "Pause" : "Resume"}
+        {other === "pause" ? "Pause sending" : "Resume sending"}
       </Button>{" "}
       <Button size="small" onClick={() => act.mutate("cancel")} isBusy={act.isPending}>
-        Cancel
+        Cancel sending
       </Button>
     </>
   );

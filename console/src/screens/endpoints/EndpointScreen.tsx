@@ -119,13 +119,13 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
       {mayChange ? (
         <>
           <Button look="danger" onClick={() => setDeleting(true)}>
-            Delete
+            Delete endpoint …
           </Button>
           {endpoint.active ? (
-            <Button onClick={() => setDisabling(true)}>Disable</Button>
+            <Button onClick={() => setDisabling(true)}>Disable endpoint …</Button>
           ) : (
             <Button onClick={() => enable(true)} isBusy={update.isPending}>
-              Enable
+              Enable endpoint
             </Button>
           )}
           <Button
@@ -135,7 +135,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
             disabled={!endpoint.active}
             title={endpoint.active ? "" : "Enable the endpoint first."}
           >
-            Send test event
+            Send a test event
           </Button>
         </>
       ) : null}
@@ -205,7 +205,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
         isOpen={isDisabling}
         onClose={() => setDisabling(false)}
         title={`Disable ${nameOf(endpoint)}?`}
-        text="What already waits is sent when it is enabled again. Events that are accepted while it is disabled are not sent to it; backfill sends them later."
+        text="What already waits is sent when it is enabled again. Events that are accepted while it is disabled are not sent to it; “Send earlier events” does that later."
         action="Disable endpoint"
         onSubmit={() => enable(false)}
         isBusy={update.isPending}

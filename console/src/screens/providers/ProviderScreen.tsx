@@ -97,10 +97,10 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
       {mayChange ? (
         <>
           <Button look="danger" onClick={() => setDeleting(true)}>
-            Delete
+            Delete provider …
           </Button>
           <Button look="primary" onClick={() => setTesting(true)}>
-            Send test
+            Send a test
           </Button>
         </>
       ) : null}
@@ -177,6 +177,12 @@ function StateCard({ state }: { state: ProviderState }) {
         facts={[
           ["Since", state.since ? <Time key="since" at={state.since} /> : null],
           ["Last hour", lastHour(state)],
+          [
+            "Last called",
+            state.last_call_at && state.last_hour.calls === 0 ? (
+              <Time key="called" at={state.last_call_at} />
+            ) : null,
+          ],
           [
             "Last failure",
             failure ? (

@@ -33,7 +33,7 @@ function TenantScreen() {
           API keys
         </LinkTab>
         <LinkTab to="/tenants/$tenantId/security" params={params}>
-          Signatures and sessions
+          Signatures and realtime tokens
         </LinkTab>
         <LinkTab to="/tenants/$tenantId/retention" params={params}>
           Retention

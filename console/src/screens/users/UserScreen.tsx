@@ -124,17 +124,17 @@ function UserActions({ user }: { user: User }) {
     <>
       {user.disabled ? null : (
         <Button onClick={() => inviting.mutate()} isBusy={inviting.isPending}>
-          {user.has_password ? "Link to reset the password" : "New invitation"}
+          {user.has_password ? "Make a link to reset the password" : "Make a new invitation link"}
         </Button>
       )}
       <Button
         onClick={() => disable.mutate({ disabled: !user.disabled }, { onError: notifyError })}
         isBusy={disable.isPending}
       >
-        {user.disabled ? "Enable" : "Disable"}
+        {user.disabled ? "Allow to sign in again" : "Forbid to sign in"}
       </Button>
       <Button look="danger" onClick={() => setDeleting(true)}>
-        Delete
+        Delete account …
       </Button>
       <InvitationLink invitation={invitation} onClose={() => setInvitation(null)} />
       <Confirm
@@ -143,7 +143,7 @@ function UserActions({ user }: { user: User }) {
         title={`Delete ${nameOf(user)}?`}
         text="Their sessions end at once. The audit log still names them."
         name={user.email}
-        action="Delete"
+        action="Delete account"
         onSubmit={deletion.mutate}
         isBusy={deletion.isPending}
         error={deletion.error}
@@ -226,7 +226,10 @@ function SessionsCard({ user }: { user: User }) {
               params: { path: { ...path, session_id: sessionId } },
             }),
       ),
-    onSuccess: () => void queries.invalidateQueries({ queryKey: key }),
+    onSuccess: (_none, sessionId) => {
+      notify(sessionId === null ? "All sessions are signed out." : "The session is signed out.");
+      void queries.invalidateQueries({ queryKey: key });
+    },
     onError: notifyError,
   });
   const found = sessions.data?.data ?? [];
@@ -236,7 +239,7 @@ function SessionsCard({ user }: { user: User }) {
       actions={
         found.length > 1 ? (
           <Button size="small" onClick={() => ending.mutate(null)} isBusy={ending.isPending}>
-            End all
+            Sign all sessions out
           </Button>
         ) : null
       }

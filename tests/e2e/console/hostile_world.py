@@ -135,7 +135,12 @@ class HostileWorld:
         url = f"{receiver.url}/?q={quote(STRINGS[1])}"
         [user] = self.keep("user of an endpoint", [STRINGS[2]])
         for text in self.keep("endpoint", packs(240)):
-            body = {"url": url, "description": text, "headers": {"X-Evil": ascii_only()[0]}, "auth_username": user}
+            body: dict[str, Any] = {
+                "url": url,
+                "description": text,
+                "headers": {"X-Evil": ascii_only()[0]},
+                "auth_username": user,
+            }
             body["metadata"] = {"label": STRINGS[1]}
             body["application_id"] = self.ids["application"] if not self.ids.get("endpoint") else None
             made = await self.must("POST", f"{self.base}/endpoints", {k: v for k, v in body.items() if v is not None})

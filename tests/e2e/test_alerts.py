@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-import pytest
+import pytest_asyncio
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from checks.client import Client, Tenant
@@ -111,7 +111,7 @@ class Senders:
     patrol: Patrol
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def senders(shared_stack: Running) -> AsyncIterator[Senders]:
     """Look by ourselves, as each process of the senders does every minute."""
     variables = shared_stack.variables

@@ -88,6 +88,8 @@ async def test_many_processes_notice_one_outage(store: OutageStore, clock: Clock
         clock.pass_by(1_000)
     assert await told(store) == [("p1", False)]
     assert await told(store) == []
+    await store.begin(outage(clock))
+    assert await told(store) == []
     await store.end(Kind.PROVIDER, "p1", clock.us)
     await store.end(Kind.PROVIDER, "p1", clock.us)
     assert await told(store) == [("p1", True)]

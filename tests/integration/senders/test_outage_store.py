@@ -241,7 +241,7 @@ async def test_an_alert_that_nobody_accepts_is_given_up(
     await store.set_settings(AlertSettings(TENANT, ("ops@example.com",)))
     await store.begin(outage(clock))
     assert await teller.tell_due()
-    first = await pool.fetchrow("SELECT attempts, due_us, told FROM senders.outages")
+    (first,) = await pool.fetch("SELECT attempts, due_us, told FROM senders.outages")
     assert (first["attempts"], first["told"]) == (1, 0)
     assert 7_000_000 <= first["due_us"] - clock.us <= 13_000_000
     assert not await teller.tell_due()

@@ -46,16 +46,20 @@ async def take_all(folder: Path, names: Sequence[str] = ()) -> list[str]:
             if names and screen.name not in names:
                 continue
             visit = outside if screen.signed_out else inside
-            for look in ALL_LOOKS:
-                await _take(visit, screen.path.format_map(world.ids), look, folder / f"{screen.name}-{look.name}.png")
+            path = screen.path.format_map(world.ids)
+            for width in dict.fromkeys(look.width for look in ALL_LOOKS):
+                await _take(visit, path, [look for look in ALL_LOOKS if look.width == width], folder / screen.name)
         faults += [*inside.faults, *outside.left()]
     return faults
 
 
-async def _take(visit: Visit, path: str, look: Look, file: Path) -> None:
-    await visit.look(look)
+async def _take(visit: Visit, path: str, looks: Sequence[Look], name: Path) -> None:
+    """Open a screen once, and take its picture in several colors. name: of the file, without the look."""
+    await visit.look(looks[0])
     await visit.open(path)
-    await take(visit.page, file)
+    for look in looks:
+        await visit.look(look)
+        await take(visit.page, name.with_name(f"{name.name}-{look.name}.png"))
 
 
 def _index(folder: Path) -> str:

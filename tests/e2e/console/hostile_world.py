@@ -169,7 +169,7 @@ class HostileWorld:
 
     async def _send_to_demo(self) -> None:
         """Messages for the demo page and the outbox, none so long that a list shows its beginning only."""
-        for pack in self.keep("demo", packs(200)):
+        for pack in self.keep("demo", packs(100)):
             event = {
                 "eventType": "global.info",
                 "channels": ["PUSH", "EMAIL", "SMS"],

@@ -5,6 +5,7 @@ import { classes } from "./classes";
 import styles from "./Dialog.module.css";
 import { ErrorNote } from "./ErrorNote";
 import { TextField } from "./Field";
+import { useFirstFault } from "./useFirstFault";
 
 interface DialogProps {
   isOpen: boolean;
@@ -52,6 +53,7 @@ export function FormDialog({
   children,
   ...dialog
 }: FormDialogProps) {
+  const form = useFirstFault(error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     event.stopPropagation();
@@ -61,7 +63,7 @@ export function FormDialog({
   };
   return (
     <Dialog {...dialog}>
-      <form className={styles.body} onSubmit={submit}>
+      <form ref={form} className={styles.body} onSubmit={submit}>
         {children}
         {error ? <ErrorNote error={error} /> : null}
         <div className={styles.actions}>

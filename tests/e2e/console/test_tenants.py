@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 from checks.client import Client, Tenant
 from tests.e2e.console.conftest import OpenVisit
 from tests.e2e.console.visit import LOOKS, Visit
+from tests.waiting import eventually
 
 _MARKUP = '<img src=x onerror=alert(1)><b>"Ada" & co</b>'
 
@@ -50,6 +51,12 @@ async def test_a_tenant_is_created_and_its_key_works(visit: Visit, client: Clien
     await visit.assert_accessible()
     assert await _run_curl(page) == 200
     key = await shown.locator("code").first.text_content() or ""
+    inbox = shown.get_by_role("link", name="the inbox of “demo” in this tenant")
+    async with page.context.expect_page() as opened:
+        await inbox.click()
+    arrived = await opened.value
+    await expect(arrived.get_by_text("Sent with a new API key.")).to_be_visible()
+    await arrived.close()
     await shown.get_by_role("button", name="Copy API key").click()
     assert await page.evaluate("navigator.clipboard.readText()") == key
     await shown.get_by_role("button", name="I have copied it").click()
@@ -70,6 +77,8 @@ async def test_a_wrong_field_says_what_is_wrong(visit: Visit, tenant: Tenant) ->
     await address.fill("a..b@example.com")
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(address).to_have_attribute("aria-invalid", "true")
+    await expect(address).to_be_focused()
+    await expect(address).to_be_in_viewport()
     await expect(page.get_by_role("alert")).to_contain_text("sender_email")
     await address.fill("ada@example.com")
     await page.get_by_role("button", name="Save", exact=True).click()
@@ -96,6 +105,22 @@ async def test_limits_are_changed_one_by_one(visit: Visit, client: Client, tenan
     assert (changed["max_sms_segments"], changed["rates"][0]["bound"]) == (3, 7)
 
 
+async def test_sizes_are_shown_and_entered_in_their_units(visit: Visit, client: Client, tenant: Tenant) -> None:
+    """Bytes on hover. What was not touched keeps its exact number, also where it is no whole unit."""
+    await client.operator.must("PATCH", f"/tenants/{tenant.id}", json={"max_unfinished_bytes": 34_000_001})
+    page = visit.page
+    await visit.open(f"/tenants/{tenant.id}/settings", tenant.name)
+    size = page.get_by_label("Size of one event (KiB)")
+    await expect(size).to_have_value("256")
+    await expect(size).to_have_attribute("title", "262,144 bytes")
+    await expect(page.get_by_label("Size of unfinished events (MiB)")).to_have_attribute("title", "34,000,001 bytes")
+    await size.fill("64")
+    await page.get_by_role("button", name="Save limits").click()
+    await expect(page.get_by_text("Saved.").first).to_be_visible()
+    changed = await client.operator.must("GET", f"/tenants/{tenant.id}")
+    assert (changed["max_payload_bytes"], changed["max_unfinished_bytes"]) == (65_536, 34_000_001)
+
+
 async def test_a_key_is_created_disabled_and_revoked_by_name(visit: Visit, client: Client, tenant: Tenant) -> None:
     """A disabled key is refused, an enabled one accepted; revoking asks for its name."""
     page = visit.page
@@ -115,21 +140,21 @@ async def test_a_key_is_created_disabled_and_revoked_by_name(visit: Visit, clien
     event = {"eventType": "global.info", "channels": ["PUSH"], "payload": {"userId": "u"}, "variables": {"title": "t"}}
     actions = page.get_by_role("button", name=f"Actions for the key {_MARKUP}")
     await actions.click()
-    await page.get_by_role("menuitem", name="Disable").click()
+    await page.get_by_role("menuitem", name="Disable key").click()
     await expect(row).to_contain_text("disabled")
     assert (await key.trigger(event)).status == 401
     await actions.click()
-    await page.get_by_role("menuitem", name="Enable").click()
+    await page.get_by_role("menuitem", name="Enable key").click()
     await expect(row).to_contain_text("works")
     assert (await key.trigger(event)).status == 200
 
     await actions.click()
-    await page.get_by_role("menuitem", name="Revoke").click()
+    await page.get_by_role("menuitem", name="Revoke key").click()
     question = page.get_by_role("dialog", name="Revoke the key")
-    await expect(question.get_by_role("button", name="Revoke")).to_be_disabled()
+    await expect(question.get_by_role("button", name="Revoke key")).to_be_disabled()
     await visit.assert_accessible()
     await question.get_by_role("textbox").fill(_MARKUP)
-    await question.get_by_role("button", name="Revoke").click()
+    await question.get_by_role("button", name="Revoke key").click()
     await expect(question).to_have_count(0)  # a dialog hides the page behind it from screen readers, and from roles
     await expect(row).to_have_count(0)
     assert (await key.trigger(event)).status == 401
@@ -249,3 +274,30 @@ async def test_the_colors_are_kept(visit: Visit) -> None:
     await page.reload()
     await visit.settled("Settings")
     assert await page.evaluate(ground) == dark
+
+
+async def test_a_tenant_has_alerts_of_its_own(visit: Visit, client: Client) -> None:
+    """Their recipients are set on the tenant's page, a wrong line is named, and a test alert arrives."""
+    visit.allow("status of 422")
+    tenant = await client.operator.create_tenant(f"Alerted {uuid.uuid4().hex[:8]}")
+    page = visit.page
+    await visit.open(f"/tenants/{tenant.id}/settings", tenant.name)
+    card = page.get_by_role("region", name="Alerts")
+    people = card.get_by_label("Recipients of alerts")
+    await people.fill("nobody@@example.com")
+    await card.get_by_role("button", name="Save the alerts").click()
+    await expect(people).to_have_attribute("aria-invalid", "true")
+    await expect(card.get_by_text("Line 1 must be an e-mail address")).to_be_visible()
+    await people.fill("walnut@example.com")
+    await card.get_by_role("checkbox", name="Endpoints", exact=True).uncheck()
+    await card.get_by_role("button", name="Save the alerts").click()
+    await visit.assert_accessible()
+    await card.get_by_role("button", name="Send a test alert").click()
+
+    async def arrived() -> bool:
+        mails = (await client.operator.must("GET", f"/tenants/{tenant.id}/outbox"))["data"]
+        return [(mail["recipient"], mail["subject"]) for mail in mails] == [("walnut@example.com", "Test alert")]
+
+    assert await eventually(arrived, 60, every=0.5)
+    saved = await client.operator.must("GET", f"/tenants/{tenant.id}/alerts")
+    assert saved == {"recipients": ["walnut@example.com"], "kinds": ["provider"], "endpoints": False}

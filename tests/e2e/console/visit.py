@@ -103,6 +103,12 @@ class Visit:
             await expect(heading).to_have_text(title)
         await expect(self.page.get_by_role("status").filter(has_text="…")).to_have_count(0)
 
+    async def show_filters(self) -> None:
+        """Show the filters of a list, which a narrow window has behind a button."""
+        button = self.page.get_by_role("search", name="Filters").get_by_role("button", name=re.compile("^Filters"))
+        if await button.count() and await button.get_attribute("aria-expanded") == "false":
+            await button.click()
+
     def allow(self, pattern: str) -> None:
         """Leave out faults that match a regular expression, such as r"status of 422"."""
         self._allowed.append(re.compile(pattern))

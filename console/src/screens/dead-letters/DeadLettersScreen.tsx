@@ -4,7 +4,7 @@ import { useState } from "react";
 import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { may, useSession } from "~/api/session";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { SelectField } from "~/kit/Field";
 import { FilterText } from "~/kit/FilterText";
 import { FilterTime } from "~/kit/FilterTime";
@@ -14,6 +14,7 @@ import { Time } from "~/kit/Time";
 import { channelName } from "~/shell/channels";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { CHANNELS, type Channel, type DeadLetter, type DeadLetterFilters, given } from "./filters";
+import { ReasonFilter } from "./ReasonFilter";
 import { ReplayDialog } from "./ReplayDialog";
 import { ReplayOne } from "./ReplayOne";
 import { Replays } from "./Replays";
@@ -52,6 +53,12 @@ function DeadLettersScreen() {
   const isFiltered = Object.keys(given(filters)).length > 0;
   const found = count.data;
 
+  const failedLink = (
+    <LinkButton to="/messages" search={{ status: "failed", ...(tenantId && { tenant: tenantId }) }}>
+      Messages that failed
+    </LinkButton>
+  );
+
   const columns: readonly Column<DeadLetter>[] = [
     {
       header: "Event",
@@ -77,18 +84,33 @@ function DeadLettersScreen() {
     },
     { header: "Died", cell: (letter) => <Time at={letter.died_at} />, isWhole: true },
     ...(mayReplay
-      ? [{ header: "", cell: (letter: DeadLetter) => <ReplayOne letter={letter} onDone={reload} /> }]
+      ? [
+          {
+            header: "",
+            cell: (letter: DeadLetter) => <ReplayOne letter={letter} onDone={reload} />,
+            isWhole: true,
+          },
+        ]
       : []),
   ];
 
   return (
     <Page
       title="Dead letters"
-      text="Deliveries whose last attempt failed. Each waits until somebody replays it, after its cause is gone."
+      text={
+        <>
+          Deliveries whose last attempt failed. Each waits until somebody replays it, after its cause is gone.
+          What was refused for good is not tried again, and stands{" "}
+          <Link to="/messages" search={{ status: "failed", ...(tenantId && { tenant: tenantId }) }}>
+            among the messages that failed
+          </Link>
+          .
+        </>
+      }
       actions={
         mayReplay && found && found.count > 0 ? (
           <Button look="primary" onClick={() => setReplaying(true)}>
-            Replay {found.more ? "all that match" : amount(found.count)}
+            Send {found.more ? "all that match" : amount(found.count)} again …
           </Button>
         ) : null
       }
@@ -106,10 +128,9 @@ function DeadLettersScreen() {
             </option>
           ))}
         </SelectField>
-        <FilterText
-          label="Reason"
-          value={filters.reason}
-          options={[...new Set(list.rows.map((one) => one.reason))]}
+        <ReasonFilter
+          reason={filters.reason}
+          counts={found?.reasons ?? []}
           onFilter={(reason) => filter({ reason })}
         />
         <FilterText
@@ -133,7 +154,7 @@ function DeadLettersScreen() {
         <FilterTime label="Died since" value={filters.since} onFilter={(since) => filter({ since })} />
         <FilterTime label="Died before" value={filters.until} onFilter={(until) => filter({ until })} />
       </Filters>
-      <Replays tenantId={tenantId} onProgress={reload} />
+      <Replays of="dead_letters" tenantId={tenantId} onProgress={reload} />
       <p aria-live="polite">{found ? `${number(found.count, found.more)} match.` : ""}</p>
       <List
         caption="Dead letters, newest first"
@@ -154,7 +175,8 @@ function DeadLettersScreen() {
           ) : (
             <EmptyState
               title="No dead letters"
-              text="Whatever failed was delivered later, or somebody replayed it. A delivery comes here when its last attempt fails."
+              text="A delivery comes here when its last attempt fails although a later one could have worked, for example because the provider was down. What was refused for good, such as a sender or an address, has failed and is among the messages."
+              action={failedLink}
             />
           )
         }

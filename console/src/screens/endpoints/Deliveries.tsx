@@ -90,15 +90,15 @@ export function Deliveries({ path, mayChange }: { path: Named; mayChange: boolea
       </Filters>
       <div className={styles.buttons}>
         <Button size="small" onClick={list.reload}>
-          Load again
+          Refresh
         </Button>
         {mayChange ? (
           <>
             <Button size="small" onClick={() => setSending("recover")}>
-              Recover since …
+              Send failed deliveries again …
             </Button>
             <Button size="small" onClick={() => setSending("backfill")}>
-              Backfill since …
+              Send earlier events …
             </Button>
           </>
         ) : null}

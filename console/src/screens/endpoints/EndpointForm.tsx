@@ -3,14 +3,18 @@ import { Plus, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { Problem } from "~/api/problem";
 import { Button, IconButton } from "~/kit/Button";
+import { CodeBlock } from "~/kit/Copy";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { SelectField, TextField } from "~/kit/Field";
+import { useFirstFault } from "~/kit/useFirstFault";
 import styles from "./Endpoints.module.css";
 import { type Entered, type HeaderRow, initial } from "./endpointForm";
 import { applicationsQuery, type Endpoint, environmentsQuery } from "./queries";
 import { MODES } from "./words";
 
 const MOST_HEADERS = 20;
+// The error of a refused address names this setting.
+const ALLOW = "CLARION_EGRESS_WEBHOOK_ALLOW";
 
 interface EndpointFormProps {
   tenantId: string;
@@ -28,6 +32,7 @@ export function EndpointForm(props: EndpointFormProps) {
   const [entered, setEntered] = useState(() => initial(endpoint));
   const set = (change: Partial<Entered>) => setEntered({ ...entered, ...change });
   const fields = error instanceof Problem ? error.fields : new Map<string, string>();
+  const form = useFirstFault(error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isBusy) {
@@ -35,7 +40,13 @@ export function EndpointForm(props: EndpointFormProps) {
     }
   };
   return (
-    <form className={styles.form} onSubmit={submit} aria-label="Settings of the endpoint" noValidate>
+    <form
+      ref={form}
+      className={styles.form}
+      onSubmit={submit}
+      aria-label="Settings of the endpoint"
+      noValidate
+    >
       <fieldset className={`${styles.set} ${styles.stack}`} disabled={isReadOnly}>
         {endpoint ? null : <Kind value={entered.kind} onChange={(kind) => set({ kind })} />}
         <SelectField
@@ -43,7 +54,9 @@ export function EndpointForm(props: EndpointFormProps) {
           help={
             entered.mode === "polled"
               ? "For a receiver without a public address: it reads its messages itself, with a key."
-              : "A failing message of an endpoint in strict order holds up those behind it."
+              : entered.mode === "ordered"
+                ? "A message that fails holds up those behind it."
+                : "A message that fails is tried again, and holds up no other."
           }
           value={entered.mode}
           onChange={(event) => set({ mode: event.target.value as Entered["mode"] })}
@@ -58,7 +71,7 @@ export function EndpointForm(props: EndpointFormProps) {
         {entered.mode === "polled" ? null : (
           <TextField
             label="URL"
-            help="It gets each message as a POST, and answers with any status from 200 to 299."
+            help="It gets each message as a POST, and answers with any status from 200 to 299. Its address must be public: an operator has to allow one on this machine or in a private network, with CLARION_EGRESS_WEBHOOK_ALLOW."
             type="url"
             inputMode="url"
             value={entered.url}
@@ -123,6 +136,7 @@ export function EndpointForm(props: EndpointFormProps) {
         )}
       </fieldset>
       {error ? <ErrorNote error={error} /> : null}
+      {fields.get("url")?.includes(ALLOW) ? <AllowHint /> : null}
       {isReadOnly ? null : (
         <div>
           <Button type="submit" look="primary" isBusy={isBusy}>
@@ -131,6 +145,23 @@ export function EndpointForm(props: EndpointFormProps) {
         </div>
       )}
     </form>
+  );
+}
+
+/** How an operator allows a receiver on the own machine or network. */
+function AllowHint() {
+  return (
+    <div className={styles.stack}>
+      <p>
+        Endpoints must have a public address, so that nobody reaches your own network with them. For
+        development, whoever runs Clarion can allow receivers on its machine: stop it, and start it with
+      </p>
+      <CodeBlock text={`${ALLOW}='127.0.0.1:*' make run`} what="command" />
+      <p className={styles.soft}>
+        Elsewhere, set {ALLOW} for the router and the senders, such as 10.1.0.0/16:8443, and start them again.
+        docs/egress.md has the details.
+      </p>
+    </div>
   );
 }
 

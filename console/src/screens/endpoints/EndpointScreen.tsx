@@ -10,13 +10,13 @@ import { Loading } from "~/kit/Loading";
 import { Page } from "~/kit/Page";
 import { Tabs } from "~/kit/Tabs";
 import { notify, notifyError } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { Deliveries } from "./Deliveries";
 import { EndpointForm } from "./EndpointForm";
 import styles from "./Endpoints.module.css";
 import { change, type Entered } from "./endpointForm";
-import { type Endpoint, endpointQuery, type Named } from "./queries";
+import { type Endpoint, endpointQuery, type Named, stateQuery } from "./queries";
 import { Receiver } from "./Receiver";
 import { SecretCard } from "./SecretCard";
 import { StateCard } from "./StateCard";
@@ -32,7 +32,7 @@ function EndpointScreen() {
   if (!tenantId) {
     return (
       <Page title="Endpoint">
-        <TenantNeeded what="endpoints" />
+        <FindTenant key={endpointId} kind="endpoint" id={endpointId} what="endpoints" />
       </Page>
     );
   }
@@ -97,13 +97,20 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
       void renew();
     },
   });
+  const state = useQuery(stateQuery(path)).data;
+  // A test event goes the same way as any other: while the endpoint is down, it waits like them.
+  const mustWait = endpoint.mode === "polled" || (state?.state === "open" && state.parked > 0);
   const test = useMutation({
     mutationFn: () =>
       answer(
         api.POST("/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/test", { params: { path }, body: {} }),
       ),
     onSuccess: (sent) => {
-      notify("A test event was sent.");
+      notify(
+        mustWait
+          ? "A test event is queued: it waits like the other messages of this endpoint."
+          : "A test event is on its way.",
+      );
       void renew();
       void navigate({
         to: ".",
@@ -119,13 +126,13 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
       {mayChange ? (
         <>
           <Button look="danger" onClick={() => setDeleting(true)}>
-            Delete
+            Delete endpoint …
           </Button>
           {endpoint.active ? (
-            <Button onClick={() => setDisabling(true)}>Disable</Button>
+            <Button onClick={() => setDisabling(true)}>Disable endpoint …</Button>
           ) : (
             <Button onClick={() => enable(true)} isBusy={update.isPending}>
-              Enable
+              Enable endpoint
             </Button>
           )}
           <Button
@@ -135,7 +142,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
             disabled={!endpoint.active}
             title={endpoint.active ? "" : "Enable the endpoint first."}
           >
-            Send test event
+            Send a test event
           </Button>
         </>
       ) : null}
@@ -205,7 +212,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
         isOpen={isDisabling}
         onClose={() => setDisabling(false)}
         title={`Disable ${nameOf(endpoint)}?`}
-        text="What already waits is sent when it is enabled again. Events that are accepted while it is disabled are not sent to it; backfill sends them later."
+        text="What already waits is sent when it is enabled again. Events that are accepted while it is disabled are not sent to it; “Send earlier events” does that later."
         action="Disable endpoint"
         onSubmit={() => enable(false)}
         isBusy={update.isPending}

@@ -14,9 +14,10 @@ import { Table } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
 import { channelName } from "~/shell/channels";
-import { tenantsQuery } from "~/shell/tenants";
+import { tenantsQuery, useOwnTenant } from "~/shell/tenants";
 import { AddLanguage } from "./AddLanguage";
 import { languageName, type Template, templateQuery, versionsQuery } from "./data";
+import { FromYourProgram } from "./FromYourProgram";
 import styles from "./TemplateScreen.module.css";
 
 // The editor's code is loaded with the first comparison, not with this screen.
@@ -38,6 +39,7 @@ function TemplateScreen() {
 }
 
 function Versions({ template }: { template: Template }) {
+  useOwnTenant(template.tenant_id);
   const versions = useQuery(versionsQuery(template));
   const session = useSession();
   const tenant = useQuery(tenantsQuery).data?.find((one) => one.id === template.tenant_id);
@@ -140,6 +142,7 @@ function Versions({ template }: { template: Template }) {
           ]}
         />
       </Card>
+      <FromYourProgram key={template.id} template={template} mayEdit={mayEdit} />
       <Card title={`Version ${template.version}`}>
         <Facts
           facts={[

@@ -40,6 +40,8 @@ interface FormDialogProps extends DialogProps {
   error?: Error | null;
   isDangerous?: boolean;
   isDisabled?: boolean;
+  /** What closes it: "Close" once there is nothing left to cancel. */
+  dismissal?: string;
 }
 
 /** A dialog with a form: Enter submits, errors stand above the buttons. */
@@ -50,10 +52,11 @@ export function FormDialog({
   error = null,
   isDangerous = false,
   isDisabled = false,
+  dismissal = "Cancel",
   children,
   ...dialog
 }: FormDialogProps) {
-  const form = useFirstFault(error);
+  const form = useFirstFault(error, isBusy);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     event.stopPropagation();
@@ -67,7 +70,7 @@ export function FormDialog({
         {children}
         {error ? <ErrorNote error={error} /> : null}
         <div className={styles.actions}>
-          <Button onClick={dialog.onClose}>Cancel</Button>
+          <Button onClick={dialog.onClose}>{dismissal}</Button>
           <Button
             type="submit"
             look={isDangerous ? "danger" : "primary"}

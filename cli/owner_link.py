@@ -16,8 +16,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     service_token: Secret
     ingest_address: Servers
-    # Where browsers reach the gateway, https://notify.example.com.
-    public_url: str
+    # Where browsers reach the gateway, https://notify.example.com. Empty: the link is a path, and begins with /.
+    public_url: str = ""
 
 
 async def make(settings: Settings, email: str = "") -> str:

@@ -12,7 +12,7 @@ from gateway.authentication import CachedAuthenticator
 from gateway.browser_sessions import PublicAddress
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
-from gateway.cursors import Cursors
+from gateway.cursors import CURSORS, Cursors
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
@@ -49,7 +49,7 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     openapi.add_routes(app)
     address = PublicAddress(settings.public_url)
     portal_links = portal.PortalLinks(clients, address)
-    cursors = Cursors(settings.service_token.reveal())
+    cursors = app[CURSORS] = Cursors(settings.service_token.reveal())
     backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)

@@ -1,5 +1,7 @@
 """Recording the audit log: no change by an operator or a tenant happens before its entry is on disk."""
 
+from http import HTTPStatus
+
 import msgspec
 from aiohttp import web
 
@@ -54,7 +56,7 @@ class Auditor:
         wire = audit_pb2.FinishAuditEntryRequest(
             audit_entry_id=entry_id,
             status=response.status,
-            resource=_storable(request.get(RESOURCE, "")) or resource_of(request) or _made(response),
+            resource=_storable(request.get(RESOURCE, "")) or _resource(request, response),
             tenant_id=_tenant(request),
             fields=[_storable(name) for name in request.get(FIELDS, ())[:_MOST_FIELDS]],
         )
@@ -79,6 +81,14 @@ def resource_of(request: web.Request) -> str:
     """Return the ids in the request's path, without those of people."""
     parts = ["(a person)" if name in _PERSONAL else value for name, value in request.match_info.items()]
     return _storable("/".join(parts))
+
+
+def _resource(request: web.Request, response: web.StreamResponse) -> str:
+    """Return the ids in the path, and at the end that of the created object."""
+    named, made = resource_of(request), _made(response)
+    if not named or response.status != HTTPStatus.CREATED or made in named.split("/"):
+        return named or made
+    return _storable(f"{named}/{made}") if made else named
 
 
 def _made(response: web.StreamResponse) -> str:

@@ -1,18 +1,22 @@
 """What the admin API and the portal share about endpoints: names, test events, HTTP exchanges without secrets."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from clarion.common.v1 import trace_pb2
 from clarion.ingest.v1 import ingest_pb2
 from clarion.router.v1 import endpoints_pb2
+from clarion.senders.v1 import contents_pb2
 from clarion.senders.v1 import endpoints_pb2 as parking_pb2
 from gateway.accepting import DEADLINE_S
 from gateway.clients import Clients
 from gateway.revisions import Revisions
 from runtime import telemetry
 from runtime.errors import ClarionError, Code
+from services.domain import secret_headers
 from services.domain.endpoints import TEST_EVENT
+from services.domain.secret_headers import HIDDEN
 
 TEST_PAYLOAD = b'{"message":"This is a test event."}'
 
@@ -33,24 +37,6 @@ STATES: "dict[parking_pb2.BreakerState.ValueType, str]" = {
     parking_pb2.BREAKER_STATE_OPEN: "open",
     parking_pb2.BREAKER_STATE_DRAINING: "draining",
 }
-
-HIDDEN = "***"
-# Headers of answers that may identify a session or a caller.
-_SECRET_HEADERS = frozenset(
-    {
-        "authorization",
-        "authentication-info",
-        "cookie",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "set-cookie",
-        "set-cookie2",
-        "www-authenticate",
-        "x-api-key",
-        "x-auth-token",
-        "x-csrf-token",
-    }
-)
 
 
 class SentTest(NamedTuple):
@@ -95,15 +81,15 @@ def shown_exchange(http: trace_pb2.HttpExchange) -> dict[str, Any]:
     return {
         "url": shown_url(http.url),
         "status": http.status or None,
-        "headers": [{"name": one.name, "value": shown_header(one.name, one.value)} for one in http.headers],
+        "headers": shown_headers(http.headers),
         "body": http.body.decode("utf-8", "replace"),
         "is_cut": http.is_cut,
     }
 
 
-def shown_header(name: str, value: str) -> str:
-    """Return the value of a header, hidden if it may be a secret."""
-    return HIDDEN if name.lower() in _SECRET_HEADERS else value
+def shown_headers(headers: Iterable[trace_pb2.HttpHeader | contents_pb2.SentHeader]) -> list[dict[str, str]]:
+    """Return headers as they are shown: without the values that may be secrets."""
+    return [{"name": one.name, "value": secret_headers.shown(one.name, one.value)} for one in headers]
 
 
 def shown_url(url: str) -> str:

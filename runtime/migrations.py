@@ -3,6 +3,9 @@
 A migration is applied once and never changed. A file of functions may be changed: it is applied again whenever its
 text differs from what was applied last. functions/version.txt holds a number that rises with each change, so that the
 `migrate` of an older version does not put its own functions back.
+
+A migration whose first line is `-- concurrently` is no transaction: its statements, each CREATE INDEX CONCURRENTLY IF
+NOT EXISTS, let others write the table while they read it.
 """
 
 import hashlib
@@ -16,6 +19,8 @@ from runtime.retrying import retry
 MIGRATIONS = "migrations"
 FUNCTIONS = "functions"
 VERSION = "version.txt"
+# The first line of a migration that is no transaction.
+CONCURRENTLY = "-- concurrently"
 
 # Any number will do, so long as every `migrate` uses the same one.
 _LOCK = 0x434C4152
@@ -23,6 +28,20 @@ _LOCK = 0x434C4152
 # tries again.
 _TABLE_LOCK_S = 2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _WITHIN_S = 1.0, 4.0, 120.0
+# A statement that builds an index concurrently waits so long for each older transaction, and nobody waits behind it.
+_OLDER_S = 60
+# How long a process waits for another one that migrates, seconds.
+_OTHER_WITHIN_S = 3600.0
+
+_INVALID = """
+SELECT i.indexrelid::regclass::text AS name
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND NOT i.indisvalid
+"""
+
+
+class _OtherMigrates(Exception):
+    """Another process holds the lock."""
 
 
 class MigrationError(RuntimeError):
@@ -45,11 +64,11 @@ async def migrate(url: str, schema: str, service: Path) -> list[str]:
 
     Returns the names of the applied files, such as "0001_pre_ingest.sql" and "functions/admit.sql". Each migration is a
     transaction of its own, tried again for two minutes while others hold its tables; all changed functions are one. A
-    second process waits for the first. Raises MigrationError.
+    second process waits for the first, at most an hour. Raises MigrationError.
     """
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await _lock(connection)
         await connection.execute(
             f"CREATE SCHEMA IF NOT EXISTS {schema};"
             f"CREATE TABLE IF NOT EXISTS {schema}.migrations ("
@@ -69,7 +88,9 @@ async def _apply_migrations(connection: "asyncpg.Connection[asyncpg.Record]", sc
     applied = []
     for name, digest in digests(folder).items():
         if name not in known:
-            apply = partial(_apply_migration, connection, schema, folder / name, digest)
+            is_concurrent = _text(folder / name).startswith(CONCURRENTLY)
+            way = _apply_concurrently if is_concurrent else _apply_migration
+            apply = partial(way, connection, schema, folder / name, digest)
             try:
                 await retry(
                     apply,
@@ -93,6 +114,35 @@ async def _apply_migration(
         await connection.execute(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_S}s'")
         await connection.execute(_text(path))
         await connection.execute(f"INSERT INTO {schema}.migrations (name, digest) VALUES ($1, $2)", path.name, digest)
+
+
+async def _apply_concurrently(
+    connection: "asyncpg.Connection[asyncpg.Record]", schema: str, path: Path, digest: str
+) -> None:
+    await connection.execute(f"SET lock_timeout = '{_OLDER_S}s'")
+    try:
+        # An attempt that failed has left them: they cost writes, and "IF NOT EXISTS" would take them for built.
+        for row in await connection.fetch(_INVALID, schema):
+            await connection.execute(f"DROP INDEX CONCURRENTLY {row['name']}")
+        for statement in _text(path).split(";\n"):
+            if statement.strip():
+                await connection.execute(statement)
+    finally:
+        await connection.execute("RESET lock_timeout")
+    await connection.execute(f"INSERT INTO {schema}.migrations (name, digest) VALUES ($1, $2)", path.name, digest)
+
+
+async def _lock(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Wait until no other process migrates. Not within a statement: an index that it builds would wait for that."""
+
+    async def lock() -> None:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            raise _OtherMigrates
+
+    try:
+        await retry(lock, _OtherMigrates, first_s=0.1, longest_s=1.0, within_s=_OTHER_WITHIN_S)
+    except _OtherMigrates:
+        raise MigrationError("another process has migrated for an hour: end it, and run this again") from None
 
 
 async def _apply_functions(connection: "asyncpg.Connection[asyncpg.Record]", schema: str, service: Path) -> list[str]:

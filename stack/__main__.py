@@ -1,5 +1,6 @@
 """`python -m stack`: starts the local stack, prints how to use it, and keeps it running until Ctrl-C."""
 
+import argparse
 import asyncio
 import os
 import signal
@@ -43,6 +44,17 @@ Ctrl-C stops everything; the data stays in %(data)s.
 _JOIN = """\
   console      %s
                Open it once to become the owner. It ends after a day; `make run` and `clarion owner-link` make new ones.
+"""
+
+_VARIABLES = """\
+variables:
+  CLARION_DATA             the folder with all data (.clarion)
+  CLARION_PORT             the gateway's port (as last time, else 8080 or the next free one)
+  CLARION_PORTS            where the other ports are taken from, such as 20000-20099
+  CLARION_REPLICAS         processes of each role, such as senders=2,router=2 (1)
+  CLARION_ALLOWED_ORIGINS  origins of pages in addition to the gateway's own, such as http://devbox:8080
+
+docs/local-stack.md says more.
 """
 
 
@@ -110,8 +122,20 @@ def _ready(state: StackState, owner_link: str) -> str:
     }
 
 
+def _parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="python -m stack",
+        description="Start the local stack, print how to use it, and keep it running until Ctrl-C. It takes no"
+        " arguments: its options are variables of the environment.",
+        epilog=_VARIABLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
 def main() -> None:
-    """Run the stack. If it cannot run, print the reason and exit with status 1."""
+    """Run the stack. If it cannot run, print the reason and exit with status 1; with 2 for an unknown argument."""
+    _parser().parse_args()
     try:
         if fault := platform_fault():
             raise StackError(fault)

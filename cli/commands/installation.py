@@ -88,7 +88,8 @@ def owner_link(
 ) -> None:
     """Print the link by which the first owner of the console joins, or somebody resets their password.
 
-    Reads CLARION_INGEST_ADDRESS, CLARION_SERVICE_TOKEN and CLARION_PUBLIC_URL, as the gateway does.
+    Reads CLARION_INGEST_ADDRESS, CLARION_SERVICE_TOKEN and CLARION_PUBLIC_URL, as the gateway does. Without the last
+    one it prints the path of the link.
     """
     from cli import owner_link as links
     from runtime.errors import ClarionError
@@ -98,6 +99,12 @@ def owner_link(
         link = asyncio.run(links.make_unless_owned(settings) if unless_owned else links.make(settings, reset))
     except ClarionError as error:
         _fail("owner-link", error)
+    if link.startswith("/"):
+        print(
+            "clarion owner-link: CLARION_PUBLIC_URL is not set. Put the gateway's address before this path,"
+            " such as http://127.0.0.1:8080:",
+            file=sys.stderr,
+        )
     if link:
         print(link)
 

@@ -66,6 +66,10 @@ class Asker:
         own = (one.role for one in self.memberships if one.account_id == account_id)
         return max(self.everywhere, max(own, default=0))
 
+    def accounts_with(self, role: Role) -> list[str]:
+        """Return the accounts in which they have at least this role by a membership in the account itself."""
+        return [one.account_id for one in self.memberships if one.account_id and one.role >= role]
+
     def tenants_with(self, role: Role) -> list[str] | None:
         """Return the tenants in which they have at least this role; None: in all."""
         if self.everywhere >= role:

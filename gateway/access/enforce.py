@@ -14,7 +14,9 @@ from gateway.access.asker import Asker
 from gateway.access.owners import Owners
 from gateway.access.roles import Role
 from gateway.access.rules import Needs, Owned, Place, Rule
-from gateway.replies import read_before_handler
+from gateway.observing import TENANT_ID
+from gateway.replies import BodyError, read_before_handler
+from runtime import ids
 from runtime.errors import ClarionError, Code
 
 # As forms.MAX_BODY_BYTES, which the handler applies again.
@@ -24,10 +26,15 @@ _MAX_BODY_BYTES = 1024 * 1024
 _IS_LIMITED = web.RequestKey("is_limited", bool)
 # The tenants that a list may show; absent: all.
 _TENANTS = web.RequestKey("scope", list)
+# The accounts to whose people a request is limited; absent: all people.
+_ACCOUNTS = web.RequestKey("accounts", list)
 
 
 _IN_BODY = frozenset({Place.BODY, Place.BODY_OR_ANY, Place.ACCOUNT})
 _IN_QUERY = frozenset({Place.QUERY_OR_ANY, Place.QUERY_OR_INSTALLATION})
+_QUERIES = _IN_QUERY | {Place.QUERY}
+# Where somebody may do less than all of it.
+_LIMITING = frozenset({Place.LIST, Place.ACCOUNTS})
 # Where the request names no tenant.
 _ANYWHERE = frozenset({Place.ANYWHERE, Place.QUERY_OR_ANY})
 _EVERYWHERE = frozenset({Place.INSTALLATION, Place.QUERY_OR_INSTALLATION})
@@ -60,6 +67,30 @@ class Enforcer:
         if rule.fields:
             await self._check_fields(request, rule, asker)
 
+    async def note_tenant(self, request: web.Request, rule: Rule) -> None:
+        """Note whose object a writing request names, for the audit log. A tenant in the path is known without this.
+
+        Handlers refuse ids that nothing has; an object of the platform belongs to no tenant.
+        """
+        tenant_id = ""
+        for place in rule.places:
+            if isinstance(place, Owned):
+                tenant_id = await self._tenant_of(request, place) or tenant_id
+            elif place in _IN_BODY and place is not Place.ACCOUNT:
+                tenant_id = await _tenant_in_body(request) or tenant_id
+            elif place in _QUERIES:
+                tenant_id = request.query.get("tenant_id", "") or tenant_id
+        if ids.is_uuid(tenant_id):
+            request[TENANT_ID] = tenant_id
+
+    async def _tenant_of(self, request: web.Request, owned: Owned) -> str:
+        try:
+            return await self._owners.find(owned.kind, _named(request, owned))
+        except ClarionError as error:
+            if error.code in (Code.NOT_FOUND, Code.INVALID):
+                return ""
+            raise
+
     @staticmethod
     def _check_person(rule: Rule, asker: Asker) -> None:
         if Place.PERSON in rule.places and not asker.is_person:
@@ -70,8 +101,8 @@ class Enforcer:
             await self._check_owned(request, role, place, asker)
         elif place in _IN_BODY:
             await self._check_body(request, role, place, asker)
-        elif place is Place.LIST:
-            self._limit(request, role, asker)
+        elif place in _LIMITING:
+            self._limit(request, role, place, asker)
         elif place is Place.PATH:
             _check_tenant(asker, request.match_info["id"], role)
         elif place is Place.QUERY:
@@ -86,7 +117,13 @@ class Enforcer:
             raise _too_low(role, asker.everywhere, "in the whole installation")
 
     @staticmethod
-    def _limit(request: web.Request, role: Role, asker: Asker) -> None:
+    def _limit(request: web.Request, role: Role, place: Place, asker: Asker) -> None:
+        if place is Place.ACCOUNTS:
+            accounts = asker.accounts_with(role)
+            if not accounts:
+                raise _too_low(role, asker.everywhere, "in the whole installation, or in an account")
+            request[_ACCOUNTS] = accounts
+            return
         if tenant_id := request.query.get("tenant_id", ""):
             _check_tenant(asker, tenant_id, role)
             return
@@ -98,10 +135,7 @@ class Enforcer:
         request[_TENANTS] = tenants
 
     async def _check_owned(self, request: web.Request, role: Role, owned: Owned, asker: Asker) -> None:
-        if owned.name in request.match_info:
-            object_id = request.match_info[owned.name]
-        else:
-            object_id = _required(request, owned.name)
+        object_id = _named(request, owned)
         try:
             tenant_id = await self._owners.find(owned.kind, object_id)
         except ClarionError as error:
@@ -145,10 +179,17 @@ def scope(request: web.Request) -> dict[str, Any]:
     return {"tenant_id": request.query.get("tenant_id", ""), "tenant_ids": request.get(_TENANTS, [])}
 
 
+def accounts(request: web.Request) -> list[str]:
+    """Return the accounts to whose people this request is limited; empty: it is not. Each such handler asks for it."""
+    request[_IS_LIMITED] = True
+    found: list[str] = request.get(_ACCOUNTS, [])
+    return found
+
+
 def check_limited(request: web.Request) -> None:
-    """Raise INTERNAL if a list was made without scope() for somebody who may not see all tenants."""
-    if _TENANTS in request and _IS_LIMITED not in request:
-        raise ClarionError(Code.INTERNAL, f"{request.method} {request.path} has not limited its list.")
+    """Raise INTERNAL if a handler did not ask for the limits of somebody who may not see all tenants, or people."""
+    if (_TENANTS in request or _ACCOUNTS in request) and _IS_LIMITED not in request:
+        raise ClarionError(Code.INTERNAL, f"{request.method} {request.path} has not limited what it does.")
 
 
 async def _body(request: web.Request, decode: Any) -> Any:
@@ -158,6 +199,20 @@ async def _body(request: web.Request, decode: Any) -> Any:
         return decode(raw)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise ClarionError(Code.INVALID, "The body must be a JSON object whose ids are texts.") from None
+
+
+async def _tenant_in_body(request: web.Request) -> str:
+    """Return tenant_id of a body; empty if there is none, or the handler will refuse the body."""
+    try:
+        placed: _Placed = await _body(request, _decode)
+    except (ClarionError, BodyError):
+        return ""
+    return placed.tenant_id
+
+
+def _named(request: web.Request, owned: Owned) -> str:
+    """Return the id of the object that a request names. Raises INVALID: the query lacks it."""
+    return request.match_info.get(owned.name) or _required(request, owned.name)
 
 
 def _required(request: web.Request, name: str) -> str:

@@ -18,7 +18,7 @@ _MEANING = {
     Role.DEVELOPER: "also writes templates, sends events and tests, manages endpoints and event types",
     Role.OPERATOR: "also manages providers, suppressions, recipients, replays, API keys, secrets and the settings of"
     " tenants; exports and erases personal data",
-    Role.OWNER: "also manages users, deactivates tenants, reads the audit log",
+    Role.OWNER: "also manages users (of the installation, or of an account), deactivates tenants, reads the audit log",
 }
 
 _PAGE = """\
@@ -37,6 +37,9 @@ The API keeps these rules for each call, whatever the console shows:
 - A role that is too low is 403. The text names the role that is needed.
 - A list without `tenant_id` holds what belongs to the tenants in which the person has the role; of templates, layouts \
 and partials also the platform's.
+- What an event carried, its variables and payload, is read with the role that reads messages, `viewer`: the content \
+of a message and the call of an endpoint show the same data. To keep them from a person, give them no role in the \
+tenant; to store none, set the tenant's retention ([privacy.md](privacy.md)).
 - What belongs to no tenant (templates, layouts and partials of the platform) is read with the role in any tenant, and \
 changed with the role in the whole installation.
 

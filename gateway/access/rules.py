@@ -19,6 +19,8 @@ class Place(Enum):
     PERSON = "every console user for themselves"
     # The role in the whole installation.
     INSTALLATION = "the installation"
+    # The role in the whole installation, or in an account: then only for the people of this account.
+    ACCOUNTS = "the installation, or an account for its own people"
     # The role anywhere: what is asked for belongs to no tenant.
     ANYWHERE = "any tenant"
     # The tenant {id} of the path.

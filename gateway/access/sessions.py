@@ -17,12 +17,16 @@ from runtime.errors import ClarionError, Code
 
 COOKIE = "clarion_session"
 CSRF_HEADER = "X-CSRF-Token"
+# With "true": the page asks by itself, as nobody has touched it for a while. Then the session may become idle.
+UNATTENDED_HEADER = "X-Clarion-Unattended"
 # How long an answer is believed, seconds: a session that was revoked, and a role that was taken away, end within it.
 TTL_S = 2.0
 MAX_REMEMBERED = 10_000
 # Sessions that ingest is asked for at a time.
 _MAX_ASKED = 64
 
+# Beside the digest of a token.
+_UNATTENDED = b" unattended"
 _READING = frozenset({"GET", "HEAD"})
 
 
@@ -37,12 +41,15 @@ class ConsoleSessions:
         self._turns = asyncio.Semaphore(_MAX_ASKED)
         self.cookie = SessionCookie(address, COOKIE)
 
-    async def find(self, request: web.Request) -> Asker | None:
-        """Return who asks; None: the request has no cookie. Raises UNAUTHENTICATED, or FORBIDDEN for a forgery."""
+    async def find(self, request: web.Request, *, is_use: bool = True) -> Asker | None:
+        """Return who asks; None: the request has no cookie. Raises UNAUTHENTICATED, or FORBIDDEN for a forgery.
+
+        is_use: as of_token() takes it, if the request does not say that it is unattended.
+        """
         token = self.cookie.token(request)
         if not token:
             return None
-        asker = await self.of_token(token)
+        asker = await self.of_token(token, is_use=is_use and request.headers.get(UNATTENDED_HEADER) != "true")
         if request.method not in _READING:
             self.cookie.check_origin(request)
             if not is_equal(csrf_of(token), request.headers.get(CSRF_HEADER, "")):
@@ -53,16 +60,21 @@ class ConsoleSessions:
                 )
         return asker
 
-    async def of_token(self, token: str) -> Asker:
-        """Return whose session a token is. Raises UNAUTHENTICATED."""
+    async def of_token(self, token: str, *, is_use: bool = True) -> Asker:
+        """Return whose session a token is. Raises UNAUTHENTICATED.
+
+        is_use: the person does something; else the session is not kept from becoming idle.
+        """
         digest = hashlib.sha256(token.encode()).digest()
-        known = self._known.get(digest)
-        if known is not None and self._now() < known[0]:
-            return known[1]
-        task = self._asking.get(digest)
+        # What was found without a use is no answer to one, which is to be noted.
+        place = digest if is_use else digest + _UNATTENDED
+        for known in (self._known.get(digest), self._known.get(place)):
+            if known is not None and self._now() < known[0]:
+                return known[1]
+        task = self._asking.get(place)
         if task is None:
-            task = self._asking[digest] = asyncio.create_task(self._fetch(digest, token))
-            task.add_done_callback(lambda _: self._asking.pop(digest, None))
+            task = self._asking[place] = asyncio.create_task(self._fetch(place, token, is_use=is_use))
+            task.add_done_callback(lambda _: self._asking.pop(place, None))
         # Shielded: if one caller is cancelled, the others still get the answer.
         return await asyncio.shield(task)
 
@@ -71,15 +83,15 @@ class ConsoleSessions:
         self._known.clear()
         self._asking.clear()
 
-    async def _fetch(self, digest: bytes, token: str) -> Asker:
-        self._known.pop(digest, None)
+    async def _fetch(self, place: bytes, token: str, *, is_use: bool) -> Asker:
+        self._known.pop(place, None)
         asked_at = self._now()
-        wire = console_users_pb2.GetConsoleSessionRequest(token=token)
+        wire = console_users_pb2.GetConsoleSessionRequest(token=token, unattended=not is_use)
         async with self._turns:
             answer = await self._clients.call(self._clients.console_users.GetConsoleSession, wire)
         asker = _asker(answer, token)
-        if self._asking.get(digest) is asyncio.current_task():  # not forgotten meanwhile
-            self._known[digest] = (asked_at + TTL_S, asker)
+        if self._asking.get(place) is asyncio.current_task():  # not forgotten meanwhile
+            self._known[place] = (asked_at + TTL_S, asker)
             while len(self._known) > MAX_REMEMBERED:
                 self._known.popitem(last=False)
         return asker

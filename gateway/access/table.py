@@ -10,7 +10,7 @@ from gateway.access.rules import Needs, Owned, Place, Rule, rule
 
 _V, _D, _O, _OWNER = Role.VIEWER, Role.DEVELOPER, Role.OPERATOR, Role.OWNER
 _PATH, _LIST, _BODY, _QUERY = Place.PATH, Place.LIST, Place.BODY, Place.QUERY
-_INSTALLATION = Place.INSTALLATION
+_INSTALLATION, _ACCOUNTS = Place.INSTALLATION, Place.ACCOUNTS
 
 # One tenant's limits protect the others, so its own operators cannot raise them.
 _LIMITS = dict.fromkeys(
@@ -43,15 +43,15 @@ _PEOPLE: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/session/sessions/{id}"): rule(_V, Place.PERSON),
     ("POST", "/invitations/open"): rule(_V, Place.ANYBODY),
     ("POST", "/invitations/accept"): rule(_V, Place.ANYBODY),
-    ("GET", "/users"): rule(_OWNER, _INSTALLATION),
-    ("POST", "/users"): rule(_OWNER, _INSTALLATION),
-    ("GET", "/users/{id}"): rule(_OWNER, _INSTALLATION),
-    ("PATCH", "/users/{id}"): rule(_OWNER, _INSTALLATION),
-    ("DELETE", "/users/{id}"): rule(_OWNER, _INSTALLATION),
-    ("POST", "/users/{id}/invitation"): rule(_OWNER, _INSTALLATION),
-    ("GET", "/users/{id}/sessions"): rule(_OWNER, _INSTALLATION),
-    ("DELETE", "/users/{id}/sessions"): rule(_OWNER, _INSTALLATION),
-    ("DELETE", "/users/{id}/sessions/{session_id}"): rule(_OWNER, _INSTALLATION),
+    ("GET", "/users"): rule(_OWNER, _ACCOUNTS),
+    ("POST", "/users"): rule(_OWNER, _ACCOUNTS),
+    ("GET", "/users/{id}"): rule(_OWNER, _ACCOUNTS),
+    ("PATCH", "/users/{id}"): rule(_OWNER, _ACCOUNTS),
+    ("DELETE", "/users/{id}"): rule(_OWNER, _ACCOUNTS),
+    ("POST", "/users/{id}/invitation"): rule(_OWNER, _ACCOUNTS),
+    ("GET", "/users/{id}/sessions"): rule(_OWNER, _ACCOUNTS),
+    ("DELETE", "/users/{id}/sessions"): rule(_OWNER, _ACCOUNTS),
+    ("DELETE", "/users/{id}/sessions/{session_id}"): rule(_OWNER, _ACCOUNTS),
     ("GET", "/audit"): rule(_OWNER, _LIST),
 }
 
@@ -134,8 +134,8 @@ _TEMPLATES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/template-helpers"): rule(_V, Place.ANYWHERE),
     ("POST", "/template-samples"): rule(_D, _BODY),
     ("GET", "/template-samples"): rule(_V, Place.QUERY_OR_ANY),
-    # What a customer's server has sent.
-    ("GET", "/template-samples/last"): rule(_D, _QUERY),
+    # A payload, as in GET /events/{id}/body.
+    ("GET", "/template-samples/last"): rule(_V, _QUERY),
     ("GET", "/template-samples/{id}"): rule(_V, Place.QUERY_OR_ANY),
     ("PUT", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
     ("DELETE", "/template-samples/{id}"): rule(_D, Place.QUERY_OR_INSTALLATION),
@@ -149,6 +149,7 @@ _EVENTS: Mapping[tuple[str, str], Rule] = {
     ("GET", "/events"): rule(_V, _LIST),
     ("GET", "/events/{id}"): rule(_V, Owned("event")),
     ("GET", "/events/{id}/deliveries"): rule(_V, Owned("event")),
+    # A payload is read with the role that reads the messages made of it, here and everywhere.
     ("GET", "/events/{id}/body"): rule(_V, Owned("event")),
     ("GET", "/deliveries/{id}"): rule(_V, Owned("delivery")),
     ("GET", "/deliveries/{id}/content"): rule(_V, Owned("delivery")),
@@ -177,12 +178,16 @@ _OPERATING: Mapping[tuple[str, str], Rule] = {
     ("POST", "/replays/{id}/resume"): rule(_O, Owned("replay")),
     # Those of no known tenant are for people with a role in the whole installation.
     ("GET", "/refused-requests"): rule(_V, _LIST),
+    ("GET", "/refused-requests/reasons"): rule(_V, _LIST),
     ("GET", _TENANT + "/usage"): rule(_V, _PATH),
     ("GET", _TENANT + "/readiness"): rule(_V, _PATH),
     ("GET", "/outages"): rule(_V, _LIST),
     ("GET", "/alerts"): rule(_OWNER, _INSTALLATION),
     ("PUT", "/alerts"): rule(_OWNER, _INSTALLATION),
     ("POST", "/alerts/test"): rule(_OWNER, _INSTALLATION),
+    ("GET", _TENANT + "/alerts"): rule(_O, _PATH),
+    ("PUT", _TENANT + "/alerts"): rule(_O, _PATH),
+    ("POST", _TENANT + "/alerts/test"): rule(_O, _PATH),
 }
 
 _WEBHOOKS: Mapping[tuple[str, str], Rule] = {

@@ -1,5 +1,6 @@
 """Alerts to the operator: where they go, a test, and the outages that they tell of."""
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -23,6 +24,7 @@ NAMES = {number: name for name, number in KINDS.items()}
 _TEXTS = {
     "endpoint_disabled": "The endpoint failed for too long, or answered that it is gone, and was disabled.",
     "dead_letters": "Many deliveries of the tenant died within an hour.",
+    "quota_near": "Nearly as many events of the tenant are unfinished as may be.",
     "quota": "As many events of the tenant are unfinished as may be.",
 }
 
@@ -58,16 +60,12 @@ class AlertRoutes:
     async def put(self, request: web.Request) -> web.Response:
         """Replace where alerts go."""
         body = await forms.read(request, NewAlertSettingsBody)
-        for place, kind in enumerate(body.kinds):
-            if kind not in KINDS:
-                raise forms.invalid(f"kinds[{place}]", f"must be one of {', '.join(KINDS)}")
+        kinds = kinds_of(body.kinds, KINDS)
         if body.tenant_id:
             tenant = await forms.check_tenant(request, self._clients, body.tenant_id)
             if not tenant.active:
                 raise forms.invalid("tenant_id", "must be a tenant that is active")
-        settings = alerts_pb2.AlertSettings(
-            tenant_id=body.tenant_id or "", recipients=body.recipients, kinds=[KINDS[kind] for kind in body.kinds]
-        )
+        settings = alerts_pb2.AlertSettings(tenant_id=body.tenant_id or "", recipients=body.recipients, kinds=kinds)
         wire = alerts_pb2.SetAlertSettingsRequest(settings=settings)
         answer = await self._clients.call(self._clients.alerts.SetAlertSettings, wire)
         return json_reply(shown(answer.settings))
@@ -85,12 +83,20 @@ class AlertRoutes:
             **forms.scope(request),
             open=forms.flag(request, "open"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         if wire.tenant_id:
             request[TENANT_ID] = wire.tenant_id
         answer = await self._clients.call(self._clients.alerts.ListOutages, wire)
-        return json_reply(forms.page([shown_outage(one) for one in answer.outages], answer.next_cursor))
+        return json_reply(forms.page(request, [shown_outage(one) for one in answer.outages], answer.next_cursor))
+
+
+def kinds_of(words: Sequence[str], known: Collection[str]) -> "list[alerts_pb2.OutageKind.ValueType]":
+    """Return the kinds of outages that a body names. Raises INVALID for one that is not known."""
+    for place, word in enumerate(words):
+        if word not in known:
+            raise forms.invalid(f"kinds[{place}]", f"must be one of {', '.join(known)}")
+    return [KINDS[word] for word in words]
 
 
 def shown(settings: alerts_pb2.AlertSettings) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Applications: the customers of a tenant, who manage endpoints in the portal."""
 
-import re
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -17,9 +16,6 @@ from gateway.revisions import Revisions
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Labels = Annotated[dict[Label, Label], Meta(max_length=5)]
 Count = Annotated[int, Meta(ge=0, le=20_000)]
-
-# Of a list, whose cursor is the number of applications before the page: at most as many as a tenant may have.
-_CURSOR = re.compile(r"[1-9][0-9]{0,4}")
 
 
 class NewApplicationBody(forms.Body):
@@ -81,7 +77,9 @@ class ApplicationRoutes:
         )
         answer = await self._clients.call(self._clients.catalogs.ListApplications, wire)
         is_last = len(answer.applications) < limit
-        return json_reply(forms.page(list(map(_shown, answer.applications)), "" if is_last else str(offset + limit)))
+        return json_reply(
+            forms.page(request, list(map(_shown, answer.applications)), "" if is_last else str(offset + limit))
+        )
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one application."""
@@ -128,10 +126,7 @@ class ApplicationRoutes:
 
 
 def _offset(request: web.Request) -> int:
-    cursor = forms.text(request, "cursor")
-    if cursor and not _CURSOR.fullmatch(cursor):
-        raise forms.invalid("cursor", "is not a next_cursor of this list")
-    return int(cursor or 0)
+    return int(forms.cursor(request) or 0)
 
 
 def _shown(one: catalogs_pb2.Application) -> dict[str, Any]:

@@ -241,7 +241,7 @@ def _shown(sent: contents_pb2.SentContent) -> dict[str, Any]:
     if sent.HasField("request"):
         shown["request"] = {
             "url": webhooks.shown_url(sent.request.url),
-            "headers": _headers(sent.request.headers),
+            "headers": webhooks.shown_headers(sent.request.headers),
             "body": sent.request.body.decode("utf-8", "replace"),
         }
     match sent.WhichOneof("content"):
@@ -256,7 +256,7 @@ def _shown(sent: contents_pb2.SentContent) -> dict[str, Any]:
             body = call.body.decode("utf-8", "replace") if call.HasField("body") else None
             shown["webhook"] = {
                 "url": webhooks.shown_url(call.url),
-                "headers": _headers(call.headers),
+                "headers": webhooks.shown_headers(call.headers),
                 "body": body,
             }
     return shown

@@ -44,16 +44,26 @@ class DeadLetterRoutes:
             **forms.scope(request),
             filter=_filter(request),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.ledger.ListDeadLetters, wire)
-        return json_reply(forms.page([shown(letter) for letter in answer.dead_letters], answer.next_cursor))
+        return json_reply(forms.page(request, [shown(letter) for letter in answer.dead_letters], answer.next_cursor))
 
     async def count(self, request: web.Request) -> web.Response:
-        """Return how many dead letters match."""
-        wire = ledger_pb2.ListDeadLettersRequest(**forms.scope(request), filter=_filter(request), limit=1, count=True)
+        """Return how many dead letters match, and how many of each reason."""
+        wire = ledger_pb2.ListDeadLettersRequest(**forms.scope(request), filter=_filter(request), limit=1)
+        wire.count = wire.count_reasons = True
         answer = await self._clients.call(self._clients.ledger.ListDeadLetters, wire)
-        return json_reply({"count": min(answer.total, _COUNTED), "more": answer.total > _COUNTED})
+        return json_reply(
+            {
+                "count": min(answer.total, _COUNTED),
+                "more": answer.total > _COUNTED,
+                "reasons": [
+                    {"reason": one.reason, "text": reasons.text_of(one.reason), "count": one.count}
+                    for one in answer.reasons
+                ],
+            }
+        )
 
     async def replay(self, request: web.Request) -> web.Response:
         """Replay a dead letter from its first attempt."""

@@ -68,16 +68,16 @@ class EndpointDeliveryRoutes:
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.ledger.ListEndpointDeliveries, wire)
-        return json_reply(forms.page(list(map(shown, answer.deliveries)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(shown, answer.deliveries)), answer.next_cursor))
 
     async def attempts(self, request: web.Request) -> web.Response:
         """List the attempts of a delivery, oldest first."""
         wire = ledger_pb2.ListAttemptsRequest(**await self._delivery(request))
         answer = await self._clients.call(self._clients.ledger.ListAttempts, wire)
-        return json_reply(forms.page(list(map(shown_attempt, answer.attempts)), ""))
+        return json_reply(forms.page(request, list(map(shown_attempt, answer.attempts)), ""))
 
     async def retry(self, request: web.Request) -> web.Response:
         """Send a delivery again under its id, from its first attempt."""

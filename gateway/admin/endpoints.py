@@ -153,10 +153,10 @@ class EndpointRoutes:
             application_id=forms.uuid(request, "application_id"),
             event_type_id=forms.uuid(request, "event_type_id"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.endpoints.ListEndpoints, wire)
-        return json_reply(forms.page([_seen(request, one) for one in answer.endpoints], answer.next_cursor))
+        return json_reply(forms.page(request, [_seen(request, one) for one in answer.endpoints], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one endpoint."""

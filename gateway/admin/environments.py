@@ -51,7 +51,7 @@ class EnvironmentRoutes:
         """List environments, the default one first."""
         wire = catalogs_pb2.ListEnvironmentsRequest(tenant_id=await forms.path_tenant(request, self._clients))
         answer = await self._clients.call(self._clients.catalogs.ListEnvironments, wire)
-        return json_reply(forms.page(list(map(_shown, answer.environments)), ""))
+        return json_reply(forms.page(request, list(map(_shown, answer.environments)), ""))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one environment."""
@@ -78,7 +78,7 @@ class EnvironmentRoutes:
         """List the tenant's event types, with whether the portal shows them."""
         wire = catalogs_pb2.ListVisibilityRequest(**await self._named(request))
         answer = await self._clients.call(self._clients.catalogs.ListVisibility, wire)
-        return json_reply(forms.page(list(map(_visibility, answer.visibilities)), ""))
+        return json_reply(forms.page(request, list(map(_visibility, answer.visibilities)), ""))
 
     async def set_visibility(self, request: web.Request) -> web.Response:
         """Publish an event type in the portal, or hide it."""

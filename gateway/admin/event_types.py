@@ -81,10 +81,10 @@ class EventTypeRoutes:
         wire = catalogs_pb2.ListEventTypesRequest(
             tenant_id=await forms.path_tenant(request, self._clients),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.catalogs.ListEventTypes, wire)
-        return json_reply(forms.page(list(map(_shown, answer.event_types)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(_shown, answer.event_types)), answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one event type."""
@@ -147,7 +147,7 @@ class EventTypeRoutes:
     async def subscriptions(self, request: web.Request) -> web.Response:
         """List the subscriptions of an endpoint in the order of their creation."""
         names = await named_endpoint(request, self._clients)
-        return json_reply(forms.page(await self._subscriptions(names), ""))
+        return json_reply(forms.page(request, await self._subscriptions(names), ""))
 
     async def _subscriptions(self, names: dict[str, Any]) -> list[dict[str, Any]]:
         wire = endpoints_pb2.ListSubscriptionsRequest(**names)

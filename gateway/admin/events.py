@@ -34,10 +34,10 @@ class EventRoutes:
             until_us=forms.micros(request, "until"),
             event_id=forms.text(request, "event_id"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.ledger.ListEvents, wire)
-        return json_reply(forms.page([shown(event) for event in answer.events], answer.next_cursor))
+        return json_reply(forms.page(request, [shown(event) for event in answer.events], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one event with its timeline."""
@@ -56,10 +56,12 @@ class EventRoutes:
             status=forms.status(request),
             recipient=forms.text(request, "recipient"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.ledger.ListDeliveries, wire)
-        return json_reply(forms.page([_delivery(delivery) for delivery in answer.deliveries], answer.next_cursor))
+        return json_reply(
+            forms.page(request, [_delivery(delivery) for delivery in answer.deliveries], answer.next_cursor)
+        )
 
     async def delivery(self, request: web.Request) -> web.Response:
         """Return one delivery with its timeline."""

@@ -14,6 +14,7 @@ from gateway import queries, replies
 from gateway.access import enforce
 from gateway.audit import FIELDS
 from gateway.clients import Clients
+from gateway.cursors import CURSORS
 from gateway.observing import TENANT_ID
 from gateway.replies import BodyError, not_json, read_json_bytes
 from runtime import ids, validation
@@ -221,9 +222,31 @@ def moment(value: str, name: str) -> int:
     return (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) or -1
 
 
-def page(items: list[dict[str, Any]], next_cursor: str) -> dict[str, Any]:
-    """Return a page of a list. next_cursor is None on the last page."""
-    return {"data": items, "next_cursor": next_cursor or None}
+def page(request: web.Request, items: list[dict[str, Any]], next_cursor: str) -> dict[str, Any]:
+    """Return a page of a list. next_cursor: the service's, empty on the last page; shown sealed, or as None."""
+    return {"data": items, "next_cursor": sealed_cursor(request, next_cursor)}
+
+
+def sealed_cursor(request: web.Request, cursor: str, *bound: str) -> str | None:
+    """Return a service's cursor in the form for the caller; None: it is empty. bound: as opened_cursor() takes it."""
+    return request.app[CURSORS].seal(cursor, *_list_of(request), *bound) if cursor else None
+
+
+def opened_cursor(request: web.Request, sealed: str, *bound: str) -> str:
+    """Return the service's cursor of one that this path has given out for this tenant; empty: none. Raises INVALID.
+
+    bound: what else the list is for, in the body.
+    """
+    return request.app[CURSORS].open(sealed, *_list_of(request), *bound) if sealed else ""
+
+
+def cursor(request: web.Request) -> str:
+    """Return the service's cursor of ?cursor=, empty if it is absent. Raises INVALID."""
+    return opened_cursor(request, request.query.get("cursor", ""))
+
+
+def _list_of(request: web.Request) -> tuple[str, str]:
+    return request.path, request.query.get("tenant_id", "")
 
 
 def invalid(field: str, description: str) -> ClarionError:

@@ -43,10 +43,10 @@ class GroupRoutes:
         wire = recipients_pb2.ListGroupsRequest(
             tenant_id=await forms.path_tenant(request, self._clients),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.recipients.ListGroups, wire)
-        return json_reply(forms.page(list(map(_shown, answer.groups)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(_shown, answer.groups)), answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one group with the number of its members."""
@@ -70,10 +70,10 @@ class GroupRoutes:
     async def members(self, request: web.Request) -> web.Response:
         """List the members of a group in the order of the recipients' creation."""
         wire = recipients_pb2.ListMembersRequest(
-            **await self._group(request), limit=forms.limit(request), cursor=forms.text(request, "cursor")
+            **await self._group(request), limit=forms.limit(request), cursor=forms.cursor(request)
         )
         answer = await self._clients.call(self._clients.recipients.ListMembers, wire)
-        return json_reply(forms.page(list(map(shown, answer.recipients)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(shown, answer.recipients)), answer.next_cursor))
 
     async def _group(self, request: web.Request) -> dict[str, str]:
         """Return the fields that identify the group in the path. Raises NOT_FOUND if there is no such tenant."""

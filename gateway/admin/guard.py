@@ -37,23 +37,25 @@ class Guard:
         self._auditor = auditor
         self._attempts = attempts
 
-    def protect(self, handler: RequestHandler, rule: Rule, *, writes: bool) -> RequestHandler:
+    def protect(self, handler: RequestHandler, rule: Rule, *, writes: bool, is_use: bool = True) -> RequestHandler:
         """Return the handler for those whom the rule allows it. It answers errors with problem documents.
 
-        writes: the call is recorded in the audit log before the handler is called.
+        writes: the call is recorded in the audit log before the handler is called. is_use: as of_token() of
+        ConsoleSessions takes it.
         """
         if Place.ANYBODY in rule.places:
             return answering(self._of_anybody(handler), name=_NAME)
         handling = answering(handler, name=_NAME)
 
         async def recorded(request: web.Request, asker: Asker) -> web.StreamResponse:
+            await self._enforcer.note_tenant(request, rule)
             entry_id = await self._auditor.begin(request, asker.actor, email=asker.email)
             response = await handling(request)
             await self._auditor.finish(request, entry_id, response)
             return response
 
         async def protected(request: web.Request) -> web.StreamResponse:
-            asker = request[ASKER] = await self._identify(request)
+            asker = request[ASKER] = await self._identify(request, is_use=is_use)
             try:
                 await self._enforcer.check(request, rule, asker)
             except ClarionError as error:
@@ -61,7 +63,7 @@ class Guard:
                     log.info("access_refused", actor=asker.actor, method=request.method, detail=error.detail)
                 raise
             response = await (recorded(request, asker) if writes else handler(request))
-            if rule.is_list:
+            if rule.is_list or Place.ACCOUNTS in rule.places:
                 enforce.check_limited(request)
             return response
 
@@ -75,11 +77,11 @@ class Guard:
 
         return protected
 
-    async def _identify(self, request: web.Request) -> Asker:
+    async def _identify(self, request: web.Request, *, is_use: bool) -> Asker:
         """Return who asks: by an admin token if the request has one, else by the session. Raises UNAUTHENTICATED."""
         try:
             if "Authorization" not in request.headers:
-                asker = await self._sessions.find(request)
+                asker = await self._sessions.find(request, is_use=is_use)
                 if asker is not None:
                     return asker
             name = self._operators.identify(request.headers.get("Authorization", ""))

@@ -22,7 +22,7 @@ class InboxRoutes:
         wire = privacy_pb2.ExportNotificationsRequest(
             tenant_id=tenant_id,
             user_id=user_id,
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
             limit=forms.limit(request),
         )
         page = await self._clients.call(self._clients.realtime_privacy.ExportNotifications, wire)
@@ -30,4 +30,4 @@ class InboxRoutes:
             self._clients.realtime.CountUnread, realtime_pb2.CountUnreadRequest(tenant_id=tenant_id, user_id=user_id)
         )
         notes = [shown_notification(one) for one in page.notifications]
-        return json_reply({**forms.page(notes, page.next_cursor), "unread": unread.unread})
+        return json_reply({**forms.page(request, notes, page.next_cursor), "unread": unread.unread})

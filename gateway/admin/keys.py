@@ -89,7 +89,7 @@ class KeyRoutes:
         tenant_id = _tenant_id(request)
         await forms.check_tenant(request, self._clients, tenant_id)
         answer = await self._clients.call(self._clients.keys.ListKeys, keys_pb2.ListKeysRequest(tenant_id=tenant_id))
-        return json_reply(forms.page([_shown(key) for key in answer.keys], ""))
+        return json_reply(forms.page(request, [_shown(key) for key in answer.keys], ""))
 
     async def change(self, request: web.Request) -> web.Response:
         """Update the fields of a further key that the body contains."""

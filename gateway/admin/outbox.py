@@ -27,10 +27,10 @@ class OutboxRoutes:
             event_id=forms.text(request, "event_id"),
             channel=forms.channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.outbox.ListMessages, wire)
-        return json_reply(forms.page([_shown(message) for message in answer.messages], answer.next_cursor))
+        return json_reply(forms.page(request, [_shown(message) for message in answer.messages], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one message with its HTML. Another tenant's message is not found."""

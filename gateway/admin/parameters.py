@@ -59,9 +59,10 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/dead-letters"): (*_LETTERS, *_PAGE),
     ("GET", "/dead-letters/count"): _LETTERS,
     ("GET", "/refused-requests"): ("tenant_id", "status", "key_id", "reason", "since", "until", *_PAGE),
+    ("GET", "/refused-requests/reasons"): ("tenant_id", "status", "key_id", "since", "until"),
     ("GET", "/outages"): ("tenant_id", "open", *_PAGE),
     ("GET", "/route-explain"): ("tenant_id", "event_type", "user_id", "email", "phone", "channels", "locale"),
-    ("GET", "/audit"): ("actor", "tenant_id", "resource", "method", "since", "until", *_PAGE),
+    ("GET", "/audit"): ("actor", "tenant_id", "resource", "method", "kind", "since", "until", *_PAGE),
 }
 
 # An empty value has a meaning here: templates without a locale.

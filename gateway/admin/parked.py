@@ -63,17 +63,17 @@ class ParkedRoutes:
         states = [{"endpoint_id": id_, **shown_state(known.get(id_, well))} for id_ in ids]
         for state in states:
             del state["oldest_at"]
-        return json_reply(forms.page(states, ""))
+        return json_reply(forms.page(request, states, ""))
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List the deliveries that wait, the next ones first."""
         wire = endpoints_pb2.ListParkedRequest(
             **await existing_endpoint(request, self._clients),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.parking.ListParked, wire)
-        return json_reply(forms.page(list(map(_shown, answer.deliveries)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(_shown, answer.deliveries)), answer.next_cursor))
 
     async def skip(self, request: web.Request) -> web.Response:
         """End waiting deliveries as skipped."""

@@ -58,10 +58,10 @@ class PartRoutes:
             name=forms.text(request, "name"),
             newest_only=forms.flag(request, "newest"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.parts.ListParts, wire)
-        return json_reply(forms.page([_part(part) for part in answer.parts], answer.next_cursor))
+        return json_reply(forms.page(request, [_part(part) for part in answer.parts], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one version."""
@@ -72,21 +72,21 @@ class PartRoutes:
     async def users(self, request: web.Request) -> web.Response:
         """List the active templates that use any version of this part."""
         wire = parts_pb2.ListPartUsersRequest(
-            part_version_id=forms.path_id(request), limit=forms.limit(request), cursor=forms.text(request, "cursor")
+            part_version_id=forms.path_id(request), limit=forms.limit(request), cursor=forms.cursor(request)
         )
         answer = await self._clients.call(self._clients.parts.ListPartUsers, wire)
-        return json_reply(forms.page([_user(one) for one in answer.users], answer.next_cursor))
+        return json_reply(forms.page(request, [_user(one) for one in answer.users], answer.next_cursor))
 
     async def apply(self, request: web.Request) -> web.Response:
         """Update the active templates that use an older version."""
-        wire = parts_pb2.ApplyPartRequest(part_version_id=forms.path_id(request), cursor=forms.text(request, "cursor"))
+        wire = parts_pb2.ApplyPartRequest(part_version_id=forms.path_id(request), cursor=forms.cursor(request))
         answer = await self._clients.call(self._clients.parts.ApplyPart, wire, deadline=TRY_DEADLINE_S)
         return json_reply(
             {
                 "updated": [shown(template) for template in answer.updated],
                 "failed": [{"id": one.template_version_id, "detail": one.detail} for one in answer.failed],
                 "more": answer.more,
-                "next_cursor": answer.next_cursor or None,
+                "next_cursor": forms.sealed_cursor(request, answer.next_cursor),
             }
         )
 

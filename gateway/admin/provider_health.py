@@ -57,7 +57,7 @@ class ProviderHealthRoutes:
         """Return how all providers of a tenant are doing; there are at most 100."""
         wire = health_pb2.GetProviderStatesRequest(tenant_id=await forms.path_tenant(request, self._clients))
         answer = await self._clients.call(self._clients.provider_health.GetProviderStates, wire)
-        return json_reply(forms.page(list(map(_state, answer.states)), ""))
+        return json_reply(forms.page(request, list(map(_state, answer.states)), ""))
 
     async def test(self, request: web.Request) -> web.Response:
         """Send one message through this provider only."""
@@ -84,7 +84,7 @@ class ProviderHealthRoutes:
             expected_ids=body.expected_ids,
         )
         answer = await self._clients.call(self._clients.providers.OrderProviders, wire)
-        return json_reply(forms.page(list(map(shown, answer.providers)), ""))
+        return json_reply(forms.page(request, list(map(shown, answer.providers)), ""))
 
 
 def _state(one: health_pb2.ProviderState) -> dict[str, Any]:
@@ -97,6 +97,7 @@ def _state(one: health_pb2.ProviderState) -> dict[str, Any]:
         "next_try_at": forms.iso(one.next_try_us),
         "reason": one.reason or None,
         "paused_processes": one.paused_processes,
+        "last_call_at": forms.iso(one.last_call_us),
         "last_failure": _failure(one.last_failure) if one.HasField("last_failure") else None,
         "last_hour": {
             "calls": one.last_hour.calls,

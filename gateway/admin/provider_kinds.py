@@ -24,11 +24,11 @@ class ProviderKindRoutes:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    async def list_all(self, _request: web.Request) -> web.Response:
+    async def list_all(self, request: web.Request) -> web.Response:
         """List the kinds of provider, by channel."""
         wire = senders_pb2.ListProviderKindsRequest()
         answer = await self._clients.call(self._clients.providers.ListProviderKinds, wire)
-        return json_reply(forms.page(list(map(_shown, answer.kinds)), ""))
+        return json_reply(forms.page(request, list(map(_shown, answer.kinds)), ""))
 
 
 def _shown(kind: senders_pb2.ProviderKind) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class ProviderRoutes:
             raise forms.invalid("tenant_id", "is required")
         wire = senders_pb2.ListProvidersRequest(tenant_id=tenant_id)
         answer = await self._clients.call(self._clients.providers.ListProviders, wire)
-        return json_reply(forms.page([shown(provider) for provider in answer.providers], ""))
+        return json_reply(forms.page(request, [shown(provider) for provider in answer.providers], ""))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return a provider."""

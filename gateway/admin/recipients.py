@@ -81,10 +81,10 @@ class RecipientRoutes:
             tags=[tag] if tag else [],
             address=forms.text(request, "address"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.recipients.ListRecipients, wire)
-        return json_reply(forms.page(list(map(shown, answer.recipients)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(shown, answer.recipients)), answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one recipient with the keys of their groups."""

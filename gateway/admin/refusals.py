@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from clarion.ingest.v1 import refusals_pb2
+from clarion.ingest.v1 import ledger_pb2, refusals_pb2
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.replies import json_reply
@@ -12,25 +12,40 @@ from services.domain.refused import BY_WORD, Refused
 
 
 class RefusalRoutes:
-    """The handler, which asks ingest."""
+    """Handlers that ask ingest."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List refused requests, newest first."""
-        wire = refusals_pb2.ListRefusalsRequest(
-            **forms.scope(request),
-            status=_status(request),
-            key_id=forms.uuid(request, "key_id"),
-            reason=forms.one_of(request, "reason", BY_WORD),
-            since_us=forms.micros(request, "since"),
-            until_us=forms.micros(request, "until"),
-            limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
-        )
+        wire = _filtered(request)
+        wire.reason = forms.one_of(request, "reason", BY_WORD)
+        wire.limit, wire.cursor = forms.limit(request), forms.cursor(request)
         answer = await self._clients.call(self._clients.refusals.ListRefusals, wire)
-        return json_reply(forms.page([shown(one) for one in answer.refusals], answer.next_cursor))
+        return json_reply(forms.page(request, [shown(one) for one in answer.refusals], answer.next_cursor))
+
+    async def reasons(self, request: web.Request) -> web.Response:
+        """Count refused requests by reason."""
+        wire = _filtered(request)
+        wire.limit, wire.count_reasons = 1, True
+        answer = await self._clients.call(self._clients.refusals.ListRefusals, wire)
+        return json_reply(forms.page(request, [_counted(one) for one in answer.reasons], ""))
+
+
+def _filtered(request: web.Request) -> refusals_pb2.ListRefusalsRequest:
+    return refusals_pb2.ListRefusalsRequest(
+        **forms.scope(request),
+        status=_status(request),
+        key_id=forms.uuid(request, "key_id"),
+        since_us=forms.micros(request, "since"),
+        until_us=forms.micros(request, "until"),
+    )
+
+
+def _counted(one: ledger_pb2.ReasonCount) -> dict[str, Any]:
+    reason = BY_WORD.get(one.reason, Refused.OTHER)
+    return {"reason": reason.value, "text": reason.text, "count": one.count}
 
 
 def _status(request: web.Request) -> int:

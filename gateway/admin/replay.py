@@ -105,10 +105,10 @@ class ReplayRoutes:
         wire = replays_pb2.ListReplaysRequest(
             **forms.scope(request),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.replays.ListReplays, wire)
-        return json_reply(forms.page([shown(replay) for replay in answer.replays], answer.next_cursor))
+        return json_reply(forms.page(request, [shown(replay) for replay in answer.replays], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return a replay with its progress."""

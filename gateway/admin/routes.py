@@ -51,6 +51,7 @@ from gateway.admin.samples import SampleRoutes
 from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
+from gateway.admin.tenant_alerts import TenantAlertRoutes
 from gateway.admin.tenants import TenantRoutes
 from gateway.admin.usage import UsageRoutes
 from gateway.admin.users import UserRoutes
@@ -72,7 +73,9 @@ _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
-_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check"})
+_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open"})
+# A page keeps it open, and opens it again by itself.
+_LIVE = "/live"
 # Identity providers add parameters of their own.
 _ANY_QUERY = frozenset({("GET", "/session/oidc/callback")})
 _SIGNED_IN = rule(Role.VIEWER, Place.SIGNED_IN)
@@ -107,7 +110,7 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         *_routes(backend),
         *_operating_routes(backend),
         *_webhook_routes(backend),
-        ("GET", "/live", live.serve),
+        ("GET", _LIVE, live.serve),
     )
     for method, path, handler in served:
         paths.setdefault(path, []).append((method, _checking_query(handler, (method, path))))
@@ -115,14 +118,19 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         # An id may contain braces, which {id} alone would not match.
         pattern = _BASE + path.replace("}", ":[^/]+}")
         for method, handler in methods:
-            writes = method not in _READING and path not in _ASKING
-            app.router.add_route(method, pattern, protect(handler, rule_of(method, path), writes=writes))
+            protected = protect(handler, rule_of(method, path), writes=is_recorded(method, path), is_use=path != _LIVE)
+            app.router.add_route(method, pattern, protected)
         # Without it, GET /templates/preview would ask for a template with the id "preview".
         rules = [rule_of(method, path) for method, _ in methods]
         is_open = any(Place.ANYBODY in one.places for one in rules)
         other = _ANYBODY if is_open else _SIGNED_IN
         app.router.add_route("*", pattern, protect(_not_allowed, other, writes=False))
     app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, _SIGNED_IN, writes=False))
+
+
+def is_recorded(method: str, path: str) -> bool:
+    """Return whether the audit log records the calls of a route: those that change something."""
+    return method not in _READING and path not in _ASKING
 
 
 def _checking_query(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
@@ -298,7 +306,8 @@ def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHand
     clients = backend.clients
     letters = DeadLetterRoutes(clients)
     replays = ReplayRoutes(clients)
-    alerts = AlertRoutes(clients)
+    alerts, of_tenants = AlertRoutes(clients), TenantAlertRoutes(clients)
+    refusals = RefusalRoutes(clients)
     return [
         ("GET", "/dead-letters", letters.list_all),
         ("GET", "/dead-letters/count", letters.count),
@@ -311,13 +320,17 @@ def _operating_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHand
         ("POST", "/replays/{id}/cancel", replays.cancel),
         ("POST", "/replays/{id}/pause", replays.pause),
         ("POST", "/replays/{id}/resume", replays.resume),
-        ("GET", "/refused-requests", RefusalRoutes(clients).list_all),
+        ("GET", "/refused-requests", refusals.list_all),
+        ("GET", "/refused-requests/reasons", refusals.reasons),
         ("GET", "/tenants/{id}/usage", UsageRoutes(clients).get),
         ("GET", "/tenants/{id}/readiness", ReadinessRoutes(clients).get),
         ("GET", "/alerts", alerts.get),
         ("PUT", "/alerts", alerts.put),
         ("POST", "/alerts/test", alerts.test),
         ("GET", "/outages", alerts.outages),
+        ("GET", "/tenants/{id}/alerts", of_tenants.get),
+        ("PUT", "/tenants/{id}/alerts", of_tenants.put),
+        ("POST", "/tenants/{id}/alerts/test", of_tenants.test),
     ]
 
 

@@ -145,10 +145,10 @@ class RunRoutes:
             **forms.scope(request),
             state=STATES.get(state, runs_pb2.RUN_STATE_UNSPECIFIED),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.runs.ListRuns, wire)
-        return json_reply(forms.page(list(map(shown, answer.runs)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(shown, answer.runs)), answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return an event's run with its progress."""

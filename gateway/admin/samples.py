@@ -63,10 +63,10 @@ class SampleRoutes:
             tenant_id=forms.text(request, "tenant_id"),
             event_type=forms.text(request, "event_type"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.samples.ListSamples, wire)
-        return json_reply(forms.page([_shown(sample) for sample in answer.samples], answer.next_cursor))
+        return json_reply(forms.page(request, [_shown(sample) for sample in answer.samples], answer.next_cursor))
 
     async def last(self, request: web.Request) -> web.Response:
         """Return the variables of a tenant's newest event of a type, as a template would see them; null: none."""

@@ -120,7 +120,7 @@ class SessionRoutes:
         asker = request[ASKER]
         wire = console_users_pb2.ListConsoleSessionsRequest(user_id=asker.user_id)
         answer = await self._clients.call(self._clients.console_users.ListConsoleSessions, wire)
-        return json_reply(forms.page([shown_session(one, asker) for one in answer.sessions], ""))
+        return json_reply(forms.page(request, [shown_session(one, asker) for one in answer.sessions], ""))
 
     async def revoke_own(self, request: web.Request) -> web.Response:
         """End one of the person's own sessions."""

@@ -74,10 +74,10 @@ class SuppressionRoutes:
             reason=_reason(reason) if reason else suppressions_pb2.SUPPRESSION_REASON_UNSPECIFIED,
             address=forms.text(request, "address"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.suppressions.ListSuppressions, wire)
-        return json_reply(forms.page([_shown(one) for one in answer.suppressions], answer.next_cursor))
+        return json_reply(forms.page(request, [_shown(one) for one in answer.suppressions], answer.next_cursor))
 
     async def lift(self, request: web.Request) -> web.Response:
         """Delete a suppression, so that the address gets messages again."""

@@ -94,10 +94,10 @@ class TemplateRoutes:
             locale=forms.text(request, "locale") if "locale" in request.query else None,
             active_only=forms.flag(request, "active"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.templates.ListTemplates, wire)
-        return json_reply(forms.page([shown(template) for template in answer.templates], answer.next_cursor))
+        return json_reply(forms.page(request, [shown(template) for template in answer.templates], answer.next_cursor))
 
     async def languages(self, request: web.Request) -> web.Response:
         """List languages of templates, each with its newest and its active version."""
@@ -108,10 +108,10 @@ class TemplateRoutes:
             channel=forms.people_channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
             active_only=forms.flag(request, "active"),
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
         )
         answer = await self._clients.call(self._clients.templates.ListTemplateLanguages, wire)
-        return json_reply(forms.page([_language(one) for one in answer.languages], answer.next_cursor))
+        return json_reply(forms.page(request, [_language(one) for one in answer.languages], answer.next_cursor))
 
     async def helpers(self, _request: web.Request) -> web.Response:
         """Return what templates can be written with."""

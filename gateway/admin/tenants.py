@@ -185,11 +185,11 @@ class TenantRoutes:
         """List tenants, newest first."""
         wire = tenants_pb2.ListTenantsRequest(
             limit=forms.limit(request),
-            cursor=forms.text(request, "cursor"),
+            cursor=forms.cursor(request),
             tenant_ids=forms.scope(request)["tenant_ids"],
         )
         answer = await self._clients.call(self._clients.tenants.ListTenants, wire)
-        return json_reply(forms.page([_shown(tenant) for tenant in answer.tenants], answer.next_cursor))
+        return json_reply(forms.page(request, [_shown(tenant) for tenant in answer.tenants], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one tenant."""

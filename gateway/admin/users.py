@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from clarion.ingest.v1 import console_users_pb2
 from gateway.access.asker import ASKER
+from gateway.access.enforce import accounts
 from gateway.access.roles import BY_WORD, Role
 from gateway.access.sessions import ConsoleSessions
 from gateway.addresses import FailedAttempts
@@ -89,7 +90,10 @@ class UserRoutes:
         """Create a user. Only this response contains the link that invites them."""
         body = await forms.read(request, NewUserBody)
         wire = console_users_pb2.CreateConsoleUserRequest(
-            email=body.email, name=body.name, memberships=list(map(_membership, body.memberships))
+            email=body.email,
+            name=body.name,
+            memberships=list(map(_membership, body.memberships)),
+            account_ids=accounts(request),
         )
         answer = await self._clients.call(self._clients.console_users.CreateConsoleUser, wire)
         invitation = self._link(
@@ -100,21 +104,24 @@ class UserRoutes:
     async def list_all(self, request: web.Request) -> web.Response:
         """List users, newest first."""
         wire = console_users_pb2.ListConsoleUsersRequest(
-            search=forms.text(request, "search"), limit=forms.limit(request), cursor=forms.text(request, "cursor")
+            search=forms.text(request, "search"),
+            limit=forms.limit(request),
+            cursor=forms.cursor(request),
+            account_ids=accounts(request),
         )
         answer = await self._clients.call(self._clients.console_users.ListConsoleUsers, wire)
-        return json_reply(forms.page(list(map(_shown, answer.users)), answer.next_cursor))
+        return json_reply(forms.page(request, list(map(_shown, answer.users)), answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one user."""
-        wire = console_users_pb2.GetConsoleUserRequest(user_id=forms.path_uuid(request, "id"))
+        wire = console_users_pb2.GetConsoleUserRequest(**_whom(request))
         answer = await self._clients.call(self._clients.console_users.GetConsoleUser, wire)
         return json_reply(_shown(answer.user))
 
     async def change(self, request: web.Request) -> web.Response:
         """Update the fields that the body contains."""
         body = await forms.read(request, UserChangeBody)
-        wire = console_users_pb2.UpdateConsoleUserRequest(user_id=forms.path_uuid(request, "id"))
+        wire = console_users_pb2.UpdateConsoleUserRequest(**_whom(request))
         for name in ("email", "name", "disabled"):
             if (value := getattr(body, name)) is not UNSET:
                 setattr(wire, name, value)
@@ -127,22 +134,22 @@ class UserRoutes:
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a user with their sessions and links."""
-        wire = console_users_pb2.DeleteConsoleUserRequest(user_id=forms.path_uuid(request, "id"))
+        wire = console_users_pb2.DeleteConsoleUserRequest(**_whom(request))
         await self._clients.call(self._clients.console_users.DeleteConsoleUser, wire)
         self._sessions.forget_all()
         return web.Response(status=204)
 
     async def invite(self, request: web.Request) -> web.Response:
         """Make a link: an invitation, or for who has a password a reset. Earlier ones end."""
-        wire = console_users_pb2.CreateConsoleLinkRequest(user_id=forms.path_uuid(request, "id"))
+        wire = console_users_pb2.CreateConsoleLinkRequest(**_whom(request))
         answer = await self._clients.call(self._clients.console_users.CreateConsoleLink, wire)
         return json_reply(self._link(request, answer.kind, answer.code, answer.expires_at_us), status=201)
 
     async def sessions(self, request: web.Request) -> web.Response:
         """List the sessions of a user."""
-        wire = console_users_pb2.ListConsoleSessionsRequest(user_id=forms.path_uuid(request, "id"))
+        wire = console_users_pb2.ListConsoleSessionsRequest(**_whom(request))
         answer = await self._clients.call(self._clients.console_users.ListConsoleSessions, wire)
-        return json_reply(forms.page([shown_session(one, request[ASKER]) for one in answer.sessions], ""))
+        return json_reply(forms.page(request, [shown_session(one, request[ASKER]) for one in answer.sessions], ""))
 
     async def revoke_all(self, request: web.Request) -> web.Response:
         """End all sessions of a user."""
@@ -153,9 +160,7 @@ class UserRoutes:
         return await self._revoke(request, forms.path_uuid(request, "session_id"))
 
     async def _revoke(self, request: web.Request, session_id: str) -> web.Response:
-        wire = console_users_pb2.RevokeConsoleSessionsRequest(
-            user_id=forms.path_uuid(request, "id"), session_id=session_id
-        )
+        wire = console_users_pb2.RevokeConsoleSessionsRequest(**_whom(request), session_id=session_id)
         await self._clients.call(self._clients.console_users.RevokeConsoleSessions, wire)
         self._sessions.forget_all()
         return web.Response(status=204)
@@ -202,6 +207,11 @@ class UserRoutes:
         return {"kind": _KINDS[kind], "url": url, "expires_at": forms.iso(expires_at_us)}
 
 
+def _whom(request: web.Request) -> dict[str, Any]:
+    """Return the fields of a wire message that name a user, and the accounts to whose people the request is limited."""
+    return {"user_id": forms.path_uuid(request, "id"), "account_ids": accounts(request)}
+
+
 def _spent(error: ClarionError) -> ClarionError:
     """Return the error for a link that cannot be used: nobody needs to sign in for it, so it is no 401."""
     return ClarionError(Code.NOT_FOUND, error.detail) if error.code is Code.UNAUTHENTICATED else error
@@ -221,6 +231,7 @@ def _shown(user: console_users_pb2.ConsoleUser) -> dict[str, Any]:
         "email": user.email,
         "name": user.name,
         "disabled": user.disabled,
+        "account_id": user.account_id or None,
         "memberships": [
             {"account_id": one.account_id or None, "tenant_id": one.tenant_id or None, "role": Role(one.role).word}
             for one in user.memberships

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from clarion.common.v1 import event_pb2
 from gateway.accepting import TriggerBatcher
+from gateway.audit_words import Words
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.cursors import Cursors
@@ -75,6 +76,7 @@ class Dialect:
     key_kinds: what keys of its own kinds are like.
     is_main: whether readers of the OpenAPI document meet it first.
     copy: the request of this API that sends an accepted event once more; None: this API does not have such events.
+    audited: what its calls did, by method and route, of those that the audit log records.
     """
 
     add_routes: Callable[[web.Application, Backend], None]
@@ -84,6 +86,7 @@ class Dialect:
     key_kinds: Mapping[str, KeyKind] = field(default_factory=dict)
     is_main: bool = False
     copy: Callable[[event_pb2.Event], Copy | None] = _no_copy
+    audited: Callable[[], Mapping[tuple[str, str], Words]] = dict
 
 
 @functools.cache

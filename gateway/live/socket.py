@@ -151,7 +151,7 @@ class LiveSockets:
         while True:
             await asyncio.sleep(self._check_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
             try:
-                now = await self._sessions.of_token(asker.token)
+                now = await self._sessions.of_token(asker.token, is_use=False)
             except ClarionError as error:
                 if error.code is Code.UNAUTHENTICATED:
                     return SESSION_ENDED, "the session has ended"

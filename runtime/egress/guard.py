@@ -34,6 +34,7 @@ class EgressGuard:
             name = found.lower().removesuffix(".")
             if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
                 found = ip_address("127.0.0.1")
+                host = str(found)  # so that the refusal says how it is allowed
         if not isinstance(found, str):
             self.check(found, port, host)
         elif not self._policy.knows_port(port, self._ports):

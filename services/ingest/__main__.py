@@ -74,7 +74,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     erasures = Erasures(keyed)
     watch, outbox = await _configuration(process, connection, durable, keyed, erasures)
 
-    tenants = TenantStore(durable, outbox, vault)
+    tenants = TenantStore(durable, outbox, vault, most=settings.tenants_per_account)
     known = TenantSettingsCache(watch, tenants)
     event_log = JetStreamEventLog(connection)
     pressure = Pressure()

@@ -27,3 +27,5 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     payloads_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     # How long entries of the audit log are kept, days; 0: for ever.
     audit_retention_days: int = 400
+    # A membership in an account reaches all of its tenants, at most console_users.store.MAX_TENANTS of them.
+    tenants_per_account: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 1000

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from clarion.common.v1 import trace_pb2
 from runtime.printable import printable
+from services.domain import secret_headers
+from services.domain.secret_headers import HIDDEN
 
 # What a record keeps of an answer.
 MAX_BODY_BYTES = 4 * 1024
 MAX_HEADERS = 50
 MAX_HEADER_BYTES = 4 * 1024
 _MAX_VALUE = 1_024
-
-HIDDEN = "***"
 
 
 def exchange(
@@ -26,7 +26,8 @@ def exchange(
     """Return the call. status: 0: no answer came. hidden: secrets that the answer may repeat. is_cut: it had more."""
     kept, left = [], MAX_HEADER_BYTES
     for name, value in headers[:MAX_HEADERS]:
-        shown = printable(without(value.encode(), hidden).decode(errors="replace"), _MAX_VALUE)
+        safe = without(secret_headers.shown(name, value).encode(), hidden)
+        shown = printable(safe.decode(errors="replace"), _MAX_VALUE)
         left -= len(name) + len(shown.encode())
         if left < 0:
             break

@@ -48,9 +48,12 @@ async def open_browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def open_page() -> AsyncIterator[Page]:
-    """Give a page of a fresh browser."""
-    async with open_browser() as browser:
-        page = await browser.new_page()
+async def page_of(browser: Browser) -> AsyncIterator[Page]:
+    """Give a page of a fresh profile."""
+    context = await browser.new_context()
+    try:
+        page = await context.new_page()
         page.set_default_timeout(30_000)
         yield page
+    finally:
+        await context.close()

@@ -1,14 +1,18 @@
 """Two running stacks for the tests of this folder: one that nobody kills, and one whose parts are killed."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from checks.client import Client, connect
 from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
+from tests.e2e.browser import open_browser
 from tests.exchanges import described
 
 # Where the shared stack takes the providers' APIs to be: whoever needs one serves it there.
@@ -23,6 +27,26 @@ ENVIRONMENT = {
     "CLARION_EGRESS_ALLOW": "127.0.0.1:*",
     "CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*",
 }
+
+
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of this folder share an event loop: what they share of a browser belongs to one.
+
+    Their async fixtures say loop_scope="session" for that reason.
+    """
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One for all tests of a process: to start it takes longer than most of them. Each opens a profile of its own."""
+    async with open_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="package")
@@ -51,7 +75,7 @@ def mortal_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         running.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def client(shared_stack: Running) -> AsyncIterator[Client]:
     """The demo tenant and the operator of the shared stack."""
     async with connect(shared_stack.state, middlewares=(described,)) as connected:

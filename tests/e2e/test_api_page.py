@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, Request, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Request, expect
 
 from checks.client import Client
 from checks.waiting import until
 from stack.client import Running
-from tests.e2e.browser import open_page
+from tests.e2e.browser import page_of
 
 _TRIGGER = "/api/v1/events/trigger"
 # What the browser keeps after the tab is closed, or shares with other tabs.
@@ -52,10 +53,10 @@ class Visit:
         return answer.headers["x-event-id"]
 
 
-@pytest.fixture
-async def visit(shared_stack: Running) -> AsyncIterator[Visit]:
-    """A visit with a fresh browser."""
-    async with open_page() as page:
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(shared_stack: Running, browser: Browser) -> AsyncIterator[Visit]:
+    """A visit with a fresh profile."""
+    async with page_of(browser) as page:
         yield Visit(page, shared_stack.url)
 
 

@@ -8,14 +8,15 @@ from typing import Any, Literal
 
 import aiohttp
 import pytest
-from playwright.async_api import Locator, Page, Route, WebSocketRoute, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
 from stack import client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
 from tests.e2e.accessibility import grave_faults
-from tests.e2e.browser import chromium, open_page
+from tests.e2e.browser import chromium, page_of
 from tests.waiting import eventually
 
 # While the hub is away the page tries for as long as it takes; a loaded machine takes its time.
@@ -33,10 +34,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         started.stop()
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page of a fresh browser."""
-    async with open_page() as opened:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page of a fresh profile."""
+    async with page_of(browser) as opened:
         yield opened
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from checks.client import Client, Tenant
@@ -72,7 +73,7 @@ async def _serving() -> AsyncIterator[Providers]:
         await runner.cleanup()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def providers() -> AsyncIterator[Providers]:
     """Both are well, until told otherwise."""
     async with _serving() as providers:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from checks.client import Client, connect, order
 from checks.small_disk import SmallDisk
@@ -40,7 +41,7 @@ def running(disk: SmallDisk) -> Iterator[Running]:
         made.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def client(running: Running) -> AsyncIterator[Client]:
     """Its demo tenant and operator."""
     async with connect(running.state) as connected:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import jwt
 import pytest
+import pytest_asyncio
 
 from checks import listener
 from checks.client import Client, Tenant
@@ -44,7 +45,7 @@ class Pair:
     b: Tenant
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def pair(client: Client) -> Pair:
     """Two new tenants, each with a push template in the same namespace."""
     tenants = [await client.operator.create_tenant(name) for name in ("Mallory", "Bob")]

@@ -17,6 +17,7 @@ import aiohttp
 import grpc.aio
 import msgspec
 import pytest
+import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from checks.burst import Burst
@@ -36,7 +37,7 @@ _SERVICES = ("ingest", "router", "render", "senders", "realtime")
 _DRAIN_S = 20.0
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def client(mortal_stack: Running) -> AsyncIterator[Client]:
     """The demo tenant and the operator of the stack whose parts are killed."""
     async with connect(mortal_stack.state) as connected:

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-import pytest
+import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, Page, ViewportSize, expect
 from standardwebhooks import Webhook
 
 from checks.client import Client
 from checks.waiting import until
-from tests.e2e.browser import chromium, open_browser
 from tests.e2e.webhook_receiver import Receiver, receiving
 from tests.integration.gateway.test_endpoints import endpoint_calls
 
@@ -22,7 +21,7 @@ END_S = 30.0
 _MOBILE: ViewportSize = {"width": 390, "height": 844}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def receiver() -> AsyncIterator[Receiver]:
     """A server on loopback."""
     async with receiving() as made:
@@ -183,13 +182,14 @@ async def _is_narrow(page: Page) -> None:
     assert widths[0] <= widths[1], widths
 
 
-async def test_a_customer_manages_its_endpoint_in_the_portal(client: Client, receiver: Receiver) -> None:
+async def test_a_customer_manages_its_endpoint_in_the_portal(
+    client: Client, receiver: Receiver, browser: Browser
+) -> None:
     """In a browser without scripts, 390 pixels wide: from the link to a delivery that is sent again."""
-    chromium()
     link = await _link(client, name="W" * 200)
     receiver.answer = (400, b"<script>document.title = 'hacked'</script>" + b"x" * 5000)
 
-    async with open_browser() as browser, _visitor(browser) as (page, said):
+    async with _visitor(browser) as (page, said):
         await _open(page, link)
         await _is_narrow(page)
         await page.get_by_label("URL").fill(receiver.url + "/" + "long" * 100)
@@ -232,9 +232,8 @@ async def test_a_customer_manages_its_endpoint_in_the_portal(client: Client, rec
         assert not [text for text in said if "Content Security Policy" in text]
 
 
-async def test_a_page_of_another_site_sends_no_form_of_the_portal(client: Client) -> None:
+async def test_a_page_of_another_site_sends_no_form_of_the_portal(client: Client, browser: Browser) -> None:
     """In a real browser: the visitor has a session, and a stranger's page posts to it."""
-    chromium()
     link = await _link(client)
     form = (
         f'<form method="post" action="{client.http.url}/portal/endpoints"><input name="csrf" value="x">'
@@ -251,7 +250,7 @@ async def test_a_page_of_another_site_sends_no_form_of_the_portal(client: Client
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     try:
-        async with open_browser() as browser, _visitor(browser) as (page, _):
+        async with _visitor(browser) as (page, _):
             await _open(page, link)
             # Another name of the same machine is another site.
             await page.goto(f"http://localhost:{port}/")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from services.render.samples.samples import MAX_SAMPLES, NewSample, StoredSample, name_taken, not_found, too_many
+from services.render.samples.samples import NewSample, StoredSample, check_room, name_taken, not_found
 from tests.fakes.render import AWAY
 
 
@@ -18,9 +18,8 @@ class MemorySamples:
     async def create(self, sample_id: str, new: NewSample) -> StoredSample:
         """Store a sample. Raises CONFLICT."""
         self._check()
-        same = [one for one in self.kept.values() if _kind(one.sample) == _kind(new)]
-        if len(same) >= MAX_SAMPLES:
-            raise too_many()
+        samples = [one.sample for one in self.kept.values() if one.sample.tenant_id == new.tenant_id]
+        check_room(sum(one.event_type == new.event_type for one in samples), len(samples))
         now = next(self._clock)
         return self._put(StoredSample(sample_id, new, now, now))
 

@@ -1,4 +1,5 @@
 import createClient, { type Middleware } from "openapi-fetch";
+import { isUnattended } from "./attendance";
 import { learnServerTime } from "~/kit/clock";
 import { problemOf } from "./problem";
 import type { components, paths } from "./schema";
@@ -29,6 +30,9 @@ const guarding: Middleware = {
     askedAt.set(id, Date.now());
     if (csrfToken && !SAFE.has(request.method)) {
       request.headers.set("X-CSRF-Token", csrfToken);
+    }
+    if (isUnattended()) {
+      request.headers.set("X-Clarion-Unattended", "true");
     }
     return new Request(request, {
       signal: AbortSignal.any([request.signal, AbortSignal.timeout(DEADLINE_MS)]),

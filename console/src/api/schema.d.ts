@@ -919,6 +919,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get where a tenant's own alerts go */
+        get: operations["getTenantAlerts"];
+        /**
+         * Set where a tenant's own alerts go
+         * @description About outages of its providers and endpoints that begin from now on. They are events of the tenant, so its own providers send them.
+         */
+        put: operations["setTenantAlerts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test alert of a tenant */
+        post: operations["testTenantAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/outages": {
         parameters: {
             query?: never;
@@ -1305,6 +1343,26 @@ export interface paths {
         };
         /** List refused requests of the public APIs, newest first */
         get: operations["listRefusedRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/refused-requests/reasons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count refused requests by reason
+         * @description Of the newest 10,000 rows of the list, the most frequent reason first.
+         */
+        get: operations["countRefusedRequests"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2217,14 +2275,14 @@ export interface paths {
         post?: never;
         /**
          * Delete a console user
-         * @description 409: no owner of the installation would be left who can sign in.
+         * @description 409: no owner of the installation would be left who can sign in, or somebody who belongs to an account would get a role outside it. Owners of an account: 403 for people who do not belong to it, except that their roles within it are replaced.
          */
         delete: operations["deleteUser"];
         options?: never;
         head?: never;
         /**
          * Update a console user
-         * @description 409: no owner of the installation would be left who can sign in.
+         * @description 409: no owner of the installation would be left who can sign in, or somebody who belongs to an account would get a role outside it. Owners of an account: 403 for people who do not belong to it, except that their roles within it are replaced.
          */
         patch: operations["updateUser"];
         trace?: never;
@@ -2546,7 +2604,7 @@ export interface components {
         };
         /**
          * AuditEntry
-         * @description One call of the admin API that changes something.
+         * @description One call that changes something: by the admin API, the console, the portal, or an API of tenants.
          */
         AuditEntry: {
             /**
@@ -2554,8 +2612,19 @@ export interface components {
              * @example 01a1fe7a-0000-7000-8000-000000000000
              */
             id: string;
+            /**
+             * @description Who did what, as a sentence with the names of today; ids stand for what has none.
+             * @example Olga Owner rotated the webhook secret of Acme
+             */
+            text: string;
+            /** @description The same in parts, with links. */
+            sentence: components["schemas"]["AuditPart"][];
+            /** @description What it is about; a value of the filter `kind`. */
+            kind: string | null;
             /** @description The name of an admin token, or `user:` and the id of a console user. */
             actor: string;
+            /** @description The subject of the sentence. */
+            actor_name: string;
             actor_email: string | null;
             method: string;
             route: string;
@@ -2572,6 +2641,14 @@ export interface components {
              */
             begun_at: string;
             finished_at: string | null;
+        };
+        /**
+         * AuditPart
+         * @description A part of a sentence. link: a page of the console about it.
+         */
+        AuditPart: {
+            text: string;
+            link: string | null;
         };
         /**
          * Backfill
@@ -2749,6 +2826,8 @@ export interface components {
             count: number;
             /** @description true: more than these match. */
             more: boolean;
+            /** @description Of 10,000 that match the other filters than `reason`, the most frequent reason first. */
+            reasons: components["schemas"]["ReasonCount"][];
         };
         /**
          * DeadLetterReplay
@@ -3975,6 +4054,8 @@ export interface components {
             name: string;
             /** @description true: they cannot sign in. */
             disabled: boolean;
+            /** @description The account whose owners manage them, and in which alone they have roles. null: owners of the installation manage them. */
+            account_id: string | null;
             memberships: components["schemas"]["Membership"][];
             /** @description false: they have not accepted their invitation. */
             has_password: boolean;
@@ -4544,6 +4625,18 @@ export interface components {
             content_key?: "full" | "seed";
         };
         /**
+         * NewTenantAlerts
+         * @description The body of PUT /tenants/{id}/alerts: the whole settings.
+         */
+        NewTenantAlerts: {
+            /** @default [] */
+            recipients?: string[];
+            /** @default [] */
+            kinds?: ("provider" | "endpoint")[];
+            /** @default false */
+            endpoints?: boolean;
+        };
+        /**
          * NewUser
          * @description The body of POST /users.
          */
@@ -4951,6 +5044,14 @@ export interface components {
          */
         Page_Provider_: {
             data: components["schemas"]["Provider"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[ReasonCount]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ReasonCount_: {
+            data: components["schemas"]["ReasonCount"][];
             next_cursor: string | null;
         };
         /**
@@ -5495,6 +5596,8 @@ export interface components {
             reason: string | null;
             /** @description How many processes do not call it. */
             paused_processes: number;
+            /** @description To five minutes, the calls of the last seconds left out. null: it was never called. */
+            last_call_at: string | null;
             /** @description Of the last seven days. */
             last_failure: components["schemas"]["ProviderFailure"] | null;
             last_hour: components["schemas"]["ProviderCounts"];
@@ -5578,6 +5681,16 @@ export interface components {
             responsible: "recipient" | "tenant" | "provider" | "clarion" | "nobody";
             /** @description Clarion tries again by itself. */
             retried: boolean;
+        };
+        /**
+         * ReasonCount
+         * @description How often something happened for this reason.
+         */
+        ReasonCount: {
+            reason: string;
+            /** @description The reason in plain words. */
+            text: string;
+            count: number;
         };
         /**
          * Reasons
@@ -6152,7 +6265,7 @@ export interface components {
         };
         /**
          * SentWebhook
-         * @description A call of an endpoint. The values of the endpoint's own headers are hidden.
+         * @description A call of an endpoint. The values of the endpoint's own headers and of signatures are hidden.
          */
         SentWebhook: {
             url: string;
@@ -6583,6 +6696,17 @@ export interface components {
             created_at: string;
         };
         /**
+         * TenantAlerts
+         * @description Where a tenant's own alerts go, about its providers and endpoints.
+         */
+        TenantAlerts: {
+            recipients: string[];
+            /** @description Empty: both. */
+            kinds: ("provider" | "endpoint")[];
+            /** @description Whether the tenant's endpoints get them that subscribe to their types. */
+            endpoints: boolean;
+        };
+        /**
          * TenantChange
          * @description The body of PATCH /tenants/{id}. Absent fields stay as they are.
          */
@@ -6746,7 +6870,7 @@ export interface components {
         };
         /**
          * TestedAlert
-         * @description The events of the alert tenant.
+         * @description The events of the alert tenant, or of the tenant whose alerts they are.
          */
         TestedAlert: {
             event_ids: string[];
@@ -6802,6 +6926,8 @@ export interface components {
             name: string;
             /** @description true: they cannot sign in. */
             disabled: boolean;
+            /** @description The account whose owners manage them, and in which alone they have roles. null: owners of the installation manage them. */
+            account_id: string | null;
             memberships: components["schemas"]["Membership"][];
             /** @description false: they have not accepted their invitation. */
             has_password: boolean;
@@ -7051,6 +7177,8 @@ export interface operations {
                 tenant_id?: string;
                 resource?: string;
                 method?: string;
+                /** @description Only what is about such an object. */
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -9298,6 +9426,115 @@ export interface operations {
             };
         };
     };
+    getTenantAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantAlerts"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setTenantAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "recipients": [
+                 *         "ops@walnut.example"
+                 *       ],
+                 *       "kinds": [
+                 *         "provider",
+                 *         "endpoint"
+                 *       ],
+                 *       "endpoints": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewTenantAlerts"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantAlerts"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testTenantAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestedAlert"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listOutages: {
         parameters: {
             query?: {
@@ -10450,6 +10687,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Refusals_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countRefusedRequests: {
+        parameters: {
+            query?: {
+                tenant_id?: string;
+                status?: number;
+                key_id?: string;
+                /** @description Only entries at or after this time. */
+                since?: string | unknown | unknown;
+                /** @description Only entries before this time. */
+                until?: string | unknown | unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReasonCount_"];
                 };
             };
             /** @description A problem */

@@ -32,6 +32,16 @@ export function may(
   );
 }
 
+/** Return the accounts whose people this person manages. null: everybody of the installation. */
+export function managedAccounts(session: Session | undefined): readonly string[] | null {
+  if (may(session, "owner")) {
+    return null;
+  }
+  return (session?.memberships ?? []).flatMap((one) =>
+    one.role === "owner" && one.account_id !== null ? [one.account_id] : [],
+  );
+}
+
 /** The session of the frame: screens are shown to people who are signed in only. */
 export function useSession(): Session | undefined {
   return useQuery(sessionQuery).data;

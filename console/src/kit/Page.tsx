@@ -1,5 +1,8 @@
-import { type ReactNode, useEffect, useId } from "react";
+import { SlidersHorizontal } from "lucide-react";
+import { type ReactNode, useEffect, useId, useState } from "react";
+import { Button } from "./Button";
 import styles from "./Page.module.css";
+import { useNarrow } from "./useNarrow";
 
 interface PageProps {
   /** The only h1, and the title of the browser's tab. */
@@ -53,13 +56,35 @@ export function Card({
   );
 }
 
-/** The filters of a list, in a row that wraps. */
-export function Filters({ children }: { children: ReactNode }) {
+interface FiltersProps {
+  /** How many of them are set; it stands on the button that shows them on a narrow window. */
+  active?: number;
+  children: ReactNode;
+}
+
+/** The filters of a list, in a row that wraps; on a narrow window behind a button. */
+export function Filters({ active = 0, children }: FiltersProps) {
+  const isNarrow = useNarrow();
+  const [isOpen, setOpen] = useState(false);
+  const id = useId();
   return (
-    <search className={styles.filters} aria-label="Filters">
-      {children}
+    <search className={styles.search} aria-label="Filters">
+      {isNarrow ? (
+        <Button aria-expanded={isOpen} aria-controls={id} onClick={() => setOpen(!isOpen)}>
+          <SlidersHorizontal aria-hidden />
+          {active > 0 ? `Filters (${active})` : "Filters"}
+        </Button>
+      ) : null}
+      <div id={id} className={styles.filters} hidden={isNarrow && !isOpen}>
+        {children}
+      </div>
     </search>
   );
+}
+
+/** Return how many of some filters are set. */
+export function countSet(...filters: readonly unknown[]): number {
+  return filters.filter((one) => one !== undefined && one !== "").length;
 }
 
 /** Names and values. A value that is absent is left out. */

@@ -1,10 +1,12 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { ChevronsUpDown, CircleUserRound } from "lucide-react";
 import { answer, api, setCsrfToken } from "~/api/client";
 import { useSession } from "~/api/session";
 import { Button } from "~/kit/Button";
 import { Menu } from "~/kit/Menu";
 import { notifyError } from "~/kit/Toast";
+import styles from "./AccountMenu.module.css";
 import { setTheme, type Theme, useTheme } from "./theme";
 
 const LOOKS: readonly [Theme, string][] = [
@@ -42,5 +44,17 @@ export function AccountMenu() {
           { label: "Sign out", onSelect: () => signingOut.mutate() },
         ]
       : [];
-  return <Menu trigger={<Button look="quiet">{session?.name ?? "…"}</Button>} items={[...looks, ...own]} />;
+  const name = session?.name ?? "…";
+  return (
+    <Menu
+      trigger={
+        <Button look="quiet" className={styles.account} aria-label={`Your account: ${name}`} title={name}>
+          <CircleUserRound aria-hidden />
+          <span className={styles.name}>{name}</span>
+          <ChevronsUpDown aria-hidden className={styles.more} />
+        </Button>
+      }
+      items={[...looks, ...own]}
+    />
+  );
 }

@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import { answer, api } from "~/api/client";
 import { TextField } from "~/kit/Field";
+import { useNarrow } from "~/kit/useNarrow";
 import { type Hit, targetOf } from "./hits";
 import styles from "./SearchBox.module.css";
 import { Hits } from "./SearchHits";
@@ -14,6 +15,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Finds anything by an id in all tenants that the person may see. "/" leads here; a whole id goes there at once. */
 export function SearchBox() {
   const navigate = useNavigate();
+  const isNarrow = useNarrow();
   const listId = useId();
   const box = useRef<HTMLDivElement>(null);
   const [typed, setTyped] = useState("");
@@ -91,7 +93,7 @@ export function SearchBox() {
           aria-autocomplete="list"
           aria-activedescendant={isShown && active >= 0 ? `${listId}-${active}` : undefined}
           aria-keyshortcuts="/"
-          placeholder="Find any id, address or key ( / )"
+          placeholder={isNarrow ? "Find an id" : "Find any id, address or key ( / )"}
           maxLength={255}
           value={typed}
           onChange={(event) => {

@@ -1,6 +1,6 @@
 import { Combobox } from "@base-ui/react/combobox";
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { linkOptions, useNavigate, useParams } from "@tanstack/react-router";
 import { Check, ChevronsUpDown } from "lucide-react";
 import styles from "./TenantSwitcher.module.css";
 import { tenantsQuery, useTenantId } from "./tenants";
@@ -10,18 +10,27 @@ interface Choice {
   label: string;
 }
 
+// The list of each kind of object, by the name of its id in paths.
+const LISTS = [
+  ["eventId", "/messages"],
+  ["templateId", "/templates"],
+  ["partId", "/templates/parts"],
+  ["providerId", "/providers"],
+  ["endpointId", "/endpoints"],
+  ["recipientId", "/recipients"],
+] as const;
 const ALL: Choice = { value: "", label: "All tenants" };
 
 /** Chooses the tenant in sight. It stands in the URL, so that a link shows the same to everybody. */
 export function TenantSwitcher() {
   const navigate = useNavigate();
+  const params = useParams({ strict: false });
   const tenantId = useTenantId() ?? "";
   const { data } = useQuery(tenantsQuery);
   const choices = [ALL, ...(data ?? []).map((one) => ({ value: one.id, label: one.name }))];
   const chosen = choices.find((one) => one.value === tenantId) ?? { value: tenantId, label: tenantId };
   const choose = (choice: Choice | null) => {
-    // Filters and cursors of one tenant mean nothing to another.
-    void navigate({ to: ".", search: { tenant: choice?.value || undefined } });
+    void navigate(targetIn(choice?.value || undefined, params));
   };
   return (
     <Combobox.Root items={choices} value={chosen} onValueChange={choose} isItemEqualToValue={sameChoice}>
@@ -53,4 +62,17 @@ export function TenantSwitcher() {
 
 function sameChoice(one: Choice, other: Choice): boolean {
   return one.value === other.value;
+}
+
+/** Where a choice leads: the same screen, or from an object, which belongs to one tenant, to the list of its kind. */
+function targetIn(tenant: string | undefined, params: Readonly<Record<string, string | undefined>>) {
+  // Filters and cursors of one tenant mean nothing to another.
+  const search = { tenant };
+  if (params.tenantId) {
+    return tenant
+      ? linkOptions({ to: "/tenants/$tenantId", params: { tenantId: tenant }, search })
+      : linkOptions({ to: "/tenants", search });
+  }
+  const list = LISTS.find(([name]) => params[name])?.[1] ?? ".";
+  return linkOptions({ to: list, search });
 }

@@ -1,5 +1,6 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { useSearch } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useEffect } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 
 export type Tenant = Schemas["Tenant"];
@@ -39,4 +40,24 @@ export function useTenant(): Tenant | undefined {
 export function useTenantName(): (id: string) => string {
   const names = useQuery(tenantsQuery).data;
   return (id) => names?.find((one) => one.id === id)?.name ?? id;
+}
+
+/**
+ * Put the tenant of the object that a page shows in sight, also if its URL names none or another one. Undefined or null:
+ * the object is loading, or belongs to the whole platform.
+ */
+export function useOwnTenant(tenantId: string | null | undefined): void {
+  const inSight = useTenantId();
+  const navigate = useNavigate();
+  useEffect(() => {
+    if (tenantId && tenantId !== inSight) {
+      void navigate({
+        to: ".",
+        search: (before) => ({ ...before, tenant: tenantId }),
+        hash: true,
+        replace: true,
+        resetScroll: false,
+      });
+    }
+  }, [tenantId, inSight, navigate]);
 }

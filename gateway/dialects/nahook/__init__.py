@@ -6,7 +6,8 @@ from gateway.dialects import Dialect
 from gateway.dialects.nahook.copy import copy
 from gateway.dialects.nahook.credentials import KEY_KINDS
 from gateway.dialects.nahook.errors import unanswered
-from gateway.dialects.nahook.routes import add_routes, claims
+from gateway.dialects.nahook.management.audit import words_of
+from gateway.dialects.nahook.routes import ROUTES, add_routes, claims
 
 if TYPE_CHECKING:
     from gateway.openapi.operations import DialectArea
@@ -20,5 +21,11 @@ def _area() -> "DialectArea":
 
 
 DIALECT = Dialect(
-    add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, key_kinds=KEY_KINDS, copy=copy
+    add_routes=add_routes,
+    claims=claims,
+    unanswered=unanswered,
+    area=_area,
+    key_kinds=KEY_KINDS,
+    copy=copy,
+    audited=lambda: words_of(ROUTES),
 )

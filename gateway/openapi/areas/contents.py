@@ -68,7 +68,7 @@ class SentRequestSchema(Shape):
 
 
 class SentWebhookSchema(Shape):
-    """A call of an endpoint. The values of the endpoint's own headers are hidden."""
+    """A call of an endpoint. The values of the endpoint's own headers and of signatures are hidden."""
 
     url: str
     headers: list[SentHeaderSchema]

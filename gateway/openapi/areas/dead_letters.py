@@ -35,11 +35,23 @@ class DeadLetterReplaySchema(Shape):
     replayed: bool
 
 
+class ReasonCountSchema(Shape):
+    """How often something happened for this reason."""
+
+    reason: str
+    text: Annotated[str, Meta(description="The reason in plain words.")]
+    count: Annotated[int, Meta(ge=1)]
+
+
 class DeadLetterCountSchema(Shape):
     """How many dead letters match."""
 
     count: Annotated[int, Meta(ge=0, le=10_000)]
     more: Annotated[bool, Meta(description="true: more than these match.")]
+    reasons: Annotated[
+        list[ReasonCountSchema],
+        Meta(description="Of 10,000 that match the other filters than `reason`, the most frequent reason first."),
+    ]
 
 
 class StartedReplaysSchema(Shape):

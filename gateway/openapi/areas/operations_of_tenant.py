@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from gateway.admin.alerts import Kind, NewAlertSettingsBody
 from gateway.admin.findings import SEVERITIES
+from gateway.admin.tenant_alerts import Kind as KindOfTenant
+from gateway.admin.tenant_alerts import NewTenantAlertsBody
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
 from gateway.openapi.values import Channel, Flag, Id, PageSchema, Shape, Time
 
@@ -100,8 +102,18 @@ class AlertSettingsSchema(Shape):
     kinds: Annotated[list[Kind], Meta(description="Empty: all.")]
 
 
+class TenantAlertsSchema(Shape):
+    """Where a tenant's own alerts go, about its providers and endpoints."""
+
+    recipients: list[str]
+    kinds: Annotated[list[KindOfTenant], Meta(description="Empty: both.")]
+    endpoints: Annotated[
+        bool, Meta(description="Whether the tenant's endpoints get them that subscribe to their types.")
+    ]
+
+
 class TestedAlertSchema(Shape):
-    """The events of the alert tenant."""
+    """The events of the alert tenant, or of the tenant whose alerts they are."""
 
     event_ids: list[Id]
 
@@ -156,6 +168,34 @@ OPERATIONS: tuple[Operation, ...] = (
         },
     ),
     admin("POST", "/alerts/test", "testAlert", "Send a test alert", {202: TestedAlertSchema}, tag=_ALERTS),
+    admin(
+        "GET",
+        "/tenants/{id}/alerts",
+        "getTenantAlerts",
+        "Get where a tenant's own alerts go",
+        {200: TenantAlertsSchema},
+        tag=_ALERTS,
+    ),
+    admin(
+        "PUT",
+        "/tenants/{id}/alerts",
+        "setTenantAlerts",
+        "Set where a tenant's own alerts go",
+        {200: TenantAlertsSchema},
+        tag=_ALERTS,
+        body=NewTenantAlertsBody,
+        description="About outages of its providers and endpoints that begin from now on. They are events of the"
+        " tenant, so its own providers send them.",
+        example={"recipients": ["ops@walnut.example"], "kinds": ["provider", "endpoint"], "endpoints": True},
+    ),
+    admin(
+        "POST",
+        "/tenants/{id}/alerts/test",
+        "testTenantAlert",
+        "Send a test alert of a tenant",
+        {202: TestedAlertSchema},
+        tag=_ALERTS,
+    ),
     admin(
         "GET",
         "/outages",

@@ -86,6 +86,10 @@ class ProviderStateSchema(Shape):
     next_try_at: Annotated[Time | None, Meta(description="null while the state is `closed`.")]
     reason: Annotated[Reason | None, Meta(description="Why it is paused.")]
     paused_processes: Annotated[int, Meta(ge=0, description="How many processes do not call it.")]
+    last_call_at: Annotated[
+        Time | None,
+        Meta(description="To five minutes, the calls of the last seconds left out. null: it was never called."),
+    ]
     last_failure: Annotated[ProviderFailureSchema | None, Meta(description="Of the last seven days.")]
     last_hour: ProviderCountsSchema
 

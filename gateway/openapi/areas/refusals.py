@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gateway.openapi.areas.dead_letters import ReasonCountSchema
 from gateway.openapi.operations import PAGING, SINCE, UNTIL, Operation, Parameter, admin, filters
 from gateway.openapi.values import Id, PageSchema, Shape, Time
 from services.domain.refused import BY_WORD
@@ -50,6 +51,12 @@ class RefusalsSchema(Shape):
     trace_id: Annotated[str, Meta(description="Of the last one.")]
 
 
+_FILTERS = (
+    *filters("tenant_id"),
+    Parameter("status", Annotated[int, Meta(ge=400, le=599)]),
+    Parameter("key_id", Id),
+)
+
 OPERATIONS: tuple[Operation, ...] = (
     admin(
         "GET",
@@ -59,13 +66,21 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: PageSchema[RefusalsSchema]},
         tag=_TAG,
         parameters=(
-            *filters("tenant_id"),
-            Parameter("status", Annotated[int, Meta(ge=400, le=599)]),
-            Parameter("key_id", Id),
+            *_FILTERS,
             Parameter("reason", Reason),
             SINCE,
             UNTIL,
             *PAGING,
         ),
+    ),
+    admin(
+        "GET",
+        "/refused-requests/reasons",
+        "countRefusedRequests",
+        "Count refused requests by reason",
+        {200: PageSchema[ReasonCountSchema]},
+        tag=_TAG,
+        parameters=(*_FILTERS, SINCE, UNTIL),
+        description="Of the newest 10,000 rows of the list, the most frequent reason first.",
     ),
 )

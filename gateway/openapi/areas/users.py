@@ -21,6 +21,13 @@ class UserSchema(Shape):
     email: str
     name: str
     disabled: Annotated[bool, Meta(description="true: they cannot sign in.")]
+    account_id: Annotated[
+        Id | None,
+        Meta(
+            description="The account whose owners manage them, and in which alone they have roles. null: owners of the"
+            " installation manage them."
+        ),
+    ]
     memberships: list[MembershipSchema]
     has_password: Annotated[bool, Meta(description="false: they have not accepted their invitation.")]
     has_oidc: Annotated[bool, Meta(description="true: an account of the identity provider is bound to them.")]
@@ -54,7 +61,11 @@ class OpenedLinkSchema(Shape):
     expires_at: Time
 
 
-_LAST = "409: no owner of the installation would be left who can sign in."
+_LAST = (
+    "409: no owner of the installation would be left who can sign in, or somebody who belongs to an account would get a"
+    " role outside it. Owners of an account: 403 for people who do not belong to it, except that their roles within it"
+    " are replaced."
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     admin(

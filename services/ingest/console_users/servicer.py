@@ -1,5 +1,6 @@
 """ConsoleUserService: wire to stores."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from clarion.ingest.v1 import console_users_pb2, console_users_pb2_grpc
@@ -13,7 +14,7 @@ from services.ingest.console_users.passwords import Passwords
 from services.ingest.console_users.person import Faults, Place
 from services.ingest.console_users.sessions.store import SessionStore
 from services.ingest.console_users.signing_in import SigningIn
-from services.ingest.console_users.store import Changes, ConsoleUserStore, Pool, no_such_user, owner_exists
+from services.ingest.console_users.store import Changes, ConsoleUserStore, Pool, Within, no_such_user, owner_exists
 from services.ingest.database import database_errors
 
 NAME = "clarion.ingest.v1.ConsoleUserService"
@@ -79,7 +80,7 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
         self, request: console_users_pb2.GetConsoleSessionRequest, context: Any
     ) -> console_users_pb2.GetConsoleSessionResponse:
         """Return a session, whose it is, and what they may see."""
-        session = await self._sessions.find(request.token)
+        session = await self._sessions.find(request.token, is_use=not request.unattended)
         user = await self._users.get(session.user_id)
         tenants = []
         everywhere = max((one.role for one in user.memberships if not (one.account_id or one.tenant_id)), default=0)
@@ -101,7 +102,7 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
     ) -> console_users_pb2.ListConsoleSessionsResponse:
         """Return a user's sessions."""
         check_id("user_id", request.user_id)
-        await self._users.get(request.user_id)
+        await self._users.managed(request.user_id, _within(request.account_ids))
         return console_users_pb2.ListConsoleSessionsResponse(sessions=await self._sessions.list(request.user_id))
 
     @database_errors
@@ -111,7 +112,7 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
         """End one or all sessions of a user."""
         check_id("user_id", request.user_id)
         check_id("session_id", request.session_id, required=False)
-        await self._users.get(request.user_id)
+        await self._users.managed(request.user_id, _within(request.account_ids))
         await self._sessions.revoke(request.user_id, request.session_id or None)
         log.info("console_sessions_revoked", console_user_id=request.user_id)
         return console_users_pb2.RevokeConsoleSessionsResponse()
@@ -156,7 +157,7 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
     ) -> console_users_pb2.CreateConsoleLinkResponse:
         """Make an invitation or a reset link."""
         check_id("user_id", request.user_id)
-        user = await self._users.get(request.user_id)
+        user = await self._users.managed(request.user_id, _within(request.account_ids))
         if user.disabled:
             raise ClarionError(Code.CONFLICT, "This console user is disabled. Enable them first.")
         kind = _PASSWORD_RESET if user.has_password else _INVITATION
@@ -198,6 +199,8 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
             user_id = link.user_id
             if is_first:
                 user_id = await self._users.make_first_owner(connection, email, name, hashed)
+                # An owner of an account may have made one for somebody who is an owner now.
+                await self._links.end_within(connection, user_id)
             elif not await self._users.accept_invitation(connection, user_id, hashed, name):
                 raise no_link()
             await self._sessions.revoke_within(connection, user_id)
@@ -216,11 +219,12 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
         name = person.parsed_name(request.name, faults)
         places = person.parsed_places(request.memberships, faults)
         person.refuse(faults)
-        user_id = await self._users.create(email, name, places)
+        within = _within(request.account_ids)
+        user_id = await self._users.create(email, name, places, within)
         link: NewLink = await self._links.create(_INVITATION, user_id)
         log.info("console_user_created", console_user_id=user_id)
         return console_users_pb2.CreateConsoleUserResponse(
-            user=await self._users.get(user_id), code=link.code, expires_at_us=link.expires_at_us
+            user=await self._users.get(user_id, within), code=link.code, expires_at_us=link.expires_at_us
         )
 
     @database_errors
@@ -232,7 +236,8 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
         check_id("cursor", request.cursor, required=False)
         if len(request.search) > _MAX_SEARCH or "\0" in request.search:
             raise invalid("search", f"must be at most {_MAX_SEARCH} characters, none of them NUL")
-        users = await self._users.page(request.search.strip(), request.cursor or None, limit)
+        within = _within(request.account_ids)
+        users = await self._users.page(request.search.strip(), request.cursor or None, limit, within)
         return console_users_pb2.ListConsoleUsersResponse(
             users=users, next_cursor=users[-1].id if len(users) == limit else ""
         )
@@ -242,7 +247,8 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
         self, request: console_users_pb2.GetConsoleUserRequest, context: Any
     ) -> console_users_pb2.GetConsoleUserResponse:
         """Return a user."""
-        return console_users_pb2.GetConsoleUserResponse(user=await self._users.get(_known(request.user_id)))
+        user = await self._users.get(_known(request.user_id), _within(request.account_ids))
+        return console_users_pb2.GetConsoleUserResponse(user=user)
 
     @database_errors
     async def UpdateConsoleUser(
@@ -257,21 +263,48 @@ class ConsoleUserServicer(console_users_pb2_grpc.ConsoleUserServiceServicer):
             places = person.parsed_places(request.memberships.memberships, faults)
         person.refuse(faults)
         disabled = request.disabled if request.HasField("disabled") else None
-        await self._users.update(user_id, Changes(name, email, disabled, places))
+        within = _within(request.account_ids)
+        if name is None and email is None and disabled is None:
+            await self._users.get(user_id, within)
+        else:
+            await self._users.managed(user_id, within)
+        await self._users.update(user_id, Changes(name, email, disabled, places), within)
         if disabled:
             await self._sessions.revoke(user_id, None)
             await self._links.end_of(user_id)
         log.info("console_user_changed", console_user_id=user_id)
-        return console_users_pb2.UpdateConsoleUserResponse(user=await self._users.get(user_id))
+        return console_users_pb2.UpdateConsoleUserResponse(user=await self._after(user_id, within))
 
     @database_errors
     async def DeleteConsoleUser(
         self, request: console_users_pb2.DeleteConsoleUserRequest, context: Any
     ) -> console_users_pb2.DeleteConsoleUserResponse:
         """Delete a user."""
-        await self._users.delete(_known(request.user_id))
+        await self._users.managed(_known(request.user_id), _within(request.account_ids))
+        await self._users.delete(request.user_id)
         log.info("console_user_deleted", console_user_id=request.user_id)
         return console_users_pb2.DeleteConsoleUserResponse()
+
+    async def _after(self, user_id: str, within: Within) -> console_users_pb2.ConsoleUser:
+        """Return a user after a change. Whoever has lost their last role in an account is seen there once more."""
+        try:
+            return await self._users.get(user_id, within)
+        except ClarionError as error:
+            if error.code is not Code.NOT_FOUND or within is None:
+                raise
+            user = await self._users.get(user_id)
+            return console_users_pb2.ConsoleUser(
+                id=user.id, email=user.email, name=user.name, disabled=user.disabled, created_at_us=user.created_at_us
+            )
+
+
+def _within(account_ids: Sequence[str]) -> Within:
+    """Return the accounts whose owner asks; None: an owner of the installation. Raises INVALID."""
+    if len(account_ids) > person.MAX_MEMBERSHIPS:
+        raise invalid("account_ids", f"must be at most {person.MAX_MEMBERSHIPS}")
+    for account_id in account_ids:
+        check_id("account_ids", account_id)
+    return list(account_ids) or None
 
 
 def _known(user_id: str) -> str:

@@ -69,14 +69,27 @@ class SigningIn:
         """Return the user with this address, bound to the provider's subject from now on. Raises FORBIDDEN."""
         found = await self._users.credentials(email)
         if found is None and default_role:
-            user_id = await self._users.create(email, name, [Place(None, None, default_role)])
-        elif found is None or found.disabled:
+            found = await self._created(email, name, default_role)
+        if found is None or found.disabled:
             raise _not_welcome()
-        else:
-            user_id = found.user_id
+        user_id = found.user_id
         if not await self._users.bind_subject(user_id, issuer, subject, name):
             raise _not_welcome()
         return user_id
+
+    async def _created(self, email: str, name: str, role: int) -> Credentials | None:
+        """Return a new user. The same person may sign in twice at once: then both find the one that was created first.
+
+        Raises CONFLICT if there are too many users.
+        """
+        try:
+            await self._users.create(email, name, [Place(None, None, role)])
+        except ClarionError as error:
+            found = await self._users.credentials(email)
+            if found is None or error.code is not Code.CONFLICT:
+                raise
+            return found
+        return await self._users.credentials(email)
 
     async def _verdict(self, email: str, found: Credentials | None, password: str, client: Client) -> Verdict:
         """Compare a password, and count the attempt if it fails. Raises LIMITED before that."""

@@ -13,9 +13,11 @@ from runtime import postgres
 from runtime.clock import micros_of
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.ingest.console_users.person import Place, email_key
+from services.ingest.console_users.person import MAX_MEMBERSHIPS, Place, email_key
 
 MAX_USERS = 10_000
+# Of them, those who belong to one account.
+MAX_USERS_OF_ACCOUNT = 500
 # The tenants that a person's memberships in tenants and accounts may reach.
 MAX_TENANTS = 2_000
 
@@ -23,6 +25,8 @@ _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 _Connection: TypeAlias = Any
+# The accounts whose owner asks; None: an owner of the installation.
+Within: TypeAlias = Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,19 @@ class ConsoleUserStore:
         """Return whether an owner of the installation can sign in."""
         return bool(await self._pool.fetchval(_SQL.owner_exists))
 
-    async def create(self, email: str, name: str, places: Sequence[Place]) -> str:
-        """Create a user without a password; return the id. Raises CONFLICT, and INVALID for an unknown tenant."""
+    async def create(self, email: str, name: str, places: Sequence[Place], within: Within = None) -> str:
+        """Create a user without a password; return the id. Raises CONFLICT, and INVALID for an unknown tenant.
+
+        within: the person belongs to one of these accounts, in which all places are.
+        """
         user_id = new_id()
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_SQL.lock_owners)
             if await connection.fetchval(_SQL.count) >= MAX_USERS:
                 raise ClarionError(Code.CONFLICT, f"There are {MAX_USERS:,} users. Delete one first.")
+            account_id = None if within is None else await _account_of(connection, places, within)
             try:
-                await connection.execute(_SQL.insert, user_id, email, email_key(email), name)
+                await connection.execute(_SQL.insert, user_id, email, email_key(email), name, account_id)
             except asyncpg.UniqueViolationError:
                 raise _email_taken() from None
             await _insert_places(connection, user_id, places)
@@ -83,19 +91,36 @@ class ConsoleUserStore:
         await _insert_places(connection, row["id"], [owner])
         return str(row["id"])
 
-    async def get(self, user_id: str) -> console_users_pb2.ConsoleUser:
-        """Return a user. Raises NOT_FOUND."""
-        for user in await self._shown([user_id]):
-            return user
+    async def get(self, user_id: str, within: Within = None) -> console_users_pb2.ConsoleUser:
+        """Return a user. Raises NOT_FOUND, also for one who neither belongs to these accounts nor has a role there."""
+        for user in await self._shown([user_id], within):
+            if within is None or user.account_id in within or user.memberships:
+                return user
         raise no_such_user()
 
-    async def page(self, search: str, before: str | None, limit: int) -> list[console_users_pb2.ConsoleUser]:
-        """Return up to limit users, newest first. search: part of the address or name; empty: any."""
-        rows = await self._pool.fetch(_SQL.page, before, email_key(search) or None, limit)
-        return await self._shown([row["id"] for row in rows])
+    async def managed(self, user_id: str, within: Within) -> console_users_pb2.ConsoleUser:
+        """Return a user whom the owners of these accounts manage. Raises NOT_FOUND as get(), and FORBIDDEN."""
+        user = await self.get(user_id, within)
+        if within is not None and user.account_id not in within:
+            raise ClarionError(
+                Code.FORBIDDEN,
+                "This person was not invited by an owner of your account, so you may only change or end their roles"
+                " in it. Ask an owner of the installation for anything else.",
+            )
+        return user
 
-    async def update(self, user_id: str, changes: Changes) -> None:
-        """Change a user. Raises NOT_FOUND, CONFLICT, and INVALID for an unknown tenant."""
+    async def page(
+        self, search: str, before: str | None, limit: int, within: Within = None
+    ) -> list[console_users_pb2.ConsoleUser]:
+        """Return up to limit users, newest first. search: part of the address or name; empty: any."""
+        rows = await self._pool.fetch(_SQL.page, before, email_key(search) or None, limit, within)
+        return await self._shown([row["id"] for row in rows], within)
+
+    async def update(self, user_id: str, changes: Changes, within: Within = None) -> None:
+        """Change a user. Raises NOT_FOUND, CONFLICT, and INVALID for an unknown tenant.
+
+        within: only the memberships within these accounts are replaced.
+        """
         async with self._pool.acquire() as connection, connection.transaction(), _keeping_an_owner(connection):
             key = email_key(changes.email) if changes.email is not None else None
             try:
@@ -107,8 +132,19 @@ class ConsoleUserStore:
             if found is None:
                 raise no_such_user()
             if changes.places is not None:
-                await connection.execute(_SQL.delete_memberships, user_id)
+                if within is not None:
+                    await _accounts_of(connection, changes.places, within)
+                await connection.execute(_SQL.delete_memberships, user_id, within)
                 await _insert_places(connection, user_id, changes.places)
+                if await connection.fetchval(_SQL.count_memberships, user_id) > MAX_MEMBERSHIPS:
+                    fault = ("memberships", f"would be more than {MAX_MEMBERSHIPS} with those in other places")
+                    raise ClarionError(Code.INVALID, " ".join(fault), fields=[fault])
+                if await connection.fetchval(_SQL.has_role_outside, user_id):
+                    raise ClarionError(
+                        Code.CONFLICT,
+                        "This person was invited by an owner of an account, and can have roles in this account only."
+                        " Delete them first to invite them to another place.",
+                    )
 
     async def delete(self, user_id: str) -> None:
         """Delete a user with their sessions and links. Raises NOT_FOUND or CONFLICT."""
@@ -153,16 +189,16 @@ class ConsoleUserStore:
         """Bind a user to a provider's subject. Return False if another one is bound, or the user is disabled."""
         return await self._pool.fetchval(_SQL.bind_subject, user_id, issuer, subject, name) is not None
 
-    async def _shown(self, user_ids: Sequence[Any]) -> list[console_users_pb2.ConsoleUser]:
+    async def _shown(self, user_ids: Sequence[Any], within: Within) -> list[console_users_pb2.ConsoleUser]:
         rows = await self._pool.fetch(_SQL.users, user_ids)
         places: dict[Any, list[console_users_pb2.Membership]] = {}
-        for row in await self._pool.fetch(_SQL.memberships, [row["id"] for row in rows]):
+        for row in await self._pool.fetch(_SQL.memberships, [row["id"] for row in rows], within):
             places.setdefault(row["user_id"], []).append(
                 console_users_pb2.Membership(
                     account_id=str(row["account_id"] or ""), tenant_id=str(row["tenant_id"] or ""), role=row["role"]
                 )
             )
-        return [_user(row, places.get(row["id"], [])) for row in rows]
+        return [_user(row, places.get(row["id"], []), within) for row in rows]
 
 
 @asynccontextmanager
@@ -178,6 +214,36 @@ async def _keeping_an_owner(connection: _Connection) -> AsyncIterator[None]:
         )
 
 
+async def _accounts_of(connection: _Connection, places: Sequence[Place], within: Sequence[str]) -> set[str]:
+    """Return the accounts of places. Raises FORBIDDEN or INVALID if one of them is not within these accounts."""
+    if any(place.account_id is None and place.tenant_id is None for place in places):
+        raise ClarionError(
+            Code.FORBIDDEN, "A role in the whole installation can be given by an owner of the installation only."
+        )
+    columns = [[getattr(place, name) for place in places] for name in ("account_id", "tenant_id")]
+    found = [str(row["account_id"]) for row in await connection.fetch(_SQL.accounts_of, *columns)]
+    for place, account_id in zip(places, found, strict=True):
+        # The same as for one that does not exist.
+        if account_id not in within:
+            raise _no_place("an account" if place.account_id else "a tenant")
+    return set(found)
+
+
+async def _account_of(connection: _Connection, places: Sequence[Place], within: Sequence[str]) -> str:
+    """Return the account that a person with these places belongs to. Raises as _accounts_of(), and CONFLICT."""
+    accounts = await _accounts_of(connection, places, within)
+    if len(accounts) != 1:
+        raise ClarionError(
+            Code.INVALID,
+            "memberships must be at least one, all in one account",
+            fields=[("memberships", "must be at least one, all in one account")],
+        )
+    (account_id,) = accounts
+    if await connection.fetchval(_SQL.count_of_account, account_id) >= MAX_USERS_OF_ACCOUNT:
+        raise ClarionError(Code.CONFLICT, f"There are {MAX_USERS_OF_ACCOUNT} users of this account. Delete one first.")
+    return account_id
+
+
 async def _insert_places(connection: _Connection, user_id: Any, places: Sequence[Place]) -> None:
     columns = [[getattr(place, name) for place in places] for name in ("account_id", "tenant_id", "role")]
     try:
@@ -185,18 +251,25 @@ async def _insert_places(connection: _Connection, user_id: Any, places: Sequence
     except asyncpg.ForeignKeyViolationError as error:
         if error.constraint_name and "user_id" in error.constraint_name:
             raise no_such_user() from None
-        what = "an account" if "account" in (error.constraint_name or "") else "a tenant"
-        fault = ("memberships", f"name {what} that does not exist")
-        raise ClarionError(Code.INVALID, " ".join(fault), fields=[fault]) from None
+        raise _no_place("an account" if "account" in (error.constraint_name or "") else "a tenant") from None
+
+
+def _no_place(what: str) -> ClarionError:
+    fault = ("memberships", f"name {what} that does not exist")
+    return ClarionError(Code.INVALID, " ".join(fault), fields=[fault])
 
 
 def _credentials(row: Any) -> Credentials:
     return Credentials(str(row["id"]), row["email"], row["password"], row["disabled"])
 
 
-def _user(row: Any, places: list[console_users_pb2.Membership]) -> console_users_pb2.ConsoleUser:
+def _user(row: Any, places: list[console_users_pb2.Membership], within: Within) -> console_users_pb2.ConsoleUser:
+    account_id = str(row["account_id"] or "")
+    # When somebody from elsewhere signs in, or is invited, is not told to the owners of an account.
+    is_shown = within is None or account_id in within
+
     def micros(name: str) -> int:
-        return micros_of(row[name]) if row[name] else 0
+        return micros_of(row[name]) if row[name] and is_shown else 0
 
     return console_users_pb2.ConsoleUser(
         id=str(row["id"]),
@@ -206,9 +279,11 @@ def _user(row: Any, places: list[console_users_pb2.Membership]) -> console_users
         memberships=places,
         has_password=row["has_password"],
         has_provider=row["has_provider"],
-        created_at_us=micros("created_at"),
+        created_at_us=micros_of(row["created_at"]),
         last_sign_in_at_us=micros("last_sign_in_at"),
         link_expires_at_us=micros("link_expires_at"),
+        # Of another account than these it is nobody's business.
+        account_id=account_id if is_shown else "",
     )
 
 

@@ -22,6 +22,13 @@ ORDER BY l.died_at DESC, l.delivery_id DESC
 -- name: count
 SELECT count(*) FROM (SELECT 1 FROM ingest.dead_letters l WHERE {matches} LIMIT $9) AS counted
 
+-- By reason, of $9 that match.
+-- name: reasons
+SELECT counted.reason, count(*) AS found
+FROM (SELECT l.reason FROM ingest.dead_letters l WHERE {matches} LIMIT $9) AS counted
+GROUP BY counted.reason
+ORDER BY found DESC, counted.reason
+
 -- The tenants that have some, and how many; at most $9 tenants.
 -- name: tenants
 SELECT l.tenant_id, count(*) AS found FROM ingest.dead_letters l

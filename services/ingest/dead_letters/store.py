@@ -1,5 +1,6 @@
 """Finds dead letters in PostgreSQL, by what they were for."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +20,8 @@ COUNTED = 10_000
 _MAX_TEXT = 255
 
 _RAW = postgres.Queries(Path(__file__).with_name("queries.sql"))
-_PAGE, _COUNT, _TENANTS, _NEXT = (
-    query.replace("{matches}", _RAW.matches) for query in (_RAW.page, _RAW.count, _RAW.tenants, _RAW.next)
+_PAGE, _COUNT, _REASONS, _TENANTS, _NEXT = (
+    query.replace("{matches}", _RAW.matches) for query in (_RAW.page, _RAW.count, _RAW.reasons, _RAW.tenants, _RAW.next)
 )
 
 
@@ -90,6 +91,12 @@ async def count(pool: "asyncpg.Pool[asyncpg.Record]", wanted: LetterFilter) -> i
     """Return how many match; COUNTED + 1 if there are more than COUNTED."""
     found: int = await pool.fetchval(_COUNT, *wanted.columns(), COUNTED + 1)
     return found
+
+
+async def reasons(pool: "asyncpg.Pool[asyncpg.Record]", wanted: LetterFilter) -> list[tuple[str, int]]:
+    """Return how many match by reason, of COUNTED, the most frequent first; also those of other reasons."""
+    rows = await pool.fetch(_REASONS, *dataclasses.replace(wanted, reason=None).columns(), COUNTED)
+    return [(row["reason"], row["found"]) for row in rows]
 
 
 async def tenants(pool: "asyncpg.Pool[asyncpg.Record]", wanted: LetterFilter, limit: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ from runtime import clock, postgres
 from services.domain import audience, statuses
 from services.ingest.dead_letters import store as letters
 from services.ingest.dead_letters.store import LetterFilter
-from services.ingest.event_ids import lowest_id
+from services.ingest.event_ids import lowest_since, lowest_until
 from services.ingest.ledger.timeline import Row
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
@@ -201,7 +201,9 @@ class LedgerReader:
         With filters by event it reads at most SCANNED deliveries, so a page may be short, or empty, and not the last.
         """
         has_index = bool(search.statuses) and not set(search.statuses) & _COMMON
-        is_filtered = bool(search.event_type or search.metadata or (search.statuses and not has_index))
+        # Before since, ids go on for a day with what was accepted earlier: it is read in few pages.
+        by_event = search.event_type or search.metadata or search.since_us
+        is_filtered = bool(by_event or (search.statuses and not has_index))
         source = "source_statuses" if has_index else "source_all"
         page = await self._scan(search, source, SCANNED if is_filtered else limit, limit)
         if not search.metadata or page.next is None or len(page.rows) == limit:
@@ -223,14 +225,16 @@ class LedgerReader:
             search.tenant_id,
             search.endpoint_id,
             *search.before,
-            lowest_id(search.since_us),
-            lowest_id(search.until_us) if search.until_us else _LAST,
+            lowest_since(search.since_us),
+            lowest_until(search.until_us) if search.until_us else _LAST,
             list(search.statuses) or None,
             search.event_type,
             scanned,
             limit,
             search.metadata,
             events,
+            search.since_us or None,
+            search.until_us or None,
         )
         found = [row for row in rows if row["id"] is not None]
         first = rows[0]
@@ -249,3 +253,7 @@ class LedgerReader:
     async def count_dead_letters(self, wanted: LetterFilter) -> int:
         """Return how many dead letters match; see services.ingest.dead_letters.store.count."""
         return await letters.count(self._pool, wanted)
+
+    async def dead_letter_reasons(self, wanted: LetterFilter) -> list[tuple[str, int]]:
+        """Return how many dead letters match by reason; see services.ingest.dead_letters.store.reasons."""
+        return await letters.reasons(self._pool, wanted)

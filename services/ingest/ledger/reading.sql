@@ -204,7 +204,8 @@ LIMIT 1
 -- A tenant's deliveries to endpoints, newest first, after the delivery $4 of the event $3: reads $9 from {source}, returns
 -- at most $10, and beside each row how many were read and the last of them; one row without a delivery if none is found.
 -- $2: of this endpoint. $5, $6: ids of events from and before. $7: of these statuses; null: any. $8: of this type.
--- $11: labels, as the column has them. $12: only used by a source.
+-- $11: labels, as the column has them. $12: only used by a source. $13, $14: accepted at or after, and before, Unix
+-- microseconds; null: any.
 -- name: endpoint_deliveries
 WITH scanned AS MATERIALIZED (
     SELECT s.* FROM (
@@ -223,6 +224,8 @@ taken AS (
     WHERE ($7::smallint[] IS NULL OR d.status = ANY ($7))
         AND ($8::text IS NULL OR e.event_type = $8)
         AND ($11::jsonb IS NULL OR e.metadata @> $11)
+        AND ($13::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $13 * interval '1 microsecond')
+        AND ($14::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $14 * interval '1 microsecond')
     ORDER BY d.event_id DESC, d.id DESC
     LIMIT $10
 )

@@ -10,7 +10,7 @@ import asyncpg
 from clarion.common.v1 import trace_pb2
 from runtime import postgres
 from runtime.ids import is_uuid
-from services.ingest.event_ids import lowest_id
+from services.ingest.event_ids import lowest_since, lowest_until
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("searching.sql"))
 _SOURCES = ("of_id", "of_recipient", "of_reason", "of_trouble", "of_trouble_of_tenants")
@@ -42,8 +42,6 @@ _COMMON = {
     trace_pb2.DELIVERY_STATUS_SENT,
     trace_pb2.DELIVERY_STATUS_DELIVERED,
 }
-# An id is made before its event is accepted: with a key that was pending, up to a day before. Microseconds.
-_PENDING_US = 86_400_000_000
 # Larger than any id.
 _LAST = str(uuid.UUID(int=2**128 - 1))
 
@@ -136,8 +134,8 @@ class EventFinder:
         rows = await self._pool.fetch(
             _PAGES[search.source],
             list(search.tenant_ids) or None,
-            lowest_id(search.since_us - _PENDING_US) if search.since_us else lowest_id(0),
-            min(before or _LAST, lowest_id(search.until_us + 1000) if search.until_us else _LAST),
+            lowest_since(search.since_us or 0),
+            min(before or _LAST, lowest_until(search.until_us) if search.until_us else _LAST),
             max(_LEAST_OF_KEY, scan // keys),
             limit,
             search.event_type,

@@ -299,7 +299,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         letters = [dead_letter(row) for row in rows]
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
         total = await self._reader.count_dead_letters(wanted) if request.count else 0
-        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more, total=total)
+        counted = await self._reader.dead_letter_reasons(wanted) if request.count_reasons else []
+        return ledger_pb2.ListDeadLettersResponse(
+            dead_letters=letters,
+            next_cursor=more,
+            total=total,
+            reasons=[ledger_pb2.ReasonCount(reason=reason, count=count) for reason, count in counted],
+        )
 
     @database_errors
     async def ReplayDeadLetter(

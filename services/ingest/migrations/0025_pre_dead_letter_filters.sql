@@ -6,7 +6,6 @@ ALTER TABLE ingest.dead_letters
     -- The kind of the provider that was called last.
     ADD COLUMN provider text,
     ADD COLUMN endpoint_id uuid;
-CREATE INDEX dead_letters_tenant ON ingest.dead_letters (tenant_id, died_at, delivery_id) WHERE replayed_at IS NULL;
 
 ALTER TABLE ingest.replays
     -- 0 events, 1 dead letters.

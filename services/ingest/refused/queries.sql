@@ -53,6 +53,22 @@ WHERE ($1::uuid[] IS NULL OR r.tenant_id = ANY ($1))
 ORDER BY r.id DESC
 LIMIT $8
 
+-- Requests by reason, of the newest $6 rows.
+-- name: reasons
+SELECT counted.reason, sum(counted.count)::bigint AS found
+FROM (
+    SELECT r.reason, r.count FROM ingest.refused_requests r
+    WHERE ($1::uuid[] IS NULL OR r.tenant_id = ANY ($1))
+        AND ($2::smallint IS NULL OR r.status = $2)
+        AND ($3::uuid IS NULL OR r.key_id = $3)
+        AND ($4::bigint IS NULL OR r.last_at >= 'epoch'::timestamptz + $4 * interval '1 microsecond')
+        AND ($5::bigint IS NULL OR r.first_at < 'epoch'::timestamptz + $5 * interval '1 microsecond')
+    ORDER BY r.id DESC
+    LIMIT $6
+) AS counted
+GROUP BY counted.reason
+ORDER BY found DESC, counted.reason
+
 -- name: sweep_old
 DELETE FROM ingest.refused_requests r
 WHERE r.id = ANY (ARRAY(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clarion.ingest.v1 import refusals_pb2, refusals_pb2_grpc
+from clarion.ingest.v1 import ledger_pb2, refusals_pb2, refusals_pb2_grpc
 from services.domain.checks import check_id, invalid, tenants_of
 from services.domain.paging import page_limit
 from services.domain.refused import BY_WORD
@@ -57,8 +57,11 @@ class RefusalServicer(refusals_pb2_grpc.RefusalServiceServicer):
             before=request.cursor or None,
         )
         found = await self._store.list(search, limit)
+        counted = await self._store.reasons(search) if request.count_reasons else []
         return refusals_pb2.ListRefusalsResponse(
-            refusals=found, next_cursor=found[-1].id if len(found) == limit else ""
+            refusals=found,
+            next_cursor=found[-1].id if len(found) == limit else "",
+            reasons=[ledger_pb2.ReasonCount(reason=reason, count=count) for reason, count in counted],
         )
 
 

@@ -76,6 +76,19 @@ class RefusalStore:
         )
         return [_shown(row) for row in found]
 
+    async def reasons(self, search: RefusalSearch) -> Sequence[tuple[str, int]]:
+        """Return the number of requests by reason, of the newest 10,000 rows. The reason searched for is left out."""
+        found = await self._pool.fetch(
+            _QUERIES.reasons,
+            search.tenant_ids,
+            search.status,
+            search.key_id,
+            search.since_us,
+            search.until_us,
+            MAX_ROWS,
+        )
+        return [(row["reason"], row["found"]) for row in found]
+
     async def sweep(self) -> int:
         """Delete rows that are too old or too many; return their number."""
         deleted = 0

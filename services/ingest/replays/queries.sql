@@ -1,5 +1,6 @@
 -- States are those of clarion.ingest.v1.ReplayState up to 3; 4 and 5: running, and narrowed in ways that earlier versions
--- do not know (see the migrations 0018 and 0025); 6: paused.
+-- do not know (see the migrations 0018 and 0025); 6: paused. This version makes only 5: earlier ones take every event
+-- after position for one that was accepted in time.
 
 -- name: insert_replay
 INSERT INTO ingest.replays (
@@ -9,9 +10,7 @@ INSERT INTO ingest.replays (
 VALUES (
     $1, $2, 'epoch'::timestamptz + $3::bigint * interval '1 microsecond',
     'epoch'::timestamptz + $4::bigint * interval '1 microsecond', $5, $6,
-    CASE WHEN $15::smallint = 1 OR $12::smallint IS NOT NULL OR $13 <> '' OR $14 <> '' THEN 5
-        WHEN $8::uuid IS NULL AND $9 = '' THEN 1 ELSE 4 END,
-    $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
+    5, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
 )
 RETURNING *
 
@@ -89,11 +88,13 @@ WHERE id = $1
 -- except by this replay (its events' ids lie between $11 and $12). $7: whether events of which nothing was planned
 -- count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a replay left out. $13: only of
 -- this type; empty: of any. $14, $15, $16: on this channel, with this reason, of this kind of provider; null: any.
+-- $17, $18: accepted at or after, and before.
 -- Deliveries to endpoints are sent again under their ids: see ended_page.
 -- name: page
 WITH scanned AS (
     SELECT e.id, coalesce(e.total, e.planned) AS total, e.replay_of, e.route_reason, e.is_shared IS TRUE AS is_shared,
-        e.canceled_at IS NOT NULL AS is_canceled, $13::text IN ('', e.event_type) AS is_wanted
+        e.canceled_at IS NOT NULL AS is_canceled,
+        $13::text IN ('', e.event_type) AND {accepted} >= $17 AND {accepted} < $18 AS is_wanted
     FROM ingest.events e
     WHERE e.tenant_id = $1 AND e.id >= $2 AND (e.id > $2 OR $10::text IS NOT NULL) AND e.id < $3
         AND (e.finished_at IS NOT NULL OR e.is_released)
@@ -149,7 +150,7 @@ SELECT (SELECT id FROM scanned ORDER BY id DESC LIMIT 1), NULL, '{}', '{}', (SEL
 
 -- The next deliveries to endpoints that ended with the status $3, after the delivery $5 of the event $4, in the order of
 -- their events: reads $8, returns at most $9. {of}: of a tenant or of an endpoint. $7: the reasons for which a skipped
--- one can be sent again. $10: only of this type; empty: of any. $11, $12, $13: as $14, $15, $16 above.
+-- one can be sent again. $10: only of this type; empty: of any. $11 to $15: as $14 to $18 above.
 -- name: ended_page
 WITH scanned AS (
     SELECT d.id, d.event_id, d.reason, d.provider
@@ -165,7 +166,10 @@ FROM (
     SELECT s.id, s.event_id FROM scanned s
     WHERE ($3 <> 3 OR s.reason = ANY ($7::text[]))
         AND ($12::text IS NULL OR s.reason = $12) AND ($13::text IS NULL OR s.provider = $13)
-        AND ($10::text = '' OR EXISTS (SELECT 1 FROM ingest.events e WHERE e.id = s.event_id AND e.event_type = $10))
+        AND EXISTS (
+            SELECT 1 FROM ingest.events e
+            WHERE e.id = s.event_id AND $10::text IN ('', e.event_type) AND {accepted} >= $14 AND {accepted} < $15
+        )
     ORDER BY s.event_id, s.id
     LIMIT $9
 ) AS t
@@ -183,10 +187,11 @@ $2::uuid IS NULL AND d.tenant_id = $1
 
 -- The next events after $2 of one of the types $6 of which the endpoint $7 has no delivery, also not by a replay, except
 -- by this one (its events' ids lie between $8 and $9): reads $4, returns at most $5. Only what was planned, because the
--- plan of the others may still reach the endpoint.
+-- plan of the others may still reach the endpoint. $10, $11: as $17, $18 above.
 -- name: missed_page
 WITH scanned AS (
-    SELECT e.id, e.event_type, e.replay_of, e.is_test, e.canceled_at, coalesce(e.total, e.planned) AS total
+    SELECT e.id, e.event_type, e.replay_of, e.is_test, e.canceled_at, coalesce(e.total, e.planned) AS total,
+        {accepted} >= $10 AND {accepted} < $11 AS is_in_time
     FROM ingest.events e
     WHERE e.tenant_id = $1 AND e.id > $2 AND e.id < $3
     ORDER BY e.id
@@ -195,8 +200,8 @@ WITH scanned AS (
 SELECT t.id, NULL::boolean AS is_end
 FROM (
     SELECT s.id FROM scanned s
-    WHERE s.event_type = ANY ($6::text[]) AND s.replay_of IS NULL AND s.is_test IS NOT TRUE AND s.canceled_at IS NULL
-        AND s.total IS NOT NULL
+    WHERE s.is_in_time AND s.event_type = ANY ($6::text[]) AND s.replay_of IS NULL AND s.is_test IS NOT TRUE
+        AND s.canceled_at IS NULL AND s.total IS NOT NULL
         AND NOT EXISTS (
             SELECT 1 FROM ingest.deliveries d WHERE d.endpoint_id = $7 AND d.event_id = s.id AND d.channel = 4
         )
@@ -244,3 +249,7 @@ FROM ingest.events e
 JOIN ingest.tenants t ON t.id = e.tenant_id
 LEFT JOIN ingest.event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id
 WHERE e.id = $1
+
+-- {accepted} of the queries above. It is the last, as its line goes on where it is put. An event's record of its acceptance may be missing; its id says about when it was.
+-- name: accepted
+coalesce(e.accepted_at, 'epoch'::timestamptz + ingest.accepted_ms(e.id) * interval '1 millisecond')

@@ -19,9 +19,10 @@ SCANNED = 2000
 EVENTS, DEAD_LETTERS = 0, 1
 
 QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
-ENDED_OF_ENDPOINT, ENDED_OF_TENANT = (
-    QUERIES.ended_page.replace("{of}", of) for of in (QUERIES.of_endpoint, QUERIES.of_tenant)
+EVENT_PAGE, MISSED_PAGE, _ENDED = (
+    one.replace("{accepted}", QUERIES.accepted) for one in (QUERIES.page, QUERIES.missed_page, QUERIES.ended_page)
 )
+ENDED_OF_ENDPOINT, ENDED_OF_TENANT = (_ENDED.replace("{of}", of) for of in (QUERIES.of_endpoint, QUERIES.of_tenant))
 # Larger than any id.
 LAST_ID = str(uuid.UUID(int=2**128 - 1))
 # Of the table; see queries.sql.
@@ -36,18 +37,19 @@ def replay_of(row: asyncpg.Record | None) -> replays_pb2.Replay:
     """Return a replay. Raises NOT_FOUND if there is no row."""
     if row is None:
         raise ClarionError(Code.NOT_FOUND, "There is no such replay.")
-    is_letters = row["kind"] == DEAD_LETTERS
+    is_letters, since_us = row["kind"] == DEAD_LETTERS, to_us(row["since"])
     return replays_pb2.Replay(
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
-        since_us=to_us(row["since"]),
+        since_us=since_us,
         until_us=to_us(row["until"]),
         status=row["status"],
         per_second=row["per_second"],
         state=_STATES.get(row["state"], row["state"]),
         replayed=row["replayed"],
         unplayable=row["unplayable"],
-        position_us=to_us(row["position_at"]) if is_letters else time_of(str(row["position"])),
+        # It is read from earlier ids on; see services.ingest.event_ids.
+        position_us=to_us(row["position_at"]) if is_letters else max(time_of(str(row["position"])), since_us),
         created_at_us=to_us(row["created_at"]),
         finished_at_us=to_us(row["finished_at"]),
         waiting=row["waiting"],

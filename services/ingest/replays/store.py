@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -13,14 +14,16 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.reasons import NOT_REPLAYED, Reason
 from services.ingest.dead_letters.store import Letter, LetterFilter
-from services.ingest.event_ids import lowest_id
+from services.ingest.event_ids import lowest_id, lowest_since, lowest_until
 from services.ingest.replays import letters
 from services.ingest.replays.pages import EndedPage, ReplayPage, ReplayPart, StoredEvent, Subscribed
 from services.ingest.replays.sql import (
     ENDED_OF_ENDPOINT,
     ENDED_OF_TENANT,
+    EVENT_PAGE,
     EVENTS,
     LAST_ID,
+    MISSED_PAGE,
     PAGE,
     QUERIES,
     SCANNED,
@@ -55,7 +58,7 @@ class ReplayStore:
                 request.until_us,
                 request.status,
                 request.per_second,
-                lowest_id(request.since_us),
+                lowest_since(request.since_us),
                 request.endpoint_id or None,
                 request.event_type,
                 subscribed.event_types if subscribed is not None else None,
@@ -189,7 +192,8 @@ class Claim:
         """Return the next deliveries to endpoints that ended as the replay says."""
         replay = self.replay
         is_skipped = replay.status == trace_pb2.DELIVERY_STATUS_SKIPPED
-        is_filtered = is_skipped or bool(replay.event_type or replay.reason or replay.provider)
+        is_early = str(self._row["position"]) < lowest_id(replay.since_us)
+        is_filtered = is_skipped or is_early or bool(replay.event_type or replay.reason or replay.provider)
         rows = await self._connection.fetch(
             ENDED_OF_ENDPOINT if self.replay.endpoint_id else ENDED_OF_TENANT,
             self.replay.tenant_id,
@@ -197,12 +201,13 @@ class Claim:
             int(self.replay.status),
             self._row["position"],
             self._row["position_destination"] or LAST_ID,
-            lowest_id(self.replay.until_us),
+            lowest_until(self.replay.until_us),
             list(RETRYABLE_SKIPS),
             SCANNED if is_filtered else PAGE,
             PAGE,
             replay.event_type,
             *self._narrowing(),
+            *self._accepted(),
         )
         found = [row for row in rows if row["is_end"] is None]
         read = next(row for row in rows if row["is_end"] is not None)
@@ -228,16 +233,17 @@ class Claim:
         """Return the next events of which the endpoint has no delivery."""
         own = self.replay.id[:13]
         rows = await self._connection.fetch(
-            QUERIES.missed_page,
+            MISSED_PAGE,
             self.replay.tenant_id,
             self._row["position"],
-            lowest_id(self.replay.until_us),
+            lowest_until(self.replay.until_us),
             SCANNED,
             PAGE,
             self._row["event_types"],
             self.replay.endpoint_id,
             f"{own}-0000-0000-000000000000",
             f"{own}-ffff-ffff-ffffffffffff",
+            *self._accepted(),
         )
         found = sorted(row["id"] for row in rows if row["is_end"] is None)
         read = next(row for row in rows if row["is_end"] is not None)
@@ -249,10 +255,10 @@ class Claim:
 
     async def page(self) -> ReplayPage:
         """Return the next events."""
-        end = lowest_id(self.replay.until_us)
+        end = lowest_until(self.replay.until_us)
         own = self.replay.id[:13]
         rows = await self._connection.fetch(
-            QUERIES.page,
+            EVENT_PAGE,
             self.replay.tenant_id,
             self._row["position"],
             end,
@@ -267,6 +273,7 @@ class Claim:
             f"{own}-ffff-ffff-ffffffffffff",
             self.replay.event_type,
             *self._narrowing(),
+            *self._accepted(),
         )
         last = next(row for row in rows if row["is_end"] is not None)
         found = [row for row in rows if row["is_end"] is None]
@@ -318,7 +325,7 @@ class Claim:
         """
         size = max(size, 1) if page.parts else 0
         if page.is_last and self.replay.status and not self.replay.endpoint_id:
-            start = lowest_id(self.replay.since_us)
+            start = lowest_since(self.replay.since_us)
             await self._connection.execute(
                 QUERIES.next_stage, self.replay.id, start, replayed, unplayable, self._seconds(size)
             )
@@ -353,6 +360,10 @@ class Claim:
     def _narrowing(self) -> tuple[int | None, str | None, str | None]:
         """Return the channel, the reason and the kind of provider that this is for; None: any."""
         return self.replay.channel or None, self.replay.reason or None, self.replay.provider or None
+
+    def _accepted(self) -> tuple[datetime, datetime]:
+        """Return from and before which time the events were accepted that this is for."""
+        return self._row["since"], self._row["until"]
 
     def _seconds(self, size: int) -> float:
         return size / self.replay.per_second

@@ -1,8 +1,12 @@
 -- name: insert_account
 INSERT INTO ingest.accounts (id, name) VALUES ($1, $2)
 
--- name: account_exists
-SELECT EXISTS (SELECT 1 FROM ingest.accounts WHERE id = $1)
+-- Until the end of the transaction, so that tenants which are created at the same time are counted.
+-- name: lock_account
+SELECT id FROM ingest.accounts WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: count_tenants
+SELECT count(*) FROM ingest.tenants WHERE account_id = $1
 
 -- name: insert_tenant
 INSERT INTO ingest.tenants

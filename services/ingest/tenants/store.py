@@ -73,23 +73,32 @@ class NewLimit:
 
 
 class TenantStore:
-    """Reads and writes. A write returns when the configuration is published, or after two seconds."""
+    """Reads and writes. A write returns when the configuration is published, or after two seconds.
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, vault: Vault) -> None:
+    most: tenants of an account.
+    """
+
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, vault: Vault, *, most: int = 1000
+    ) -> None:
+        self._most = most
         self._pool = pool
         self._outbox = outbox
         self._vault = vault
 
     async def create(self, request: tenants_pb2.CreateTenantRequest) -> tuple[tenants_pb2.Tenant, str]:
-        """Return the new tenant and its key, which cannot be read later."""
+        """Return the new tenant and its key, which cannot be read later.
+
+        Raises NOT_FOUND: there is no such account; CONFLICT: it has as many tenants as it may.
+        """
         tenant_id, api_key = new_id(), secrets.token_hex(KEY_BYTES)
         split = rates.split(rates.asked(request))
         async with self._pool.acquire() as connection, connection.transaction():
             account_id = request.account_id or new_id()
             if not request.account_id:
                 await connection.execute(_QUERIES.insert_account, account_id, request.name)
-            elif not await connection.fetchval(_QUERIES.account_exists, account_id):
-                raise ClarionError(Code.NOT_FOUND, "There is no such account.")
+            else:
+                await self._check_account(connection, account_id)
             await connection.execute(
                 _QUERIES.insert_tenant,
                 tenant_id,
@@ -115,6 +124,16 @@ class TenantStore:
             tenant = await self._publish(connection, tenant_id)
         await self._outbox.flush()
         return tenant, api_key
+
+    async def _check_account(self, connection: Any, account_id: str) -> None:
+        if await connection.fetchval(_QUERIES.lock_account, account_id) is None:
+            raise ClarionError(Code.NOT_FOUND, "There is no such account.")
+        if await connection.fetchval(_QUERIES.count_tenants, account_id) >= self._most:
+            raise ClarionError(
+                Code.CONFLICT,
+                f"This account has {self._most:,} tenants, inactive ones included, and may have no more. Create the"
+                " tenant in another account, or raise CLARION_TENANTS_PER_ACCOUNT of ingest.",
+            )
 
     async def get(self, tenant_id: str) -> tenants_pb2.Tenant:
         """Return a tenant. Raises NOT_FOUND."""

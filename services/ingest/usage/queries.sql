@@ -62,15 +62,19 @@ HAVING count(*) >= $1
 ORDER BY count(*) DESC
 LIMIT 100
 
--- Tenants whose quota of unfinished events, or of their bytes, is used up.
+-- Tenants whose quota of unfinished events, or of their bytes, is used up, or nine tenths of it; the fullest first.
 -- name: full_quotas
-SELECT t.id AS tenant_id, t.name, b.unfinished AS count, t.max_unfinished_events::bigint AS bound
-FROM ingest.backlog b
-JOIN ingest.tenants t ON t.id = b.tenant_id
-WHERE t.active AND (
-    b.unfinished >= t.max_unfinished_events
-    -- Less than the largest event is left.
-    OR b.unfinished_bytes > t.max_unfinished_bytes - 2097152
-)
-ORDER BY b.unfinished DESC
+SELECT q.tenant_id, q.name, q.count, q.bound, q.bytes, q.bytes_bound, NOT q.is_full AS is_near
+FROM (
+    SELECT t.id AS tenant_id, t.name, b.unfinished AS count, t.max_unfinished_events::bigint AS bound,
+        b.unfinished_bytes AS bytes, t.max_unfinished_bytes AS bytes_bound,
+        b.unfinished >= t.max_unfinished_events
+        -- Less than the largest event is left.
+        OR b.unfinished_bytes > t.max_unfinished_bytes - 2097152 AS is_full
+    FROM ingest.backlog b
+    JOIN ingest.tenants t ON t.id = b.tenant_id
+    WHERE t.active
+) AS q
+WHERE q.is_full OR q.count * 10 >= q.bound * 9 OR q.bytes * 10 >= q.bytes_bound * 9
+ORDER BY q.is_full DESC, q.count DESC, q.tenant_id
 LIMIT 100

@@ -90,8 +90,18 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
         full = await self._pool.fetch(_SQL.full_quotas)
         return usage_pb2.ListTroublesResponse(
             troubles=[
-                *[_trouble(usage_pb2.TROUBLE_KIND_DEAD_LETTERS, row, 0) for row in dead],
-                *[_trouble(usage_pb2.TROUBLE_KIND_QUOTA, row, row["bound"]) for row in full],
+                *[_trouble(usage_pb2.TROUBLE_KIND_DEAD_LETTERS, row) for row in dead],
+                *[
+                    _trouble(
+                        usage_pb2.TROUBLE_KIND_QUOTA,
+                        row,
+                        bound=row["bound"],
+                        bytes=row["bytes"],
+                        bytes_bound=row["bytes_bound"],
+                        is_near=row["is_near"],
+                    )
+                    for row in full
+                ],
             ]
         )
 
@@ -112,7 +122,7 @@ def _rate(row: Any) -> error_pb2.LimitState:
     return state_of(state)
 
 
-def _trouble(kind: "usage_pb2.TroubleKind.ValueType", row: Any, bound: int) -> usage_pb2.Trouble:
+def _trouble(kind: "usage_pb2.TroubleKind.ValueType", row: Any, **of_quota: Any) -> usage_pb2.Trouble:
     return usage_pb2.Trouble(
-        kind=kind, tenant_id=str(row["tenant_id"]), tenant_name=row["name"], count=row["count"], bound=bound
+        kind=kind, tenant_id=str(row["tenant_id"]), tenant_name=row["name"], count=row["count"], **of_quota
     )

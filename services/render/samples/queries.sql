@@ -1,8 +1,10 @@
--- name: lock_event_type
-SELECT pg_advisory_xact_lock(hashtext('render.samples'), hashtext($1 || '/' || $2));
+-- name: lock_tenant
+SELECT pg_advisory_xact_lock(hashtext('render.samples'), hashtext($1));
 
 -- name: count_samples
-SELECT count(*) FROM render.samples WHERE tenant_id = $1 AND event_type = $2;
+SELECT count(*) AS of_tenant, count(*) FILTER (WHERE event_type = $2) AS of_event_type
+  FROM render.samples
+ WHERE tenant_id = $1;
 
 -- name: insert_sample
 INSERT INTO render.samples (id, tenant_id, event_type, name, variables)

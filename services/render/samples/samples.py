@@ -12,7 +12,9 @@ from runtime.ids import new_id
 from services.render.faults import tenant_faults
 from services.render.templates import MAX_EVENT_TYPE
 
+# Of one event type, and of a tenant.
 MAX_SAMPLES = 20
+MAX_SAMPLES_OF_TENANT = 1_000
 MAX_NAME = 64
 MAX_VARIABLES_BYTES = 64 * 1024
 
@@ -41,7 +43,7 @@ class SampleStore(Protocol):
     """Stores samples. Every method raises UNAVAILABLE while PostgreSQL is not reachable."""
 
     async def create(self, sample_id: str, new: NewSample) -> StoredSample:
-        """Store a sample. Raises CONFLICT if its name is taken, or if its event type has MAX_SAMPLES."""
+        """Store a sample. Raises CONFLICT if its name is taken, or if there are as many as there may be."""
 
     async def update(self, sample_id: str, tenant_id: str, name: str, variables: bytes) -> StoredSample:
         """Replace name and variables. Raises NOT_FOUND, CONFLICT if the name is taken."""
@@ -82,9 +84,12 @@ def name_taken(name: str) -> ClarionError:
     return ClarionError(Code.CONFLICT, f"name {text}.", fields=[("name", text)])
 
 
-def too_many() -> ClarionError:
-    """Return the error for one sample more than an event type may have."""
-    return ClarionError(Code.CONFLICT, f"An event type has at most {MAX_SAMPLES} samples. Delete one first.")
+def check_room(of_event_type: int, of_tenant: int) -> None:
+    """Raise CONFLICT if there are too many samples for another one of an event type of a tenant."""
+    if of_event_type >= MAX_SAMPLES:
+        raise ClarionError(Code.CONFLICT, f"An event type has at most {MAX_SAMPLES} samples. Delete one first.")
+    if of_tenant >= MAX_SAMPLES_OF_TENANT:
+        raise ClarionError(Code.CONFLICT, f"A tenant has at most {MAX_SAMPLES_OF_TENANT:,} samples. Delete one first.")
 
 
 def not_found() -> ClarionError:

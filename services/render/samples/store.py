@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncpg
 
 from runtime import clock, postgres
-from services.render.samples.samples import MAX_SAMPLES, NewSample, StoredSample, name_taken, not_found, too_many
+from services.render.samples.samples import NewSample, StoredSample, check_room, name_taken, not_found
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -20,9 +20,9 @@ class PostgresSamples:
         """Store a sample. Raises CONFLICT."""
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
-                await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
-                if await connection.fetchval(_SQL.count_samples, new.tenant_id, new.event_type) >= MAX_SAMPLES:
-                    raise too_many()
+                await connection.execute(_SQL.lock_tenant, new.tenant_id)
+                (count,) = await connection.fetch(_SQL.count_samples, new.tenant_id, new.event_type)
+                check_room(count["of_event_type"], count["of_tenant"])
                 try:
                     row = await connection.fetchrow(
                         _SQL.insert_sample, sample_id, new.tenant_id, new.event_type, new.name, new.variables.decode()

@@ -13,7 +13,8 @@ from services.senders.alerts.outages import Alert, AlertSettings
 _DEADLINE_S = 5.0
 # A repeat of an alert comes within this time, seconds.
 _REMEMBERED_S = 7 * 86_400
-_AWAY = {Code.UNAVAILABLE, Code.OVERLOADED, Code.INTERNAL, Code.LIMITED}
+# Refusals after which the call is repeated; its key makes the repeat of what was accepted harmless.
+_PASSING = {Code.UNAVAILABLE, Code.OVERLOADED, Code.INTERNAL, Code.LIMITED}
 
 log = logs.get(__name__)
 
@@ -27,7 +28,7 @@ class IngestAlerts:
 
     async def send(self, settings: AlertSettings, alert: Alert) -> list[str]:
         """See telling.AlertSender. What ingest refuses for good is logged: the outage is still listed."""
-        events = [_for_endpoints(alert)]
+        events = [_for_endpoints(alert)] if settings.endpoints else []
         if settings.recipients:
             events.append(_for_people(settings, alert))
         items = [ingest_pb2.AcceptItem(tenant_id=settings.tenant_id, event=event) for event in events]
@@ -39,8 +40,8 @@ class IngestAlerts:
                 ids.append(result.accepted.event_id)
                 continue
             error = ClarionError.from_proto(result.error)
-            if error.code in _AWAY:
-                raise ClarionError(Code.UNAVAILABLE, error.detail, retry_after=error.retry_after)
+            if error.code in _PASSING:
+                raise error
             log.error("alert_refused", tenant_id=settings.tenant_id, alert=alert.event_type, error=error.detail)
         return ids
 

@@ -8,7 +8,7 @@ import asyncpg
 
 from runtime import clock, postgres
 from runtime.ids import new_id
-from services.senders.alerts.outages import ENDPOINT_DISABLED, AlertSettings, Kind, Outage
+from services.senders.alerts.outages import KINDS_OF_TENANTS, WORSE, AlertSettings, Audience, Kind, Outage
 
 # The shortest time between two alerts about one object, whatever it does meanwhile.
 HOLD_US = 600 * 1_000_000
@@ -32,7 +32,7 @@ class OutageStore:
         with postgres.unavailable_while_down():
             await self._pool.execute(
                 _SQL.begin,
-                new_id(),
+                [new_id() for _ in Audience],
                 int(outage.kind),
                 outage.tenant_id,
                 outage.object_id,
@@ -42,7 +42,8 @@ class OutageStore:
                 outage.detail,
                 outage.began_us,
                 HOLD_US,
-                outage.reason == ENDPOINT_DISABLED,
+                outage.reason in WORSE,
+                outage.kind in KINDS_OF_TENANTS,
             )
 
     async def end(self, kind: Kind, object_id: str, at_us: int) -> None:
@@ -68,10 +69,16 @@ class OutageStore:
         with postgres.unavailable_while_down():
             await self._pool.execute(_SQL.put_off, [one.id for one in outages], until)
 
-    async def told_since(self, lowest_id: str, kind: int) -> int:
-        """Return how many outages of a kind with this id or a later one were told."""
+    async def failed(self, outage: Outage, pause_s: float) -> None:
+        """Store that it could not be told, and is tried again after pause_s seconds."""
+        until = self._now() + int(pause_s * 1_000_000)
         with postgres.unavailable_while_down():
-            found: int = await self._pool.fetchval(_SQL.told_since, lowest_id, kind)
+            await self._pool.execute(_SQL.failed, outage.id, until, outage.reason)
+
+    async def told_since(self, lowest_id: str, kind: int, tenant_id: str | None) -> int:
+        """Return how many outages of a kind with this id or a later one a tenant was told; None: the operator."""
+        with postgres.unavailable_while_down():
+            found: int = await self._pool.fetchval(_SQL.told_since, lowest_id, kind, tenant_id)
         return found
 
     async def quiet_providers(self) -> set[str]:
@@ -80,11 +87,11 @@ class OutageStore:
             rows = await self._pool.fetch(_SQL.quiet_providers, self._now() - QUIET_US)
         return {row["object_id"] for row in rows}
 
-    async def open_troubles(self) -> set[tuple[Kind, str]]:
-        """Return the tenants of which it is known that they are in trouble."""
+    async def open_troubles(self) -> dict[tuple[Kind, str], str]:
+        """Return the tenants of which it is known that they are in trouble, with the reasons."""
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.open_troubles)
-        return {(Kind(row["kind"]), row["object_id"]) for row in rows}
+        return {(Kind(row["kind"]), row["object_id"]): row["reason"] for row in rows}
 
     async def tidy(self) -> None:
         """End outages of deleted providers, and delete old ones."""
@@ -115,6 +122,30 @@ class OutageStore:
                 _SQL.set_settings, settings.tenant_id or None, list(settings.recipients), list(settings.kinds)
             )
 
+    async def settings_of(self, tenant_ids: Sequence[str]) -> dict[str, AlertSettings]:
+        """Return where alerts of these tenants go. Of those without settings nothing is told."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.settings_of_tenants, list(tenant_ids))
+        found = {}
+        for row in rows:
+            tenant_id = str(row["tenant_id"])
+            found[tenant_id] = AlertSettings(tenant_id, tuple(row["recipients"]), tuple(row["kinds"]), row["endpoints"])
+        return found
+
+    async def set_settings_of(self, tenant_id: str, settings: AlertSettings) -> None:
+        """Store where a tenant's own alerts go. Without recipients and endpoints: nowhere."""
+        with postgres.unavailable_while_down():
+            if not (settings.recipients or settings.endpoints):
+                await self._pool.execute(_SQL.delete_settings_of_tenant, tenant_id)
+                return
+            await self._pool.execute(
+                _SQL.set_settings_of_tenant,
+                tenant_id,
+                list(settings.recipients),
+                list(settings.kinds),
+                settings.endpoints,
+            )
+
 
 def _outage(row: Any) -> Outage:
     return Outage(
@@ -130,4 +161,6 @@ def _outage(row: Any) -> Outage:
         row["failed_us"],
         row["ended_us"] or 0,
         row["told"],
+        Audience(row["audience"]),
+        row["attempts"],
     )

@@ -13,8 +13,8 @@ from runtime.printable import printable
 from runtime.settings import Secret
 from services.delivery.ports import MAX_DETAIL, Handed, SendResult, Verdict
 from services.domain.reasons import Reason
+from services.domain.secret_headers import HIDDEN
 from services.senders import exchanges
-from services.senders.exchanges import HIDDEN
 from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, HttpTransport, NoResponse
 
 DEADLINE_S = 10.0

@@ -43,11 +43,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is stored of one provider. breakers: of all processes that run."""
+    """What is stored of one provider. breakers: of all processes that run. last_call_us: 0 if there was none."""
 
     breakers: Sequence[OpenBreaker] = ()
     last_failure: Failure | None = None
     last_hour: Counts = NOTHING_COUNTED
+    last_call_us: int = 0
 
 
 class HealthObserver(Protocol):

@@ -46,14 +46,24 @@ FROM senders.provider_calls
 WHERE provider_id = ANY ($1::text[]) AND step_us > $2
 GROUP BY provider_id
 
+-- name: last_calls
+SELECT provider_id, max(step_us) AS step_us
+FROM senders.provider_calls
+WHERE provider_id = ANY ($1::text[])
+GROUP BY provider_id
+
 -- name: delete_lost_breakers
 DELETE FROM senders.provider_breakers WHERE seen_at < now() - make_interval(secs => $1)
 
+-- The newest step of each provider stays until $3, because it says when the provider was called last.
 -- name: delete_calls
 DELETE FROM senders.provider_calls
 WHERE (provider_id, step_us) IN (
     SELECT oldest.provider_id, oldest.step_us FROM senders.provider_calls AS oldest
-    WHERE oldest.step_us < $1
+    WHERE oldest.step_us < $1 AND (oldest.step_us < $3 OR EXISTS (
+        SELECT 1 FROM senders.provider_calls AS newer
+        WHERE newer.provider_id = oldest.provider_id AND newer.step_us > oldest.step_us
+    ))
     ORDER BY oldest.step_us
     LIMIT $2
 )

@@ -90,6 +90,7 @@ def _state(provider: NewProvider, health: Health, now_us: int) -> health_pb2.Pro
         paused_processes=found.paused_processes,
         last_failure=_failure(health.last_failure) if health.last_failure else None,
         last_hour=_counts(health.last_hour),
+        last_call_us=health.last_call_us,
     )
 
 

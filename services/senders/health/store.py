@@ -23,7 +23,7 @@ _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _GROUP = 500
 _PURGE_ROWS = 5_000
 _HOUR_US = 3_600_000_000
-_KEEP_CALLS_US, _KEEP_FAILURES_US = 2 * _HOUR_US, 7 * 24 * _HOUR_US
+_KEEP_CALLS_US, _KEEP_FAILURES_US, _KEEP_LAST_CALL_US = 2 * _HOUR_US, 7 * 24 * _HOUR_US, 400 * 24 * _HOUR_US
 
 
 class ProviderHealthStore:
@@ -62,7 +62,7 @@ class ProviderHealthStore:
         """See ports.HealthStore."""
         now_us = self._now()
         await self._execute(_SQL.delete_lost_breakers, LOST_AFTER_S)
-        await self._execute(_SQL.delete_calls, now_us - _KEEP_CALLS_US, _PURGE_ROWS)
+        await self._execute(_SQL.delete_calls, now_us - _KEEP_CALLS_US, _PURGE_ROWS, now_us - _KEEP_LAST_CALL_US)
         await self._execute(_SQL.delete_failures, now_us - _KEEP_FAILURES_US, _PURGE_ROWS)
         await self._execute(_SQL.delete_tests, _PURGE_ROWS)
 
@@ -74,13 +74,16 @@ class ProviderHealthStore:
                 breakers = await connection.fetch(_SQL.breakers, ids, LOST_AFTER_S)
                 failures = await connection.fetch(_SQL.failures, ids)
                 calls = await connection.fetch(_SQL.calls, ids, self._now() - _HOUR_US - STEP_S * 1_000_000)
+                last = await connection.fetch(_SQL.last_calls, ids)
         failed = {row["provider_id"]: Failure(row["at_us"], row["reason"], row["detail"]) for row in failures}
         counted = {row["provider_id"]: Counts(row["calls"], row["failures"], row["refusals"]) for row in calls}
+        last_calls = {row["provider_id"]: row["step_us"] for row in last}
         return {
             id_: Health(
                 [_breaker(row) for row in breakers if row["provider_id"] == id_],
                 failed.get(id_),
                 counted.get(id_, Counts()),
+                last_calls.get(id_, 0),
             )
             for id_ in ids
         }

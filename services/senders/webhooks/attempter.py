@@ -123,7 +123,7 @@ class WebhookAttempter:
         opened = message.opened
         call = contents_pb2.StoredCall(
             url=results.shown_url(opened),
-            head=opened.shown_head + request.own_lines(message.body, message.signed).decode(),
+            head=opened.shown_head + request.shown_own_lines(message.body, message.signed),
             body=None if message.signed else message.body,
         )
         self._contents.record(of_call(delivery, call, opened.endpoint.kind, self._now()))

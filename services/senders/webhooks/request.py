@@ -4,8 +4,8 @@ import base64
 from collections.abc import Mapping
 
 from runtime.egress.urls import WebAddress
-from services.domain import webhook_headers
-from services.senders.exchanges import HIDDEN
+from services.domain import secret_headers, webhook_headers
+from services.domain.secret_headers import HIDDEN
 from services.senders.ports import USER_AGENT
 from services.senders.webhooks import signing
 
@@ -48,6 +48,11 @@ def own_lines(body: bytes, signed: Mapping[str, str]) -> bytes:
     """Return the lines of the head that belong to one message. signed: the headers of its signature."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
     return f"{lines}content-length: {len(body)}\r\n".encode()
+
+
+def shown_own_lines(body: bytes, signed: Mapping[str, str]) -> str:
+    """Return the lines of own_lines() as people may see them."""
+    return own_lines(body, {name: secret_headers.shown(name, value) for name, value in signed.items()}).decode()
 
 
 def signed_headers(keys: list[bytes], delivery_id: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import httpx2
-import pytest
+import pytest_asyncio
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -31,7 +31,7 @@ async def _over_stdio(stack: Running, token: str = "") -> AsyncIterator[ClientSe
         yield session
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def http_server(shared_stack: Running) -> AsyncIterator[str]:
     """`clarion mcp --http`, which has no token of its own."""
     port = free_port()

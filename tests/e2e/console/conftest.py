@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from checks.client import Client, connect
@@ -19,8 +20,8 @@ from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
-from tests.e2e.browser import chromium, open_browser
-from tests.e2e.conftest import ENVIRONMENT
+from tests.e2e.browser import chromium
+from tests.e2e.console.fresh_stack import SETTINGS
 from tests.e2e.console.visit import WIDE_LIGHT, Look, Visit
 from tests.exchanges import described
 
@@ -32,27 +33,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The stack of this folder. Its console is the one that was built from the sources as they are."""
     chromium()  # a machine without one need not start all that
     options = Options(data=tmp_path_factory.mktemp("stack"), port=free_port())
-    # All tests sign in, and fail to, from one address.
-    environment = {**ENVIRONMENT, "CLARION_SIGN_IN_FAILURES_PER_MINUTE": "0"}
-    started = stack_client.start(options, environment=environment)
+    started = stack_client.start(options, environment=SETTINGS)
     try:
         yield started
     finally:
         started.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def client(running: Running) -> AsyncIterator[Client]:
     """The demo tenant and the operator of that stack, over HTTP."""
     async with connect(running.state, middlewares=(described,)) as connected:
         yield connected
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A fresh browser."""
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -72,7 +64,7 @@ def open_visit(running: Running, browser: Browser) -> OpenVisit:
     return opening
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(open_visit: OpenVisit, request: pytest.FixtureRequest) -> AsyncIterator[Visit]:
     """A visit of somebody who may do everything; its parameter is a look."""
     async with open_visit(getattr(request, "param", WIDE_LIGHT)) as opened:

@@ -1,46 +1,61 @@
-"""Takes pictures of every screen of a running stack: `python -m tests.e2e.console.screenshots FOLDER`.
+"""Takes pictures of every screen, full length: `python -m tests.e2e.console.screenshots FOLDER [SCREEN ...]`.
 
-CLARION_DATA names the stack, as for `make run`. A picture is <screen>-<width>-<scheme>.png; FOLDER/index.html shows
-them side by side.
+It starts a stack of its own, which has something to show on every screen, and signs in as its owner. A picture is
+<screen>-<width>-<scheme>.png; FOLDER/index.html shows them side by side.
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from playwright.async_api import Browser
+from playwright.async_api import Page
 
-from checks.client import connect
-from stack.client import Running
-from stack.local import Options
 from tests.e2e.browser import open_browser
-from tests.e2e.console.screens import SCREENS, find_objects
-from tests.e2e.console.visit import ALL_LOOKS, Look, Visit
+from tests.e2e.console.fresh_stack import seeded_stack
+from tests.e2e.console.screens import SCREENS
+from tests.e2e.console.visit import ALL_LOOKS, WIDE_LIGHT, Look, Visit
+
+# A mail is painted when it comes into sight, a moment after its frame has it.
+_PAINTED_MS = 700
 
 
-async def take(running: Running, folder: Path, names: Sequence[str] = ()) -> list[str]:
+async def take(page: Page, file: Path, *, full_page: bool = True) -> None:
+    """Take a picture of the open screen, once all of it has arrived and its mail is painted."""
+    await page.wait_for_load_state("networkidle")
+    frame = page.locator("iframe").first
+    if await frame.count():
+        await frame.scroll_into_view_if_needed()
+        await page.wait_for_timeout(_PAINTED_MS)
+    await page.evaluate("window.scrollTo(0, 0)")
+    await page.screenshot(path=file, full_page=full_page, animations="disabled")
+
+
+async def take_all(folder: Path, names: Sequence[str] = ()) -> list[str]:
     """Take the pictures; names: only of these screens. Return what the pages complained about."""
-    async with connect(running.state) as client, open_browser() as browser:
-        known = await find_objects(client)
-        faults = []
-        for look in ALL_LOOKS:
-            faults += await _take(browser, running, look, known, folder, names)
-    return faults
-
-
-async def _take(
-    browser: Browser, running: Running, look: Look, known: dict[str, str], folder: Path, names: Sequence[str]
-) -> list[str]:
-    async with Visit.opened(browser, running.url, look, running.state.admin_token) as visit:
+    faults: list[str] = []
+    async with (
+        seeded_stack() as (running, world),
+        open_browser() as browser,
+        Visit.opened(browser, running.url, WIDE_LIGHT, "") as inside,
+        Visit.opened(browser, running.url, WIDE_LIGHT, "") as outside,
+    ):
+        outside.allow("status of 401")
+        await inside.sign_in(world.boss)
         for screen in SCREENS:
             if names and screen.name not in names:
                 continue
-            await visit.open(screen.path.format_map(known))
-            await visit.page.wait_for_load_state("networkidle")  # a mail comes after its frame
-            await visit.page.screenshot(path=folder / f"{screen.name}-{look.name}.png", full_page=True)
-        return visit.faults
+            visit = outside if screen.signed_out else inside
+            for look in ALL_LOOKS:
+                await _take(visit, screen.path.format_map(world.ids), look, folder / f"{screen.name}-{look.name}.png")
+        faults += [*inside.faults, *outside.left()]
+    return faults
+
+
+async def _take(visit: Visit, path: str, look: Look, file: Path) -> None:
+    await visit.look(look)
+    await visit.open(path)
+    await take(visit.page, file)
 
 
 def _index(folder: Path) -> str:
@@ -55,8 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     """Take the pictures and print complaints. Return 1 if there were any."""
     folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)
-    running = Running(Options.from_environment(os.environ).data)
-    faults = asyncio.run(take(running, folder, arguments[1:]))
+    faults = asyncio.run(take_all(folder, arguments[1:]))
     (folder / "index.html").write_text(_index(folder))
     for fault in faults:
         print(fault, file=sys.stderr)

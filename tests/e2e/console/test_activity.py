@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
-from playwright.async_api import expect
+import pytest_asyncio
+from playwright.async_api import Request, expect
 
 from checks.client import Client, order
 from runtime.ids import new_id
@@ -18,7 +19,7 @@ _ADMIN = "/api/v1/admin"
 _PASSWORD = "correct horse battery staple"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def cookie(running: Running) -> dict[str, str]:
     """The session's cookie of a console user who may see every tenant."""
     admin = {"Authorization": f"Bearer {running.state.admin_token}"}
@@ -64,6 +65,7 @@ async def test_messages_can_be_read_and_filtered(visit: Visit, client: Client) -
     await expect(visit.page.get_by_role("link", name="order").first).to_be_visible()
     await visit.assert_accessible()
     await visit.assert_well_formed()
+    await visit.show_filters()
     await visit.page.get_by_role("searchbox", name="Recipient").fill("somebody-else")
     await visit.page.get_by_role("searchbox", name="Recipient").press("Enter")
     await expect(visit.page).to_have_url(re.compile("recipient=somebody-else"))
@@ -72,7 +74,10 @@ async def test_messages_can_be_read_and_filtered(visit: Visit, client: Client) -
     await visit.page.reload()
     await visit.settled("Messages")
     await expect(visit.page.get_by_text(other[-6:])).to_be_visible()
+    await visit.show_filters()
     await visit.page.get_by_label("Status").select_option("dead")
+    if await visit.page.get_by_role("button", name=re.compile("^Filters")).count():
+        await expect(visit.page.get_by_role("button", name="Filters (2)")).to_be_visible()
     await expect(visit.page.get_by_role("heading", name="No message matches")).to_be_visible()
     await visit.assert_accessible()
     await visit.page.get_by_role("link", name="Remove the filters").click()
@@ -111,6 +116,23 @@ async def test_new_messages_appear_by_themselves(open_visit: OpenVisit, client: 
 
 
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
+async def test_a_page_that_nobody_touches_says_so(visit: Visit) -> None:
+    """What it reads by itself then does not keep the session; as soon as somebody touches it, it does."""
+
+    def of_overview(request: Request) -> bool:
+        return "/overview?" in request.url
+
+    await visit.page.clock.install()
+    await visit.open("/overview")
+    for is_touched in (False, True):
+        if is_touched:
+            await visit.page.mouse.move(200, 200)
+        async with visit.page.expect_request(of_overview) as asked:
+            await visit.page.clock.fast_forward(20_000 if is_touched else 90_000)
+        headers = (await asked.value).headers
+        assert headers.get("x-clarion-unattended", "false") == ("false" if is_touched else "true")
+
+
 async def test_the_overview_leads_to_the_messages(visit: Visit, client: Client) -> None:
     """Charts with the numbers as tables, and reasons that lead to their messages."""
     without = order(new_id(), "without-address", ("EMAIL",))

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from checks.client import Client, Tenant
@@ -18,14 +19,14 @@ _MARKUP = "<img src=x onerror=alert(1)><b>answer</b>"
 _STATE_MS = 30_000
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def receiver() -> AsyncIterator[Receiver]:
     """A server on loopback."""
     async with receiving() as made:
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def tenant(client: Client) -> Tenant:
     """A tenant of the test's own."""
     return await client.operator.create_tenant(f"Lamps {uuid.uuid4().hex[:8]}")
@@ -66,7 +67,7 @@ async def _subscribe_with_filter(visit: Visit) -> None:
 
 async def _shown_secret(page: Page) -> str:
     """Reveal the secret of the endpoint in sight, close it again, and return it."""
-    await page.get_by_role("button", name="Show secret").click()
+    await page.get_by_role("button", name="Show secret …").click()
     await open_dialog(page).get_by_role("button", name="Show secret").click()
     shown = page.get_by_role("dialog", name="The signing secret")
     secret = await shown.locator("code").text_content() or ""
@@ -108,7 +109,7 @@ async def test_an_endpoint_gets_its_webhook(visit: Visit, client: Client, tenant
     assert secret not in await page.content()
     await page.get_by_role("tab", name="Deliveries").click()
     await expect(page.get_by_text("The filter of the endpoint's subscription does not match")).to_be_visible()
-    await page.get_by_role("button", name="Load again").click()
+    await page.get_by_role("button", name="Refresh").click()
     await page.get_by_role("row").filter(has_text="sent").get_by_role("link").click()
     dialog = open_dialog(page)
     await expect(dialog.get_by_role("list", name="Attempts")).to_contain_text("HTTP 204")
@@ -152,7 +153,7 @@ async def test_a_failing_endpoint_says_why_and_is_sent_to_again(
     await page.get_by_role("button", name="Send test event").click()
     await expect(page.get_by_text("A test event is queued")).to_be_visible()
     await page.keyboard.press("Escape")
-    await page.get_by_role("button", name="Try it now").click()
+    await page.get_by_role("button", name="Send a waiting message now").click()
 
     async def all_arrived() -> bool:
         return {json.loads(body).get("number") for _, body in receiver.arrived} >= set(range(6))
@@ -171,7 +172,7 @@ async def test_a_secret_is_replaced_and_an_endpoint_disabled_and_deleted(
     page = visit.page
     endpoint = await _endpoint(client, tenant, receiver.url)
     await visit.open(f"/endpoints/{endpoint}?tenant={tenant.id}", "Shop")
-    await page.get_by_role("button", name="Replace").click()
+    await page.get_by_role("button", name="Replace secret").click()
     dialog = open_dialog(page)
     await dialog.get_by_label("Earlier secrets stay valid for").select_option("one hour")
     await dialog.get_by_role("button", name="Replace secret").click()
@@ -179,12 +180,12 @@ async def test_a_secret_is_replaced_and_an_endpoint_disabled_and_deleted(
     secrets = page.get_by_role("region", name="Signing secret")
     await expect(secrets.get_by_role("listitem")).to_have_count(2)
     await expect(secrets).to_contain_text("valid until")
-    await page.get_by_role("button", name="Disable").click()
+    await page.get_by_role("button", name="Disable endpoint").click()
     await open_dialog(page).get_by_role("button", name="Disable endpoint").click()
     await expect(page.get_by_role("region", name="State")).to_contain_text("A person or a program disabled it.")
-    await page.get_by_role("button", name="Enable").click()
-    await expect(page.get_by_role("button", name="Disable")).to_be_visible()
-    await page.get_by_role("button", name="Delete", exact=True).click()
+    await page.get_by_role("button", name="Enable endpoint").click()
+    await expect(page.get_by_role("button", name="Disable endpoint")).to_be_visible()
+    await page.get_by_role("button", name="Delete endpoint").click()
     dialog = open_dialog(page)
     await expect(dialog.get_by_role("button", name="Delete endpoint")).to_be_disabled()
     await dialog.get_by_label("Type Shop to confirm").fill("Shop")
@@ -200,7 +201,7 @@ async def test_a_wrong_filter_is_refused_with_its_reason(visit: Visit, client: C
     visit.allow(r"status of 422")
     endpoint = await _endpoint(client, tenant, "https://shop.example.com/hooks")
     await visit.open(f"/endpoints/{endpoint}?tenant={tenant.id}&tab=subscriptions", "Shop")
-    await page.get_by_role("button", name="Filter of order.shipped").click()
+    await page.get_by_role("button", name="Add a filter of order.shipped").click()
     dialog = open_dialog(page)
     await dialog.get_by_label("Filter").fill('{">": ')
     await expect(dialog).to_contain_text("This is not JSON")
@@ -208,6 +209,27 @@ async def test_a_wrong_filter_is_refused_with_its_reason(visit: Visit, client: C
     await dialog.get_by_label("Filter").fill('{"no_such_operator": [1]}')
     await dialog.get_by_role("button", name="Check against the sample").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("no_such_operator")
+
+
+async def test_a_private_address_is_refused_with_the_way_to_allow_it(visit: Visit, tenant: Tenant) -> None:
+    """At the field, with the command for development; a public address is accepted after that."""
+    page = visit.page
+    visit.allow(r"status of 422")
+    await visit.open(f"/endpoints/new?tenant={tenant.id}", "Create an endpoint")
+    url = page.get_by_label("URL")
+    await url.fill("https://10.0.0.1/hooks")
+    await page.get_by_role("button", name="Create endpoint").click()
+    await expect(url).to_have_accessible_description(re.compile("is not a public address"))
+    await expect(page.get_by_text("CLARION_EGRESS_WEBHOOK_ALLOW='127.0.0.1:*' make run")).to_be_visible()
+    await visit.assert_accessible()
+    await url.fill("https://shop.example.com/hooks")
+    await page.get_by_role("button", name="Create endpoint").click()
+    await visit.settled("https://shop.example.com/hooks")
+    await expect(page.get_by_role("button", name="Send failed deliveries again")).to_be_visible()
+    await page.get_by_role("button", name="Send earlier events").click()
+    dialog = open_dialog(page)
+    await dialog.get_by_role("button", name="Send them").click()
+    await expect(page.get_by_role("dialog", name="Send earlier events")).to_contain_text("Done")
 
 
 async def test_an_application_gets_its_link_to_the_portal(visit: Visit, client: Client, tenant: Tenant) -> None:
@@ -218,7 +240,7 @@ async def test_an_application_gets_its_link_to_the_portal(visit: Visit, client: 
     dialog = open_dialog(page)
     await dialog.get_by_label("Name").fill("Walnut")
     await dialog.get_by_role("button", name="Create application").click()
-    await page.get_by_role("button", name="Link to the portal of Walnut").click()
+    await page.get_by_role("button", name="Make a link to the portal … of Walnut").click()
     dialog = open_dialog(page)
     await dialog.get_by_role("button", name="Make a link").click()
     await expect(dialog).to_contain_text("/portal/open/")

@@ -60,22 +60,30 @@ async def test_all_dead_letters_that_match_are_replayed(visit: Visit, client: Cl
     await expect(rows.get_by_text("STARTTLS").first).to_be_visible()
     await visit.assert_accessible()
     await visit.assert_well_formed()
+    await visit.show_filters()
     await main.get_by_label("Event type").fill("order.lost")
     await expect(page.get_by_role("heading", name="No dead letters match")).to_be_visible()
     assert "event_type=order.lost" in page.url
     await page.get_by_role("button", name="Clear the filters").click()
+    reason = main.get_by_label("Reason")
+    # Each reason that there is, with its number; a replay clears the filter again.
+    option = reason.get_by_role("option").nth(1)
+    await expect(option).to_have_text(re.compile(r"\([1-3]\)$"))
+    await reason.select_option(index=1)
+    await expect(page).to_have_url(re.compile(r"reason=provider_"))
+    await reason.select_option(label="Any")
     await main.get_by_label("Channel").select_option("EMAIL")
     await expect(page).to_have_url(re.compile(r"channel=EMAIL"))
     await page.reload()
     await expect(main.get_by_text("3 match.")).to_be_visible()
 
     await client.operator.must("PATCH", f"/providers/{provider_id}", json={"settings": {"tls": "none"}})
-    await page.get_by_role("button", name="Replay all 3").click()
-    dialog = page.get_by_role("dialog", name="Replay 3 dead letters")
+    await page.get_by_role("button", name="Send all 3 again").click()
+    dialog = page.get_by_role("dialog", name="Send 3 dead letters again")
     await expect(dialog).to_contain_text(tenant.name)
     await visit.assert_accessible()
-    await dialog.get_by_role("button", name="Replay", exact=True).click()
-    replays = page.get_by_role("region", name="Replays")
+    await dialog.get_by_role("button", name="Send them again").click()
+    replays = page.get_by_role("region", name="Sent again")
     await expect(replays.get_by_text("3 of 3 sent")).to_be_visible()
     await expect(replays.get_by_text("done")).to_be_visible()
     await expect(main.get_by_text("0 match.")).to_be_visible()
@@ -125,13 +133,13 @@ async def test_a_replay_is_paused_and_canceled(visit: Visit, client: Client, run
     body = {"tenant_id": tenant.id, "per_second": 1}
     await client.operator.must("POST", "/dead-letters/replay", json=body)
     await visit.open(f"/dead-letters?tenant={tenant.id}", "Dead letters")
-    replays = page.get_by_role("region", name="Replays")
+    replays = page.get_by_role("region", name="Sent again")
     await expect(replays.get_by_text("waits until the tenant is active")).to_be_visible()
-    await replays.get_by_role("button", name="Pause").press("Enter")
+    await replays.get_by_role("button", name="Pause sending").press("Enter")
     await expect(replays.get_by_text("paused")).to_be_visible()
-    await replays.get_by_role("button", name="Resume").press("Enter")
+    await replays.get_by_role("button", name="Resume sending").press("Enter")
     await expect(replays.get_by_text("running")).to_be_visible()
-    await replays.get_by_role("button", name="Cancel").press("Enter")
+    await replays.get_by_role("button", name="Cancel sending").press("Enter")
     await expect(replays.get_by_text("cancelled")).to_be_visible()
     await expect(replays.get_by_role("button")).to_have_count(0)
 
@@ -160,10 +168,16 @@ async def test_refused_requests_lead_to_their_key(visit: Visit, client: Client) 
     assert key["api_key"] not in await page.content()
     await visit.assert_accessible()
     await visit.assert_well_formed()
+    await visit.show_filters()
+    reasons = page.get_by_role("main").get_by_label("Reason")
+    await expect(reasons.get_by_role("option")).to_have_text(
+        ["Any", "The API key was revoked. (1)", "A field of the request is missing or wrong. (1)"]
+    )
     await page.get_by_role("main").get_by_label("Status").select_option("401")
     await expect(table.get_by_text("A field of the request is missing or wrong.")).to_have_count(0)
     await table.get_by_role("link").first.click()
     await visit.settled(tenant.name)
+    await expect(page.get_by_text("does not exist any more: it was revoked")).to_be_visible()
 
 
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
@@ -181,6 +195,7 @@ async def test_a_tenant_says_what_it_lacks(visit: Visit, client: Client) -> None
     await expect(missing.get_by_text("Nothing is sent by EMAIL: the tenant has no provider for it.")).to_be_visible()
     used = page.get_by_role("region", name="Limits and what is used of them")
     await expect(used.get_by_text("Events per 1 min 0 s, in any such window")).to_be_visible()
+    await used.get_by_text("Limits of which nothing is used").click()
     await expect(used.get_by_role("meter", name="Stored recipients")).to_be_attached()
     await visit.assert_accessible()
     await visit.assert_well_formed()
@@ -191,8 +206,28 @@ async def test_a_tenant_says_what_it_lacks(visit: Visit, client: Client) -> None
     await client.operator.must("POST", "/providers", json=body)
     await page.go_back()
     await visit.settled(tenant.name)
-    await missing.get_by_role("button", name="Look again").click()
+    await visit.assert_accessible()
+    await missing.get_by_role("button", name="Check again").click()
     await expect(missing.get_by_text("goes to the sandbox")).to_be_visible()
+
+
+async def test_a_new_tenant_sends_a_test_at_once(visit: Visit, client: Client) -> None:
+    """From its first page: no provider, no template, and a push that arrives in an inbox."""
+    made = await client.operator.must("POST", "/tenants", json={"name": f"Newcomer {uuid.uuid4().hex[:8]}"})
+    page = visit.page
+    await visit.open(f"/tenants/{made['id']}?tenant={made['id']}", made["name"])
+    missing = page.get_by_role("region", name="What is missing")
+    await expect(missing.get_by_role("link", name="Write a template, and activate it")).to_be_visible()
+    await missing.get_by_role("link", name="Send a test").click()
+    await visit.settled("Test send")
+    await page.get_by_label("User id").fill("user-1")
+    await page.get_by_role("button", name="Send the test").click()
+
+    async def arrived() -> bool:
+        inbox = await client.operator.must("GET", f"/tenants/{made['id']}/recipients/user-1/inbox")
+        return len(inbox["data"]) == 1
+
+    assert await eventually(arrived, 60, every=0.5)
 
 
 async def test_alerts_are_chosen_and_tried(visit: Visit, client: Client) -> None:

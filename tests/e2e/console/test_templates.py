@@ -94,7 +94,7 @@ async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, clie
     await page.get_by_role("link", name="New template").click()
     await visit.settled("New template")
     await page.get_by_label("Event type").fill(kind)
-    await page.get_by_role("button", name="Begin with message with a button").click()
+    await page.get_by_role("button", name="Use this example: Text and a button").click()
     await visit.settled(f"New template for {kind}")
     frame = page.get_by_title("Preview of the e-mail").content_frame.locator("iframe").content_frame
     await expect(frame.get_by_text("has left our warehouse")).to_be_visible()
@@ -252,40 +252,6 @@ async def test_completion_by_keyboard(visit: Visit, client: Client) -> None:
     await expect(editor(page)).not_to_be_focused()
 
 
-HOSTILE = """<script>parent.document.title = "taken"</script>
-<img src="https://evil.example/pixel.png" onerror="parent.document.title = 'taken'">
-<form action="https://evil.example/steal"><button>Give</button></form>
-<a href="https://evil.example/" target="_top">leave</a>
-<style>@import url("https://evil.example/x.css"); body { background: url(https://evil.example/b.png) }</style>
-<meta http-equiv="refresh" content="0;url=https://evil.example/">
-<iframe src="https://evil.example/frame"></iframe><p style="color: red">harmless</p>"""
-
-
-async def test_hostile_content_stays_in_its_frame(visit: Visit, client: Client) -> None:
-    """Scripts do not run, nothing is loaded or left, styles are shown; names and samples are text everywhere."""
-    page = visit.page
-    kind = event_type("<img src=x onerror=alert(1)>")
-    first = await create(client, kind, channel="EMAIL", subject="<b>{{evil}}</b>", body=HOSTILE + "{{{evil}}}")
-    sample = {"name": "<svg onload=alert(1)>", "variables": {"evil": HOSTILE}}
-    await client.operator.must(
-        "POST", "/template-samples", json={**sample, "tenant_id": client.tenant.id, "event_type": kind}
-    )
-    await visit.open(f"/templates/{first['id']}/edit", f"Edit {kind}")
-    outer = page.get_by_title("Preview of the e-mail").content_frame
-    frame = outer.locator("iframe").content_frame
-    await expect(frame.get_by_text("harmless").first).to_be_visible()
-    assert await outer.locator("iframe").get_attribute("sandbox") == ""
-    color = await frame.get_by_text("harmless").first.evaluate("element => getComputedStyle(element).color")
-    assert color == "rgb(255, 0, 0)"
-    await frame.get_by_text("leave").first.click()
-    await frame.get_by_role("button", name="Give").first.click()
-    await expect(page.get_by_text("of another server").or_(page.get_by_text("of other servers"))).to_be_visible()
-    assert await page.title() == f"Edit {kind} \u2013 Clarion"
-    assert page.url.endswith("/edit")
-    await visit.open(f"/templates?tenant={client.tenant.id}&q={kind[-8:]}", "Templates")
-    await expect(page.get_by_role("link", name=kind, exact=True)).to_be_visible()
-
-
 async def test_versions_and_languages(visit: Visit, client: Client) -> None:
     """Compared, rolled back, deactivated by name; a language begins with a copy."""
     page, kind = visit.page, event_type("versions")
@@ -371,9 +337,6 @@ async def test_everybody_can_use_the_editor(visit: Visit, client: Client) -> Non
     await expect(page.get_by_role("region", name="Errors")).to_be_visible()
     await visit.assert_accessible()
     await visit.assert_well_formed()
-    tree = await visit.tree()
-    for line in ('heading "Code" [level=2]', 'heading "Preview" [level=2]', 'textbox "Body"', 'combobox "Sample"'):
-        assert line in tree
 
 
 async def test_another_browser_has_no_draft(open_visit: OpenVisit, client: Client) -> None:

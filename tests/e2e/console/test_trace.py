@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page, expect
 
@@ -79,7 +80,7 @@ class World:
         return event
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def world(client: Client) -> World:
     """A tenant with providers and templates."""
     made = World(client, await client.operator.create_tenant(f"Walnut {uuid.uuid4().hex[:8]}"))
@@ -129,6 +130,10 @@ async def test_a_message_shows_its_whole_way_and_what_was_sent(visit: Visit, wor
     for step in ("Accepted", "Routed", "Queued", "Rendered", "Sent"):
         await expect(happened.get_by_text(step, exact=True).first).to_be_visible()
     await expect(happened.get_by_role("region")).to_have_count(3)
+    answer = region(page, "In one sentence")
+    await expect(answer).to_contain_text(
+        re.compile(r"^Sent by e-mail, by SMS and by push to ada .+s after it was accepted\.$")
+    )
     mail = region(page, "What was sent: E-mail")
     await expect(mail.get_by_text("A note", exact=True)).to_be_visible()
     frame = page.frame_locator("iframe[title='The e-mail']").frame_locator("iframe")
@@ -169,6 +174,15 @@ async def test_a_mail_is_shown_narrow_and_without_images_of_others(visit: Visit,
     box = await page.locator("iframe[title='The e-mail']").bounding_box()
     assert box is not None
     assert box["width"] == pytest.approx(375, abs=4)
+    # With less room than the mail needs, it keeps its width and is shown smaller, which the page says.
+    await page.set_viewport_size({"width": 390, "height": 900})
+    await page.get_by_label("Width").select_option("600")
+    await expect(page.get_by_text("there is no room for 600 pixels")).to_be_visible()
+    frame = page.locator("iframe[title='The e-mail']")
+    assert await frame.evaluate("(it) => it.clientWidth") == 600
+    box = await frame.bounding_box()
+    assert box is not None
+    assert box["width"] < 390
 
 
 async def test_a_skip_says_why_and_what_to_do(visit: Visit, world: World) -> None:
@@ -178,8 +192,52 @@ async def test_a_skip_says_why_and_what_to_do(visit: Visit, world: World) -> Non
     sms = region(visit.page, "What happened").get_by_role("region", name="SMS")
     await expect(sms).to_contain_text("The request has no phone number of the recipient.")
     await expect(sms).to_contain_text("What to do: Send the recipient's phone number")
-    await sms.get_by_role("link", name="What was sent").click()
-    await expect(region(visit.page, "What was sent: SMS")).to_contain_text("Nothing was handed over")
+    answer = region(visit.page, "In one sentence")
+    await expect(answer).to_contain_text(
+        "Partly sent to ada: the e-mail and the push were sent; the SMS was skipped because the request has no phone"
+    )
+    await expect(answer.get_by_role("link", name="Open the recipient")).to_be_visible()
+    await sms.get_by_role("link", name="Why nothing was sent").click()
+    nothing = region(visit.page, "Nothing was sent: SMS")
+    await expect(nothing).to_contain_text("The reason: The request has no phone number of the recipient.")
+    await expect(nothing).to_contain_text("What to do: Send the recipient's phone number")
+    await expect(region(visit.page, "What was sent: SMS")).to_have_count(0)
+
+
+async def test_the_tenant_of_a_pasted_link_is_in_sight(visit: Visit, world: World) -> None:
+    """Of a message, its provider, its template and its recipient; another tenant is a choice that leads to its list."""
+    event_id = await world.send(channels=("SMS",))
+    other = await world.client.operator.create_tenant(f"Hazel {uuid.uuid4().hex[:8]}")
+    found = await world.must("GET", f"/events/{event_id}")
+    used = next(one["provider_id"] for one in found["timeline"] if one["provider_id"])
+    version = next(one["template_version_id"] for one in found["timeline"] if one["template_version_id"])
+    page, own = visit.page, world.tenant
+    switcher = page.get_by_role("banner").get_by_role("combobox", name=f"Tenant: {own.name}", exact=True)
+    for path in (f"/messages/{event_id}", f"/providers/{used}", f"/templates/{version}", f"/tenants/{own.id}"):
+        await visit.open(path)
+        await expect(switcher).to_be_visible()
+        await expect(page).to_have_url(re.compile(f"tenant={own.id}"))
+    # A wrong tenant in the link looks like "nothing there": the object's own one takes its place.
+    await visit.open(f"/messages/{event_id}?tenant={other.id}", "note")
+    await expect(switcher).to_be_visible()
+    await switcher.click()
+    await page.get_by_role("combobox", name="Find a tenant").fill(other.name)
+    await page.get_by_role("option", name=other.name).click()
+    await visit.settled("Messages")
+    await expect(page.get_by_role("heading", name="No messages yet")).to_be_visible()
+    assert f"tenant={other.id}" in page.url
+
+
+async def test_a_recipients_link_without_a_tenant_finds_theirs(visit: Visit, world: World) -> None:
+    """If only one tenant knows the id; else the person chooses."""
+    user_id = f"grace-{uuid.uuid4().hex[:8]}"
+    await world.must("PUT", f"/tenants/{world.tenant.id}/recipients/{user_id}", {"name": "Grace"})
+    page = visit.page
+    await visit.open(f"/recipients/{user_id}", user_id)
+    await expect(region(page, "Stored")).to_contain_text("Grace")
+    await expect(page).to_have_url(re.compile(f"tenant={world.tenant.id}"))
+    await visit.open("/recipients/nobody-at-all", "nobody-at-all")
+    await expect(page.get_by_role("heading", name="Choose a tenant")).to_be_visible()
 
 
 async def test_a_failed_webhook_shows_its_answer_and_is_retried(visit: Visit, world: World) -> None:
@@ -207,12 +265,12 @@ async def test_a_failed_webhook_shows_its_answer_and_is_retried(visit: Visit, wo
         await page.get_by_role("button", name="Retry this delivery").click()
         await expect(webhook.get_by_text("sent", exact=True)).to_be_visible()
         await expect(webhook.get_by_text("replay 1").last).to_be_visible()
+        await expect(region(page, "In one sentence")).to_contain_text("Sent by webhook to an endpoint")
         assert json.loads(got[-1]) == {"note": _MARKUP}
 
 
 async def test_an_event_is_replayed(visit: Visit, world: World) -> None:
-    """As a new event, whose page opens; the page of the first one names it."""
-    visit.allow("status of 404")  # the ledger learns of the new event within a second
+    """As a new event, whose page opens; each of the two pages leads to the other."""
     event_id = await world.send(channels=("SMS",))
     page = visit.page
     await visit.open(f"/messages/{event_id}", "note")
@@ -223,13 +281,20 @@ async def test_an_event_is_replayed(visit: Visit, world: World) -> None:
     await expect(page).not_to_have_url(re.compile(event_id))
     await expect(region(page, "Event").get_by_role("link", name=event_id)).to_be_visible()
     await expect(region(page, "What happened").get_by_text("Sent", exact=True)).to_be_visible()
+    made = page.url.partition("/messages/")[2].partition("?")[0]
+    answer = region(page, "In one sentence")
+    await expect(answer).to_contain_text("It is a replay of an earlier message.")
+    await answer.get_by_role("link", name="an earlier message").click()
+    await expect(page).to_have_url(re.compile(event_id))
+    await expect(answer).to_contain_text("It was sent again as a new message")
+    await answer.get_by_role("link", name="a new message").click()
+    await expect(page).to_have_url(re.compile(made))
 
 
 async def test_what_failed_is_replayed_alone(visit: Visit, world: World) -> None:
     """After the number was added to nothing: only the channel that failed is asked for."""
     template = {"tenant_id": world.tenant.id, "event_type": "note", "channel": "SMS", "activate": True}
     await world.must("POST", "/templates", {**template, "body": "{{#each name}}{{/each}}"})
-    visit.allow("status of 404")  # the ledger learns of the new event within a second
     event_id = await world.send(channels=("SMS", "PUSH"))
     await world.must("POST", "/templates", {**template, "body": "Dear {{name}}"})
     page = visit.page
@@ -277,6 +342,7 @@ async def test_many_deliveries_are_a_list_with_a_filter(visit: Visit, world: Wor
     await visit.assert_accessible()
     await page.get_by_label("Status").select_option("sent")
     await expect(table.get_by_role("link", name="u007@example.com")).to_be_visible()
+    await expect(region(page, "In one sentence")).to_contain_text("deliveries 61 were sent")
     await table.get_by_role("link", name="u007@example.com").click()
     await expect(region(page, "What was sent: E-mail")).to_contain_text("u007@example.com")
     assert "status=sent" in page.url
@@ -354,6 +420,7 @@ async def test_a_suppression_is_added_found_and_lifted(visit: Visit, world: Worl
     await assert_text_only(visit)
     await visit.assert_well_formed()
     await visit.assert_accessible()
+    await visit.show_filters()
     await page.get_by_label("Address", exact=True).fill("bob@example.com")
     await page.get_by_role("button", name="Find").click()
     await expect(page).to_have_url(re.compile("address=bob"))

@@ -1,7 +1,7 @@
 """A visit to the console with a real browser, which notices everything that a page must not do."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,16 +11,20 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, WebSocket, expect
 
 from stack import console, npm
+from tests.integration.gateway.console_visitor import Visitor
 from tests.packages import installed
 
 _REPORTS = "/csp-reports"
+_HEIGHT = 900
 # Documents in which mails are shown. What a mail tries there, and may not, is no fault of the page.
 _OF_MAILS = ("/console/frame", "about:srcdoc")
 # Said by axe-core of what stops people from using a page.
 _GRAVE = ("serious", "critical")
-_AXE = """async () => (await axe.run(document, {
-    resultTypes: ["violations"],
-    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_OF_COLORS = ["color-contrast", "link-in-text-block"]
+# Frames hold mails, in which nothing of ours runs: axe-core would only wait for an answer from them.
+_AXE = """async (runOnly) => (await axe.run(document, {
+    resultTypes: ["violations"], iframes: false, runOnly,
 })).violations.map((one) => ({
     id: one.id, impact: one.impact, help: one.help, nodes: one.nodes.slice(0, 5).map((node) => node.html),
 }))"""
@@ -64,7 +68,7 @@ class Visit:
     async def opened(cls, browser: Browser, url: str, look: Look, token: str) -> AsyncIterator["Visit"]:
         """Open an empty page. token: an admin token that the gateway gets with each request; empty: none."""
         context = await browser.new_context(
-            viewport={"width": look.width, "height": 900},
+            viewport={"width": look.width, "height": _HEIGHT},
             color_scheme=look.scheme,
             permissions=["clipboard-read", "clipboard-write"],
             extra_http_headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -75,6 +79,16 @@ class Visit:
             yield cls(page, url)
         finally:
             await context.close()
+
+    async def sign_in(self, person: Visitor) -> None:
+        """Go on with the session of somebody who has signed in."""
+        token, _ = person.signed_in
+        await self.page.context.add_cookies([{"name": "clarion_session", "value": token, "url": self.url}])
+
+    async def look(self, look: Look) -> None:
+        """Look at the open page in another way."""
+        await self.page.emulate_media(color_scheme=look.scheme)
+        await self.page.set_viewport_size({"width": look.width, "height": _HEIGHT})
 
     async def open(self, path: str, title: str = "") -> None:
         """Open a path of the console, such as "/messages", and wait for its screen; title: its h1."""
@@ -89,20 +103,38 @@ class Visit:
             await expect(heading).to_have_text(title)
         await expect(self.page.get_by_role("status").filter(has_text="…")).to_have_count(0)
 
+    async def show_filters(self) -> None:
+        """Show the filters of a list, which a narrow window has behind a button."""
+        button = self.page.get_by_role("search", name="Filters").get_by_role("button", name=re.compile("^Filters"))
+        if await button.count() and await button.get_attribute("aria-expanded") == "false":
+            await button.click()
+
     def allow(self, pattern: str) -> None:
         """Leave out faults that match a regular expression, such as r"status of 422"."""
         self._allowed.append(re.compile(pattern))
 
+    def left(self) -> list[str]:
+        """Return the faults that are not allowed."""
+        return [fault for fault in self.faults if not any(one.search(fault) for one in self._allowed)]
+
     def assert_faultless(self) -> None:
         """Fail if the page did what it must not do."""
-        left = [fault for fault in self.faults if not any(one.search(fault) for one in self._allowed)]
+        left = self.left()
         assert not left, "\n".join(left)
 
     async def assert_accessible(self) -> None:
         """Fail if axe-core finds something serious on the page as it is now."""
+        await self._assert_rules(_RULES)
+
+    async def assert_legible(self) -> None:
+        """Fail if axe-core finds something serious in the colors of the page as it is now."""
+        await self._assert_rules(_OF_COLORS)
+
+    async def _assert_rules(self, rules: Sequence[str]) -> None:
         installed(console.FOLDER)
-        await self.page.evaluate((console.FOLDER / npm.MODULES / "axe-core" / "axe.min.js").read_text())
-        found: list[dict[str, Any]] = await self.page.evaluate(_AXE)
+        if await self.page.evaluate("typeof axe") == "undefined":
+            await self.page.evaluate((console.FOLDER / npm.MODULES / "axe-core" / "axe.min.js").read_text())
+        found: list[dict[str, Any]] = await self.page.evaluate(_AXE, list(rules))
         grave = [f"{one['id']}: {one['help']}: {one['nodes']}" for one in found if one["impact"] in _GRAVE]
         assert not grave, "\n".join(grave)
 
@@ -114,10 +146,6 @@ class Visit:
         assert (await page.title()).endswith(" \u2013 Clarion")
         wide, room = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide <= room, f"the page is {wide} pixels wide in a window of {room}"
-
-    async def tree(self) -> str:
-        """Return the accessibility tree of the screen, as Playwright writes it: one line per element."""
-        return await self.page.get_by_role("main").aria_snapshot()
 
     def _note_message(self, message: ConsoleMessage) -> None:
         if message.type not in {"error", "warning"}:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from checks.client import Client, Tenant, connect
 from stack import client as stack_client
@@ -37,14 +38,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         started.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def client(running: Running) -> AsyncIterator[Client]:
     """The demo tenant and the operator."""
     async with connect(running.state, middlewares=(described,)) as connected:
         yield connected
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def tenant(client: Client) -> Tenant:
     """A tenant of the test's own, with a push and a text message for "note.info"."""
     made = await client.operator.create_tenant("Notes")
@@ -109,7 +110,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.transport.abort()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def cable(running: Running) -> AsyncIterator[Cable]:
     """A cable of the test's own."""
     made = Cable(int(running.url.rpartition(":")[2]))

@@ -6,13 +6,13 @@ from typing import Literal
 
 import aiohttp
 import pytest
-from playwright.async_api import BrowserContext, expect
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, expect
 
 from checks.client import Client, Tenant
 from stack import inbox
 from stack.client import Running
 from tests.e2e.accessibility import grave_faults
-from tests.e2e.browser import open_browser
 from tests.e2e.recipients.conftest import PAGE_PORT, TOKEN_LIFETIME_S, Cable
 from tests.e2e.recipients.site import BACK_MS, Site, Visitor
 from tests.e2e.recipients.test_official_client import push
@@ -22,7 +22,7 @@ from tests.waiting import eventually
 HISTORY = 50
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(running: Running, tenant: Tenant, cable: Cable) -> AsyncIterator[Site]:
     """The site of the user u1; its pages come through the cable."""
     texts = (inbox.FOLDER / inbox.DIST / "texts" / "de.js").read_text()
@@ -31,16 +31,18 @@ async def site(running: Running, tenant: Tenant, cable: Cable) -> AsyncIterator[
         yield made
 
 
-@pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    """A fresh browser's."""
-    async with open_browser() as browser:
-        opened = await browser.new_context(viewport={"width": 1000, "height": 800})
-        opened.set_default_timeout(30_000)
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A fresh profile."""
+    opened = await browser.new_context(viewport={"width": 1000, "height": 800})
+    opened.set_default_timeout(30_000)
+    try:
         yield opened
+    finally:
+        await opened.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visitor(site: Site, context: BrowserContext) -> AsyncIterator[Visitor]:
     """Somebody on a page that has broken neither the policy nor anything else at the end."""
     made = Visitor(await context.new_page(), site)

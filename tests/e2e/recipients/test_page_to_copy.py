@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
 
 from checks.client import Client, Tenant
 from stack.client import Running
 from stack.launch import command_for
 from tests import documentation, packages
-from tests.e2e.browser import open_page
+from tests.e2e.browser import page_of
 from tests.e2e.recipients.conftest import PAGE_PORT, TOKEN_LIFETIME_S, Cable
 from tests.e2e.recipients.test_official_client import push
 
@@ -31,8 +32,8 @@ def blocks() -> dict[str, str]:
     return {found["name"]: found["text"] for found in _BLOCK.finditer(documentation.page("docs/realtime.md"))}
 
 
-@pytest.fixture
-async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path, browser: Browser) -> AsyncIterator[Page]:
     """A page; what its browser asks of the gateway goes through the cable."""
     node = shutil.which("node")
     if node is None:
@@ -55,7 +56,7 @@ async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path) -
     command = command_for([node, "server.mjs"], death_signal=signal.SIGKILL)
     server = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env={**os.environ, **variables})
     try:
-        async with open_page() as opened:
+        async with page_of(browser) as opened:
             yield opened
     finally:
         server.kill()

@@ -65,6 +65,13 @@ class Deployment:
             self.hub_config.write_text(json.dumps(config))
         return str(done.stdout)
 
+    def execute(self, name: str, *words: str) -> str:
+        """Run a command beside a service, as `docker compose exec`; return what it printed. Its status must be 0."""
+        options = self._process(name) | {"args": list(words)}
+        done = subprocess.run(**options, capture_output=True, text=True, check=False, timeout=_DEADLINE_S)
+        assert done.returncode == 0, f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
+        return str(done.stdout)
+
     def start(self, name: str) -> None:
         """Start a service that goes on running."""
         options = self._process(name)

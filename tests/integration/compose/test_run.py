@@ -52,6 +52,18 @@ def test_everything_is_up_and_doctor_finds_nothing_wrong(deployment: Deployment)
     assert deployment.run("migrate") == ""  # `docker compose up` runs it at each start
 
 
+async def test_the_owner_joins_the_console(deployment: Deployment, http: Http) -> None:
+    """By the link that the command prints in the gateway's container, also without CLARION_PUBLIC_URL."""
+    path, _, code = deployment.execute("gateway", "clarion", "owner-link").strip().partition("#")
+    assert path == "/console/join"
+    page = await http.call("GET", path)
+    assert (page.status, page.headers["Content-Type"].partition(";")[0]) == (200, "text/html")
+    body = {"code": code, "password": "correct horse battery", "email": "owner@example.com"}
+    joined = await http.call("POST", "/api/v1/admin/invitations/accept", json=body)
+    assert (joined.status, joined.body["memberships"][0]["role"]) == (200, "owner")
+    assert deployment.execute("gateway", "clarion", "owner-link", "--unless-owned") == ""
+
+
 async def test_an_event_is_delivered(deployment: Deployment, http: Http) -> None:
     """An SMS in the sandbox and a push in the inbox; with CLARION_DEMO_TENANT_ID the demo page shows them."""
     operator = Operator(http, deployment.variables["CLARION_ADMIN_TOKEN"])

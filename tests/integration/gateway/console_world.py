@@ -32,7 +32,12 @@ class Maker:
         """Return the body of an answer. AssertionError if it is an error."""
         async with self._http.request(method, _ADMIN + path, json=body, headers=self._headers) as answer:
             assert answer.status < 300, await answer.text()
-            return await answer.json()
+            return await answer.json() if answer.status != 204 else None
+
+    async def attempt(self, method: str, path: str, body: Any = None) -> int:
+        """Make a call that may be refused; return its status."""
+        async with self._http.request(method, _ADMIN + path, json=body, headers=self._headers) as answer:
+            return answer.status
 
     async def post(self, path: str, **body: Any) -> Any:
         """Create something."""

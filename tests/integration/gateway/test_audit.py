@@ -88,10 +88,11 @@ async def test_every_write_leaves_an_entry_and_no_value(
     of_tenant = await entries(http, admin, tenant_id=tenant.id)
     assert [(entry["method"], entry["route"], entry["status"]) for entry in of_tenant] == [
         ("PATCH", f"{BASE}/tenants/{{id}}", 422),
+        ("DELETE", f"{BASE}/providers/{{id}}", 204),
         ("POST", f"{BASE}/providers", 201),
         ("POST", f"{BASE}/tenants", 201),
     ]
-    made = of_tenant[1]
+    made = of_tenant[2]
     assert made["actor"] == "admin"
     assert made["resource"] == provider["id"]
     assert made["fields"] == ["tenant_id", "channel", "kind", "settings"]

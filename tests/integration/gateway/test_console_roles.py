@@ -3,7 +3,9 @@
 The table says which requests to make, so that a new route is tested as soon as it stands there.
 """
 
+import base64
 import re
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
@@ -15,7 +17,7 @@ from gateway.access.rules import Owned, Place, Rule
 from gateway.access.table import RULES
 from runtime.ids import new_id
 from stack.client import Running
-from tests.integration.gateway.console_visitor import Visitor, joined, owner, visitor
+from tests.integration.gateway.console_visitor import ADMIN, Visitor, joined, owner, visitor
 from tests.integration.gateway.console_world import Belongings, Maker
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -24,6 +26,7 @@ _IN_QUERY = (Place.QUERY, Place.QUERY_OR_ANY, Place.QUERY_OR_INSTALLATION)
 # Lists of other shapes: their own tests read them as people of one tenant.
 _NO_PAGES = ("/overview", "/search", "/dead-letters/count")
 Route = tuple[str, str]
+_LAST: Route = ("DELETE", "/tenants/{id}")
 
 # Who may do what by their membership in the own tenant alone.
 _OF_TENANTS = {
@@ -33,7 +36,9 @@ _OF_TENANTS = {
         isinstance(place, Owned) or place in (Place.PATH, Place.LIST, *_IN_QUERY, *_IN_BODY) for place in rule.places
     )
 }
-_OF_INSTALLATION = {route: rule for route, rule in RULES.items() if Place.INSTALLATION in rule.places}
+_OF_INSTALLATION = {
+    route: rule for route, rule in RULES.items() if {Place.INSTALLATION, Place.ACCOUNTS} & set(rule.places)
+}
 
 
 class Request(NamedTuple):
@@ -174,6 +179,27 @@ async def test_a_role_that_suffices_writes(scene: Scene) -> None:
     assert not wrong
 
 
+async def test_each_record_of_a_tenant_names_it(scene: Scene) -> None:
+    """Whoever wrote: people of the tenant find all that was done to what belongs to it, and what was refused."""
+    own = await scene.maker.belongings()
+    written = {
+        route: rule
+        for route, rule in _OF_TENANTS.items()
+        if route[0] != "GET" and route[1] not in ("/templates/preview", "/tenants/{id}/filter-check")
+    }
+    # What is deleted is nobody's any more.
+    for route, rule in sorted(written.items(), key=lambda one: (one[0][0] == "DELETE", one[0] == _LAST)):
+        await scene.maker.attempt(*_request(route, rule, own))
+    found, cursor = set(), ""
+    while True:
+        page = await scene.maker.call("GET", f"/audit?tenant_id={own.tenant_id}&limit=100{cursor}")
+        found |= {(one["method"], one["route"].removeprefix(ADMIN)) for one in page["data"]}
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found >= written.keys()
+
+
 async def test_an_owner_of_a_tenant_is_none_of_the_installation(scene: Scene) -> None:
     """Nor is anybody else with a membership in a tenant."""
     wrong = []
@@ -202,6 +228,28 @@ async def test_lists_hold_own_tenants_alone(scene: Scene, route: Route) -> None:
     assert seen <= {scene.own.tenant_id, *([None] if route[1].startswith("/template") else [])}
     if route[1] in ("/tenants", "/events", "/templates", "/template-parts", "/suppressions", "/replays", "/runs"):
         assert scene.own.tenant_id in seen
+
+
+async def test_a_cursor_tells_nothing(scene: Scene) -> None:
+    """It may be of a row that the person may not see: it is sealed, and only the list takes it that gave it out."""
+    person = scene.people[Role.DEVELOPER]
+    own, foreign = f"tenant_id={scene.own.tenant_id}", f"tenant_id={scene.foreign.tenant_id}"
+    shown = [one.objects[kind] for one in (scene.own, scene.foreign) for kind in ("event", "run")]
+    status, page = await person.call("GET", "/events?recipient=u1&limit=1")
+    assert (status, page["data"][0]["tenant_id"]) == (200, scene.own.tenant_id)
+    cursor = page["next_cursor"]
+    raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    assert not any(id_.encode() in raw or uuid.UUID(id_).bytes in raw or id_ in cursor for id_ in shown)
+    assert (await person.call("GET", f"/events?recipient=u1&limit=1&cursor={cursor}"))[0] == 200
+    for list_ in (f"/events?{own}", "/dead-letters?limit=1", f"/template-samples?{own}"):
+        status, refused = await person.call("GET", f"{list_}&cursor={cursor}")
+        assert (status, refused["errors"][0]["field"]) == (422, "cursor")
+    # A list would begin after this one, and so tell its place among the others.
+    sample = {"event_type": "a.b", "name": "n", "variables": {}, "tenant_id": scene.foreign.tenant_id}
+    made = await scene.maker.post("/template-samples", **sample)
+    status, refused = await person.call("GET", f"/template-samples?{own}&cursor={made['id']}")
+    assert (status, refused["errors"][0]["field"]) == (422, "cursor")
+    await scene.maker.call("DELETE", f"/template-samples/{made['id']}?{foreign}")
 
 
 async def test_the_platform_is_read_by_all_and_written_by_the_installation(scene: Scene) -> None:

@@ -3,14 +3,17 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 
 from stack.client import Running
 from tests.integration.gateway.conftest import CreateTenant, Tenant
 from tests.integration.gateway.console_people import join
+from tests.integration.gateway.console_visitor import owner_link
 
 PATH = "/api/v1/admin/live"
 Message = dict[str, Any]
@@ -129,6 +132,55 @@ async def test_it_ends_with_the_session(
         async with http.delete(f"/api/v1/admin/users/{person.id}/sessions", headers=admin) as answer:
             assert answer.status in (200, 204)
         assert await page.next() == 4002
+
+
+async def test_it_ends_with_a_new_password(
+    http: aiohttp.ClientSession, admin: dict[str, str], local_stack: Running
+) -> None:
+    """Somebody else may have had the old one: the page and its session end."""
+    person = await join(http, admin, {"role": "viewer"})
+    async with opened(http, person.headers) as page:
+        await page.watch()
+        reset = await owner_link(local_stack, "--reset", person.email)
+        body = {"code": reset.rpartition("#")[2], "password": "another good password"}
+        async with http.post("/api/v1/admin/invitations/accept", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+        http.cookie_jar.clear()
+        assert await page.next() == 4002
+    async with http.get("/api/v1/admin/session", headers=person.headers) as answer:
+        assert answer.status == 401
+
+
+async def test_it_does_not_keep_a_session(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant, local_stack: Running
+) -> None:
+    """An open page, and what it asks by itself, is no use of the session; what the person does is."""
+    tenant, person = await create_tenant(), await join(http, admin, {"role": "viewer"})
+    user, session = f"/api/v1/admin/users/{person.id}", "/api/v1/admin/session"
+    unattended = {**person.headers, "X-Clarion-Unattended": "true"}
+    database = await asyncpg.connect(local_stack.variables["CLARION_POSTGRES_URL"])
+    seen = "SELECT now() - last_seen_at FROM ingest.console_sessions WHERE user_id = $1"
+    try:
+        await database.execute(
+            "UPDATE ingest.console_sessions SET last_seen_at = now() - interval '1 hour' WHERE user_id = $1", person.id
+        )
+        async with opened(http, person.headers) as page:
+            await page.watch()
+            # It ends when the session is looked at again, which the gateway did not remember any more.
+            less = {"memberships": [{"role": "viewer", "tenant_id": tenant.id}]}
+            async with http.patch(user, json=less, headers=admin) as answer:
+                assert answer.status == 200
+            assert await page.next() == 4002
+        async with opened(http, person.headers) as page:
+            await page.watch()
+        async with http.get(session, headers=unattended) as answer:
+            assert answer.status == 200
+        assert await database.fetchval(seen, person.id) > timedelta(minutes=59)
+        async with http.get(session, headers=person.headers) as answer:
+            assert answer.status == 200
+        assert await database.fetchval(seen, person.id) < timedelta(minutes=1)
+    finally:
+        await database.close()
 
 
 async def test_what_is_no_command_ends_it(http: aiohttp.ClientSession, admin: dict[str, str]) -> None:

@@ -2,78 +2,28 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from gateway.admin.oidc import CALLBACK
-from gateway.app import create_app
-from gateway.clients import Clients
-from gateway.settings import Settings
-from runtime import settings as environment
 from runtime.ids import new_id
 from stack.client import Running
-from tests.conftest import free_port
 from tests.integration.gateway.console_visitor import ADMIN, owner
-from tests.integration.gateway.oidc.identity import CLIENT_ID, CLIENT_SECRET, provider, sign_in
+from tests.integration.gateway.oidc.identity import provider, sign_in
+from tests.integration.gateway.oidc.world import World, gateway
 from tests.waiting import eventually
 
 _CONSOLE = "/console"
 
 
-class World(NamedTuple):
-    """A gateway, the port of its provider, and an e-mail address that nobody else of the stack has."""
-
-    url: str
-    port: int
-    email: str
-
-    @property
-    def accounts(self) -> dict[str, dict[str, Any]]:
-        """The people whom the provider knows, by their logins."""
-        return {
-            "bob": {"email": self.email, "email_verified": True, "name": "Bob"},
-            "again": {"email": self.email, "email_verified": True},
-            "unverified": {"email": self.email, "email_verified": False},
-            "stranger": {"email": f"{new_id()}@example.com", "email_verified": True},
-            "outsider": {"email": f"{new_id()}@else.example", "email_verified": True},
-        }
-
-
-@asynccontextmanager
-async def _gateway(stack: Running, **settings: str) -> AsyncIterator[World]:
-    """Run a gateway of the stack's services that has an identity provider."""
-    own, port = free_port(), free_port()
-    url = f"http://127.0.0.1:{own}"
-    values = {
-        **stack.variables,
-        "CLARION_HTTP_ADDRESS": f"127.0.0.1:{own}",
-        "CLARION_PUBLIC_URL": url,
-        "CLARION_OIDC_ISSUER": f"http://127.0.0.1:{port}",
-        "CLARION_OIDC_CLIENT_ID": CLIENT_ID,
-        "CLARION_OIDC_CLIENT_SECRET": CLIENT_SECRET,
-        "CLARION_SIGN_IN_FAILURES_PER_MINUTE": "0",
-        **settings,
-    }
-    loaded = environment.load(Settings, values)
-    clients = Clients(loaded)
-    server = TestServer(create_app(loaded, clients), host="127.0.0.1", port=own)
-    await server.start_server()
-    try:
-        yield World(url, port, f"{new_id()}@example.com")
-    finally:
-        await server.close()
-        await clients.close()
-
-
 @pytest.fixture
 async def world(local_stack: Running) -> AsyncIterator[World]:
     """A gateway, and Bob, who is invited as a viewer."""
-    async with _gateway(local_stack) as made, owner(local_stack) as boss:
+    async with gateway(local_stack) as made, owner(local_stack) as boss:
         status, _ = await boss.call("POST", "/users", {"email": made.email, "memberships": [{"role": "viewer"}]})
         assert status == 201
         yield made
@@ -186,7 +136,7 @@ async def test_people_of_our_domains_may_join_by_themselves(local_stack: Running
     """If the installation says so, with the role that it says; people of others may not."""
     settings = {"CLARION_OIDC_DOMAINS": "example.com", "CLARION_OIDC_DEFAULT_ROLE": "developer"}
     async with (
-        _gateway(local_stack, **settings) as world,
+        gateway(local_stack, **settings) as world,
         provider(world.port, world.url + CALLBACK, world.accounts),
         _browser() as one,
         _browser() as other,

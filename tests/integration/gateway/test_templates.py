@@ -52,7 +52,8 @@ async def test_a_mail_from_its_parts(
     newer = await part("PARTIAL", "sign", "Oak")
     apply = f"/template-parts/{newer['id']}/apply"
     nothing = {"updated": [], "failed": [], "more": False, "next_cursor": None}
-    assert await call(http, "POST", f"{apply}?cursor={first['id']}", admin) == (200, nothing)
+    status, refused = await call(http, "POST", f"{apply}?cursor={first['id']}", admin)
+    assert (status, refused["errors"][0]["field"]) == (422, "cursor")
     _, applied = await call(http, "POST", apply, admin)
     (second,) = applied["updated"]
     assert (second["version"], second["active"], applied) == (2, True, {**nothing, "updated": [second]})

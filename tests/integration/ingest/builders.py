@@ -115,6 +115,17 @@ def age(one: event_pb2.Event, days: float) -> None:
     one.id = _id_at(int((time.time() - days * 86400) * 1_000_000))
 
 
+def accept_before(one: event_pb2.Event, days: float) -> None:
+    """Let it have been accepted so many days ago."""
+    one.accepted_at_us = int((time.time() - days * 86400) * 1_000_000)
+    made_before(one, 0)
+
+
+def made_before(one: event_pb2.Event, seconds: float) -> None:
+    """Give it the id of an event that was accepted so long after its id was made."""
+    one.id = _id_at(one.accepted_at_us - int(seconds * 1_000_000))
+
+
 def _id_at(at_us: int) -> str:
     """A new id that was made at this time."""
     return str(uuid.UUID(bytes=(at_us // 1000).to_bytes(6) + uuid.UUID(new_id()).bytes[6:]))

@@ -99,6 +99,25 @@ async def test_counts_are_those_of_the_tables(pool: Pool, activity: ActivityStor
     assert _counted(await activity.counts(TENANTS[:1], ALWAYS)) == await _truth(pool, TENANTS[:1])
 
 
+async def test_processes_do_not_wait_for_each_other_s_counts(pool: Pool) -> None:
+    """Two transactions write deliveries of the same tenants in another order: with rows of their own for the counts."""
+    tenants = TENANTS[:2]
+    events = [builders.event(tenant) for tenant in tenants for _ in range(2)]
+    items: list[Item] = []
+    for one in events:
+        items += [one, builders.routed(one, {builders.delivery_id(one): QUEUED})]
+    await LedgerStore(pool, pool).write(merge(items))
+    update = "UPDATE ingest.deliveries SET status = 4 WHERE event_id = $1"
+    async with pool.acquire() as first, pool.acquire() as second, first.transaction(), second.transaction():
+        for connection in (first, second):
+            await connection.execute("SET LOCAL lock_timeout = '5s'")
+        await first.execute(update, events[0].id)
+        await second.execute(update, events[2].id)
+        await first.execute(update, events[3].id)
+        await second.execute(update, events[1].id)
+    assert _counted(await ActivityStore(pool, events_days=90).counts(tenants, ALWAYS)) == await _truth(pool, tenants)
+
+
 async def test_old_counts_are_added_to_their_hour(pool: Pool, activity: ActivityStore) -> None:
     """After two days, those that were rolled up before and those that come later; sums of nothing are deleted."""
     store = LedgerStore(pool, pool)

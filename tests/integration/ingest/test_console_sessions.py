@@ -7,7 +7,9 @@ import pytest
 from clarion.ingest.v1 import console_users_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.ingest.console_users.sessions.store import MAX_FAILURES, MAX_FAILURES_OF_PAIR, MAX_SESSIONS
+from services.ingest.console_users.person import Client
+from services.ingest.console_users.sessions.store import MAX_FAILURES, MAX_FAILURES_OF_PAIR, MAX_SESSIONS, SessionStore
+from services.ingest.console_users.store import ConsoleUserStore
 from tests.integration.ingest.people import PASSWORD, VIEWER, People, Pool, client, everywhere
 
 
@@ -50,6 +52,16 @@ async def test_a_session_that_is_used_goes_on(people: People) -> None:
     second = (await people.session(token)).session
     third = (await people.session(token)).session
     assert first.expires_at_us < second.expires_at_us == third.expires_at_us <= second.ends_at_us
+
+
+async def test_an_unattended_page_does_not_keep_a_session(people: People) -> None:
+    """It learns whether the session goes on, and that is no use of it."""
+    token = await people.sign_in("ada@example.com")
+    await people.pool.execute("UPDATE ingest.console_sessions SET last_seen_at = now() - interval '23 hours'")
+    asked = [(await people.call("GetConsoleSession", token=token, unattended=True)).session for _ in range(3)]
+    assert len({one.expires_at_us for one in asked}) == 1
+    await people.session(token)
+    assert (await people.session(token)).session.expires_at_us > asked[0].expires_at_us
 
 
 async def test_sessions_are_listed_and_revoked(people: People) -> None:
@@ -167,6 +179,32 @@ async def test_an_identity_provider_signs_in_whom_we_know(people: People) -> Non
     assert [(one.role, one.tenant_id) for one in session.user.memberships] == [(viewer, "")]
     await people.call("UpdateConsoleUser", user_id=bob.id, disabled=True)
     assert (await _refusal(people, "SignInByProvider", **ours)).code is Code.FORBIDDEN
+
+
+@pytest.mark.parametrize("is_invited", [True, False], ids=["invited", "new"])
+async def test_somebody_signs_in_twice_at_once(people: People, *, is_invited: bool) -> None:
+    """With several pages, the first time: each of them signs in, as the same person."""
+    if is_invited:
+        await people.invited("eve@example.com", everywhere(VIEWER))
+    ours = {"issuer": "https://id.example", "subject": "7", "email": "eve@example.com", "client": client()}
+    calls = [people.call("SignInByProvider", **ours, default_role=VIEWER) for _ in range(4)]
+    users = [(await people.session(made.token)).user for made in await asyncio.gather(*calls)]
+    assert len({user.id for user in users}) == 1
+    assert (await _refusal(people, "SignInByProvider", **{**ours, "subject": "8"})).code is Code.FORBIDDEN
+
+
+async def test_a_sign_in_does_not_outlive_a_reset(people: People) -> None:
+    """Its password was right when it was compared, and another one was set before the session began."""
+    bob = await people.joined("bob@example.com", everywhere(VIEWER))
+    compared = await ConsoleUserStore(people.pool).credentials("bob@example.com")
+    assert compared is not None
+    reset = await people.call("CreateConsoleLink", user_id=bob.id)
+    renewed = await people.accept(reset.code, password="another good password")
+    with pytest.raises(ClarionError) as refused:
+        await SessionStore(people.pool).begin(bob.id, Client("a browser", "192.0.2.1"), password=compared.password)
+    assert refused.value.code is Code.UNAUTHENTICATED
+    sessions = (await people.call("ListConsoleSessions", user_id=bob.id)).sessions
+    assert [one.id for one in sessions] == [(await people.session(renewed.token)).session.id]
 
 
 async def test_sessions_of_nobody(people: People) -> None:

@@ -251,7 +251,7 @@ async def test_pages_of_an_endpoint_s_deliveries(ledger: Ledger) -> None:
     """Newest first, each once; of one endpoint, of all, and of a time."""
     events = [webhooks.event(ledger.tenant, A, *([B] if number % 2 else [])) for number in range(10)]
     for number, event in enumerate(events):
-        builders.age(event, (10 - number) / 24)
+        builders.accept_before(event, (10 - number) / 24)
         await ledger.write(event, webhooks.plan(event), webhooks.attempted(event, A, SENT))
     assert [one.event_id for one in await _listed(ledger, endpoint_id=A)] == [event.id for event in reversed(events)]
     assert [one.event_id for one in await _listed(ledger, endpoint_id=B)] == [event.id for event in events[::-2]]
@@ -261,6 +261,17 @@ async def test_pages_of_an_endpoint_s_deliveries(ledger: Ledger) -> None:
     since, until = (int(event.id.replace("-", "")[:12], 16) * 1000 for event in (events[3], events[6]))
     assert len(await _listed(ledger, endpoint_id=A, since_us=since, until_us=until)) == 3
     assert await _listed(ledger, endpoint_id=new_id()) == []
+
+
+async def test_the_time_of_acceptance_decides(ledger: Ledger) -> None:
+    """Not that of the id, which is made before."""
+    events = [webhooks.event(ledger.tenant, A) for _ in range(4)]
+    for event, seconds in zip(events, (0, 0.005, 3600, 4 * 3600), strict=True):
+        builders.made_before(event, seconds)
+        await ledger.write(event, webhooks.plan(event), webhooks.attempted(event, A, SENT))
+    since, until = events[1].accepted_at_us, events[3].accepted_at_us
+    listed = await _listed(ledger, endpoint_id=A, since_us=since, until_us=until)
+    assert {one.event_id for one in listed} == {event.id for event in events[1:3]}
 
 
 async def test_filters_of_the_list(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ async def test_only_of_a_time_and_a_type(replays: Replays, streams: Streams) -> 
     """Accepted at or after since, before until."""
     events = [webhooks.event(replays.tenant, A) for _ in range(6)]
     for number, event in enumerate(events):
-        builders.age(event, 1 - number / 10)
+        builders.accept_before(event, 1 - number / 10)
         await replays.write(event, webhooks.plan(event), webhooks.attempted(event, A, DEAD))
     await replays.know(DEAD, 2, event_type="order.sent")
     since, until = (int(event.id.replace("-", "")[:12], 16) * 1000 for event in (events[1], events[4]))
@@ -150,6 +150,23 @@ async def test_only_of_a_time_and_a_type(replays: Replays, streams: Streams) -> 
     assert ended.replayed == 3
     assert {id_ for id_, _ in await _retried(streams)} == {webhooks.delivery(event, A) for event in events[1:4]}
     assert (await replays.ended(endpoint_id=A, status=DEAD, event_type="order.sent")).replayed == 2
+
+
+@pytest.mark.parametrize("status", [DEAD, 0])
+async def test_the_time_of_acceptance_decides(replays: Replays, streams: Streams, status: Any) -> None:
+    """Of what failed, and of what was missed: ids were made before their events were accepted."""
+    to = A if status == DEAD else B
+    events = [webhooks.event(replays.tenant, to, weight=10) for _ in range(4)]
+    for event, seconds in zip(events, (0, 0.005, 3600, 4 * 3600), strict=True):
+        builders.made_before(event, seconds)
+        if status != DEAD:
+            event.scope = ENVIRONMENT
+        await replays.write(event, webhooks.plan(event), webhooks.attempted(event, to, DEAD))
+    since, until = events[1].accepted_at_us, events[3].accepted_at_us
+    ended = await replays.ended(endpoint_id=A, status=status, since_us=since, until_us=until)
+    assert ended.replayed == 2
+    sent = {id_ for id_, _ in await _retried(streams)} | {event.replay_of for event in await streams.events()}
+    assert sent == {webhooks.delivery(event, A) if status == DEAD else event.id for event in events[1:3]}
 
 
 async def test_skipped_ones_that_can_be_sent_after_all(replays: Replays, streams: Streams) -> None:

@@ -142,6 +142,21 @@ async def test_what_cannot_be_replayed_is_told(replays: Replays, streams: Stream
     assert await streams.events() == []
 
 
+async def test_the_time_of_acceptance_decides(replays: Replays, streams: Streams) -> None:
+    """Ids are made before: one that was accepted at since is replayed, however old its id is; one at until is not."""
+    events = [builders.event(replays.tenant, user_id=f"u{n}", variables=b'{"n":1}') for n in range(5)]
+    for event, seconds in zip(events, (0, 0, 0.005, 3600, 4 * 3600), strict=True):
+        builders.made_before(event, seconds)
+        decided = builders.routed(event, {builders.delivery_id(event): QUEUED})
+        sent = builders.attempted(event, builders.delivery_id(event), SENT)
+        await LedgerStore(replays.pool, replays.pool).write(merge([event, decided, sent]))
+    since, until = events[2].accepted_at_us, events[4].accepted_at_us
+    async with replays.running():
+        ended = await replays.ended(await replays.begin(since_us=since, until_us=until))
+    assert sorted(event.replay_of for event in await streams.events()) == sorted(event.id for event in events[2:4])
+    assert (ended.replayed, ended.since_us) == (2, since)
+
+
 async def _refused(replays: Replays, code: Code, **fields: Any) -> None:
     with pytest.raises(ClarionError) as refusal:
         await replays.call("ReplayEvent", **fields)

@@ -180,3 +180,41 @@ async def _contents(url: str, schema: str) -> list[str]:
         return [row[0] for row in await connection.fetch(_CONTENTS, schema)]
     finally:
         await connection.close()
+
+
+_BUILD = "-- concurrently\nCREATE INDEX CONCURRENTLY IF NOT EXISTS halves ON shop.numbers ((n / 2));\n"
+
+
+async def test_an_index_is_built_while_the_table_is_written(shop: Shop) -> None:
+    """Writers do not wait, though the build waits for an older transaction; nor does a second `migrate` hold it up."""
+    await shop.migrate()
+    shop.write("migrations/0002_pre_index.sql", _BUILD)
+    older, writer = await asyncpg.connect(shop.url), await asyncpg.connect(shop.url)
+    try:
+        transaction = older.transaction()
+        await transaction.start()
+        await older.execute("INSERT INTO shop.numbers VALUES (1)")
+        building = [asyncio.create_task(shop.migrate()) for _ in range(2)]
+        await eventually(lambda: shop.value("count(*) FROM pg_class WHERE relname = 'halves'"))
+        await writer.execute("SET lock_timeout = '1s'; INSERT INTO shop.numbers VALUES (2)")
+        await transaction.commit()
+        assert sorted(await asyncio.gather(*building)) == [[], ["0002_pre_index.sql"]]
+    finally:
+        await older.close()
+        await writer.close()
+    assert await shop.value("count(*) FROM pg_index WHERE indexrelid = 'shop.halves'::regclass AND indisvalid") == 1
+
+
+async def test_a_build_that_was_interrupted_is_begun_again(shop: Shop) -> None:
+    """It leaves an index that is not used, and that is not taken for built."""
+    await shop.migrate()
+    connection = await asyncpg.connect(shop.url)
+    try:
+        await connection.execute("INSERT INTO shop.numbers VALUES (2), (3)")
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.execute("CREATE UNIQUE INDEX CONCURRENTLY halves ON shop.numbers ((n / 2))")
+    finally:
+        await connection.close()
+    shop.write("migrations/0002_pre_index.sql", _BUILD)
+    assert await shop.migrate() == ["0002_pre_index.sql"]
+    assert await shop.value("count(*) FROM pg_index WHERE indexrelid = 'shop.halves'::regclass AND indisvalid") == 1

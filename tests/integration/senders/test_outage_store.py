@@ -1,16 +1,34 @@
 """Outages on real PostgreSQL: one of each object however many notice it, and it is told once."""
 
+from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 import asyncpg
 import pytest
 
+from clarion.ingest.v1 import usage_pb2
+from runtime import grpc
+from runtime.ids import new_id
 from services.delivery.ports import SendResult, Verdict
 from services.domain.reasons import Reason
-from services.senders.alerts.outages import ENDPOINT_DISABLED, ENDPOINT_DOWN, AlertSettings, Kind, Outage, Phase
+from services.senders.alerts.neighbours import IngestAlerts
+from services.senders.alerts.outages import (
+    ENDPOINT_DISABLED,
+    ENDPOINT_DOWN,
+    QUOTA,
+    QUOTA_NEAR,
+    AlertSettings,
+    Audience,
+    Kind,
+    Outage,
+    Phase,
+)
 from services.senders.alerts.store import HOLD_US, KEEP_US, QUIET_US, OutageStore
+from services.senders.alerts.telling import MAX_ATTEMPTS, Teller
+from services.senders.alerts.troubles import Patrol
 from services.senders.alerts.watch import ProviderWatch
 from services.senders.ports import ProviderRecord
+from tests.conftest import free_port
 from tests.unit.senders.builders import encryption_key
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -204,3 +222,115 @@ async def test_settings(store: OutageStore) -> None:
     assert await store.settings() == settings
     await store.set_settings(AlertSettings())
     assert await store.settings() == AlertSettings()
+
+
+@pytest.fixture
+async def teller(store: OutageStore, clock: Clock) -> AsyncIterator[Teller]:
+    """One process's teller. Nobody listens where it takes ingest to be."""
+    async with grpc.channel(f"127.0.0.1:{free_port()}") as nobody:
+        sender = IngestAlerts(nobody, grpc.Caller("a-token"))
+        yield Teller(store, sender, str, public_url="", lowest_id=lambda _at: OTHER, now=clock)
+
+
+async def test_an_alert_that_nobody_accepts_is_given_up(
+    store: OutageStore, clock: Clock, pool: Pool, teller: Teller
+) -> None:
+    """It waits longer from one attempt to the next, and after the last one it is only listed."""
+    await store.set_settings(AlertSettings(TENANT, ("ops@example.com",)))
+    await store.begin(outage(clock))
+    assert await teller.tell_due()
+    first = await pool.fetchrow("SELECT attempts, due_us, told FROM senders.outages")
+    assert (first["attempts"], first["told"]) == (1, 0)
+    assert 7_000_000 <= first["due_us"] - clock.us <= 13_000_000
+    assert not await teller.tell_due()
+    await pool.execute("UPDATE senders.outages SET attempts = $1", MAX_ATTEMPTS - 1)
+    clock.pass_by(MINUTE_US)
+    assert await teller.tell_due()
+    clock.pass_by(86_400_000_000)
+    assert not await teller.tell_due()
+    await store.end(Kind.PROVIDER, "p1", clock.us)
+    assert not await teller.tell_due()
+    assert len(await store.page(None, is_open=False, before=None, limit=10)) == 1
+
+
+async def test_one_that_comes_and_goes_for_long_is_told_again(store: OutageStore, clock: Clock) -> None:
+    """What was held back holds back nothing itself."""
+    await store.begin(outage(clock))
+    assert await told(store) == [("p1", False)]
+    for _ in range(9):
+        clock.pass_by(MINUTE_US // 2)
+        await store.end(Kind.PROVIDER, "p1", clock.us)
+        await told(store)
+        clock.pass_by(MINUTE_US // 2)
+        await store.begin(outage(clock))
+        assert await told(store) == []
+    clock.pass_by(2 * MINUTE_US)
+    assert await told(store) == [("p1", False)]
+
+
+async def test_a_quota_that_is_used_up_is_told_again(store: OutageStore, clock: Clock) -> None:
+    """After it was nearly used up; that there is some room again meanwhile is not."""
+    for reason, expected in ((QUOTA_NEAR, 1), (QUOTA, 1), (QUOTA_NEAR, 0), (QUOTA, 0)):
+        await store.begin(outage(clock, Kind.QUOTA, reason, object_id=TENANT))
+        assert len(await told(store)) == expected
+
+
+async def test_a_tenant_is_told_of_its_own(store: OutageStore, clock: Clock) -> None:
+    """Beside the operator, if it has settings; of its providers and endpoints, and of nobody else's."""
+    await store.set_settings_of(TENANT, AlertSettings(TENANT, ("ops@example.com",), (), endpoints=False))
+    await store.begin(outage(clock))
+    await store.begin(outage(clock, object_id="p2", tenant_id=OTHER))
+    await store.begin(outage(clock, Kind.QUOTA, QUOTA, object_id=TENANT))
+    taken = await store.take(100, 60.0)
+    assert sorted((one.object_id, one.audience) for one in taken) == [
+        (TENANT, Audience.OPERATOR),
+        ("p1", Audience.OPERATOR),
+        ("p1", Audience.TENANT),
+        ("p2", Audience.OPERATOR),
+    ]
+    assert len(await store.page(None, is_open=True, before=None, limit=10)) == 3
+    await store.end(Kind.PROVIDER, "p1", clock.us)
+    assert len(await store.page([TENANT], is_open=True, before=None, limit=10)) == 1
+    settings = await store.settings_of([TENANT, OTHER])
+    assert list(settings) == [TENANT]
+    await store.set_settings_of(TENANT, AlertSettings(TENANT, (), (), endpoints=False))
+    assert await store.settings_of([TENANT]) == {}
+
+
+async def test_audiences_are_told_apart(store: OutageStore, clock: Clock) -> None:
+    """One whose alert waits delays nobody else's, and alerts are counted for each."""
+    await store.set_settings_of(TENANT, AlertSettings(TENANT, ("ops@example.com",)))
+    await store.begin(outage(clock))
+    taken = {one.audience: one for one in await store.take(100, 60.0)}
+    await store.told(taken[Audience.OPERATOR], Phase.BEGAN)
+    await store.failed(taken[Audience.TENANT], 5.0)
+    lowest = "00000000-0000-0000-0000-000000000000"
+    assert await store.told_since(lowest, Kind.PROVIDER, None) == 1
+    assert await store.told_since(lowest, Kind.PROVIDER, TENANT) == 0
+    clock.pass_by(5_000_000)
+    (again,) = await store.take(100, 60.0)
+    assert (again.audience, again.attempts) == (Audience.TENANT, 1)
+    await store.told(again, Phase.BEGAN)
+    assert await store.told_since(lowest, Kind.PROVIDER, TENANT) == 1
+    assert await store.told_since(lowest, Kind.PROVIDER, OTHER) == 0
+
+
+async def test_a_list_that_may_be_longer_ends_nothing(store: OutageStore, clock: Clock) -> None:
+    """Ingest names at most a hundred tenants of a kind: of one that is not named it is not known that it is well."""
+    troubles = [usage_pb2.Trouble(kind=usage_pb2.TROUBLE_KIND_QUOTA, tenant_id=new_id(), count=9, bound=9)] * 100
+
+    class Ingest:
+        """Ingest's answer."""
+
+        async def troubles(self) -> list[usage_pb2.Trouble]:
+            """Return it."""
+            return troubles
+
+    patrol = Patrol(store, Ingest(), ProviderWatch(store, now=clock), now=clock)
+    await store.begin(outage(clock, Kind.QUOTA, QUOTA, object_id=TENANT))
+    clock.pass_by(MINUTE_US)
+    await patrol.look()
+    assert len(await store.open_troubles()) == 2
+    troubles.pop()
+    await patrol.look()
+    assert [tenant_id for _, tenant_id in await store.open_troubles()] == [troubles[0].tenant_id]

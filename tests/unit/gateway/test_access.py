@@ -149,3 +149,9 @@ def test_roles_rise() -> None:
     assert person.tenants_with(Role.VIEWER) is None
     assert person.tenants_with(Role.OWNER) == [MINE]
     assert Needs(Role.OWNER) == Needs(Role.OWNER, everywhere=False)
+
+
+def test_payloads_have_one_rule() -> None:
+    """Whoever may read a message may read what it was made of, in each of its forms."""
+    paths = ("/events/{id}/body", "/template-samples/last", "/deliveries/{id}/content", "/deliveries/{id}/content.eml")
+    assert {rule_of("GET", path).role for path in paths} == {Role.VIEWER}

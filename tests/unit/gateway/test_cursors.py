@@ -1,5 +1,7 @@
 """Cursors: only the list takes them that gave them out."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,13 @@ def test_nobody_makes_one(text: str) -> None:
     """Whatever it is: it is refused, and nothing else happens."""
     with pytest.raises(ClarionError):
         CURSORS.open(text, "tenant")
+
+
+def test_it_tells_nothing() -> None:
+    """Neither what it is of, nor whether two are the same."""
+    sealed = CURSORS.seal("01a1fe7a-0000", "tenant")
+    assert b"01a1" not in base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+    assert sealed != CURSORS.seal("01a1fe7a-0000", "tenant")
 
 
 def test_a_changed_one_is_refused() -> None:

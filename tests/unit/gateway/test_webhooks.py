@@ -42,11 +42,20 @@ def test_who_may_not_see_secrets_sees_where_messages_go(kind: str, url: str, sho
     assert webhooks.without_password(endpoint) == shown
 
 
-@pytest.mark.parametrize("name", ["Set-Cookie", "set-cookie", "AUTHORIZATION", "WWW-Authenticate", "x-api-key"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Set-Cookie", "set-cookie", "AUTHORIZATION", "WWW-Authenticate", "x-api-key"),
+        *("webhook-signature", "X-Hub-Signature-256", "Svix-Signature", "Signature-Input"),
+    ],
+)
 def test_a_header_that_may_be_a_secret_is_hidden(name: str) -> None:
-    """In any case."""
-    assert webhooks.shown_header(name, "s3cret") == webhooks.HIDDEN
-    assert webhooks.shown_header("content-type", "text/html") == "text/html"
+    """In any case, of answers and of stored calls."""
+    headers = [trace_pb2.HttpHeader(name=one, value="s3cret") for one in (name, "webhook-id")]
+    assert webhooks.shown_headers(headers) == [
+        {"name": name, "value": "***"},
+        {"name": "webhook-id", "value": "s3cret"},
+    ]
 
 
 @given(st.text(), st.binary(), st.text())

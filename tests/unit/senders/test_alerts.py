@@ -6,6 +6,7 @@ from services.delivery.ports import SendResult, Verdict
 from services.domain.reasons import Reason
 from services.senders.alerts.outages import (
     ENDPOINT_DISABLED,
+    QUOTA_NEAR,
     AlertSettings,
     Kind,
     Outage,
@@ -13,6 +14,7 @@ from services.senders.alerts.outages import (
     alert_of,
     event_types,
 )
+from services.senders.alerts.telling import pause_after
 from services.senders.alerts.watch import is_trouble
 
 AT_US = 1_760_000_000_000_000
@@ -103,3 +105,35 @@ def test_what_is_the_providers_own_trouble(verdict: Verdict, reason: Reason) -> 
 def test_what_is_not(verdict: Verdict, reason: Reason) -> None:
     """That it asks to slow down, or refuses one message."""
     assert not is_trouble(SendResult(verdict, "smtp", reason))
+
+
+def test_pauses_grow_with_jitter_up_to_a_bound() -> None:
+    """From ten seconds to a quarter of an hour, never all at the same time."""
+    for attempts, pause in ((0, 10), (1, 20), (6, 640), (7, 900), (99, 900)):
+        found = {pause_after(attempts) for _ in range(50)}
+        assert all(pause * 0.7 <= one <= pause * 1.3 for one in found)
+        assert len(found) > 1
+
+
+def test_a_quota_that_is_nearly_used_up() -> None:
+    """It has a type of its own; that there is room again is told as for one that was used up."""
+    near = alert_of(outage(Kind.QUOTA, reason=QUOTA_NEAR), Phase.BEGAN, "Walnut", "")
+    assert (near.event_type, near.title) == ("clarion.quota_nearly_used_up", "The quota of Walnut is nearly used up")
+    assert near.event_type in event_types()
+    assert alert_of(outage(Kind.QUOTA, reason=QUOTA_NEAR), Phase.ENDED, "", "").event_type == "clarion.quota_free"
+
+
+def test_an_endpoint_that_said_it_is_gone() -> None:
+    """It did not fail for too long."""
+    gone = alert_of(outage(Kind.ENDPOINT, reason=ENDPOINT_DISABLED, detail="gone"), Phase.BEGAN, "", "")
+    assert gone.message.startswith("It answered that it is gone, and was disabled.")
+
+
+def test_nobody_is_told_twice_of_the_alert_tenants_own_objects() -> None:
+    """Its own settings add only whom the operator's settings do not name."""
+    own = AlertSettings("t1", ("ada@example.com", "ops@example.com"))
+    operators = AlertSettings("t1", ("ops@example.com",))
+    assert own.beside(operators, outage()) == AlertSettings("t1", ("ada@example.com",), (), endpoints=False)
+    assert own.beside(AlertSettings("t2", ("ops@example.com",)), outage()) == own
+    assert own.beside(AlertSettings("t1", (), (Kind.ENDPOINT,)), outage()) == own
+    assert not AlertSettings("t1", (), (), endpoints=False).wants(outage())

@@ -1,7 +1,7 @@
 import { createRoute } from "@tanstack/react-router";
 import { frameRoute } from "~/shell/roots";
 import { text, word } from "~/shell/search";
-import { type AuditFilters, METHODS } from "./filters";
+import { type AuditFilters, KINDS, METHODS } from "./filters";
 
 const auditRoute = createRoute({
   getParentRoute: () => frameRoute,
@@ -10,6 +10,7 @@ const auditRoute = createRoute({
     actor: text(search.actor),
     resource: text(search.resource),
     method: word(search.method, METHODS),
+    kind: KINDS.find(({ kind }) => kind === search.kind)?.kind,
     since: text(search.since),
     until: text(search.until),
   }),

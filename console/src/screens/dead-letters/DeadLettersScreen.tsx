@@ -14,6 +14,7 @@ import { Time } from "~/kit/Time";
 import { channelName } from "~/shell/channels";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { CHANNELS, type Channel, type DeadLetter, type DeadLetterFilters, given } from "./filters";
+import { ReasonFilter } from "./ReasonFilter";
 import { ReplayDialog } from "./ReplayDialog";
 import { ReplayOne } from "./ReplayOne";
 import { Replays } from "./Replays";
@@ -83,7 +84,13 @@ function DeadLettersScreen() {
     },
     { header: "Died", cell: (letter) => <Time at={letter.died_at} />, isWhole: true },
     ...(mayReplay
-      ? [{ header: "", cell: (letter: DeadLetter) => <ReplayOne letter={letter} onDone={reload} /> }]
+      ? [
+          {
+            header: "",
+            cell: (letter: DeadLetter) => <ReplayOne letter={letter} onDone={reload} />,
+            isWhole: true,
+          },
+        ]
       : []),
   ];
 
@@ -103,7 +110,7 @@ function DeadLettersScreen() {
       actions={
         mayReplay && found && found.count > 0 ? (
           <Button look="primary" onClick={() => setReplaying(true)}>
-            Replay {found.more ? "all that match" : amount(found.count)}
+            Send {found.more ? "all that match" : amount(found.count)} again …
           </Button>
         ) : null
       }
@@ -121,10 +128,9 @@ function DeadLettersScreen() {
             </option>
           ))}
         </SelectField>
-        <FilterText
-          label="Reason"
-          value={filters.reason}
-          options={[...new Set(list.rows.map((one) => one.reason))]}
+        <ReasonFilter
+          reason={filters.reason}
+          counts={found?.reasons ?? []}
           onFilter={(reason) => filter({ reason })}
         />
         <FilterText

@@ -29,7 +29,11 @@ export function ReplayDialog({ isOpen, onClose, filter, count, tenant }: ReplayD
       ),
     onSuccess: ({ replays }) => {
       void queries.invalidateQueries({ queryKey: ["replays"] });
-      notify(replays.length === 1 ? "The replay has begun." : `${replays.length} replays have begun.`);
+      notify(
+        replays.length === 1
+          ? "They are being sent again."
+          : `They are being sent again, in ${replays.length} replays.`,
+      );
       onClose();
     },
   });
@@ -37,9 +41,9 @@ export function ReplayDialog({ isOpen, onClose, filter, count, tenant }: ReplayD
     <FormDialog
       isOpen={isOpen}
       onClose={onClose}
-      title={`Replay ${count} dead letters`}
+      title={`Send ${count} dead letters again`}
       text={`Everything that matches the filter${tenant ? ` and belongs to ${tenant}` : ", of all tenants,"} is sent again in the background, not only what is shown. Recipients get it now. What dies again is not sent once more.`}
-      action="Replay"
+      action="Send them again"
       onSubmit={start.mutate}
       isBusy={start.isPending}
       error={start.error}

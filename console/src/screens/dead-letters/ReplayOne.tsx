@@ -19,7 +19,7 @@ export function ReplayOne({ letter, onDone }: { letter: DeadLetter; onDone: () =
   });
   return (
     <Button size="small" onClick={() => replay.mutate()} isBusy={replay.isPending}>
-      Replay
+      Send again
       <span className="unseen">
         {" "}
         {letter.event_type} by {letter.channel}

@@ -62,14 +62,14 @@ export function Replays({ of, tenantId, onProgress }: ReplaysProps) {
   }
   const columns: readonly Column<Replay>[] = [
     ...(tenantId ? [] : [{ header: "Tenant", cell: (one: Replay) => tenantName(one.tenant_id) }]),
-    { header: "Filter", cell: (one) => filterOf(one) },
+    { header: "What", cell: (one) => filterOf(one, of) },
     { header: "State", cell: (one) => <State replay={one} /> },
     { header: "Progress", cell: (one) => <Done replay={one} /> },
     { header: "Begun", cell: (one) => <Time at={one.created_at} />, isWhole: true },
     { header: "", cell: (one) => <Actions replay={one} /> },
   ];
   return (
-    <Card title="Replays">
+    <Card title="Sent again">
       <Table
         caption={
           of === "events" ? "Replays of messages, newest first" : "Replays of dead letters, newest first"
@@ -86,7 +86,7 @@ function isUnderWay(replay: Replay): boolean {
   return replay.state === "running";
 }
 
-function filterOf(replay: Replay): string {
+function filterOf(replay: Replay, of: Replay["of"]): string {
   const parts = [
     replay.status,
     replay.channel,
@@ -95,7 +95,7 @@ function filterOf(replay: Replay): string {
     replay.provider,
     replay.endpoint_id,
   ];
-  return parts.filter(Boolean).join(", ") || "all";
+  return parts.filter(Boolean).join(", ") || (of === "events" ? "all messages" : "all dead letters");
 }
 
 function State({ replay }: { replay: Replay }) {
@@ -139,10 +139,10 @@ function Actions({ replay }: { replay: Replay }) {
   return (
     <>
       <Button size="small" onClick={() => act.mutate(other)} isBusy={act.isPending}>
-        {other === "pause" ? "Pause" : "Resume"}
+        {other === "pause" ? "Pause sending" : "Resume sending"}
       </Button>{" "}
       <Button size="small" onClick={() => act.mutate("cancel")} isBusy={act.isPending}>
-        Cancel
+        Cancel sending
       </Button>
     </>
   );

@@ -119,7 +119,7 @@ function Applications({ tenantId, mayChange, mayOpen, create }: ApplicationsProp
         <div className={styles.buttons}>
           {mayOpen ? (
             <Button size="small" onClick={() => setOpened(row)}>
-              Link to the portal<span className="unseen"> of {row.name}</span>
+              Make a link to the portal …<span className="unseen"> of {row.name}</span>
             </Button>
           ) : null}
           <Button size="small" onClick={() => setDeleted(row)}>

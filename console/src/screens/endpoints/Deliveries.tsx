@@ -90,15 +90,15 @@ export function Deliveries({ path, mayChange }: { path: Named; mayChange: boolea
       </Filters>
       <div className={styles.buttons}>
         <Button size="small" onClick={list.reload}>
-          Load again
+          Refresh
         </Button>
         {mayChange ? (
           <>
             <Button size="small" onClick={() => setSending("recover")}>
-              Send failed ones again …
+              Send failed deliveries again …
             </Button>
             <Button size="small" onClick={() => setSending("backfill")}>
-              Send missed events …
+              Send earlier events …
             </Button>
           </>
         ) : null}

@@ -3,6 +3,7 @@ import { Plus, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { Problem } from "~/api/problem";
 import { Button, IconButton } from "~/kit/Button";
+import { CodeBlock } from "~/kit/Copy";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { SelectField, TextField } from "~/kit/Field";
 import { useFirstFault } from "~/kit/useFirstFault";
@@ -12,6 +13,8 @@ import { applicationsQuery, type Endpoint, environmentsQuery } from "./queries";
 import { MODES } from "./words";
 
 const MOST_HEADERS = 20;
+// The error of a refused address names this setting.
+const ALLOW = "CLARION_EGRESS_WEBHOOK_ALLOW";
 
 interface EndpointFormProps {
   tenantId: string;
@@ -133,6 +136,7 @@ export function EndpointForm(props: EndpointFormProps) {
         )}
       </fieldset>
       {error ? <ErrorNote error={error} /> : null}
+      {fields.get("url")?.includes(ALLOW) ? <AllowHint /> : null}
       {isReadOnly ? null : (
         <div>
           <Button type="submit" look="primary" isBusy={isBusy}>
@@ -141,6 +145,23 @@ export function EndpointForm(props: EndpointFormProps) {
         </div>
       )}
     </form>
+  );
+}
+
+/** How an operator allows a receiver on the own machine or network. */
+function AllowHint() {
+  return (
+    <div className={styles.stack}>
+      <p>
+        Endpoints must have a public address, so that nobody reaches your own network with them. For
+        development, whoever runs Clarion can allow receivers on its machine: stop it, and start it with
+      </p>
+      <CodeBlock text={`${ALLOW}='127.0.0.1:*' make run`} what="command" />
+      <p className={styles.soft}>
+        Elsewhere, set {ALLOW} for the router and the senders, such as 10.1.0.0/16:8443, and start them again.
+        docs/egress.md has the details.
+      </p>
+    </div>
   );
 }
 

@@ -10,7 +10,7 @@ import { Loading } from "~/kit/Loading";
 import { Page } from "~/kit/Page";
 import { Tabs } from "~/kit/Tabs";
 import { notify, notifyError } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { Deliveries } from "./Deliveries";
 import { EndpointForm } from "./EndpointForm";
@@ -32,7 +32,7 @@ function EndpointScreen() {
   if (!tenantId) {
     return (
       <Page title="Endpoint">
-        <TenantNeeded what="endpoints" />
+        <FindTenant key={endpointId} kind="endpoint" id={endpointId} what="endpoints" />
       </Page>
     );
   }
@@ -126,13 +126,13 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
       {mayChange ? (
         <>
           <Button look="danger" onClick={() => setDeleting(true)}>
-            Delete
+            Delete endpoint …
           </Button>
           {endpoint.active ? (
-            <Button onClick={() => setDisabling(true)}>Disable</Button>
+            <Button onClick={() => setDisabling(true)}>Disable endpoint …</Button>
           ) : (
             <Button onClick={() => enable(true)} isBusy={update.isPending}>
-              Enable
+              Enable endpoint
             </Button>
           )}
           <Button
@@ -142,7 +142,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
             disabled={!endpoint.active}
             title={endpoint.active ? "" : "Enable the endpoint first."}
           >
-            Send test event
+            Send a test event
           </Button>
         </>
       ) : null}
@@ -212,7 +212,7 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
         isOpen={isDisabling}
         onClose={() => setDisabling(false)}
         title={`Disable ${nameOf(endpoint)}?`}
-        text="What already waits is sent when it is enabled again. Events that are accepted while it is disabled are not sent to it; “Send missed events” sends them later."
+        text="What already waits is sent when it is enabled again. Events that are accepted while it is disabled are not sent to it; “Send earlier events” does that later."
         action="Disable endpoint"
         onSubmit={() => enable(false)}
         isBusy={update.isPending}

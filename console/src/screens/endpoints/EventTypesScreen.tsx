@@ -115,7 +115,7 @@ function EventTypes({ tenantId, mayChange, create, onEdit }: EventTypesProps) {
       cell: (row) => (
         <div className={styles.buttons}>
           <Button size="small" onClick={() => onEdit(row)}>
-            Describe<span className="unseen"> {row.name}</span>
+            Edit description<span className="unseen"> of {row.name}</span>
           </Button>
           <Button size="small" onClick={() => setDeleted(row)}>
             Delete<span className="unseen"> {row.name}</span>
@@ -191,7 +191,7 @@ function TypeDialog({ tenantId, edited, onClose }: TypeDialogProps) {
     <FormDialog
       isOpen
       onClose={onClose}
-      title={edited ? `Describe ${edited.name}` : "Create an event type"}
+      title={edited ? `Description of ${edited.name}` : "Create an event type"}
       action={edited ? "Save" : "Create event type"}
       onSubmit={() => save.mutate()}
       isBusy={save.isPending}

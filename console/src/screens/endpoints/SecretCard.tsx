@@ -31,10 +31,10 @@ export function SecretCard({ endpoint, path, mayChange }: SecretCardProps) {
   const actions = mayChange ? (
     <>
       <Button size="small" onClick={() => setRevealing(true)}>
-        Show secret
+        Show secret …
       </Button>
       <Button size="small" onClick={() => setRotating(true)}>
-        Replace
+        Replace secret …
       </Button>
     </>
   ) : null;

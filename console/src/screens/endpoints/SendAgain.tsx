@@ -17,13 +17,13 @@ const DAY_MS = 86_400_000;
 const WORDS = {
   recover: {
     title: "Send failed deliveries again",
-    text: "Sends again, in the background, what ended with a status. The receiver knows these messages by their webhook-id.",
-    action: "Send again",
+    text: "Deliveries that ended without success are sent again, in the background. The receiver can tell by the webhook-id that it has seen one before.",
+    action: "Send them again",
   },
   backfill: {
-    title: "Send events that it missed",
-    text: "Sends, in the background, the events of subscribed types of which the endpoint has no delivery: after it was disabled, full, or subscribed late.",
-    action: "Send",
+    title: "Send earlier events",
+    text: "Events that the endpoint never got are sent to it, in the background: those of its subscribed types, from before it subscribed, or while it was disabled or full.",
+    action: "Send them",
   },
 } as const;
 
@@ -57,7 +57,7 @@ export function SendAgain({ path, what, onClose }: SendAgainProps) {
     },
   });
   if (start.data) {
-    return <Progress id={start.data.id} onClose={onClose} />;
+    return <Progress id={start.data.id} title={words.title} onClose={onClose} />;
   }
   return (
     <FormDialog
@@ -80,13 +80,13 @@ export function SendAgain({ path, what, onClose }: SendAgainProps) {
       />
       {what === "recover" ? (
         <SelectField
-          label="What ended as"
+          label="Which deliveries"
           value={status}
           onChange={(event) => setStatus(event.target.value as Ended)}
         >
-          <option value="dead">dead: all attempts failed</option>
-          <option value="failed">failed: it could never work</option>
-          <option value="skipped">skipped</option>
+          <option value="dead">Dead: all attempts failed</option>
+          <option value="failed">Failed: they could never work</option>
+          <option value="skipped">Skipped</option>
         </SelectField>
       ) : null}
     </FormDialog>
@@ -95,17 +95,17 @@ export function SendAgain({ path, what, onClose }: SendAgainProps) {
 
 const STATES = { running: "Running", done: "Done", paused: "Paused", cancelled: "Canceled" } as const;
 
-function Progress({ id, onClose }: { id: string; onClose: () => void }) {
+function Progress({ id, title, onClose }: { id: string; title: string; onClose: () => void }) {
   const replay = useQuery(replayQuery(id));
   return (
-    <Dialog isOpen onClose={onClose} title="Sending again" text="It goes on when you close this.">
+    <Dialog isOpen onClose={onClose} title={title} text="It goes on when you close this.">
       {replay.error ? <ErrorNote error={replay.error} onRetry={() => void replay.refetch()} /> : null}
       {replay.data ? (
         <div aria-live="polite">
           <Facts
             facts={[
               ["State", STATES[replay.data.state]],
-              ["Sent again", replay.data.replayed.toLocaleString()],
+              ["Sent", replay.data.replayed.toLocaleString()],
               [
                 "Left out",
                 replay.data.unplayable > 0

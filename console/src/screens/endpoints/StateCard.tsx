@@ -26,7 +26,7 @@ export function StateCard({ endpoint, path, mayChange }: StateCardProps) {
     mutationFn: () =>
       answer(api.POST("/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/probe", { params: { path } })),
     onSuccess: () => {
-      notify("A waiting message is tried now.");
+      notify("A waiting message is sent now.");
       return queries.invalidateQueries({ queryKey: ["endpoints", endpoint.id] });
     },
     onError: notifyError,
@@ -37,7 +37,7 @@ export function StateCard({ endpoint, path, mayChange }: StateCardProps) {
   const isTried = endpoint.active && endpoint.mode !== "polled";
   const actions = canProbe ? (
     <Button size="small" onClick={() => probe.mutate()} isBusy={probe.isPending}>
-      Try it now
+      Send a waiting message now
     </Button>
   ) : null;
   return (

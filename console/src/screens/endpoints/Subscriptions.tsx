@@ -57,10 +57,11 @@ export function Subscriptions({ path, mayChange }: { path: Named; mayChange: boo
       cell: (row) => (
         <div className={styles.buttons}>
           <Button size="small" onClick={() => setEdited(row)}>
-            Filter<span className="unseen"> of {row.event_type}</span>
+            {row.filter ? "Edit filter" : "Add a filter"}
+            <span className="unseen"> of {row.event_type}</span>
           </Button>
           <Button size="small" onClick={() => setEnded(row)}>
-            End<span className="unseen"> the subscription to {row.event_type}</span>
+            Unsubscribe<span className="unseen"> from {row.event_type}</span>
           </Button>
         </div>
       ),
@@ -109,9 +110,9 @@ export function Subscriptions({ path, mayChange }: { path: Named; mayChange: boo
       <Confirm
         isOpen={ended !== undefined}
         onClose={() => setEnded(undefined)}
-        title={`End the subscription to ${ended?.event_type ?? ""}?`}
+        title={`Unsubscribe from ${ended?.event_type ?? ""}?`}
         text="The endpoint gets no further events of this type. The filter is deleted."
-        action="End subscription"
+        action="Unsubscribe"
         onSubmit={() => ended && unsubscribe.mutate(ended)}
         isBusy={unsubscribe.isPending}
         error={unsubscribe.error}

@@ -75,7 +75,7 @@ export function Waiting({
       header: "",
       cell: (row) => (
         <Button size="small" onClick={() => setWanted(row)}>
-          Skip<span className="unseen"> {row.event_type}</span>
+          Skip<span className="unseen"> the message {row.event_type}</span>
         </Button>
       ),
     });
@@ -84,17 +84,17 @@ export function Waiting({
     <div className={styles.stack}>
       <div className={styles.buttons}>
         <Button size="small" onClick={list.reload}>
-          Load again
+          Refresh
         </Button>
         {mayChange && list.rows.length > 0 ? (
           <>
             {endpoint.mode === "ordered" ? (
               <Button size="small" onClick={() => setWanted("first")}>
-                Skip the first one
+                Skip the first message …
               </Button>
             ) : null}
             <Button size="small" look="danger" onClick={() => setWanted("all")}>
-              Skip all
+              Skip all messages …
             </Button>
           </>
         ) : null}
@@ -117,7 +117,7 @@ export function Waiting({
         onClose={() => setWanted(undefined)}
         title={wanted === "all" ? "Skip all waiting messages?" : "Skip this message?"}
         text="It ends as skipped, and is not sent. You can send it again later from the deliveries."
-        action={wanted === "all" ? "Skip all" : "Skip"}
+        action={wanted === "all" ? "Skip all messages" : "Skip the message"}
         {...(wanted === "all" && { name: nameOf(endpoint) })}
         onSubmit={() => wanted && skip.mutate(wanted)}
         isBusy={skip.isPending}

@@ -11,7 +11,7 @@ import { notify, notifyError } from "~/kit/Toast";
 import { tenantsQuery } from "~/shell/tenants";
 import { hasFailed, mayRetry, replayAll, replayFailed, retry } from "./actions";
 import styles from "./message.module.css";
-import { bodyQuery, type Delivery, type Event } from "./queries";
+import { bodyQuery, type Delivery, type Event, watch } from "./queries";
 
 /** What can be done with an event as a whole, and with the delivery that is open. */
 export function Actions({ event, delivery }: { event: Event; delivery: Delivery | undefined }) {
@@ -21,7 +21,10 @@ export function Actions({ event, delivery }: { event: Event; delivery: Delivery 
   const mayRetryThis =
     delivery !== undefined && mayRetry(delivery) && mayRetryRole(session, delivery, tenant);
   const hasFailures =
-    event.deliveries.some(hasFailed) || (event.counts.failed ?? 0) + (event.counts.dead ?? 0) > 0;
+    event.deliveries.some((one) => one.channel !== "WEBHOOK" && hasFailed(one)) ||
+    // Not all of them are here.
+    (event.deliveries.length < event.delivery_count &&
+      (event.counts.failed ?? 0) + (event.counts.dead ?? 0) > 0);
   return (
     <>
       {mayRetryThis ? <RetryButton event={event} delivery={delivery} /> : null}
@@ -43,6 +46,7 @@ function mayRetryRole(
 function useAgain(event: Event) {
   const queries = useQueryClient();
   return () => {
+    watch(event.id);
     void queries.invalidateQueries({ queryKey: ["events", event.id] });
     void queries.invalidateQueries({ queryKey: ["deliveries"] });
   };
@@ -53,7 +57,7 @@ function RetryButton({ event, delivery }: { event: Event; delivery: Delivery }) 
   const sending = useMutation({
     mutationFn: () => retry(delivery, event.tenant_id),
     onSuccess: () => {
-      notify("It is sent again.");
+      notify("It is sent again. This page follows it.");
       again();
     },
     onError: notifyError,
@@ -79,7 +83,9 @@ function ReplayFailedButton({ event }: { event: Event }) {
       notify(
         made.length === 0
           ? "Nothing of it can be replayed this way. Retry its deliveries one by one."
-          : `Sent again as ${made.length === 1 ? "a new event" : `${made.length} new events`}.`,
+          : made.length === 1
+            ? "Sent again as a new message, which you see now."
+            : `Sent again as ${made.length} new messages. This page links to them.`,
       );
     },
     onError: notifyError,
@@ -93,12 +99,14 @@ function ReplayFailedButton({ event }: { event: Event }) {
 
 function ReplayButton({ event }: { event: Event }) {
   const navigate = useNavigate();
+  const again = useAgain(event);
   const [isOpen, setOpen] = useState(false);
   const sending = useMutation({
     mutationFn: () => replayAll(event),
     onSuccess: (id) => {
       setOpen(false);
-      notify("Sent again as a new event.");
+      again();
+      notify("Sent again as a new message, which you see now.");
       void navigate({ to: "/messages/$eventId", params: { eventId: id } });
     },
   });

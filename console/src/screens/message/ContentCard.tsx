@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useReasons } from "~/api/reasons";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { SelectField } from "~/kit/Field";
 import { Loading } from "~/kit/Loading";
@@ -10,12 +11,15 @@ import { Mail } from "./Mail";
 import styles from "./message.module.css";
 import { type Content, contentQuery, type Delivery, type Event } from "./queries";
 import { Push, Sms, Webhook } from "./Shown";
-import { size, whom } from "./words";
+import { isFinal, size, whom } from "./words";
 
 /** What was sent of one delivery, attempt by attempt. */
 export function ContentCard({ event, delivery }: { event: Event; delivery: Delivery }) {
   const { attempt } = useSearch({ from: "/frame/messages/$eventId" });
   const { data, error, refetch } = useQuery(contentQuery(delivery.id, attempt, delivery.updated_at ?? ""));
+  if (data?.missing === "not_sent") {
+    return <NotSent event={event} delivery={delivery} />;
+  }
   return (
     <div id="content">
       <Card
@@ -34,6 +38,37 @@ export function ContentCard({ event, delivery }: { event: Event; delivery: Deliv
         </p>
         {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
         {data ? <Shown content={data} attempt={attempt} /> : error ? null : <Loading />}
+      </Card>
+    </div>
+  );
+}
+
+/** Stands in place of the content of a delivery that was skipped, failed before it was sent, or waits. */
+function NotSent({ event, delivery }: { event: Event; delivery: Delivery }) {
+  const word = delivery.parked ?? delivery.reason;
+  const reason = useReasons()(word);
+  const isOver = isFinal(delivery);
+  return (
+    <div id="content">
+      <Card title={`Nothing was sent${isOver ? "" : " yet"}: ${channelName(delivery.channel)}`}>
+        <p>
+          {isOver ? "No message was handed over" : "No message has been handed over yet"}
+          {whom(delivery, event) ? (
+            <>
+              {" "}
+              for <bdi>{whom(delivery, event)}</bdi>
+            </>
+          ) : null}
+          , so there is no content to show.{" "}
+          {word
+            ? `The reason: ${reason?.text ?? `${word}, a reason of another version.`}`
+            : "It waits for its first attempt; the content appears here once it is sent."}
+        </p>
+        {reason?.advice ? (
+          <p>
+            <strong>What to do:</strong> {reason.advice}
+          </p>
+        ) : null}
       </Card>
     </div>
   );

@@ -3,8 +3,9 @@ import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { useReasons } from "~/api/reasons";
 import { StatusBadge } from "~/kit/Badge";
+import { Button } from "~/kit/Button";
 import { SelectField } from "~/kit/Field";
-import { EmptyState, Filters } from "~/kit/Page";
+import { countSet, EmptyState, Filters } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { channelName } from "~/shell/channels";
@@ -39,7 +40,7 @@ export function DeliveryList({ event }: { event: Event }) {
     });
   return (
     <>
-      <Filters>
+      <Filters active={countSet(status)}>
         <SelectField label="Status" value={status ?? ""} onChange={(changed) => choose(changed.target.value)}>
           <option value="">All</option>
           {STATUSES.map((one) => (
@@ -53,7 +54,13 @@ export function DeliveryList({ event }: { event: Event }) {
         caption="Deliveries"
         list={list}
         rowKey={(row: Delivery) => row.id}
-        empty={<EmptyState title="None" text="No delivery of this event has this status." />}
+        empty={
+          <EmptyState
+            title="None"
+            text="No delivery of this message has this status."
+            action={<Button onClick={() => choose("")}>Show all deliveries</Button>}
+          />
+        }
         columns={[
           {
             header: "To",

@@ -79,13 +79,15 @@ function Html({ html }: { html: string }) {
   const [width, setWidth] = useState("");
   return (
     <div className={styles.stack}>
-      <SelectField label="Width" value={width} onChange={(event) => setWidth(event.target.value)}>
-        {WIDTHS.map(([value, label]) => (
-          <option key={value} value={value}>
-            {label}
-          </option>
-        ))}
-      </SelectField>
+      <div className={styles.width}>
+        <SelectField label="Width" value={width} onChange={(event) => setWidth(event.target.value)}>
+          {WIDTHS.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </SelectField>
+      </div>
       <MailFrame html={html} title="The e-mail" width={width ? Number(width) : undefined} height={560} />
     </div>
   );

@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, Link, useParams, useSearch } from "@tanstack/react-router";
 import { Problem } from "~/api/problem";
-import { useReasons } from "~/api/reasons";
 import { Badge, StatusBadge } from "~/kit/Badge";
 import { LinkButton } from "~/kit/Button";
 import { CodeBlock, Copyable } from "~/kit/Copy";
@@ -10,8 +9,9 @@ import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Facts, Page } from "~/kit/Page";
 import { Time } from "~/kit/Time";
 import { ObjectLink } from "~/shell/ObjectLink";
-import { useTenantName } from "~/shell/tenants";
+import { useOwnTenant, useTenantName } from "~/shell/tenants";
 import { Actions } from "./Actions";
+import { Answer } from "./Answer";
 import { hasFailed } from "./actions";
 import { ContentCard } from "./ContentCard";
 import { DeliveryList } from "./DeliveryList";
@@ -49,19 +49,20 @@ function MessageScreen() {
 }
 
 function Message({ event }: { event: Event }) {
+  useOwnTenant(event.tenant_id);
   const open = useOpenDelivery(event);
   const isLong = event.delivery_count > MOST_AT_ONCE;
   return (
     <Page
       title={event.event_type}
       heading={<bdi>{event.event_type}</bdi>}
-      text={<Summary event={event} />}
+      text={<Summary event={event} isLong={isLong} />}
       actions={<Actions event={event} delivery={open} />}
     >
+      <Answer event={event} />
       <Head event={event} />
       <Card title="What happened">
         <EventSteps steps={event.timeline.filter((step) => step.delivery_id === null)} />
-        <Outcome event={event} />
         {isLong ? (
           <>
             <DeliveryList event={event} />
@@ -104,17 +105,20 @@ function useOpenDelivery(event: Event): Delivery | undefined {
   );
 }
 
-function Summary({ event }: { event: Event }) {
+/** What the sentence above does not say: how many deliveries have each status, and that it is a test. */
+function Summary({ event, isLong }: { event: Event; isLong: boolean }) {
   return (
     <span className={styles.counts}>
       {event.finished_at ? null : (
         <Badge tone="calm">{event.waiting ? "waits for its time" : "under way"}</Badge>
       )}
-      {Object.entries(event.counts).map(([status, count]) => (
-        <span key={status}>
-          <StatusBadge status={status} /> {count}
-        </span>
-      ))}
+      {isLong
+        ? Object.entries(event.counts).map(([status, count]) => (
+            <span key={status}>
+              <StatusBadge status={status} /> {count}
+            </span>
+          ))
+        : null}
       {event.test ? <Badge>test</Badge> : null}
     </span>
   );
@@ -180,19 +184,6 @@ function Recipient({ event }: { event: Event }) {
       ) : null}{" "}
       <bdi>{addresses}</bdi>
     </>
-  );
-}
-
-function Outcome({ event }: { event: Event }) {
-  const reason = useReasons()(event.reason);
-  if (!event.reason || event.deliveries.length > 0) {
-    return null;
-  }
-  return (
-    <EmptyState
-      title={reason?.text ?? event.reason}
-      text={reason?.advice ?? "The reason comes from another version."}
-    />
   );
 }
 

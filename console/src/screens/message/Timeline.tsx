@@ -10,7 +10,7 @@ import { ObjectLink } from "~/shell/ObjectLink";
 import { HttpFold } from "./HttpFold";
 import styles from "./message.module.css";
 import { type Delivery, deliveryQuery, type Event, type Step } from "./queries";
-import { stepName, whom } from "./words";
+import { isUnsent, stepName, whom } from "./words";
 
 /** The steps of the event as a whole. */
 export function EventSteps({ steps }: { steps: readonly Step[] }) {
@@ -61,7 +61,7 @@ export function DeliverySteps({
           hash="content"
           aria-current={isOpen ? "true" : undefined}
         >
-          What was sent
+          {isUnsent(delivery) ? "Why nothing was sent" : "What was sent"}
         </Link>
       </div>
       <ol className={styles.steps}>
@@ -179,7 +179,7 @@ function StepLinks({ step }: { step: Step }) {
       {step.template_version_id ? (
         <p className={styles.soft}>
           <ObjectLink area="templates" id={step.template_version_id}>
-            template version
+            its template
           </ObjectLink>
         </p>
       ) : null}

@@ -4,6 +4,9 @@ import type { Delivery, Event } from "./queries";
 const FAILED = new Set(["failed", "dead", "skipped", "bounced"]);
 // Pages of deliveries that are read to find what failed.
 const MOST_PAGES = 50;
+// How long to wait for the ledger, which is about a second behind.
+const KNOWN_WITHIN_MS = 15_000;
+const LOOK_EVERY_MS = 300;
 // Recipients of one replay.
 const MOST_RECIPIENTS = 100;
 
@@ -71,7 +74,20 @@ async function replay(id: string, body: { channels?: string[]; recipients?: stri
   const made = await answer(
     api.POST("/api/v1/admin/events/{id}/replay", { params: { path: { id } }, body: body as never }),
   );
+  await known(made.event_id);
   return made.event_id;
+}
+
+/** Wait until the ledger knows an event that was just sent, for a few seconds at most: then its page can be opened. */
+async function known(id: string): Promise<void> {
+  const deadline = Date.now() + KNOWN_WITHIN_MS;
+  const query = { event_id: id, limit: 1 };
+  while ((await answer(api.GET("/api/v1/admin/events", { params: { query } }))).data.length === 0) {
+    if (Date.now() > deadline) {
+      return; // it is sent all the same; its page says that it may appear later
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
 }
 
 async function allDeliveries(event: Event): Promise<Delivery[]> {

@@ -26,10 +26,23 @@ export function eventQuery(id: string) {
   });
 }
 
+// Until when somebody who sent an event again looks at it closely, by its id.
+const watched = new Map<string, number>();
+const WATCH_MS = 30_000;
+
+/** Read an event often for a while: somebody sent it again, and the ledger is about a second behind. */
+export function watch(id: string): void {
+  watched.set(id, Date.now() + WATCH_MS);
+}
+
 function pause(event: Event | undefined): number | false {
   if (!event) {
     return false;
   }
+  if ((watched.get(event.id) ?? 0) > Date.now()) {
+    return LIVE_MS;
+  }
+  watched.delete(event.id);
   if (!event.finished_at) {
     return event.waiting ? LATER_MS : LIVE_MS;
   }

@@ -27,6 +27,16 @@ export function stepName(step: Step): string {
   return STEPS[step.step] ?? step.step;
 }
 
+/** Return whether nothing more of a delivery is tried. */
+export function isFinal(delivery: Delivery): boolean {
+  return delivery.status !== null && delivery.status !== "queued" && delivery.status !== "retrying";
+}
+
+/** Return whether nothing of a delivery was ever handed over, and nothing will be. */
+export function isUnsent(delivery: Delivery): boolean {
+  return delivery.status === "skipped" && delivery.attempts === 0;
+}
+
 /** Return whom a delivery is for, as short as it is clear. */
 export function whom(delivery: Delivery, event: Event): string {
   if (delivery.endpoint_id) {

@@ -3,10 +3,9 @@ import { type FormEvent, useState } from "react";
 import { reasonsQuery } from "~/api/reasons";
 import { Button } from "~/kit/Button";
 import { SelectField, TextField } from "~/kit/Field";
-import { Filters } from "~/kit/Page";
+import { countSet, Filters } from "~/kit/Page";
 import { channelName } from "~/shell/channels";
 import { word } from "~/shell/search";
-import styles from "./Messages.module.css";
 import { CHANNELS, type MessagesSearch, PERIODS, STATUSES } from "./routes";
 
 const PERIOD_NAMES = {
@@ -33,14 +32,25 @@ export function MessageFilters({ search, onChange }: Props) {
     }
   };
   return (
-    <Filters>
+    <Filters
+      active={countSet(
+        search.event_type,
+        search.recipient,
+        search.channel,
+        search.status,
+        search.reason,
+        search.provider,
+        search.event_id,
+        search.last ?? search.since ?? search.until,
+      )}
+    >
       <TextFilter name="event_type" label="Event type" search={search} onChange={onChange} />
       <TextFilter
         name="recipient"
         label="Recipient"
         search={search}
         onChange={onChange}
-        hint="user id, e-mail, phone"
+        hint="Id or address"
       />
       <SelectField
         label="Channel"
@@ -65,20 +75,8 @@ export function MessageFilters({ search, onChange }: Props) {
         ))}
       </SelectField>
       <ReasonFilter search={search} onChange={onChange} />
-      <TextFilter
-        name="provider"
-        label="Provider"
-        search={search}
-        onChange={onChange}
-        hint="smtp, twilio …"
-      />
-      <TextFilter
-        name="event_id"
-        label="Id"
-        search={search}
-        onChange={onChange}
-        hint="ours or the caller's"
-      />
+      <TextFilter name="provider" label="Provider" search={search} onChange={onChange} hint="Such as smtp" />
+      <TextFilter name="event_id" label="Id" search={search} onChange={onChange} hint="Ours or yours" />
       <SelectField
         label="Accepted"
         value={asksTime ? BETWEEN : (search.last ?? "")}
@@ -134,21 +132,19 @@ function ReasonFilter({ search, onChange }: Props) {
   const known = [...(useQuery(reasonsQuery).data?.values() ?? [])];
   const isUnknown = search.reason !== undefined && !known.some((one) => one.reason === search.reason);
   return (
-    <div className={styles.reason}>
-      <SelectField
-        label="Reason"
-        value={search.reason ?? ""}
-        onChange={(event) => onChange({ reason: event.target.value || undefined })}
-      >
-        <option value="">Any</option>
-        {isUnknown ? <option value={search.reason}>{search.reason}</option> : null}
-        {known.map((one) => (
-          <option key={one.reason} value={one.reason}>
-            {one.text}
-          </option>
-        ))}
-      </SelectField>
-    </div>
+    <SelectField
+      label="Reason"
+      value={search.reason ?? ""}
+      onChange={(event) => onChange({ reason: event.target.value || undefined })}
+    >
+      <option value="">Any</option>
+      {isUnknown ? <option value={search.reason}>{search.reason}</option> : null}
+      {known.map((one) => (
+        <option key={one.reason} value={one.reason}>
+          {one.text}
+        </option>
+      ))}
+    </SelectField>
   );
 }
 
@@ -160,7 +156,7 @@ function Between({ search, onChange }: Props) {
     onChange({ last: undefined, since: instant(since), until: instant(until) });
   };
   return (
-    <form className={styles.between} onSubmit={apply}>
+    <form onSubmit={apply}>
       <TextField
         label="From"
         type="datetime-local"
@@ -175,9 +171,7 @@ function Between({ search, onChange }: Props) {
         min={since || undefined}
         onChange={(event) => setUntil(event.target.value)}
       />
-      <Button type="submit" size="small">
-        Apply
-      </Button>
+      <Button type="submit">Apply</Button>
     </form>
   );
 }

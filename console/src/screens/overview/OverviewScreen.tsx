@@ -6,7 +6,7 @@ import { LinkButton } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { SelectField } from "~/kit/Field";
 import { Loading } from "~/kit/Loading";
-import { Card, EmptyState, Filters, Page } from "~/kit/Page";
+import { Card, countSet, EmptyState, Filters, Page } from "~/kit/Page";
 import { CHANNELS, PERIODS } from "~/screens/messages/routes";
 import { channelName } from "~/shell/channels";
 import { word } from "~/shell/search";
@@ -54,7 +54,7 @@ function OverviewScreen() {
       title="Overview"
       text="What became of the messages that were accepted in this time. It renews itself."
     >
-      <Filters>
+      <Filters active={countSet(channel)}>
         <SelectField
           label="Accepted"
           value={last}

@@ -108,7 +108,7 @@ export function ChannelOrder({
             />
             {mayChange ? (
               <Button size="small" onClick={() => onTest(provider)}>
-                Send test<span className="unseen"> through {provider.name}</span>
+                Send a test<span className="unseen"> through {provider.name}</span>
               </Button>
             ) : null}
           </li>

@@ -12,7 +12,7 @@ import { Card, Facts, Page } from "~/kit/Page";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
 import { channelName } from "~/shell/channels";
-import { tenantsQuery } from "~/shell/tenants";
+import { tenantsQuery, useOwnTenant } from "~/shell/tenants";
 import { changed } from "./form";
 import { type Entered, ProviderForm } from "./ProviderForm";
 import styles from "./Providers.module.css";
@@ -58,6 +58,7 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
   const navigate = useNavigate();
   const queries = useQueryClient();
   const session = useSession();
+  useOwnTenant(provider.tenant_id);
   const tenant = useQuery(tenantsQuery).data?.find((one) => one.id === provider.tenant_id);
   const mayChange = may(session, "operator", tenant);
   const state = useQuery(stateQuery(provider.id));
@@ -96,10 +97,10 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
       {mayChange ? (
         <>
           <Button look="danger" onClick={() => setDeleting(true)}>
-            Delete
+            Delete provider …
           </Button>
           <Button look="primary" onClick={() => setTesting(true)}>
-            Send test
+            Send a test
           </Button>
         </>
       ) : null}
@@ -176,6 +177,12 @@ function StateCard({ state }: { state: ProviderState }) {
         facts={[
           ["Since", state.since ? <Time key="since" at={state.since} /> : null],
           ["Last hour", lastHour(state)],
+          [
+            "Last called",
+            state.last_call_at && state.last_hour.calls === 0 ? (
+              <Time key="called" at={state.last_call_at} />
+            ) : null,
+          ],
           [
             "Last failure",
             failure ? (

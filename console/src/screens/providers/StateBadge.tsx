@@ -10,8 +10,17 @@ const WORDS: Readonly<Record<ProviderState["state"], readonly [string, Tone]>> =
 
 /** The state of a provider's circuit breaker. */
 export function StateBadge({ state }: { state: ProviderState | undefined }) {
-  const [word, tone] = state ? WORDS[state.state] : (["…", "neutral"] as const);
+  const [word, tone] = !state
+    ? (["…", "neutral"] as const)
+    : isUnused(state)
+      ? (["Not used yet", "neutral"] as const)
+      : WORDS[state.state];
   return <Badge tone={tone}>{word}</Badge>;
+}
+
+/** Whether a provider was never called, so that nobody knows whether it works. */
+function isUnused(state: ProviderState): boolean {
+  return state.state === "closed" && state.last_call_at === null && state.last_hour.calls === 0;
 }
 
 /** Why a provider is not called, in one sentence, and when it is again. */
@@ -37,7 +46,7 @@ export function StateReason({ state }: { state: ProviderState }) {
 export function lastHour(state: ProviderState): string {
   const { calls, failures, refusals } = state.last_hour;
   if (calls === 0) {
-    return "Not called in the last hour";
+    return isUnused(state) ? "No message was sent with it" : "Not called in the last hour";
   }
   const parts = [`${calls.toLocaleString()} ${calls === 1 ? "call" : "calls"} in the last hour`];
   parts.push(failures > 0 ? `${failures.toLocaleString()} failed` : "none failed");

@@ -3,14 +3,16 @@ import { createLazyRoute, Link, useParams } from "@tanstack/react-router";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Problem } from "~/api/problem";
-import { Badge, StatusBadge } from "~/kit/Badge";
+import { Badge } from "~/kit/Badge";
+import { LinkButton } from "~/kit/Button";
 import { CodeBlock } from "~/kit/Copy";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Facts, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
-import { ChooseTenant } from "~/shell/ChooseTenant";
+import { Marks } from "~/screens/messages/Marks";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenantId } from "~/shell/tenants";
 import { RecipientActions } from "./RecipientActions";
 import { RecipientSuppressions } from "./RecipientSuppressions";
@@ -35,7 +37,7 @@ function RecipientScreen() {
       {tenantId ? (
         <Recipient key={`${tenantId}/${recipientId}`} tenantId={tenantId} recipientId={recipientId} />
       ) : (
-        <ChooseTenant what="Recipients" />
+        <FindTenant key={recipientId} kind="recipient" id={recipientId} what="recipients" />
       )}
     </Page>
   );
@@ -146,6 +148,11 @@ function Got({ tenantId, recipientId }: Whose) {
         <EmptyState
           title="Nothing was sent to this id"
           text="Or it was longer ago than events are kept. The id must be written as the tenant’s programs write it."
+          action={
+            <LinkButton to="/messages" search={{ tenant: tenantId }}>
+              Look through all messages
+            </LinkButton>
+          }
         />
       }
       columns={[
@@ -158,16 +165,8 @@ function Got({ tenantId, recipientId }: Whose) {
           ),
         },
         {
-          header: "Status",
-          cell: (row) => (
-            <span className={styles.tags}>
-              {row.several_recipients
-                ? Object.keys(row.counts).map((status) => <StatusBadge key={status} status={status} />)
-                : row.deliveries.map((one) => (
-                    <StatusBadge key={one.id} status={one.status} title={one.channel} />
-                  ))}
-            </span>
-          ),
+          header: "Channels",
+          cell: (row) => <Marks event={row} />,
         },
         { header: "Accepted", cell: (row) => <Time at={row.accepted_at} />, isWhole: true },
       ]}
@@ -193,7 +192,15 @@ function Inbox({ tenantId, recipientId }: Whose) {
       list={list}
       rowKey={(row: Entry) => row.id}
       empty={
-        <EmptyState title="The inbox is empty" text="Events with a push template put a notification here." />
+        <EmptyState
+          title="The inbox is empty"
+          text="Events with a push template put a notification here."
+          action={
+            <LinkButton to="/test-send" search={{ tenant: tenantId, channel: "PUSH" }}>
+              Send a test push
+            </LinkButton>
+          }
+        />
       }
       columns={[
         {

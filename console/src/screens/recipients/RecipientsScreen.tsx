@@ -3,12 +3,12 @@ import { type FormEvent, useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Badge } from "~/kit/Badge";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { TextField } from "~/kit/Field";
-import { EmptyState, Filters, Page } from "~/kit/Page";
+import { countSet, EmptyState, Filters, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
-import { ChooseTenant } from "~/shell/ChooseTenant";
+import { TenantNeeded } from "~/shell/TenantNeeded";
 import { useTenantId } from "~/shell/tenants";
 import styles from "./recipients.module.css";
 
@@ -23,7 +23,7 @@ function RecipientsScreen() {
       title="Recipients"
       text="The people whom a tenant stores, and everybody else by their id: what they got, their inbox, and erasing them."
     >
-      {tenantId ? <Recipients key={tenantId} tenantId={tenantId} /> : <ChooseTenant what="Recipients" />}
+      {tenantId ? <Recipients key={tenantId} tenantId={tenantId} /> : <TenantNeeded what="recipients" />}
     </Page>
   );
 }
@@ -116,8 +116,8 @@ function Find({ tenantId }: { tenantId: string }) {
     });
   };
   return (
-    <Filters>
-      <form className={styles.find} onSubmit={open}>
+    <Filters active={countSet(address, tag)}>
+      <form onSubmit={open}>
         <TextField
           label="Open by id"
           help="Also of people who are not stored."
@@ -125,12 +125,12 @@ function Find({ tenantId }: { tenantId: string }) {
           autoComplete="off"
           onChange={(event) => setId(event.target.value)}
         />
-        <Button type="submit">Open</Button>
+        <Button type="submit">Open the recipient</Button>
       </form>
-      <form className={styles.find} onSubmit={filter}>
+      <form onSubmit={filter}>
         <TextField
-          label="E-mail address or number"
-          help="In full."
+          label="Address"
+          help="E-mail or phone, in full."
           value={typedAddress}
           autoComplete="off"
           onChange={(event) => setAddress(event.target.value)}
@@ -141,7 +141,7 @@ function Find({ tenantId }: { tenantId: string }) {
           autoComplete="off"
           onChange={(event) => setTag(event.target.value)}
         />
-        <Button type="submit">Filter</Button>
+        <Button type="submit">Filter the list</Button>
       </form>
     </Filters>
   );
@@ -155,13 +155,9 @@ function None({ address, tag }: { address: string | undefined; tag: string | und
         title="No stored recipient has this address"
         text="Somebody whom events describe themselves is not stored. Look for what was sent to the address."
         action={
-          // Messages has this filter; its route is another area's.
-          <Link
-            to={"/messages" as "/"}
-            search={{ tenant: tenantId, recipient: address } as { tenant?: string }}
-          >
+          <LinkButton to="/messages" search={{ tenant: tenantId, recipient: address }}>
             Find messages to {address}
-          </Link>
+          </LinkButton>
         }
       />
     );
@@ -169,7 +165,18 @@ function None({ address, tag }: { address: string | undefined; tag: string | und
   return (
     <EmptyState
       title={tag ? "No stored recipient has this tag" : "No recipient is stored"}
-      text="Events can describe their recipients themselves, so storing them is not needed. Stored recipients can be in groups, and events can name them by their id. Store them by the admin API (PUT /tenants/{id}/recipients)."
+      text="Events can describe their recipients themselves, so storing them is not needed. Stored recipients can be in groups, and events can name them by their id. Programs store them by the admin API (PUT /tenants/{id}/recipients/{recipient_id})."
+      action={
+        tag ? (
+          <LinkButton to="/recipients" search={{ tenant: tenantId }}>
+            Remove the filter
+          </LinkButton>
+        ) : (
+          <LinkButton to="/messages" search={{ tenant: tenantId }}>
+            See who got messages
+          </LinkButton>
+        )
+      }
     />
   );
 }

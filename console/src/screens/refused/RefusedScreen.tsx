@@ -1,8 +1,9 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, Link } from "@tanstack/react-router";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Badge, type Tone } from "~/kit/Badge";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { CopyButton } from "~/kit/Copy";
 import { SelectField } from "~/kit/Field";
 import { FilterText } from "~/kit/FilterText";
@@ -10,7 +11,9 @@ import { FilterTime } from "~/kit/FilterTime";
 import { EmptyState, Filters, Page } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
+import { ReasonFilter } from "~/screens/dead-letters/ReasonFilter";
 import { useTenantId, useTenantName } from "~/shell/tenants";
+import styles from "./Refused.module.css";
 import type { RefusedFilters } from "./routes";
 
 export const lazyRoute = createLazyRoute("/frame/refused")({ component: RefusedScreen });
@@ -21,6 +24,8 @@ type Reason = Refusals["reason"];
 const route = getRouteApi("/frame/refused");
 // Its details are the same for all keys; the reason says more.
 const KEY_REFUSED = 401;
+// What the page of keys calls the one that every tenant has.
+const FIRST_KEY = "first";
 const STATUSES = [
   ["400", "cannot be read"],
   ["401", "no valid key"],
@@ -56,6 +61,13 @@ function RefusedScreen() {
       }),
     ),
   );
+  const { reason: _one, ...others } = query;
+  const reasons = useQuery({
+    queryKey: ["refused", "reasons", others],
+    queryFn: ({ signal }) =>
+      answer(api.GET("/api/v1/admin/refused-requests/reasons", { params: { query: others }, signal })),
+    placeholderData: keepPreviousData,
+  });
   const isFiltered = Object.values(filters).some(Boolean);
   const columns: readonly Column<Refusals>[] = [
     { header: "Last", cell: (one) => <Time at={one.last_at} />, isWhole: true },
@@ -71,7 +83,7 @@ function RefusedScreen() {
             cell: (one: Refusals) => (one.tenant_id ? tenantName(one.tenant_id) : "none"),
           },
         ]),
-    { header: "Trace id of the last", cell: (one) => <CopyButton text={one.trace_id} what="trace id" /> },
+    { header: "Trace id", cell: (one) => <CopyButton text={one.trace_id} what="trace id" /> },
   ];
   return (
     <Page
@@ -91,10 +103,9 @@ function RefusedScreen() {
             </option>
           ))}
         </SelectField>
-        <FilterText
-          label="Reason"
-          value={filters.reason}
-          options={[...new Set(list.rows.map((one) => one.reason))]}
+        <ReasonFilter
+          reason={filters.reason}
+          counts={reasons.data?.data ?? []}
           onFilter={(reason) => filter({ reason })}
         />
         <FilterText label="Key id" value={filters.key_id} onFilter={(key_id) => filter({ key_id })} />
@@ -121,6 +132,7 @@ function RefusedScreen() {
             <EmptyState
               title="No refused requests"
               text="In the last seven days every request was accepted. If a caller says that it gets errors, it may call another address: compare it with that of this installation."
+              action={<LinkButton to="/messages">Look at the accepted messages</LinkButton>}
             />
           )
         }
@@ -166,13 +178,17 @@ function Key({ refusals }: { refusals: Refusals }) {
     <>
       <p>
         {refusals.tenant_id ? (
-          <Link to="/tenants/$tenantId/keys" params={{ tenantId: refusals.tenant_id }}>
+          <Link
+            to="/tenants/$tenantId/keys"
+            params={{ tenantId: refusals.tenant_id }}
+            search={{ key: key.id ?? FIRST_KEY }}
+          >
             {name}
           </Link>
         ) : (
           name
         )}{" "}
-        <code>{end}</code>
+        <code className={styles.end}>{end}</code>
       </p>
       <p>
         <Badge tone={key.state === "valid" ? "good" : "bad"}>{key.state}</Badge>{" "}

@@ -13,20 +13,20 @@ interface SessionTableProps {
   isBusy: boolean;
 }
 
-/** Sessions of one person, each with a button that ends it. */
+/** Sessions of one person, each with a button that signs it out. */
 export function SessionTable({ caption, sessions, onEnd, isBusy }: SessionTableProps) {
   const columns: readonly Column<Session>[] = [
     { header: "Browser", cell: (one) => <Browser of={one} /> },
     { header: "Address", cell: (one) => <code>{one.address ?? "unknown"}</code>, isWhole: true },
-    { header: "Begun", cell: (one) => <Time at={one.created_at} />, isWhole: true },
+    { header: "Signed in", cell: (one) => <Time at={one.created_at} />, isWhole: true },
     { header: "Last used", cell: (one) => <Time at={one.last_seen_at} />, isWhole: true },
-    { header: "Ends, if it is not used", cell: (one) => <Time at={one.expires_at} />, isWhole: true },
+    { header: "Signed out, if it is not used", cell: (one) => <Time at={one.expires_at} />, isWhole: true },
     {
       header: "",
       cell: (one) =>
         one.current ? null : (
           <Button size="small" onClick={() => onEnd(one)} isBusy={isBusy}>
-            End session
+            Sign this session out
           </Button>
         ),
     },

@@ -45,14 +45,14 @@ function OwnSessions() {
     mutationFn: (id: string) =>
       answer(api.DELETE("/api/v1/admin/session/sessions/{id}", { params: { path: { id } } })),
     onSuccess: () => {
-      notify("The session has ended.");
+      notify("The session is signed out.");
       void queries.invalidateQueries({ queryKey: key });
     },
     onError: notifyError,
   });
   return (
     <Card title="Sessions">
-      <p>End those that you do not know, and change your password then.</p>
+      <p>Sign out those that you do not know, and then change your password.</p>
       {sessions.error ? (
         <ErrorNote error={sessions.error} onRetry={() => void sessions.refetch()} />
       ) : sessions.data ? (
@@ -78,7 +78,7 @@ function PasswordCard() {
     onSuccess: () => {
       setCurrent("");
       setPassword("");
-      notify("Your password is changed. All other sessions have ended.");
+      notify("Your password is changed. All other sessions are signed out.");
       void queries.invalidateQueries({ queryKey: ["session", "sessions"] });
     },
   });
@@ -104,7 +104,7 @@ function PasswordCard() {
           label="New password"
           type="password"
           autoComplete="new-password"
-          help="At least 12 characters. All of your other sessions end."
+          help="At least 12 characters. All of your other sessions are signed out."
           value={password}
           error={problem?.fields.get("password")}
           onChange={(event) => setPassword(event.target.value)}

@@ -5,10 +5,10 @@ import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { Confirm } from "~/kit/Dialog";
 import { SelectField, TextField } from "~/kit/Field";
-import { EmptyState, Filters, Page } from "~/kit/Page";
+import { countSet, EmptyState, Filters, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
@@ -51,7 +51,7 @@ function Find() {
   const filter = (changed: SuppressionsSearch) =>
     void navigate({ to: ".", search: (before) => ({ ...before, ...changed }), replace: true });
   return (
-    <Filters>
+    <Filters active={countSet(channel, reason, tenantId && address)}>
       <SelectField
         label="Channel"
         value={channel ?? ""}
@@ -74,7 +74,6 @@ function Find() {
         ))}
       </SelectField>
       <form
-        className={styles.find}
         onSubmit={(event) => {
           event.preventDefault();
           filter({ address: typed.trim() || undefined });
@@ -82,7 +81,7 @@ function Find() {
       >
         <TextField
           label="Address"
-          help={tenantId ? "In full: only a part of it is stored readably." : "Choose a tenant first."}
+          help={tenantId ? "In full: it is not stored readably." : "Choose a tenant first."}
           value={typed}
           disabled={!tenantId}
           autoComplete="off"
@@ -127,7 +126,18 @@ function Suppressions() {
           text={
             isFiltered
               ? "Messages are sent to such addresses. Change the filters to see others."
-              : "When a message bounces or somebody unsubscribes, the address is listed here and gets no more messages."
+              : "When a message bounces or somebody unsubscribes, the address is listed here and gets no more messages. Providers report that once their delivery reports are set up."
+          }
+          action={
+            isFiltered ? (
+              <LinkButton to="/suppressions" search={{ tenant: tenantId }}>
+                Remove the filters
+              </LinkButton>
+            ) : (
+              <LinkButton to="/providers" search={{ tenant: tenantId }}>
+                Set up delivery reports
+              </LinkButton>
+            )
           }
         />
       }

@@ -14,7 +14,7 @@ import { Table } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
 import { channelName } from "~/shell/channels";
-import { tenantsQuery } from "~/shell/tenants";
+import { tenantsQuery, useOwnTenant } from "~/shell/tenants";
 import { AddLanguage } from "./AddLanguage";
 import { languageName, type Template, templateQuery, versionsQuery } from "./data";
 import { FromYourProgram } from "./FromYourProgram";
@@ -39,6 +39,7 @@ function TemplateScreen() {
 }
 
 function Versions({ template }: { template: Template }) {
+  useOwnTenant(template.tenant_id);
   const versions = useQuery(versionsQuery(template));
   const session = useSession();
   const tenant = useQuery(tenantsQuery).data?.find((one) => one.id === template.tenant_id);

@@ -5,7 +5,7 @@ import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { LinkButton } from "~/kit/Button";
 import { SelectField, TextField } from "~/kit/Field";
-import { EmptyState, Filters, Page } from "~/kit/Page";
+import { countSet, EmptyState, Filters, Page } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { channelName } from "~/shell/channels";
@@ -71,7 +71,7 @@ function TemplatesScreen() {
         </>
       }
     >
-      <Filters>
+      <Filters active={countSet(q, channel, owner, state)}>
         <TextField
           label="Event type"
           type="search"
@@ -118,7 +118,18 @@ function TemplatesScreen() {
         rowKey={(row) => row.newest.id}
         empty={
           isFiltered ? (
-            <EmptyState title="No template matches" text="Change the filters, or write this template." />
+            <EmptyState
+              title="No template matches"
+              text="Change the filters, or write this template."
+              action={
+                <LinkButton
+                  to={mayWrite ? "/templates/new" : "/templates"}
+                  search={mayWrite ? { event_type: q, channel } : {}}
+                >
+                  {mayWrite ? "Write this template" : "Remove the filters"}
+                </LinkButton>
+              }
+            />
           ) : (
             <EmptyState
               title="No templates yet"

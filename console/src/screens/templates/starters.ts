@@ -34,8 +34,8 @@ export function startersOf(channel: Channel): Starter[] {
 
 const STARTERS: readonly Starter[] = [
   {
-    name: "Message with a button",
-    text: "A heading, a paragraph and a button.",
+    name: "Text and a button",
+    text: "A whole mail: a heading, a paragraph and a button that leads somewhere. Right for most messages.",
     channel: "EMAIL",
     subject: "Your order {{orderId}} is on its way",
     preheader: "Follow it to your door.",
@@ -60,8 +60,8 @@ const STARTERS: readonly Starter[] = [
     sample: SHIPPED,
   },
   {
-    name: "Receipt with a list",
-    text: "A table of items and a total.",
+    name: "Table with a total",
+    text: "A whole mail with one row for each item of a list, such as a receipt.",
     channel: "EMAIL",
     subject: "Receipt for order {{orderId}}",
     preheader: "{{formatCurrency total currency}} in total",
@@ -95,8 +95,8 @@ const STARTERS: readonly Starter[] = [
     sample: RECEIPT,
   },
   {
-    name: "Sections for a layout",
-    text: "Sections only; a layout of yours surrounds them.",
+    name: "Part inside a layout",
+    text: "Only the middle of a mail. Choose one of your layouts for its header and footer.",
     channel: "EMAIL",
     subject: 'News for {{default name "you"}}',
     preheader: "",
@@ -109,8 +109,8 @@ const STARTERS: readonly Starter[] = [
     sample: { name: "Ada" },
   },
   {
-    name: "Short message",
-    text: "One segment, with a link.",
+    name: "Text with a link",
+    text: "A text message that fits into one segment, the unit that is billed.",
     channel: "SMS",
     subject: "",
     preheader: "",
@@ -118,8 +118,8 @@ const STARTERS: readonly Starter[] = [
     sample: { orderId: "W-1042", trackingUrl: "https://shop.example/t/W-1042" },
   },
   {
-    name: "Notification",
-    text: "A title and one sentence.",
+    name: "Title and a sentence",
+    text: "A notification in the inbox of your users.",
     channel: "PUSH",
     subject: "Order {{orderId}}",
     preheader: "",

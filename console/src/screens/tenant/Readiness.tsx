@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { answer, api, type Schemas } from "~/api/client";
 import { Badge, type Tone } from "~/kit/Badge";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card } from "~/kit/Page";
-import { ConsoleLink } from "~/shell/ConsoleLink";
+import { ConsoleLinkButton } from "~/shell/ConsoleLink";
 import styles from "./Readiness.module.css";
 
 type Finding = Schemas["Finding"];
@@ -16,8 +16,14 @@ const SEVERITIES: Readonly<Record<string, readonly [tone: Tone, word: string]>> 
   tells: ["calm", "note"],
 };
 
+interface ReadinessProps {
+  tenantId: string;
+  /** Those that the tenant delivers by; empty: all. */
+  channels: readonly string[];
+}
+
 /** What is missing for a tenant to deliver, each with a link to where it is fixed. */
-export function Readiness({ tenantId }: { tenantId: string }) {
+export function Readiness({ tenantId, channels }: ReadinessProps) {
   const { data, error, isFetching, refetch } = useQuery({
     queryKey: ["tenants", tenantId, "readiness"],
     queryFn: ({ signal }) =>
@@ -27,15 +33,29 @@ export function Readiness({ tenantId }: { tenantId: string }) {
     <Card
       title="What is missing"
       actions={
-        <Button size="small" onClick={() => void refetch()} isBusy={isFetching}>
-          Look again
-        </Button>
+        <>
+          <LinkButton
+            size="small"
+            to="/test-send"
+            search={{ tenant: tenantId, channel: firstChannel(channels) }}
+          >
+            Send a test
+          </LinkButton>
+          <Button size="small" onClick={() => void refetch()} isBusy={isFetching}>
+            Check again
+          </Button>
+        </>
       }
     >
       {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
       {data ? <Found readiness={data} /> : error ? null : <Loading />}
     </Card>
   );
+}
+
+/** A push needs no provider and has a template in every installation, so that a test works at once. */
+function firstChannel(channels: readonly string[]): "PUSH" | undefined {
+  return channels.length === 0 || channels.includes("PUSH") ? "PUSH" : undefined;
 }
 
 function Found({ readiness }: { readiness: Schemas["Readiness"] }) {
@@ -49,7 +69,7 @@ function Found({ readiness }: { readiness: Schemas["Readiness"] }) {
           ))}
         </ul>
       ) : unanswered.length === 0 ? (
-        <p>Nothing: this tenant can deliver.</p>
+        <p>Nothing: this tenant can deliver. Send a test, and see what becomes of it.</p>
       ) : null}
       {unanswered.length > 0 ? (
         <p>
@@ -68,9 +88,10 @@ function Item({ finding }: { finding: Finding }) {
       <Badge tone={tone}>{word}</Badge>
       <div>
         <p>{finding.detail}</p>
-        <p>
-          <ConsoleLink path={finding.link}>{finding.fix}</ConsoleLink>
-        </p>
+        <ConsoleLinkButton path={finding.link}>
+          {finding.fix.replace(/\.$/, "")}
+          <span className="unseen">.</span>
+        </ConsoleLinkButton>
       </div>
     </li>
   );

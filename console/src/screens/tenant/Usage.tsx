@@ -2,12 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { answer, api, type Schemas } from "~/api/client";
 import { Badge } from "~/kit/Badge";
+import { Bytes } from "~/kit/Bytes";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Meter } from "~/kit/Meter";
 import { Card } from "~/kit/Page";
 import { type Column, Table } from "~/kit/Table";
 import { duration } from "~/kit/Time";
+import styles from "./Readiness.module.css";
 
 type Limit = Schemas["Usage"]["limits"][number];
 type Rate = Schemas["RateUsage"];
@@ -23,7 +25,7 @@ interface Line {
 
 const NAMES: Readonly<Record<string, string>> = {
   unfinished_events: "Unfinished events",
-  unfinished_bytes: "Bytes of unfinished events",
+  unfinished_bytes: "Size of unfinished events",
   scheduled_events: "Scheduled events",
   keys: "Further API keys",
   recipients: "Stored recipients",
@@ -63,16 +65,44 @@ export function Usage({ tenantId }: { tenantId: string }) {
 const COLUMNS: readonly Column<Line>[] = [
   { header: "Limit", cell: (line) => line.name },
   { header: "Used", cell: (line) => <Meter label={line.name} used={line.used} bound={line.bound} /> },
-  { header: "Now", cell: (line) => amount(line.used, line.isBytes), isNumber: true, isWhole: true },
-  { header: "At most", cell: (line) => amount(line.bound, line.isBytes), isNumber: true, isWhole: true },
-  { header: "Free again", cell: (line) => line.note || "–" },
+  {
+    header: "Now",
+    cell: (line) => <Amount value={line.used} isBytes={line.isBytes} />,
+    isNumber: true,
+    isWhole: true,
+  },
+  {
+    header: "At most",
+    cell: (line) => <Amount value={line.bound} isBytes={line.isBytes} />,
+    isNumber: true,
+    isWhole: true,
+  },
 ];
+const FREE_AGAIN: Column<Line> = { header: "Free again", cell: (line) => line.note || "–" };
 
 function Lines({ usage }: { usage: Schemas["Usage"] }) {
   const lines = [...usage.rates.map(rateLine), ...usage.limits.map(limitLine)];
+  const used = lines.filter((line) => line.used > 0);
+  const unused = lines.filter((line) => line.used === 0);
+  const columns = used.some((line) => line.note) ? [...COLUMNS, FREE_AGAIN] : COLUMNS;
   return (
     <>
-      <Table caption="Limits of this tenant" columns={COLUMNS} rows={lines} rowKey={(line) => line.key} />
+      {used.length > 0 ? (
+        <Table caption="Limits in use" columns={columns} rows={used} rowKey={(line) => line.key} />
+      ) : (
+        <p>Nothing is used yet.</p>
+      )}
+      {unused.length > 0 ? (
+        <details className={styles.fold}>
+          <summary>Limits of which nothing is used ({unused.length})</summary>
+          <Table
+            caption="Limits of which nothing is used"
+            columns={COLUMNS}
+            rows={unused}
+            rowKey={(line) => line.key}
+          />
+        </details>
+      ) : null}
       {usage.parked ? (
         <p>{usage.parked.toLocaleString()} messages wait for endpoints, all together.</p>
       ) : null}
@@ -110,6 +140,6 @@ function rateLine(rate: Rate): Line {
   };
 }
 
-function amount(value: number, isBytes: boolean): string {
-  return isBytes ? `${(value / 2 ** 20).toFixed(1)} MiB` : value.toLocaleString();
+function Amount({ value, isBytes }: { value: number; isBytes: boolean }) {
+  return isBytes ? <Bytes count={value} /> : value.toLocaleString();
 }

@@ -50,7 +50,7 @@ export function ActiveCard({ tenant }: { tenant: Tenant }) {
       </p>
       <div>
         <Button look="danger" onClick={() => setAsking(true)}>
-          Deactivate this tenant
+          Deactivate this tenant …
         </Button>
       </div>
       <Confirm
@@ -59,7 +59,7 @@ export function ActiveCard({ tenant }: { tenant: Tenant }) {
         title={`Deactivate ${tenant.name}?`}
         text="From then on all its events are refused with 401."
         name={tenant.name}
-        action="Deactivate"
+        action="Deactivate tenant"
         onSubmit={deactivation.mutate}
         isBusy={deactivation.isPending}
         error={deactivation.error}

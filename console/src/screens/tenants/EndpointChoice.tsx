@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { answer, api } from "~/api/client";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { CheckField } from "~/kit/Field";
@@ -30,7 +31,15 @@ export function EndpointChoice({ tenantId, chosen, onChange }: EndpointChoicePro
     return <Loading what="Loading the endpoints" />;
   }
   if (data.data.length === 0) {
-    return <p>This tenant has no endpoints yet. Create one first, under Endpoints.</p>;
+    return (
+      <p>
+        This tenant has no endpoints yet.{" "}
+        <Link to="/endpoints/new" search={{ tenant: tenantId }}>
+          Create one first
+        </Link>
+        .
+      </p>
+    );
   }
   return (
     <FieldGroup legend="Endpoints" help="The key can read these, and nothing else.">

@@ -30,7 +30,7 @@ export function FirstKeyCard({ tenant }: { tenant: Tenant }) {
       </p>
       {mayChange ? (
         <div>
-          <Button onClick={() => setAsking(true)}>Replace the first key</Button>
+          <Button onClick={() => setAsking(true)}>Replace the first key …</Button>
         </div>
       ) : null}
       <Confirm
@@ -39,7 +39,7 @@ export function FirstKeyCard({ tenant }: { tenant: Tenant }) {
         title="Replace the first key?"
         text="The old one stops working at once: programs that use it are refused until they have the new one."
         name={tenant.name}
-        action="Replace"
+        action="Replace key"
         onSubmit={rotation.mutate}
         isBusy={rotation.isPending}
         error={rotation.error}

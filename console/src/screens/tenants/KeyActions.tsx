@@ -39,11 +39,11 @@ export function KeyActions({ of: key, onChange }: { of: Key; onChange: () => voi
         }
         items={[
           {
-            label: key.disabled ? "Enable" : "Disable",
+            label: key.disabled ? "Enable key" : "Disable key",
             onSelect: () => change.mutate(!key.disabled),
             isDisabled: change.isPending,
           },
-          { label: "Revoke …", onSelect: () => setAsking(true) },
+          { label: "Revoke key …", onSelect: () => setAsking(true) },
         ]}
       />
       <Confirm
@@ -52,7 +52,7 @@ export function KeyActions({ of: key, onChange }: { of: Key; onChange: () => voi
         title={`Revoke the key “${key.name}”?`}
         text="It stops working for ever: programs that use it are refused with 401. To stop it for a while, disable it."
         name={key.name}
-        action="Revoke"
+        action="Revoke key"
         onSubmit={revocation.mutate}
         isBusy={revocation.isPending}
         error={revocation.error}

@@ -1,5 +1,7 @@
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { Problem } from "~/api/problem";
+import { exactBytes } from "~/kit/Bytes";
 import { TextField } from "~/kit/Field";
 import { FieldRow, Form } from "~/kit/Form";
 import { Card } from "~/kit/Page";
@@ -23,7 +25,12 @@ interface Limit {
   max: number;
   /** Empty: no limit. The others always have a value. */
   isOptional?: boolean;
+  /** Entered in this unit; min and max are in bytes. */
+  unit?: { name: string; bytes: number };
 }
+
+const KIB = { name: "KiB", bytes: 1024 };
+const MIB = { name: "MiB", bytes: 1024 * 1024 };
 
 const EVENTS = 2_147_483_647;
 // With the bounds of the API.
@@ -53,10 +60,11 @@ const LIMITS: readonly Limit[] = [
   },
   {
     name: "max_unfinished_bytes",
-    label: "Bytes of unfinished events",
-    help: "Their size together. At least 33,554,432.",
+    label: "Size of unfinished events",
+    help: "All of them together. At least 32 MiB.",
     min: 33_554_432,
     max: 2 ** 50,
+    unit: MIB,
   },
   {
     name: "max_scheduled_events",
@@ -67,10 +75,11 @@ const LIMITS: readonly Limit[] = [
   },
   {
     name: "max_payload_bytes",
-    label: "Bytes of one event",
-    help: "Of its payload and variables.",
+    label: "Size of one event",
+    help: "Its payload and variables. At most 256 KiB.",
     min: 1024,
     max: 262_144,
+    unit: KIB,
   },
   {
     name: "max_sms_segments",
@@ -91,7 +100,10 @@ const LIMITS: readonly Limit[] = [
 type Values = Record<LimitName, string>;
 
 function valuesOf(tenant: Tenant): Values {
-  const entries = LIMITS.map(({ name }) => [name, tenant[name] === null ? "" : String(tenant[name])]);
+  const entries = LIMITS.map(({ name, unit }) => {
+    const value = tenant[name];
+    return [name, value === null ? "" : String(value / (unit?.bytes ?? 1))];
+  });
   return Object.fromEntries(entries) as Values;
 }
 
@@ -100,7 +112,10 @@ function changes(tenant: Tenant, values: Values): TenantChange {
   const former = valuesOf(tenant);
   const changed = LIMITS.filter(({ name }) => values[name] !== former[name]);
   return Object.fromEntries(
-    changed.map(({ name }) => [name, values[name] === "" ? null : Number(values[name])]),
+    changed.map(({ name, unit }) => [
+      name,
+      values[name] === "" ? null : Math.round(Number(values[name]) * (unit?.bytes ?? 1)),
+    ]),
   );
 }
 
@@ -121,17 +136,26 @@ export function LimitsCard({ tenant }: { tenant: Tenant }) {
         isDisabled={!mayChange || Object.keys(body).length === 0}
         error={change.error}
       >
-        <p>An event beyond a limit is refused with 429, and listed under Refused requests.</p>
+        <p>
+          An event beyond a limit is refused with 429, and listed under{" "}
+          <Link to="/refused" search={{ tenant: tenant.id, status: "429" }}>
+            Refused requests
+          </Link>
+          .
+        </p>
         <FieldRow>
-          {LIMITS.map(({ name, label, help, min, max, isOptional = false }) => (
+          {LIMITS.map(({ name, label, help, min, max, unit, isOptional = false }) => (
             <TextField
               key={name}
-              label={label}
+              label={unit ? `${label} (${unit.name})` : label}
               help={help}
               type="number"
-              min={min}
-              max={max}
-              step={1}
+              min={min / (unit?.bytes ?? 1)}
+              max={max / (unit?.bytes ?? 1)}
+              step={unit ? "any" : 1}
+              title={
+                unit && values[name] ? exactBytes(Math.round(Number(values[name]) * unit.bytes)) : undefined
+              }
               required={!isOptional}
               value={values[name]}
               error={problem?.fields.get(name)}

@@ -27,7 +27,7 @@ export function SigningCard({ tenant }: { tenant: Tenant }) {
   const mayChange = useMayChange("operator", tenant);
   const isSet = tenant.webhook_secrets.length > 0;
   return (
-    <Card title="Signed events">
+    <Card title="Signatures of events">
       <p>
         {isSet
           ? "Events of this tenant must be signed with one of these secrets. Others are refused with 401."
@@ -50,10 +50,12 @@ export function SigningCard({ tenant }: { tenant: Tenant }) {
       ) : null}
       {mayChange ? (
         <div>
-          <Button onClick={() => setOpen("rotate")}>{isSet ? "Rotate the secret" : "Set a secret"}</Button>{" "}
+          <Button onClick={() => setOpen("rotate")}>
+            {isSet ? "Rotate the secret …" : "Set a secret …"}
+          </Button>{" "}
           {isSet ? (
             <Button look="danger" onClick={() => setOpen("delete")}>
-              Accept unsigned events
+              Accept unsigned events …
             </Button>
           ) : null}
         </div>

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Badge } from "~/kit/Badge";
@@ -15,6 +15,24 @@ import { type Key, keysKey, useMayChange, useOpenTenant } from "./queries";
 
 export const lazyRoute = createLazyRoute("/frame/tenants/$tenantId/keys")({ component: TenantKeys });
 
+/** The name; the key that a link leads to is marked and scrolled to. */
+function KeyName({ of: key }: { of: Key }) {
+  const isSought = lazyRoute.useSearch().key === key.id;
+  const seen = useRef<HTMLSpanElement>(null);
+  useEffect(() => {
+    if (isSought) {
+      seen.current?.scrollIntoView({ block: "center" });
+    }
+  }, [isSought]);
+  return isSought ? (
+    <span ref={seen}>
+      {key.name} <Badge tone="calm">the key of the link</Badge>
+    </span>
+  ) : (
+    key.name
+  );
+}
+
 function KeyState({ of: key }: { of: Key }) {
   if (key.expires_at && new Date(key.expires_at) <= new Date()) {
     return <Badge tone="bad">expired</Badge>;
@@ -23,7 +41,7 @@ function KeyState({ of: key }: { of: Key }) {
 }
 
 const COLUMNS: readonly Column<Key>[] = [
-  { header: "Name", cell: (key) => key.name },
+  { header: "Name", cell: (key) => <KeyName of={key} /> },
   { header: "Key", cell: (key) => <code>…{key.last4}</code>, isWhole: true },
   { header: "State", cell: (key) => <KeyState of={key} /> },
   { header: "For", cell: (key) => (key.kind === "poll" ? "reading endpoints" : key.kind) },
@@ -37,6 +55,7 @@ function TenantKeys() {
   const queries = useQueryClient();
   const [isCreating, setCreating] = useState(false);
   const mayChange = useMayChange("operator", tenant);
+  const { key: sought } = lazyRoute.useSearch();
   const list = useRows<Key>(keysKey(tenant.id), (_cursor, signal) =>
     answer(api.GET("/api/v1/admin/tenants/{id}/keys", { params: { path: { id: tenant.id } }, signal })),
   );
@@ -50,6 +69,12 @@ function TenantKeys() {
     <>
       <FirstKeyCard tenant={tenant} />
       <Card title="Further keys" actions={create}>
+        {sought && sought !== "first" && !list.isLoading && !list.rows.some((one) => one.id === sought) ? (
+          <p role="status">
+            The key that you followed a link to does not exist any more: it was revoked. Create one for the
+            program that used it.
+          </p>
+        ) : null}
         <p>One key for each program, so that each can be revoked alone. A tenant may have 100.</p>
         <List
           caption={`Further API keys of ${tenant.name}`}

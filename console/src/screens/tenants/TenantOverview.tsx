@@ -13,16 +13,16 @@ function TenantOverview() {
   const tenant = useOpenTenant();
   return (
     <>
-      <Readiness tenantId={tenant.id} />
+      <Readiness tenantId={tenant.id} channels={tenant.delivery_channels} />
       <Card
         title="This tenant"
         actions={
           <>
             <LinkButton to="/messages" search={{ tenant: tenant.id }} size="small">
-              Its messages
+              Show its messages
             </LinkButton>
             <LinkButton to="/tenants/$tenantId/settings" params={{ tenantId: tenant.id }} size="small">
-              Change
+              Change its settings
             </LinkButton>
           </>
         }

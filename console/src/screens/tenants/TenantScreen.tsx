@@ -3,12 +3,14 @@ import { Badge } from "~/kit/Badge";
 import { Copyable } from "~/kit/Copy";
 import { LinkTab, LinkTabs } from "~/kit/LinkTabs";
 import { Page } from "~/kit/Page";
+import { useOwnTenant } from "~/shell/tenants";
 import { useOpenTenant } from "./queries";
 
 export const lazyRoute = createLazyRoute("/frame/tenants/$tenantId")({ component: TenantScreen });
 
 function TenantScreen() {
   const tenant = useOpenTenant();
+  useOwnTenant(tenant.id);
   const params = { tenantId: tenant.id };
   return (
     <Page
@@ -31,7 +33,7 @@ function TenantScreen() {
           API keys
         </LinkTab>
         <LinkTab to="/tenants/$tenantId/security" params={params}>
-          Signatures and sessions
+          Signatures and realtime tokens
         </LinkTab>
         <LinkTab to="/tenants/$tenantId/retention" params={params}>
           Retention

@@ -6,15 +6,18 @@ import { Card } from "~/kit/Page";
 import { type Identity, IdentityFields } from "./fields";
 import { LimitsCard } from "./LimitsCard";
 import { type Tenant, useMayChange, useOpenTenant, useTenantChange } from "./queries";
+import { TenantAlertsCard } from "./TenantAlerts";
 
 export const lazyRoute = createLazyRoute("/frame/tenants/$tenantId/settings")({ component: TenantSettings });
 
 function TenantSettings() {
   const tenant = useOpenTenant();
+  const maySetAlerts = useMayChange("operator", tenant);
   return (
     <>
       <IdentityCard key={tenant.id} tenant={tenant} />
       <LimitsCard key={`${tenant.id}-limits`} tenant={tenant} />
+      {maySetAlerts ? <TenantAlertsCard key={`${tenant.id}-alerts`} tenantId={tenant.id} /> : null}
     </>
   );
 }

@@ -50,7 +50,7 @@ export function TokensCard({ tenant }: { tenant: Tenant }) {
       </Form>
       <div>
         <Button look="danger" onClick={() => setAsking(true)}>
-          Revoke the tokens of all users
+          Revoke the tokens of all users …
         </Button>
       </div>
       <Confirm
@@ -59,7 +59,7 @@ export function TokensCard({ tenant }: { tenant: Tenant }) {
         title="Revoke the tokens of all users?"
         text="All pages of this tenant are disconnected, and connect again once its servers give them new tokens."
         name={tenant.name}
-        action="Revoke all"
+        action="Revoke all tokens"
         onSubmit={() => revocation.mutate("")}
         isBusy={revocation.isPending}
         error={revocation.error}

@@ -1,5 +1,6 @@
 import { createRoute } from "@tanstack/react-router";
 import { frameRoute } from "~/shell/roots";
+import { text } from "~/shell/search";
 import { tenantQuery } from "./queries";
 
 const tenantsRoute = createRoute({
@@ -26,6 +27,10 @@ const settingsRoute = createRoute({
 const keysRoute = createRoute({
   getParentRoute: () => tenantRoute,
   path: "/keys",
+  // The key that a link leads to: its id, or "first".
+  validateSearch: (search: Record<string, unknown>): { key?: string | undefined } => ({
+    key: text(search.key),
+  }),
 }).lazy(() => import("./TenantKeys").then((screen) => screen.lazyRoute));
 
 const securityRoute = createRoute({

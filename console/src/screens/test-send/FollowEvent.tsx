@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { answer, api } from "~/api/client";
+import { useReasons } from "~/api/reasons";
 import { StatusBadge } from "~/kit/Badge";
 import { Button, LinkButton } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
@@ -35,16 +36,18 @@ export function FollowEvent({ eventId }: { eventId: string }) {
     refetchInterval: (query) => (isPatient && !query.state.data?.finished_at ? EVERY_MS : false),
   });
   const isDone = Boolean(data?.finished_at);
+  const reasonOf = useReasons();
+  const textOf = (word: string | null) => reasonOf(word)?.text ?? word;
   return (
     <section className={styles.follow} aria-label="What became of the test" aria-live="polite">
       {error ? <ErrorNote error={error} /> : null}
-      <p>{stateOf(data, isDone, isPatient)}</p>
+      <p>{stateOf(textOf(data?.reason ?? null), data !== undefined && data !== null, isDone, isPatient)}</p>
       {data ? (
         <ul>
           {data.deliveries.map((one) => (
             <li key={one.id}>
               {channelName(one.channel)} <StatusBadge status={one.status} />{" "}
-              {detailOf(data.timeline, one.id) ?? one.reason ?? ""}
+              {detailOf(data.timeline, one.id, textOf) ?? textOf(one.reason) ?? ""}
             </li>
           ))}
         </ul>
@@ -63,18 +66,14 @@ export function FollowEvent({ eventId }: { eventId: string }) {
   );
 }
 
-function stateOf(
-  data: { reason: string | null } | null | undefined,
-  isDone: boolean,
-  isPatient: boolean,
-): string {
+function stateOf(reason: string | null, isKnown: boolean, isDone: boolean, isPatient: boolean): string {
   if (isDone) {
-    return data?.reason ? `Nothing was sent: ${data.reason}` : "The test is through.";
+    return reason ? `Nothing was sent: ${reason}` : "The test is through.";
   }
   if (!isPatient) {
     return "It is still on its way after two minutes.";
   }
-  return data ? "On its way…" : "Accepted…";
+  return isKnown ? "On its way…" : "Accepted…";
 }
 
 interface Step {
@@ -85,11 +84,15 @@ interface Step {
 }
 
 /** Return why a delivery was not sent, in the words of its last step that says so. */
-function detailOf(timeline: readonly Step[], deliveryId: string): string | null {
+function detailOf(
+  timeline: readonly Step[],
+  deliveryId: string,
+  textOf: (word: string | null) => string | null,
+): string | null {
   const steps = timeline.filter((one) => one.delivery_id === deliveryId && one.outcome !== "ok");
   const last = steps.at(-1);
   if (last === undefined) {
     return null;
   }
-  return [last.reason, last.detail].filter(Boolean).join(": ") || null;
+  return [textOf(last.reason), last.detail].filter(Boolean).join(" ") || null;
 }

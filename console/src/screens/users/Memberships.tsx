@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Trash2 } from "lucide-react";
 import { useId } from "react";
-import type { Role } from "~/api/session";
+import { managedAccounts, type Role, useSession } from "~/api/session";
 import { Button, IconButton } from "~/kit/Button";
 import { SelectField } from "~/kit/Field";
 import { FieldGroup } from "~/kit/Form";
@@ -27,14 +27,21 @@ export function MembershipsField({
   onChange: (value: Membership[]) => void;
   error?: string | undefined;
 }) {
-  const tenants = useQuery(tenantsQuery).data ?? [];
+  const accounts = managedAccounts(useSession());
+  const known = useQuery(tenantsQuery).data ?? [];
+  const tenants = accounts === null ? known : known.filter((one) => accounts.includes(one.account_id));
+  const free = freePlace(value, tenants, accounts === null);
   const id = useId();
   const replace = (index: number, changed: Membership) =>
     onChange(value.map((one, place) => (place === index ? changed : one)));
   return (
     <FieldGroup
       legend="Roles"
-      help="A role in the whole installation reaches every tenant; one in an account also the tenants that it gets later."
+      help={
+        accounts === null
+          ? "A role in the whole installation reaches every tenant; one in an account also the tenants that it gets later."
+          : "A role in an account reaches also the tenants that it gets later."
+      }
     >
       {value.map((one, index) => (
         <div key={`${id}-${placeOf(one)}`} className={styles.row}>
@@ -43,7 +50,12 @@ export function MembershipsField({
             value={placeOf(one)}
             onChange={(event) => replace(index, { ...membershipIn(event.target.value), role: one.role })}
           >
-            <Places tenants={tenants} chosen={placeOf(one)} taken={value.map(placeOf)} />
+            <Places
+              tenants={tenants}
+              isEverywhere={accounts === null}
+              chosen={placeOf(one)}
+              taken={value.map(placeOf)}
+            />
           </SelectField>
           <SelectField
             label="Role"
@@ -67,7 +79,13 @@ export function MembershipsField({
       {value.length === 0 ? <p>Without a role this person can sign in, and sees nothing.</p> : null}
       {error ? <p role="alert">{error}</p> : null}
       <div>
-        <Button size="small" onClick={() => onChange([...value, nextMembership(value, tenants)])}>
+        <Button
+          size="small"
+          disabled={free === undefined}
+          onClick={() =>
+            free === undefined ? undefined : onChange([...value, { ...membershipIn(free), role: "viewer" }])
+          }
+        >
           Add a role
         </Button>
       </div>
@@ -77,10 +95,13 @@ export function MembershipsField({
 
 function Places({
   tenants,
+  isEverywhere,
   chosen,
   taken,
 }: {
   tenants: readonly Tenant[];
+  /** Whether the person may give roles in the whole installation. */
+  isEverywhere: boolean;
   chosen: string;
   taken: readonly string[];
 }) {
@@ -89,7 +110,7 @@ function Places({
     accounts.set(one.account_id, [...(accounts.get(one.account_id) ?? []), one.name]);
   }
   const places: [string, string][] = [
-    [EVERYWHERE, "The whole installation"],
+    ...(isEverywhere ? [[EVERYWHERE, "The whole installation"] as [string, string]] : []),
     ...tenants.map((one): [string, string] => [`tenant:${one.id}`, `Tenant ${one.name}`]),
     ...[...accounts].map(([account, names]): [string, string] => [
       `account:${account}`,
@@ -121,12 +142,19 @@ function membershipIn(place: string): Omit<Membership, "role"> {
   };
 }
 
-/** Return a further membership in a place that has none yet. */
-function nextMembership(value: readonly Membership[], tenants: readonly Tenant[]): Membership {
+/** Return a place that has no role yet, if there is one. */
+function freePlace(
+  value: readonly Membership[],
+  tenants: readonly Tenant[],
+  isEverywhere: boolean,
+): string | undefined {
   const taken = new Set(value.map(placeOf));
-  const places = [EVERYWHERE, ...tenants.map((one) => `tenant:${one.id}`)];
-  const free = places.find((place) => !taken.has(place)) ?? EVERYWHERE;
-  return { ...membershipIn(free), role: "viewer" };
+  const places = [
+    ...(isEverywhere ? [EVERYWHERE] : []),
+    ...tenants.map((one) => `tenant:${one.id}`),
+    ...tenants.map((one) => `account:${one.account_id}`),
+  ];
+  return places.find((place) => !taken.has(place));
 }
 
 /** Say in words where a user has which role. */

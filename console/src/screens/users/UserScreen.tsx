@@ -3,6 +3,7 @@ import { createLazyRoute, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { Problem } from "~/api/problem";
+import { managedAccounts, useSession } from "~/api/session";
 import { Button } from "~/kit/Button";
 import { Confirm } from "~/kit/Dialog";
 import { ErrorNote } from "~/kit/ErrorNote";
@@ -38,8 +39,10 @@ function useUserChange(user: User, done: (changed: User) => string) {
 function UserScreen() {
   const { userId } = lazyRoute.useParams();
   const user = useSuspenseQuery(userQuery(userId)).data;
+  const accounts = managedAccounts(useSession());
+  const isManaged = accounts === null || (user.account_id !== null && accounts.includes(user.account_id));
   return (
-    <Page title={nameOf(user)} text={user.email} actions={<UserActions user={user} />}>
+    <Page title={nameOf(user)} text={user.email} actions={isManaged ? <UserActions user={user} /> : null}>
       <Card title="State">
         <Facts
           facts={[
@@ -51,15 +54,34 @@ function UserScreen() {
             ],
             [
               "Last signed in",
-              user.last_sign_in_at ? <Time key="seen" at={user.last_sign_in_at} /> : "never",
+              user.last_sign_in_at ? (
+                <Time key="seen" at={user.last_sign_in_at} />
+              ) : isManaged ? (
+                "never"
+              ) : null,
             ],
             ["Created", <Time key="created" at={user.created_at} />],
+            [
+              "Managed by",
+              user.account_id
+                ? "the owners of their account, in which alone they can have roles"
+                : "the owners of the installation",
+            ],
           ]}
         />
       </Card>
       <RolesCard key={`roles-${user.id}`} user={user} />
-      <IdentityCard key={`identity-${user.id}`} user={user} />
-      <SessionsCard user={user} />
+      {isManaged ? (
+        <>
+          <IdentityCard key={`identity-${user.id}`} user={user} />
+          <SessionsCard user={user} />
+        </>
+      ) : (
+        <p className="soft">
+          An owner of the installation invited {nameOf(user)}. You may change or end the roles in your
+          account; roles elsewhere, the address, the password and sessions are not shown here.
+        </p>
+      )}
     </Page>
   );
 }
@@ -102,17 +124,17 @@ function UserActions({ user }: { user: User }) {
     <>
       {user.disabled ? null : (
         <Button onClick={() => inviting.mutate()} isBusy={inviting.isPending}>
-          {user.has_password ? "Link to reset the password" : "New invitation"}
+          {user.has_password ? "Make a link to reset the password" : "Make a new invitation link"}
         </Button>
       )}
       <Button
         onClick={() => disable.mutate({ disabled: !user.disabled }, { onError: notifyError })}
         isBusy={disable.isPending}
       >
-        {user.disabled ? "Enable" : "Disable"}
+        {user.disabled ? "Allow to sign in again" : "Forbid to sign in"}
       </Button>
       <Button look="danger" onClick={() => setDeleting(true)}>
-        Delete
+        Delete account …
       </Button>
       <InvitationLink invitation={invitation} onClose={() => setInvitation(null)} />
       <Confirm
@@ -121,7 +143,7 @@ function UserActions({ user }: { user: User }) {
         title={`Delete ${nameOf(user)}?`}
         text="Their sessions end at once. The audit log still names them."
         name={user.email}
-        action="Delete"
+        action="Delete account"
         onSubmit={deletion.mutate}
         isBusy={deletion.isPending}
         error={deletion.error}
@@ -204,7 +226,10 @@ function SessionsCard({ user }: { user: User }) {
               params: { path: { ...path, session_id: sessionId } },
             }),
       ),
-    onSuccess: () => void queries.invalidateQueries({ queryKey: key }),
+    onSuccess: (_none, sessionId) => {
+      notify(sessionId === null ? "All sessions are signed out." : "The session is signed out.");
+      void queries.invalidateQueries({ queryKey: key });
+    },
     onError: notifyError,
   });
   const found = sessions.data?.data ?? [];
@@ -214,7 +239,7 @@ function SessionsCard({ user }: { user: User }) {
       actions={
         found.length > 1 ? (
           <Button size="small" onClick={() => ending.mutate(null)} isBusy={ending.isPending}>
-            End all
+            Sign all sessions out
           </Button>
         ) : null
       }

@@ -2,7 +2,7 @@ import { createLazyRoute, Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
-import { may, useSession } from "~/api/session";
+import { managedAccounts, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { Button } from "~/kit/Button";
 import { TextField } from "~/kit/Field";
@@ -17,13 +17,13 @@ import { nameOf, type User } from "./queries";
 export const lazyRoute = createLazyRoute("/frame/settings/users")({ component: UsersScreen });
 
 function UsersScreen() {
-  const session = useSession();
+  const accounts = managedAccounts(useSession());
   const [isInviting, setInviting] = useState(false);
-  if (!may(session, "owner")) {
+  if (accounts?.length === 0) {
     return (
       <Page title="Users">
         <EmptyState
-          title="Only owners of the installation manage users"
+          title="Only owners of the installation or of an account manage users"
           text="Ask an owner to invite somebody, or to change what somebody may do."
         />
       </Page>
@@ -32,7 +32,11 @@ function UsersScreen() {
   return (
     <Page
       title="Users"
-      text="The people who sign in to this console, and what they may do."
+      text={
+        accounts === null
+          ? "The people who sign in to this console, and what they may do."
+          : "The people who have a role in your account or its tenants, and what they may do there."
+      }
       actions={
         <Button look="primary" onClick={() => setInviting(true)}>
           Invite somebody

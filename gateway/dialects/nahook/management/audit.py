@@ -8,6 +8,7 @@ from aiohttp import web
 from clarion.ingest.v1 import audit_pb2
 from gateway import queries
 from gateway.admin import forms
+from gateway.audit_words import Words
 from gateway.dialects.nahook import ids
 from gateway.dialects.nahook.management.calls import TOKEN_ACTOR, Call, Route, time
 from gateway.queries import Bounds
@@ -28,6 +29,34 @@ _PREFIXES = {
     "portal_session": ids.APPLICATION,
     "subscription": ids.ENDPOINT,
 }
+
+# What an action did, in words, and the kind of object that it did it to.
+_WORDS = {
+    "application.created": Words("created an application", "application"),
+    "application.deleted": Words("deleted an application", "application"),
+    "application.updated": Words("changed an application", "application"),
+    "delivery.retried": Words("retried a delivery", "delivery"),
+    "endpoint.created": Words("created an endpoint", "endpoint"),
+    "endpoint.deleted": Words("deleted an endpoint", "endpoint"),
+    "endpoint.secret_revealed": Words("saw the secret of an endpoint", "endpoint"),
+    "endpoint.secret_rotated": Words("rotated the secret of an endpoint", "endpoint"),
+    "endpoint.updated": Words("changed an endpoint", "endpoint"),
+    "environment.created": Words("created an environment", "environment"),
+    "environment.deleted": Words("deleted an environment", "environment"),
+    "environment.updated": Words("changed an environment", "environment"),
+    "environment.visibility_set": Words("chose whether an environment shows an event type", "environment"),
+    "event_type.created": Words("created an event type", "event_type"),
+    "event_type.deleted": Words("deleted an event type", "event_type"),
+    "event_type.updated": Words("changed an event type", "event_type"),
+    "portal_session.created": Words("made a link to the portal of an application", "application"),
+    "subscription.created": Words("subscribed an endpoint to event types", "endpoint"),
+    "subscription.deleted": Words("unsubscribed an endpoint from an event type", "endpoint"),
+}
+
+
+def words_of(recorded: Sequence[Route]) -> dict[tuple[str, str], Words]:
+    """Return the words for the audit log of the admin API, by method and path. recorded: as for routes()."""
+    return {(route.method, route.full_path): _WORDS[route.action] for route in recorded if route.action}
 
 
 def routes(recorded: Sequence[Route]) -> tuple[Route, ...]:

@@ -111,6 +111,7 @@ class ConsoleUser(_message.Message):
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
     LAST_SIGN_IN_AT_US_FIELD_NUMBER: _builtins.int
     LINK_EXPIRES_AT_US_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     email: _builtins.str
     name: _builtins.str
@@ -123,6 +124,8 @@ class ConsoleUser(_message.Message):
     last_sign_in_at_us: _builtins.int
     link_expires_at_us: _builtins.int
     """When the newest invitation or reset link ends that was not used."""
+    account_id: _builtins.str
+    """The account whose owners manage this person, who has roles nowhere else; empty: owners of the installation do."""
     @_builtins.property
     def memberships(self) -> _containers.RepeatedCompositeFieldContainer[Global___Membership]: ...
     def __init__(
@@ -138,10 +141,11 @@ class ConsoleUser(_message.Message):
         created_at_us: _builtins.int = ...,
         last_sign_in_at_us: _builtins.int = ...,
         link_expires_at_us: _builtins.int = ...,
+        account_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "disabled", b"disabled", "email", b"email", "has_password", b"has_password", "has_provider", b"has_provider", "id", b"id", "last_sign_in_at_us", b"last_sign_in_at_us", "link_expires_at_us", b"link_expires_at_us", "memberships", b"memberships", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "created_at_us", b"created_at_us", "disabled", b"disabled", "email", b"email", "has_password", b"has_password", "has_provider", b"has_provider", "id", b"id", "last_sign_in_at_us", b"last_sign_in_at_us", "link_expires_at_us", b"link_expires_at_us", "memberships", b"memberships", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -380,15 +384,19 @@ class GetConsoleSessionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
+    UNATTENDED_FIELD_NUMBER: _builtins.int
     token: _builtins.str
+    unattended: _builtins.bool
+    """A page asks by itself, not the person: this is no use of the session, which may become idle meanwhile."""
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
+        unattended: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "unattended", b"unattended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,15 +471,21 @@ class ListConsoleSessionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See ListConsoleUsersRequest; the person must belong to one of them, else FORBIDDEN."""
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,18 +517,24 @@ class RevokeConsoleSessionsRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     session_id: _builtins.str
     """Empty: all."""
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See ListConsoleUsersRequest; the person must belong to one of them, else FORBIDDEN."""
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         session_id: _builtins.str = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -629,15 +649,21 @@ class CreateConsoleLinkRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See ListConsoleUsersRequest; the person must belong to one of them, else FORBIDDEN."""
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -783,11 +809,16 @@ class CreateConsoleUserRequest(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     MEMBERSHIPS_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     name: _builtins.str
     @_builtins.property
     def memberships(self) -> _containers.RepeatedCompositeFieldContainer[Global___Membership]:
         """At most 100."""
+
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See ListConsoleUsersRequest; all memberships must be within one of them, to which the person then belongs."""
 
     def __init__(
         self,
@@ -795,10 +826,11 @@ class CreateConsoleUserRequest(_message.Message):
         email: _builtins.str = ...,
         name: _builtins.str = ...,
         memberships: _abc.Iterable[Global___Membership] | None = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "memberships", b"memberships", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "email", b"email", "memberships", b"memberships", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -839,21 +871,29 @@ class ListConsoleUsersRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
     search: _builtins.str
     """Part of the e-mail address or of the name; empty: any."""
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The accounts whose owner asks, at most 100. Only people who belong to them, or have a membership within them, are
+        seen, with these memberships only. Empty: an owner of the installation asks, who sees everything.
+        """
+
     def __init__(
         self,
         *,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
         search: _builtins.str = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "cursor", b"cursor", "limit", b"limit", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -888,15 +928,21 @@ class GetConsoleUserRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See ListConsoleUsersRequest."""
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -931,6 +977,7 @@ class UpdateConsoleUserRequest(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     DISABLED_FIELD_NUMBER: _builtins.int
     MEMBERSHIPS_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     name: _builtins.str
     email: _builtins.str
@@ -940,6 +987,12 @@ class UpdateConsoleUserRequest(_message.Message):
     def memberships(self) -> Global___MembershipList:
         """Replaces all of them."""
 
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See ListConsoleUsersRequest. The memberships within these accounts are replaced; anything else can be changed of
+        people only who belong to one of them, else FORBIDDEN.
+        """
+
     def __init__(
         self,
         *,
@@ -948,10 +1001,11 @@ class UpdateConsoleUserRequest(_message.Message):
         email: _builtins.str | None = ...,
         disabled: _builtins.bool | None = ...,
         memberships: Global___MembershipList | None = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_disabled", b"_disabled", "_email", b"_email", "_name", b"_name", "disabled", b"disabled", "email", b"email", "memberships", b"memberships", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disabled", b"_disabled", "_email", b"_email", "_name", b"_name", "disabled", b"disabled", "email", b"email", "memberships", b"memberships", "name", b"name", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disabled", b"_disabled", "_email", b"_email", "_name", b"_name", "account_ids", b"account_ids", "disabled", b"disabled", "email", b"email", "memberships", b"memberships", "name", b"name", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__disabled: _TypeAlias = _typing.Literal["disabled"]  # noqa: Y015
     _WhichOneofArgType__disabled: _TypeAlias = _typing.Literal["_disabled", b"_disabled"]  # noqa: Y015
@@ -1015,15 +1069,21 @@ class DeleteConsoleUserRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See ListConsoleUsersRequest; the person must belong to one of them, else FORBIDDEN."""
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

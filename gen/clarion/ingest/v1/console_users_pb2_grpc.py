@@ -217,7 +217,7 @@ class ConsoleUserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateConsoleUser(self, request, context):
-        """CONFLICT: the e-mail address is taken, or there are 10,000 users.
+        """CONFLICT: the e-mail address is taken, or there are 10,000 users, or 500 of the account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,7 +237,8 @@ class ConsoleUserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateConsoleUser(self, request, context):
-        """CONFLICT: no owner would be left who can sign in, or the e-mail address is taken.
+        """CONFLICT: no owner would be left who can sign in, the e-mail address is taken, or somebody who belongs to an account
+        would get a role outside it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

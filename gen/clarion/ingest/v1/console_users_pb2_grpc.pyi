@@ -68,12 +68,14 @@ class ConsoleUserServiceStub:
     AcceptConsoleLink: _grpc.UnaryUnaryMultiCallable[_console_users_pb2.AcceptConsoleLinkRequest, _console_users_pb2.AcceptConsoleLinkResponse]
     """Uses a link, once. UNAUTHENTICATED: as above. INVALID: a field; then the link stays usable."""
     CreateConsoleUser: _grpc.UnaryUnaryMultiCallable[_console_users_pb2.CreateConsoleUserRequest, _console_users_pb2.CreateConsoleUserResponse]
-    """CONFLICT: the e-mail address is taken, or there are 10,000 users."""
+    """CONFLICT: the e-mail address is taken, or there are 10,000 users, or 500 of the account."""
     ListConsoleUsers: _grpc.UnaryUnaryMultiCallable[_console_users_pb2.ListConsoleUsersRequest, _console_users_pb2.ListConsoleUsersResponse]
     """Newest first."""
     GetConsoleUser: _grpc.UnaryUnaryMultiCallable[_console_users_pb2.GetConsoleUserRequest, _console_users_pb2.GetConsoleUserResponse]
     UpdateConsoleUser: _grpc.UnaryUnaryMultiCallable[_console_users_pb2.UpdateConsoleUserRequest, _console_users_pb2.UpdateConsoleUserResponse]
-    """CONFLICT: no owner would be left who can sign in, or the e-mail address is taken."""
+    """CONFLICT: no owner would be left who can sign in, the e-mail address is taken, or somebody who belongs to an account
+    would get a role outside it.
+    """
     DeleteConsoleUser: _grpc.UnaryUnaryMultiCallable[_console_users_pb2.DeleteConsoleUserRequest, _console_users_pb2.DeleteConsoleUserResponse]
     """CONFLICT: no owner would be left who can sign in."""
 
@@ -117,12 +119,14 @@ class ConsoleUserServiceAsyncStub(ConsoleUserServiceStub):
     AcceptConsoleLink: _aio.UnaryUnaryMultiCallable[_console_users_pb2.AcceptConsoleLinkRequest, _console_users_pb2.AcceptConsoleLinkResponse]  # type: ignore[assignment]
     """Uses a link, once. UNAUTHENTICATED: as above. INVALID: a field; then the link stays usable."""
     CreateConsoleUser: _aio.UnaryUnaryMultiCallable[_console_users_pb2.CreateConsoleUserRequest, _console_users_pb2.CreateConsoleUserResponse]  # type: ignore[assignment]
-    """CONFLICT: the e-mail address is taken, or there are 10,000 users."""
+    """CONFLICT: the e-mail address is taken, or there are 10,000 users, or 500 of the account."""
     ListConsoleUsers: _aio.UnaryUnaryMultiCallable[_console_users_pb2.ListConsoleUsersRequest, _console_users_pb2.ListConsoleUsersResponse]  # type: ignore[assignment]
     """Newest first."""
     GetConsoleUser: _aio.UnaryUnaryMultiCallable[_console_users_pb2.GetConsoleUserRequest, _console_users_pb2.GetConsoleUserResponse]  # type: ignore[assignment]
     UpdateConsoleUser: _aio.UnaryUnaryMultiCallable[_console_users_pb2.UpdateConsoleUserRequest, _console_users_pb2.UpdateConsoleUserResponse]  # type: ignore[assignment]
-    """CONFLICT: no owner would be left who can sign in, or the e-mail address is taken."""
+    """CONFLICT: no owner would be left who can sign in, the e-mail address is taken, or somebody who belongs to an account
+    would get a role outside it.
+    """
     DeleteConsoleUser: _aio.UnaryUnaryMultiCallable[_console_users_pb2.DeleteConsoleUserRequest, _console_users_pb2.DeleteConsoleUserResponse]  # type: ignore[assignment]
     """CONFLICT: no owner would be left who can sign in."""
 
@@ -241,7 +245,7 @@ class ConsoleUserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _console_users_pb2.CreateConsoleUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_console_users_pb2.CreateConsoleUserResponse, _abc.Awaitable[_console_users_pb2.CreateConsoleUserResponse]]:
-        """CONFLICT: the e-mail address is taken, or there are 10,000 users."""
+        """CONFLICT: the e-mail address is taken, or there are 10,000 users, or 500 of the account."""
 
     @_abc_1.abstractmethod
     def ListConsoleUsers(
@@ -264,7 +268,9 @@ class ConsoleUserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _console_users_pb2.UpdateConsoleUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_console_users_pb2.UpdateConsoleUserResponse, _abc.Awaitable[_console_users_pb2.UpdateConsoleUserResponse]]:
-        """CONFLICT: no owner would be left who can sign in, or the e-mail address is taken."""
+        """CONFLICT: no owner would be left who can sign in, the e-mail address is taken, or somebody who belongs to an account
+        would get a role outside it.
+        """
 
     @_abc_1.abstractmethod
     def DeleteConsoleUser(

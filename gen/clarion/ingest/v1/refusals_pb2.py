@@ -22,29 +22,30 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from clarion.ingest.v1 import ledger_pb2 as clarion_dot_ingest_dot_v1_dot_ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarion/ingest/v1/refusals.proto\x12\x11\x63larion.ingest.v1\"\x99\x02\n\x0f\x43ountedRefusals\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nkey_digest\x18\x02 \x01(\x0c\x12\x12\n\nkey_prefix\x18\x03 \x01(\t\x12\x11\n\tkey_last4\x18\x04 \x01(\t\x12\x0f\n\x07network\x18\x05 \x01(\t\x12\x0e\n\x06method\x18\x06 \x01(\t\x12\r\n\x05route\x18\x07 \x01(\t\x12\x0e\n\x06status\x18\x08 \x01(\x05\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\n \x01(\t\x12\x0e\n\x06\x66ields\x18\x0b \x03(\t\x12\x10\n\x08trace_id\x18\x0c \x01(\t\x12\r\n\x05\x63ount\x18\r \x01(\x03\x12\x13\n\x0b\x66irst_at_us\x18\x0e \x01(\x03\x12\x12\n\nlast_at_us\x18\x0f \x01(\x03\"M\n\x15RecordRefusalsRequest\x12\x34\n\x08refusals\x18\x01 \x03(\x0b\x32\".clarion.ingest.v1.CountedRefusals\"\x18\n\x16RecordRefusalsResponse\"\xaf\x01\n\x13ListRefusalsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\ntenant_ids\x18\x02 \x03(\t\x12\x0e\n\x06status\x18\x03 \x01(\x05\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08since_us\x18\x06 \x01(\x03\x12\x10\n\x08until_us\x18\x07 \x01(\x03\x12\r\n\x05limit\x18\x08 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\t \x01(\t\"Z\n\x14ListRefusalsResponse\x12-\n\x08refusals\x18\x01 \x03(\x0b\x32\x1b.clarion.ingest.v1.Refusals\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x8f\x02\n\x08Refusals\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12*\n\x03key\x18\x03 \x01(\x0b\x32\x1d.clarion.ingest.v1.RefusedKey\x12\x0f\n\x07network\x18\x04 \x01(\t\x12\x0e\n\x06method\x18\x05 \x01(\t\x12\r\n\x05route\x18\x06 \x01(\t\x12\x0e\n\x06status\x18\x07 \x01(\x05\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12\x0e\n\x06\x66ields\x18\n \x03(\t\x12\x10\n\x08trace_id\x18\x0b \x01(\t\x12\r\n\x05\x63ount\x18\x0c \x01(\x03\x12\x13\n\x0b\x66irst_at_us\x18\r \x01(\x03\x12\x12\n\nlast_at_us\x18\x0e \x01(\x03\"T\n\nRefusedKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\r\n\x05last4\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t2\xd8\x01\n\x0eRefusalService\x12\x65\n\x0eRecordRefusals\x12(.clarion.ingest.v1.RecordRefusalsRequest\x1a).clarion.ingest.v1.RecordRefusalsResponse\x12_\n\x0cListRefusals\x12&.clarion.ingest.v1.ListRefusalsRequest\x1a\'.clarion.ingest.v1.ListRefusalsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarion/ingest/v1/refusals.proto\x12\x11\x63larion.ingest.v1\x1a\x1e\x63larion/ingest/v1/ledger.proto\"\x99\x02\n\x0f\x43ountedRefusals\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nkey_digest\x18\x02 \x01(\x0c\x12\x12\n\nkey_prefix\x18\x03 \x01(\t\x12\x11\n\tkey_last4\x18\x04 \x01(\t\x12\x0f\n\x07network\x18\x05 \x01(\t\x12\x0e\n\x06method\x18\x06 \x01(\t\x12\r\n\x05route\x18\x07 \x01(\t\x12\x0e\n\x06status\x18\x08 \x01(\x05\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\n \x01(\t\x12\x0e\n\x06\x66ields\x18\x0b \x03(\t\x12\x10\n\x08trace_id\x18\x0c \x01(\t\x12\r\n\x05\x63ount\x18\r \x01(\x03\x12\x13\n\x0b\x66irst_at_us\x18\x0e \x01(\x03\x12\x12\n\nlast_at_us\x18\x0f \x01(\x03\"M\n\x15RecordRefusalsRequest\x12\x34\n\x08refusals\x18\x01 \x03(\x0b\x32\".clarion.ingest.v1.CountedRefusals\"\x18\n\x16RecordRefusalsResponse\"\xc6\x01\n\x13ListRefusalsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\ntenant_ids\x18\x02 \x03(\t\x12\x0e\n\x06status\x18\x03 \x01(\x05\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08since_us\x18\x06 \x01(\x03\x12\x10\n\x08until_us\x18\x07 \x01(\x03\x12\r\n\x05limit\x18\x08 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\t \x01(\t\x12\x15\n\rcount_reasons\x18\n \x01(\x08\"\x8b\x01\n\x14ListRefusalsResponse\x12-\n\x08refusals\x18\x01 \x03(\x0b\x32\x1b.clarion.ingest.v1.Refusals\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12/\n\x07reasons\x18\x03 \x03(\x0b\x32\x1e.clarion.ingest.v1.ReasonCount\"\x8f\x02\n\x08Refusals\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12*\n\x03key\x18\x03 \x01(\x0b\x32\x1d.clarion.ingest.v1.RefusedKey\x12\x0f\n\x07network\x18\x04 \x01(\t\x12\x0e\n\x06method\x18\x05 \x01(\t\x12\r\n\x05route\x18\x06 \x01(\t\x12\x0e\n\x06status\x18\x07 \x01(\x05\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12\x0e\n\x06\x66ields\x18\n \x03(\t\x12\x10\n\x08trace_id\x18\x0b \x01(\t\x12\r\n\x05\x63ount\x18\x0c \x01(\x03\x12\x13\n\x0b\x66irst_at_us\x18\r \x01(\x03\x12\x12\n\nlast_at_us\x18\x0e \x01(\x03\"T\n\nRefusedKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\r\n\x05last4\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t2\xd8\x01\n\x0eRefusalService\x12\x65\n\x0eRecordRefusals\x12(.clarion.ingest.v1.RecordRefusalsRequest\x1a).clarion.ingest.v1.RecordRefusalsResponse\x12_\n\x0cListRefusals\x12&.clarion.ingest.v1.ListRefusalsRequest\x1a\'.clarion.ingest.v1.ListRefusalsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.ingest.v1.refusals_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COUNTEDREFUSALS']._serialized_start=56
-  _globals['_COUNTEDREFUSALS']._serialized_end=337
-  _globals['_RECORDREFUSALSREQUEST']._serialized_start=339
-  _globals['_RECORDREFUSALSREQUEST']._serialized_end=416
-  _globals['_RECORDREFUSALSRESPONSE']._serialized_start=418
-  _globals['_RECORDREFUSALSRESPONSE']._serialized_end=442
-  _globals['_LISTREFUSALSREQUEST']._serialized_start=445
-  _globals['_LISTREFUSALSREQUEST']._serialized_end=620
-  _globals['_LISTREFUSALSRESPONSE']._serialized_start=622
-  _globals['_LISTREFUSALSRESPONSE']._serialized_end=712
-  _globals['_REFUSALS']._serialized_start=715
-  _globals['_REFUSALS']._serialized_end=986
-  _globals['_REFUSEDKEY']._serialized_start=988
-  _globals['_REFUSEDKEY']._serialized_end=1072
-  _globals['_REFUSALSERVICE']._serialized_start=1075
-  _globals['_REFUSALSERVICE']._serialized_end=1291
+  _globals['_COUNTEDREFUSALS']._serialized_start=88
+  _globals['_COUNTEDREFUSALS']._serialized_end=369
+  _globals['_RECORDREFUSALSREQUEST']._serialized_start=371
+  _globals['_RECORDREFUSALSREQUEST']._serialized_end=448
+  _globals['_RECORDREFUSALSRESPONSE']._serialized_start=450
+  _globals['_RECORDREFUSALSRESPONSE']._serialized_end=474
+  _globals['_LISTREFUSALSREQUEST']._serialized_start=477
+  _globals['_LISTREFUSALSREQUEST']._serialized_end=675
+  _globals['_LISTREFUSALSRESPONSE']._serialized_start=678
+  _globals['_LISTREFUSALSRESPONSE']._serialized_end=817
+  _globals['_REFUSALS']._serialized_start=820
+  _globals['_REFUSALS']._serialized_end=1091
+  _globals['_REFUSEDKEY']._serialized_start=1093
+  _globals['_REFUSEDKEY']._serialized_end=1177
+  _globals['_REFUSALSERVICE']._serialized_start=1180
+  _globals['_REFUSALSERVICE']._serialized_end=1396
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from clarion.ingest.v1 import ledger_pb2 as _ledger_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -143,6 +144,7 @@ class ListRefusalsRequest(_message.Message):
     UNTIL_US_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    COUNT_REASONS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty: of all tenants, and of none."""
     status: _builtins.int
@@ -156,6 +158,8 @@ class ListRefusalsRequest(_message.Message):
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    count_reasons: _builtins.bool
+    """Also count requests by reason, those of other reasons than that of the filter, too."""
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only of these tenants; empty: any. At most 2,000."""
@@ -172,10 +176,11 @@ class ListRefusalsRequest(_message.Message):
         until_us: _builtins.int = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        count_reasons: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "key_id", b"key_id", "limit", b"limit", "reason", b"reason", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count_reasons", b"count_reasons", "cursor", b"cursor", "key_id", b"key_id", "limit", b"limit", "reason", b"reason", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -187,18 +192,24 @@ class ListRefusalsResponse(_message.Message):
 
     REFUSALS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusals]: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ReasonCount]:
+        """If asked for: of the newest 10,000 that match, the most frequent reason first."""
+
     def __init__(
         self,
         *,
         refusals: _abc.Iterable[Global___Refusals] | None = ...,
         next_cursor: _builtins.str = ...,
+        reasons: _abc.Iterable[_ledger_pb2.ReasonCount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "refusals", b"refusals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "reasons", b"reasons", "refusals", b"refusals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

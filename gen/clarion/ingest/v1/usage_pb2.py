@@ -26,15 +26,15 @@ from clarion.common.v1 import error_pb2 as clarion_dot_common_dot_v1_dot_error__
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/ingest/v1/usage.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/error.proto\x1a\x1d\x63larion/common/v1/event.proto\"$\n\x0fGetUsageRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"a\n\x10GetUsageResponse\x12-\n\x06limits\x18\x01 \x03(\x0b\x32\x1d.clarion.common.v1.LimitState\x12\x0c\n\x04keys\x18\x02 \x01(\x05\x12\x10\n\x08max_keys\x18\x03 \x01(\x05\"*\n\x15ListShortfallsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"l\n\x16ListShortfallsResponse\x12\x30\n\nshortfalls\x18\x01 \x03(\x0b\x32\x1c.clarion.ingest.v1.Shortfall\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x05\x12\x10\n\x08since_us\x18\x03 \x01(\x03\"\x8c\x01\n\tShortfall\x12\x12\n\nevent_type\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x05\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\r\n\x05\x61t_us\x18\x06 \x01(\x03\"\x15\n\x13ListTroublesRequest\"D\n\x14ListTroublesResponse\x12,\n\x08troubles\x18\x01 \x03(\x0b\x32\x1a.clarion.ingest.v1.Trouble\"}\n\x07Trouble\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.clarion.ingest.v1.TroubleKind\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x13\n\x0btenant_name\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\r\n\x05\x62ound\x18\x05 \x01(\x03*b\n\x0bTroubleKind\x12\x1c\n\x18TROUBLE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19TROUBLE_KIND_DEAD_LETTERS\x10\x01\x12\x16\n\x12TROUBLE_KIND_QUOTA\x10\x02\x32\xab\x02\n\x0cUsageService\x12S\n\x08GetUsage\x12\".clarion.ingest.v1.GetUsageRequest\x1a#.clarion.ingest.v1.GetUsageResponse\x12\x65\n\x0eListShortfalls\x12(.clarion.ingest.v1.ListShortfallsRequest\x1a).clarion.ingest.v1.ListShortfallsResponse\x12_\n\x0cListTroubles\x12&.clarion.ingest.v1.ListTroublesRequest\x1a\'.clarion.ingest.v1.ListTroublesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/ingest/v1/usage.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/error.proto\x1a\x1d\x63larion/common/v1/event.proto\"$\n\x0fGetUsageRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"a\n\x10GetUsageResponse\x12-\n\x06limits\x18\x01 \x03(\x0b\x32\x1d.clarion.common.v1.LimitState\x12\x0c\n\x04keys\x18\x02 \x01(\x05\x12\x10\n\x08max_keys\x18\x03 \x01(\x05\"*\n\x15ListShortfallsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"l\n\x16ListShortfallsResponse\x12\x30\n\nshortfalls\x18\x01 \x03(\x0b\x32\x1c.clarion.ingest.v1.Shortfall\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x05\x12\x10\n\x08since_us\x18\x03 \x01(\x03\"\x8c\x01\n\tShortfall\x12\x12\n\nevent_type\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x05\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\r\n\x05\x61t_us\x18\x06 \x01(\x03\"\x15\n\x13ListTroublesRequest\"D\n\x14ListTroublesResponse\x12,\n\x08troubles\x18\x01 \x03(\x0b\x32\x1a.clarion.ingest.v1.Trouble\"\xb2\x01\n\x07Trouble\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.clarion.ingest.v1.TroubleKind\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x13\n\x0btenant_name\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\r\n\x05\x62ound\x18\x05 \x01(\x03\x12\r\n\x05\x62ytes\x18\x06 \x01(\x03\x12\x13\n\x0b\x62ytes_bound\x18\x07 \x01(\x03\x12\x0f\n\x07is_near\x18\x08 \x01(\x08*b\n\x0bTroubleKind\x12\x1c\n\x18TROUBLE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19TROUBLE_KIND_DEAD_LETTERS\x10\x01\x12\x16\n\x12TROUBLE_KIND_QUOTA\x10\x02\x32\xab\x02\n\x0cUsageService\x12S\n\x08GetUsage\x12\".clarion.ingest.v1.GetUsageRequest\x1a#.clarion.ingest.v1.GetUsageResponse\x12\x65\n\x0eListShortfalls\x12(.clarion.ingest.v1.ListShortfallsRequest\x1a).clarion.ingest.v1.ListShortfallsResponse\x12_\n\x0cListTroubles\x12&.clarion.ingest.v1.ListTroublesRequest\x1a\'.clarion.ingest.v1.ListTroublesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.ingest.v1.usage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TROUBLEKIND']._serialized_start=768
-  _globals['_TROUBLEKIND']._serialized_end=866
+  _globals['_TROUBLEKIND']._serialized_start=822
+  _globals['_TROUBLEKIND']._serialized_end=920
   _globals['_GETUSAGEREQUEST']._serialized_start=114
   _globals['_GETUSAGEREQUEST']._serialized_end=150
   _globals['_GETUSAGERESPONSE']._serialized_start=152
@@ -49,8 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTROUBLESREQUEST']._serialized_end=569
   _globals['_LISTTROUBLESRESPONSE']._serialized_start=571
   _globals['_LISTTROUBLESRESPONSE']._serialized_end=639
-  _globals['_TROUBLE']._serialized_start=641
-  _globals['_TROUBLE']._serialized_end=766
-  _globals['_USAGESERVICE']._serialized_start=869
-  _globals['_USAGESERVICE']._serialized_end=1168
+  _globals['_TROUBLE']._serialized_start=642
+  _globals['_TROUBLE']._serialized_end=820
+  _globals['_USAGESERVICE']._serialized_start=923
+  _globals['_USAGESERVICE']._serialized_end=1222
 # @@protoc_insertion_point(module_scope)

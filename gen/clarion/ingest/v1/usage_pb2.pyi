@@ -31,7 +31,7 @@ class _TroubleKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TroubleKi
     TROUBLE_KIND_DEAD_LETTERS: _TroubleKind.ValueType  # 1
     """At least 100 deliveries died within an hour and wait for somebody."""
     TROUBLE_KIND_QUOTA: _TroubleKind.ValueType  # 2
-    """It has as many unfinished events, or bytes of them, as it may."""
+    """It has 90 % of the unfinished events, or bytes of them, that it may have, or more."""
 
 class TroubleKind(_TroubleKind, metaclass=_TroubleKindEnumTypeWrapper): ...
 
@@ -39,7 +39,7 @@ TROUBLE_KIND_UNSPECIFIED: TroubleKind.ValueType  # 0
 TROUBLE_KIND_DEAD_LETTERS: TroubleKind.ValueType  # 1
 """At least 100 deliveries died within an hour and wait for somebody."""
 TROUBLE_KIND_QUOTA: TroubleKind.ValueType  # 2
-"""It has as many unfinished events, or bytes of them, as it may."""
+"""It has 90 % of the unfinished events, or bytes of them, that it may have, or more."""
 Global___TroubleKind: _TypeAlias = TroubleKind  # noqa: Y015
 
 @_typing.final
@@ -197,7 +197,9 @@ class ListTroublesResponse(_message.Message):
 
     TROUBLES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def troubles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Trouble]: ...
+    def troubles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Trouble]:
+        """At most 100 of each kind, the worst first."""
+
     def __init__(
         self,
         *,
@@ -220,11 +222,20 @@ class Trouble(_message.Message):
     TENANT_NAME_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     BOUND_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    BYTES_BOUND_FIELD_NUMBER: _builtins.int
+    IS_NEAR_FIELD_NUMBER: _builtins.int
     kind: Global___TroubleKind.ValueType
     tenant_id: _builtins.str
     tenant_name: _builtins.str
     count: _builtins.int
+    """Dead letters, or unfinished events; bound: of QUOTA, how many there may be."""
     bound: _builtins.int
+    bytes: _builtins.int
+    """Of QUOTA: of the unfinished events."""
+    bytes_bound: _builtins.int
+    is_near: _builtins.bool
+    """Of QUOTA: there is room yet."""
     def __init__(
         self,
         *,
@@ -233,10 +244,13 @@ class Trouble(_message.Message):
         tenant_name: _builtins.str = ...,
         count: _builtins.int = ...,
         bound: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        bytes_bound: _builtins.int = ...,
+        is_near: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "count", b"count", "kind", b"kind", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "bytes", b"bytes", "bytes_bound", b"bytes_bound", "count", b"count", "is_near", b"is_near", "kind", b"kind", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,35 +25,35 @@ _sym_db = _symbol_database.Default()
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/senders/v1/alerts.proto\x12\x12\x63larion.senders.v1\x1a\x1d\x63larion/common/v1/event.proto\"e\n\rAlertSettings\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12-\n\x05kinds\x18\x03 \x03(\x0e\x32\x1e.clarion.senders.v1.OutageKind\"\x19\n\x17GetAlertSettingsRequest\"O\n\x18GetAlertSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.clarion.senders.v1.AlertSettings\"N\n\x17SetAlertSettingsRequest\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.clarion.senders.v1.AlertSettings\"O\n\x18SetAlertSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.clarion.senders.v1.AlertSettings\"\x12\n\x10TestAlertRequest\"&\n\x11TestAlertResponse\x12\x11\n\tevent_ids\x18\x01 \x03(\t\"h\n\x12ListOutagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\ntenant_ids\x18\x02 \x03(\t\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"W\n\x13ListOutagesResponse\x12+\n\x07outages\x18\x01 \x03(\x0b\x32\x1a.clarion.senders.v1.Outage\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xed\x01\n\x06Outage\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.clarion.senders.v1.OutageKind\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x11\n\tobject_id\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0c\n\x04name\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12\x13\n\x0b\x62\x65gan_at_us\x18\t \x01(\x03\x12\x13\n\x0b\x65nded_at_us\x18\n \x01(\x03*\x92\x01\n\nOutageKind\x12\x1b\n\x17OUTAGE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTAGE_KIND_PROVIDER\x10\x01\x12\x18\n\x14OUTAGE_KIND_ENDPOINT\x10\x02\x12\x1c\n\x18OUTAGE_KIND_DEAD_LETTERS\x10\x03\x12\x15\n\x11OUTAGE_KIND_QUOTA\x10\x04\x32\xa6\x03\n\x0c\x41lertService\x12m\n\x10GetAlertSettings\x12+.clarion.senders.v1.GetAlertSettingsRequest\x1a,.clarion.senders.v1.GetAlertSettingsResponse\x12m\n\x10SetAlertSettings\x12+.clarion.senders.v1.SetAlertSettingsRequest\x1a,.clarion.senders.v1.SetAlertSettingsResponse\x12X\n\tTestAlert\x12$.clarion.senders.v1.TestAlertRequest\x1a%.clarion.senders.v1.TestAlertResponse\x12^\n\x0bListOutages\x12&.clarion.senders.v1.ListOutagesRequest\x1a\'.clarion.senders.v1.ListOutagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/senders/v1/alerts.proto\x12\x12\x63larion.senders.v1\x1a\x1d\x63larion/common/v1/event.proto\"x\n\rAlertSettings\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12-\n\x05kinds\x18\x03 \x03(\x0e\x32\x1e.clarion.senders.v1.OutageKind\x12\x11\n\tendpoints\x18\x04 \x01(\x08\",\n\x17GetAlertSettingsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"O\n\x18GetAlertSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.clarion.senders.v1.AlertSettings\"a\n\x17SetAlertSettingsRequest\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.clarion.senders.v1.AlertSettings\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"O\n\x18SetAlertSettingsResponse\x12\x33\n\x08settings\x18\x01 \x01(\x0b\x32!.clarion.senders.v1.AlertSettings\"%\n\x10TestAlertRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"&\n\x11TestAlertResponse\x12\x11\n\tevent_ids\x18\x01 \x03(\t\"h\n\x12ListOutagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\ntenant_ids\x18\x02 \x03(\t\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"W\n\x13ListOutagesResponse\x12+\n\x07outages\x18\x01 \x03(\x0b\x32\x1a.clarion.senders.v1.Outage\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xed\x01\n\x06Outage\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.clarion.senders.v1.OutageKind\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x11\n\tobject_id\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0c\n\x04name\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12\x13\n\x0b\x62\x65gan_at_us\x18\t \x01(\x03\x12\x13\n\x0b\x65nded_at_us\x18\n \x01(\x03*\x92\x01\n\nOutageKind\x12\x1b\n\x17OUTAGE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTAGE_KIND_PROVIDER\x10\x01\x12\x18\n\x14OUTAGE_KIND_ENDPOINT\x10\x02\x12\x1c\n\x18OUTAGE_KIND_DEAD_LETTERS\x10\x03\x12\x15\n\x11OUTAGE_KIND_QUOTA\x10\x04\x32\xa6\x03\n\x0c\x41lertService\x12m\n\x10GetAlertSettings\x12+.clarion.senders.v1.GetAlertSettingsRequest\x1a,.clarion.senders.v1.GetAlertSettingsResponse\x12m\n\x10SetAlertSettings\x12+.clarion.senders.v1.SetAlertSettingsRequest\x1a,.clarion.senders.v1.SetAlertSettingsResponse\x12X\n\tTestAlert\x12$.clarion.senders.v1.TestAlertRequest\x1a%.clarion.senders.v1.TestAlertResponse\x12^\n\x0bListOutages\x12&.clarion.senders.v1.ListOutagesRequest\x1a\'.clarion.senders.v1.ListOutagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.senders.v1.alerts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTAGEKIND']._serialized_start=954
-  _globals['_OUTAGEKIND']._serialized_end=1100
+  _globals['_OUTAGEKIND']._serialized_start=1030
+  _globals['_OUTAGEKIND']._serialized_end=1176
   _globals['_ALERTSETTINGS']._serialized_start=86
-  _globals['_ALERTSETTINGS']._serialized_end=187
-  _globals['_GETALERTSETTINGSREQUEST']._serialized_start=189
-  _globals['_GETALERTSETTINGSREQUEST']._serialized_end=214
-  _globals['_GETALERTSETTINGSRESPONSE']._serialized_start=216
-  _globals['_GETALERTSETTINGSRESPONSE']._serialized_end=295
-  _globals['_SETALERTSETTINGSREQUEST']._serialized_start=297
-  _globals['_SETALERTSETTINGSREQUEST']._serialized_end=375
-  _globals['_SETALERTSETTINGSRESPONSE']._serialized_start=377
-  _globals['_SETALERTSETTINGSRESPONSE']._serialized_end=456
-  _globals['_TESTALERTREQUEST']._serialized_start=458
-  _globals['_TESTALERTREQUEST']._serialized_end=476
-  _globals['_TESTALERTRESPONSE']._serialized_start=478
-  _globals['_TESTALERTRESPONSE']._serialized_end=516
-  _globals['_LISTOUTAGESREQUEST']._serialized_start=518
-  _globals['_LISTOUTAGESREQUEST']._serialized_end=622
-  _globals['_LISTOUTAGESRESPONSE']._serialized_start=624
-  _globals['_LISTOUTAGESRESPONSE']._serialized_end=711
-  _globals['_OUTAGE']._serialized_start=714
-  _globals['_OUTAGE']._serialized_end=951
-  _globals['_ALERTSERVICE']._serialized_start=1103
-  _globals['_ALERTSERVICE']._serialized_end=1525
+  _globals['_ALERTSETTINGS']._serialized_end=206
+  _globals['_GETALERTSETTINGSREQUEST']._serialized_start=208
+  _globals['_GETALERTSETTINGSREQUEST']._serialized_end=252
+  _globals['_GETALERTSETTINGSRESPONSE']._serialized_start=254
+  _globals['_GETALERTSETTINGSRESPONSE']._serialized_end=333
+  _globals['_SETALERTSETTINGSREQUEST']._serialized_start=335
+  _globals['_SETALERTSETTINGSREQUEST']._serialized_end=432
+  _globals['_SETALERTSETTINGSRESPONSE']._serialized_start=434
+  _globals['_SETALERTSETTINGSRESPONSE']._serialized_end=513
+  _globals['_TESTALERTREQUEST']._serialized_start=515
+  _globals['_TESTALERTREQUEST']._serialized_end=552
+  _globals['_TESTALERTRESPONSE']._serialized_start=554
+  _globals['_TESTALERTRESPONSE']._serialized_end=592
+  _globals['_LISTOUTAGESREQUEST']._serialized_start=594
+  _globals['_LISTOUTAGESREQUEST']._serialized_end=698
+  _globals['_LISTOUTAGESRESPONSE']._serialized_start=700
+  _globals['_LISTOUTAGESRESPONSE']._serialized_end=787
+  _globals['_OUTAGE']._serialized_start=790
+  _globals['_OUTAGE']._serialized_end=1027
+  _globals['_ALERTSERVICE']._serialized_start=1179
+  _globals['_ALERTSERVICE']._serialized_end=1601
 # @@protoc_insertion_point(module_scope)

@@ -56,15 +56,18 @@ class AlertSettings(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
+    ENDPOINTS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
-    """Alerts are events of this tenant; empty: there are none."""
+    """Alerts are events of this tenant; empty: there are none. A tenant's own alerts are its events."""
+    endpoints: _builtins.bool
+    """Of a tenant's own: whether its endpoints get them that subscribe to them. The alert tenant's always do."""
     @_builtins.property
     def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 20: e-mail addresses, or ids of recipients that the alert tenant stores."""
 
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___OutageKind.ValueType]:
-        """Empty: all."""
+        """Empty: all; of a tenant's own: PROVIDER and ENDPOINT, and nothing else."""
 
     def __init__(
         self,
@@ -72,10 +75,11 @@ class AlertSettings(_message.Message):
         tenant_id: _builtins.str = ...,
         recipients: _abc.Iterable[_builtins.str] | None = ...,
         kinds: _abc.Iterable[Global___OutageKind.ValueType] | None = ...,
+        endpoints: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "recipients", b"recipients", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "kinds", b"kinds", "recipients", b"recipients", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -85,12 +89,17 @@ Global___AlertSettings: _TypeAlias = AlertSettings  # noqa: Y015
 class GetAlertSettingsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """Where the tenant's own alerts go, about its providers and endpoints; empty: those of the installation."""
     def __init__(
         self,
+        *,
+        tenant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -121,16 +130,20 @@ class SetAlertSettingsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SETTINGS_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """As in GetAlertSettingsRequest; settings.tenant_id is the same then."""
     @_builtins.property
     def settings(self) -> Global___AlertSettings: ...
     def __init__(
         self,
         *,
         settings: Global___AlertSettings | None = ...,
+        tenant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -160,12 +173,17 @@ Global___SetAlertSettingsResponse: _TypeAlias = SetAlertSettingsResponse  # noqa
 class TestAlertRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """As in GetAlertSettingsRequest."""
     def __init__(
         self,
+        *,
+        tenant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

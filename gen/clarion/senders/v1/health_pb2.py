@@ -25,29 +25,29 @@ _sym_db = _symbol_database.Default()
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/senders/v1/health.proto\x12\x12\x63larion.senders.v1\x1a\x1d\x63larion/common/v1/event.proto\"B\n\x18GetProviderStatesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\"N\n\x19GetProviderStatesResponse\x12\x31\n\x06states\x18\x01 \x03(\x0b\x32!.clarion.senders.v1.ProviderState\"\xf6\x02\n\rProviderState\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x37\n\x05state\x18\x04 \x01(\x0e\x32(.clarion.senders.v1.ProviderBreakerState\x12\x10\n\x08since_us\x18\x05 \x01(\x03\x12\x13\n\x0bnext_try_us\x18\x06 \x01(\x03\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x18\n\x10paused_processes\x18\x08 \x01(\x05\x12>\n\x0clast_failure\x18\t \x01(\x0b\x32#.clarion.senders.v1.ProviderFailureH\x00\x88\x01\x01\x12\x35\n\tlast_hour\x18\n \x01(\x0b\x32\".clarion.senders.v1.ProviderCountsB\x0f\n\r_last_failure\"^\n\x0fProviderFailure\x12\r\n\x05\x61t_us\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"C\n\x0eProviderCounts\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x02 \x01(\x03\x12\x10\n\x08refusals\x18\x03 \x01(\x03\"=\n\x13TestProviderRequest\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x11\n\trecipient\x18\x02 \x01(\t\"\xb2\x01\n\x14TestProviderResponse\x12\x0c\n\x04sent\x18\x01 \x01(\x08\x12\x1b\n\x13provider_message_id\x18\x02 \x01(\t\x12\x39\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32#.clarion.senders.v1.ProviderFailureH\x00\x88\x01\x01\x12\x13\n\x0b\x64uration_us\x18\x04 \x01(\x03\x12\x13\n\x0b\x64\x65livery_id\x18\x05 \x01(\tB\n\n\x08_failure*\xa6\x01\n\x14ProviderBreakerState\x12&\n\"PROVIDER_BREAKER_STATE_UNSPECIFIED\x10\x00\x12!\n\x1dPROVIDER_BREAKER_STATE_CLOSED\x10\x01\x12\x1f\n\x1bPROVIDER_BREAKER_STATE_OPEN\x10\x02\x12\"\n\x1ePROVIDER_BREAKER_STATE_TESTING\x10\x03\x32\xec\x01\n\x15ProviderHealthService\x12p\n\x11GetProviderStates\x12,.clarion.senders.v1.GetProviderStatesRequest\x1a-.clarion.senders.v1.GetProviderStatesResponse\x12\x61\n\x0cTestProvider\x12\'.clarion.senders.v1.TestProviderRequest\x1a(.clarion.senders.v1.TestProviderResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/senders/v1/health.proto\x12\x12\x63larion.senders.v1\x1a\x1d\x63larion/common/v1/event.proto\"B\n\x18GetProviderStatesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\"N\n\x19GetProviderStatesResponse\x12\x31\n\x06states\x18\x01 \x03(\x0b\x32!.clarion.senders.v1.ProviderState\"\x8d\x03\n\rProviderState\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12+\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x37\n\x05state\x18\x04 \x01(\x0e\x32(.clarion.senders.v1.ProviderBreakerState\x12\x10\n\x08since_us\x18\x05 \x01(\x03\x12\x13\n\x0bnext_try_us\x18\x06 \x01(\x03\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x18\n\x10paused_processes\x18\x08 \x01(\x05\x12>\n\x0clast_failure\x18\t \x01(\x0b\x32#.clarion.senders.v1.ProviderFailureH\x00\x88\x01\x01\x12\x35\n\tlast_hour\x18\n \x01(\x0b\x32\".clarion.senders.v1.ProviderCounts\x12\x15\n\x0clast_call_us\x18\x82\x01 \x01(\x03\x42\x0f\n\r_last_failure\"^\n\x0fProviderFailure\x12\r\n\x05\x61t_us\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"C\n\x0eProviderCounts\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x02 \x01(\x03\x12\x10\n\x08refusals\x18\x03 \x01(\x03\"=\n\x13TestProviderRequest\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x11\n\trecipient\x18\x02 \x01(\t\"\xb2\x01\n\x14TestProviderResponse\x12\x0c\n\x04sent\x18\x01 \x01(\x08\x12\x1b\n\x13provider_message_id\x18\x02 \x01(\t\x12\x39\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32#.clarion.senders.v1.ProviderFailureH\x00\x88\x01\x01\x12\x13\n\x0b\x64uration_us\x18\x04 \x01(\x03\x12\x13\n\x0b\x64\x65livery_id\x18\x05 \x01(\tB\n\n\x08_failure*\xa6\x01\n\x14ProviderBreakerState\x12&\n\"PROVIDER_BREAKER_STATE_UNSPECIFIED\x10\x00\x12!\n\x1dPROVIDER_BREAKER_STATE_CLOSED\x10\x01\x12\x1f\n\x1bPROVIDER_BREAKER_STATE_OPEN\x10\x02\x12\"\n\x1ePROVIDER_BREAKER_STATE_TESTING\x10\x03\x32\xec\x01\n\x15ProviderHealthService\x12p\n\x11GetProviderStates\x12,.clarion.senders.v1.GetProviderStatesRequest\x1a-.clarion.senders.v1.GetProviderStatesResponse\x12\x61\n\x0cTestProvider\x12\'.clarion.senders.v1.TestProviderRequest\x1a(.clarion.senders.v1.TestProviderResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.senders.v1.health_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROVIDERBREAKERSTATE']._serialized_start=1021
-  _globals['_PROVIDERBREAKERSTATE']._serialized_end=1187
+  _globals['_PROVIDERBREAKERSTATE']._serialized_start=1044
+  _globals['_PROVIDERBREAKERSTATE']._serialized_end=1210
   _globals['_GETPROVIDERSTATESREQUEST']._serialized_start=86
   _globals['_GETPROVIDERSTATESREQUEST']._serialized_end=152
   _globals['_GETPROVIDERSTATESRESPONSE']._serialized_start=154
   _globals['_GETPROVIDERSTATESRESPONSE']._serialized_end=232
   _globals['_PROVIDERSTATE']._serialized_start=235
-  _globals['_PROVIDERSTATE']._serialized_end=609
-  _globals['_PROVIDERFAILURE']._serialized_start=611
-  _globals['_PROVIDERFAILURE']._serialized_end=705
-  _globals['_PROVIDERCOUNTS']._serialized_start=707
-  _globals['_PROVIDERCOUNTS']._serialized_end=774
-  _globals['_TESTPROVIDERREQUEST']._serialized_start=776
-  _globals['_TESTPROVIDERREQUEST']._serialized_end=837
-  _globals['_TESTPROVIDERRESPONSE']._serialized_start=840
-  _globals['_TESTPROVIDERRESPONSE']._serialized_end=1018
-  _globals['_PROVIDERHEALTHSERVICE']._serialized_start=1190
-  _globals['_PROVIDERHEALTHSERVICE']._serialized_end=1426
+  _globals['_PROVIDERSTATE']._serialized_end=632
+  _globals['_PROVIDERFAILURE']._serialized_start=634
+  _globals['_PROVIDERFAILURE']._serialized_end=728
+  _globals['_PROVIDERCOUNTS']._serialized_start=730
+  _globals['_PROVIDERCOUNTS']._serialized_end=797
+  _globals['_TESTPROVIDERREQUEST']._serialized_start=799
+  _globals['_TESTPROVIDERREQUEST']._serialized_end=860
+  _globals['_TESTPROVIDERRESPONSE']._serialized_start=863
+  _globals['_TESTPROVIDERRESPONSE']._serialized_end=1041
+  _globals['_PROVIDERHEALTHSERVICE']._serialized_start=1213
+  _globals['_PROVIDERHEALTHSERVICE']._serialized_end=1449
 # @@protoc_insertion_point(module_scope)

@@ -105,6 +105,7 @@ class ProviderState(_message.Message):
     PAUSED_PROCESSES_FIELD_NUMBER: _builtins.int
     LAST_FAILURE_FIELD_NUMBER: _builtins.int
     LAST_HOUR_FIELD_NUMBER: _builtins.int
+    LAST_CALL_US_FIELD_NUMBER: _builtins.int
     provider_id: _builtins.str
     tenant_id: _builtins.str
     channel: _event_pb2.Channel.ValueType
@@ -118,6 +119,8 @@ class ProviderState(_message.Message):
     """Why it is paused: a word of services.domain.reasons; empty: it is CLOSED."""
     paused_processes: _builtins.int
     """How many processes do not call it."""
+    last_call_us: _builtins.int
+    """When it was called last, to five minutes; Unix microseconds, 0: not within 400 days."""
     @_builtins.property
     def last_failure(self) -> Global___ProviderFailure:
         """The last call that failed because of the provider, within seven days; absent: none is known."""
@@ -139,10 +142,11 @@ class ProviderState(_message.Message):
         paused_processes: _builtins.int = ...,
         last_failure: Global___ProviderFailure | None = ...,
         last_hour: Global___ProviderCounts | None = ...,
+        last_call_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_last_failure", b"_last_failure", "last_failure", b"last_failure", "last_hour", b"last_hour"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_failure", b"_last_failure", "channel", b"channel", "last_failure", b"last_failure", "last_hour", b"last_hour", "next_try_us", b"next_try_us", "paused_processes", b"paused_processes", "provider_id", b"provider_id", "reason", b"reason", "since_us", b"since_us", "state", b"state", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_failure", b"_last_failure", "channel", b"channel", "last_call_us", b"last_call_us", "last_failure", b"last_failure", "last_hour", b"last_hour", "next_try_us", b"next_try_us", "paused_processes", b"paused_processes", "provider_id", b"provider_id", "reason", b"reason", "since_us", b"since_us", "state", b"state", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__last_failure: _TypeAlias = _typing.Literal["last_failure"]  # noqa: Y015
     _WhichOneofArgType__last_failure: _TypeAlias = _typing.Literal["_last_failure", b"_last_failure"]  # noqa: Y015

@@ -77,6 +77,10 @@ class LinkStore:
         """End the links of a user."""
         await self._pool.execute(_SQL.delete_earlier, user_id)
 
+    async def end_within(self, connection: Any, user_id: str) -> None:
+        """End the links of a user, in a transaction."""
+        await connection.execute(_SQL.delete_earlier, user_id)
+
 
 def no_link() -> ClarionError:
     """Return the error for a link that does not exist, was used, or has ended."""

@@ -73,12 +73,12 @@ class SessionStore:
         await connection.execute(_SQL.delete_old_failures, _DELETED_AT_ONCE, WINDOW)
         return token
 
-    async def find(self, token: str) -> console_users_pb2.ConsoleSession:
-        """Return the session of a token, and note that it is used. Raises UNAUTHENTICATED."""
+    async def find(self, token: str, *, is_use: bool = True) -> console_users_pb2.ConsoleSession:
+        """Return the session of a token, and note that it is used if this is a use. Raises UNAUTHENTICATED."""
         row = await self._pool.fetchrow(_SQL.session, digest_of(token), IDLE, NOTED)
         if row is None:
             raise no_session()
-        if row["is_stale"]:
+        if is_use and row["is_stale"]:
             await self._pool.execute(_SQL.touch, row["id"], NOTED)
         return _session(row)
 

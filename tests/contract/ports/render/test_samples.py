@@ -8,6 +8,7 @@ import pytest
 
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from services.render.samples import samples
 from services.render.samples.samples import MAX_SAMPLES, NewSample, StoredSample
 from tests.contract.ports.render.conftest import Subject
 
@@ -80,6 +81,18 @@ async def test_an_event_type_has_a_limit(subject: Subject) -> None:
     kept = next(one for one in made if isinstance(one, StoredSample))
     await subject.samples.delete(kept.id, "t1")
     await _create(subject, "new")
+
+
+async def test_a_tenant_has_a_limit(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over all of its event types, also when they are created at the same moment; other tenants have their own."""
+    monkeypatch.setattr(samples, "MAX_SAMPLES_OF_TENANT", 3)
+    made = await asyncio.gather(
+        *[_create(subject, "n", event_type=f"order.{number}") for number in range(5)], return_exceptions=True
+    )
+    refused = [one for one in made if isinstance(one, ClarionError)]
+    assert [one.code for one in refused] == [Code.CONFLICT] * 2
+    assert "A tenant has at most 3 samples" in refused[0].detail
+    await _create(subject, "n", tenant_id="t2")
 
 
 async def test_another_tenants_sample_is_not_found(subject: Subject) -> None:

@@ -7,7 +7,7 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Page } from "~/kit/Page";
 import { channelName } from "~/shell/channels";
-import { tenantsQuery } from "~/shell/tenants";
+import { tenantsQuery, useOwnTenant } from "~/shell/tenants";
 import { languageName, type Template, templateQuery, versionsQuery } from "../data";
 import { PLATFORM_SAMPLE } from "../starters";
 import { contentOf } from "./draft";
@@ -31,6 +31,7 @@ function EditTemplateScreen() {
 }
 
 function Edit({ template }: { template: Template }) {
+  useOwnTenant(template.tenant_id);
   const versions = useQuery(versionsQuery(template));
   const session = useSession();
   const tenant = useQuery(tenantsQuery).data?.find((one) => one.id === template.tenant_id);

@@ -85,7 +85,10 @@ function Choose() {
   };
   const isReady = eventType.trim() !== "" && owner !== "";
   return (
-    <Page title="New template" text="Say for which event it is, then choose what to begin with.">
+    <Page
+      title="New template"
+      text="Say for which event it is, then choose an example. You change it in the editor; nothing is sent before you activate it."
+    >
       <Card title="For which event">
         <div className={styles.fields}>
           <SelectField label="Tenant" value={owner} onChange={(event) => setOwner(event.target.value)}>
@@ -126,15 +129,15 @@ function Choose() {
           />
         </div>
       </Card>
-      <Card title="What to begin with">
-        {isReady ? null : <p className={styles.hint}>Fill in tenant and event type first.</p>}
+      <Card title="Which example to begin with">
+        {isReady ? null : <p className={styles.hint}>Fill in the tenant and the event type above first.</p>}
         <ul className={styles.starters}>
           {startersOf(channel).map((one) => (
             <li key={one.name}>
               <h3>{one.name}</h3>
               <p>{one.text}</p>
               <Button look="primary" disabled={!isReady} onClick={() => start(one.name)}>
-                Begin<span className="unseen"> with {one.name.toLowerCase()}</span>
+                Use this example<span className="unseen">: {one.name}</span>
               </Button>
             </li>
           ))}
@@ -180,7 +183,7 @@ function Begin({ place, start, sample }: { place: Place; start: Content; sample:
                 })
               }
             >
-              Edit it
+              Edit version {existing.version}
             </Button>
           }
         />

@@ -13,6 +13,8 @@ interface PreviewPaneProps {
   isBusy: boolean;
   /** The draft has errors: what is shown is older. */
   isOld: boolean;
+  /** It is a layout or partial, which has no subject. */
+  isPart?: boolean;
 }
 
 // Of the window, where a mail of 600 pixels has no room.
@@ -24,7 +26,7 @@ const WIDTHS = [
 ];
 
 /** What the recipient sees, as the server renders it. */
-export function PreviewPane({ channel, preview, isBusy, isOld }: PreviewPaneProps) {
+export function PreviewPane({ channel, preview, isBusy, isOld, isPart = false }: PreviewPaneProps) {
   if (preview?.content === undefined) {
     return (
       <p className={styles.nothing} aria-busy={isBusy}>
@@ -35,14 +37,14 @@ export function PreviewPane({ channel, preview, isBusy, isOld }: PreviewPaneProp
   return (
     <div className={styles.stack} aria-busy={isBusy}>
       {isOld ? <p className={styles.old}>This is the last version without errors.</p> : null}
-      {channel === "EMAIL" ? <Mail preview={preview} /> : null}
+      {channel === "EMAIL" ? <Mail preview={preview} isPart={isPart} /> : null}
       {channel === "SMS" ? <Sms preview={preview} /> : null}
       {channel === "PUSH" ? <Push preview={preview} /> : null}
     </div>
   );
 }
 
-function Mail({ preview }: { preview: Preview }) {
+function Mail({ preview, isPart }: { preview: Preview; isPart: boolean }) {
   const [width, setWidth] = useState(() => (window.innerWidth < NARROW ? "375" : "600"));
   const [isDark, setDark] = useState(false);
   const { subject = "", preheader = "", html = "", text = "" } = preview.content ?? {};
@@ -75,10 +77,12 @@ function Mail({ preview }: { preview: Preview }) {
   );
   return (
     <div className={styles.stack}>
-      <div className={styles.inbox}>
-        <strong>{subject || "(no subject)"}</strong>
-        {preheader ? <span> – {preheader}</span> : null}
-      </div>
+      {isPart ? null : (
+        <div className={styles.inbox}>
+          <strong>{subject || "(no subject)"}</strong>
+          {preheader ? <span> – {preheader}</span> : null}
+        </div>
+      )}
       <Tabs
         label="Parts of the e-mail"
         tabs={[

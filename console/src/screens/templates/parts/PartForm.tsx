@@ -146,6 +146,7 @@ export function PartForm(props: PartFormProps) {
             preview={preview.good}
             isBusy={preview.isBusy}
             isOld={preview.faults.length > 0}
+            isPart
           />
           <ReportPane preview={preview.good} channel="EMAIL" />
         </Card>

@@ -6,7 +6,7 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card, Page } from "~/kit/Page";
 import { Time } from "~/kit/Time";
-import { tenantsQuery } from "~/shell/tenants";
+import { tenantsQuery, useOwnTenant } from "~/shell/tenants";
 import type { Part } from "../data";
 import { partQuery, partVersionsQuery } from "./data";
 import { PartForm } from "./PartForm";
@@ -29,6 +29,7 @@ function PartScreen() {
 }
 
 function Edit({ part }: { part: Part }) {
+  useOwnTenant(part.tenant_id);
   const versions = useQuery(partVersionsQuery(part));
   const session = useSession();
   const tenant = useQuery(tenantsQuery).data?.find((one) => one.id === part.tenant_id);

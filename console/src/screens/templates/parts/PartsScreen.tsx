@@ -3,7 +3,7 @@ import { answer, api } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { LinkButton } from "~/kit/Button";
 import { SelectField } from "~/kit/Field";
-import { EmptyState, Filters, Page } from "~/kit/Page";
+import { countSet, EmptyState, Filters, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { useTenantId, useTenantName } from "~/shell/tenants";
@@ -41,7 +41,7 @@ function PartsScreen() {
         </LinkButton>
       }
     >
-      <Filters>
+      <Filters active={countSet(kind)}>
         <SelectField
           label="Kind"
           value={kind ?? ""}

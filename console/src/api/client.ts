@@ -1,6 +1,6 @@
 import createClient, { type Middleware } from "openapi-fetch";
-import { isUnattended } from "./attendance";
 import { learnServerTime } from "~/kit/clock";
+import { isUnattended } from "./attendance";
 import { problemOf } from "./problem";
 import type { components, paths } from "./schema";
 

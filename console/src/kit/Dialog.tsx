@@ -56,7 +56,7 @@ export function FormDialog({
   children,
   ...dialog
 }: FormDialogProps) {
-  const form = useFirstFault(error);
+  const form = useFirstFault(error, isBusy);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     event.stopPropagation();

@@ -23,7 +23,7 @@ export function Form({
   error = null,
   children,
 }: FormProps) {
-  const form = useFirstFault(error);
+  const form = useFirstFault(error, isBusy);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isBusy && !isDisabled) {

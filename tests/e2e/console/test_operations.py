@@ -106,7 +106,7 @@ async def test_all_that_failed_for_good_is_replayed(visit: Visit, client: Client
 
         assert await eventually(all_failed, 60, every=0.5)
         await visit.open(f"/dead-letters?tenant={tenant.id}", "Dead letters")
-        await page.get_by_role("link", name="Messages that failed").click()
+        await page.get_by_role("link", name="Messages that failed", exact=True).click()
         await visit.settled("Messages")
         await expect(page.get_by_role("table", name="Messages, newest first").get_by_role("row")).to_have_count(4)
         server.rcpt = ""

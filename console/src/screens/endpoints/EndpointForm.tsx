@@ -32,7 +32,7 @@ export function EndpointForm(props: EndpointFormProps) {
   const [entered, setEntered] = useState(() => initial(endpoint));
   const set = (change: Partial<Entered>) => setEntered({ ...entered, ...change });
   const fields = error instanceof Problem ? error.fields : new Map<string, string>();
-  const form = useFirstFault(error);
+  const form = useFirstFault(error, isBusy);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isBusy) {

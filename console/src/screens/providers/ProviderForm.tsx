@@ -39,7 +39,7 @@ export function ProviderForm({
   const [name, setName] = useState(provider?.name ?? "");
   const [values, setValues] = useState(() => initial(kind.settings, provider?.settings));
   const [removed, setRemoved] = useState<ReadonlySet<string>>(new Set());
-  const form = useFirstFault(error);
+  const form = useFirstFault(error, isBusy);
   const fields = error instanceof Problem ? error.fields : new Map<string, string>();
   const labels = new Map([
     ["name", "Name"],

@@ -123,9 +123,9 @@ export function ReportPane({ preview, channel }: { preview: Preview | null; chan
           ))}
         </ul>
       </dd>
-      <dt>Branches not shown</dt>
+      <dt>Parts of conditions that the sample does not show</dt>
       <dd>
-        {preview.unreached.length === 0 ? "None: each branch is in a preview" : null}
+        {preview.unreached.length === 0 ? "None: the sample shows both sides of each condition" : null}
         <ul hidden={preview.unreached.length === 0} className={styles.names}>
           {preview.unreached.map((one) => (
             <li key={`${one.field}:${one.line}:${one.column}:${one.branch}`}>

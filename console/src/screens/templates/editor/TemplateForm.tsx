@@ -168,7 +168,10 @@ export function TemplateForm(props: TemplateFormProps) {
           ) : null}
           {isMail ? (
             <>
-              <Labeled text="Preheader" isFaulty={preheaderFaults.length > 0}>
+              <Labeled
+                text="Preheader: what inboxes show after the subject"
+                isFaulty={preheaderFaults.length > 0}
+              >
                 <CodeEditor
                   label="Preheader"
                   mode="line"
@@ -213,7 +216,7 @@ export function TemplateForm(props: TemplateFormProps) {
           </div>
           <KeysHelp id={keysId} />
           <details className={styles.more}>
-            <summary>Delivery</summary>
+            <summary>Further settings</summary>
             {isMail ? (
               <CheckField
                 label="Recipients can unsubscribe from this mail"

@@ -20,7 +20,7 @@ help: ## This screen
 	@printf 'usage: make <target>\n\n'
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nCLARION_DATA (.clarion), CLARION_PORT (8080, at the first start or the next free), CLARION_REPLICAS (gateway=2,ingest=2)\n'
-	@printf 'choose another data folder, port and number of processes. More: docs/local-stack.md\n'
+	@printf 'choose another data folder, port and number of processes. CLARION_EGRESS_ALLOW and CLARION_EGRESS_WEBHOOK_ALLOW\n(127.0.0.1:*) allow mail servers and webhook receivers on this machine. More: docs/local-stack.md\n'
 
 .PHONY: run
 run: ## Start everything here and keep it running; Ctrl-C stops it

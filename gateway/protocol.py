@@ -52,6 +52,7 @@ class Protocol(web.RequestHandler):
         "_head_bytes",
         "_head_timer",
         "_held",
+        "_is_browser",
         "_payload",
         "_refused",
         "_stall_timer",
@@ -73,6 +74,7 @@ class Protocol(web.RequestHandler):
         self._closer: asyncio.TimerHandle | None = None
         self._held = b""
         self._refused = False
+        self._is_browser = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or turn it away at once."""
@@ -135,6 +137,14 @@ class Protocol(web.RequestHandler):
             self._stall_timer = None
         super().resume_writing()
 
+    def end_if_browser(self) -> None:
+        """Close the connection of a browser's page, after the answer that is under way.
+
+        Pages keep several idle connections for minutes. A browser sends a request again that meets a closed one.
+        """
+        if self._is_browser and not self._upgraded:
+            self._end()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -173,7 +183,8 @@ class Protocol(web.RequestHandler):
         known = self._request_count
         super().data_received(piece)
         if self._request_count != known:
-            self._payload = self._messages[-1][1]
+            message, self._payload = self._messages[-1]
+            self._is_browser = "Sec-Fetch-Mode" in message.headers
             self._end_head()
             if self._payload is EMPTY_PAYLOAD and piece and not piece.endswith(_HEAD_ENDS):
                 self._expect_head()  # of the next request a part is here already
@@ -204,6 +215,9 @@ class Protocol(web.RequestHandler):
     def _end_slow_head(self) -> None:
         count_refusal("head_slow" if self._head_bytes else "idle_from_start")
         self._end_head()
+        self._end()
+
+    def _end(self) -> None:
         if self._request_in_progress or self._messages:
             self.close()  # after the answer that is under way
         else:

@@ -62,7 +62,7 @@ class HttpServer:
         """Report `draining`, refuse new connections, close WebSockets, and serve the open connections.
 
         Each connection gets the response to its next request, with `Connection: close`. Connections without a request
-        within grace seconds are closed.
+        within grace seconds are closed, those of browsers at once.
         """
         if self._runner is None or self._listener is None:
             return
@@ -71,11 +71,19 @@ class HttpServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._app.shutdown()
+                self._end_browsers()
                 # aiohttp's own wait stops reading, so that a body that is still arriving could not be answered.
                 await self._connections.none()
                 # Handlers of clients that have left still run.
                 await self._app[LIFE].idle()
         await self._runner.cleanup()
+
+    def _end_browsers(self) -> None:
+        """Close what open pages keep for later: nobody waits for them."""
+        server = self._runner.server if self._runner is not None else None
+        for connection in server.connections if server is not None else ():
+            if isinstance(connection, Protocol):
+                connection.end_if_browser()
 
 
 def _expecting(handle: _Handle) -> _Handle:

@@ -31,7 +31,7 @@ _HUB_DEADLINE_S = 15.0
 _RESTART_S = 10.0
 # Groups of processes that stop together, with the seconds they may drain. Dependencies stop last.
 _STOP_WAVES: tuple[tuple[tuple[str, ...], float], ...] = (
-    (("gateway",), 4.0),
+    (("gateway",), 6.0),
     (("ingest", "router", "senders", "realtime"), 5.0),
     (("render", "mail"), 2.0),
     (("hub", "nats", "postgres"), 4.0),

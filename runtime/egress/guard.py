@@ -94,10 +94,11 @@ def _refused(host: str, address: Address, port: int, why: str, allow: str) -> Ad
     if str(address) != host:
         return AddressNotAllowed(
             f"{host!r} leads to an address that is not public, so Clarion does not connect to it. An operator can allow"
-            f" the address, which the log names (egress_refused), and the port with {allow}."
+            f" the address, which the log names (egress_refused), and the port: start Clarion again with both in the"
+            f" environment variable {allow}."
         )
     entry = f"{host}:{port}" if address.version == 4 else f"[{host}]:{port}"
     return AddressNotAllowed(
-        f"{host!r} is not a public address ({why}), so Clarion does not connect to it. An operator can allow it with"
-        f" {allow}={entry}."
+        f"{host!r} is not a public address ({why}), so Clarion does not connect to it. An operator can allow it in the"
+        f" environment, and start Clarion again, such as {allow}={entry} make run."
     )

@@ -17,7 +17,7 @@ def violations(faults: Iterable[Fault]) -> None:
     """Raise INVALID with these faults, if there are any."""
     fields = [(fault.field, sentence(fault)) for fault in faults]
     if fields:
-        raise ClarionError(Code.INVALID, "The template has faults: see fields.", fields=fields)
+        raise ClarionError(Code.INVALID, "The template has errors.", fields=fields)
 
 
 def sentence(fault: Fault) -> str:

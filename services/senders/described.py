@@ -10,7 +10,7 @@ from msgspec import Meta, inspect
 from runtime.settings import Secret
 from services.senders.ports import Kind
 
-_HELP, _IS_LONG = "help", "is_long"
+_HELP, _IS_LONG, _IS_EARLY = "help", "is_long", "is_early"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,13 @@ class SettingDescription:
     verifies_reports: bool
 
 
-def setting(label: str, help_: str, *, example: str = "", is_long: bool = False) -> Meta:
-    """Return what a setting's annotation says for people. help_: one or two sentences. is_long: of several lines."""
-    return Meta(title=label, examples=[example] if example else None, extra={_HELP: help_, _IS_LONG: is_long})
+def setting(label: str, help_: str, *, example: str = "", is_long: bool = False, is_early: bool = False) -> Meta:
+    """Return what a setting's annotation says for people.
+
+    help_: one or two sentences. is_long: of several lines. is_early: it stands among the required ones.
+    """
+    extra = {_HELP: help_, _IS_LONG: is_long, _IS_EARLY: is_early}
+    return Meta(title=label, examples=[example] if example else None, extra=extra)
 
 
 def settings_of(kind: Kind[Any]) -> tuple[SettingDescription, ...]:
@@ -47,7 +51,13 @@ def settings_of(kind: Kind[Any]) -> tuple[SettingDescription, ...]:
     struct = kind.settings
     (base,) = struct.__bases__
     inherited = {field.name for field in msgspec.structs.fields(base)} if base is not msgspec.Struct else set()
-    fields = sorted(msgspec.structs.fields(struct), key=lambda field: (not field.required, field.name in inherited))
+
+    def place(field: msgspec.structs.FieldInfo) -> tuple[bool, bool]:
+        found = inspect.type_info(field.type)
+        is_early = isinstance(found, inspect.Metadata) and (found.extra or {}).get(_IS_EARLY, False)
+        return not (field.required or is_early), field.name in inherited
+
+    fields = sorted(msgspec.structs.fields(struct), key=place)
     return tuple(_described(kind, field) for field in fields)
 
 

@@ -1,4 +1,5 @@
 import createClient, { type Middleware } from "openapi-fetch";
+import { learnServerTime } from "~/kit/clock";
 import { isUnattended } from "./attendance";
 import { problemOf } from "./problem";
 import type { components, paths } from "./schema";
@@ -17,6 +18,7 @@ const DEADLINE_MS = 30_000;
 const SAFE = new Set(["GET", "HEAD"]);
 
 let csrfToken = "";
+const askedAt = new Map<string, number>();
 
 /** Set what each changing call carries; the session has it. */
 export function setCsrfToken(token: string): void {
@@ -24,7 +26,8 @@ export function setCsrfToken(token: string): void {
 }
 
 const guarding: Middleware = {
-  onRequest({ request }) {
+  onRequest({ request, id }) {
+    askedAt.set(id, Date.now());
     if (csrfToken && !SAFE.has(request.method)) {
       request.headers.set("X-CSRF-Token", csrfToken);
     }
@@ -34,6 +37,13 @@ const guarding: Middleware = {
     return new Request(request, {
       signal: AbortSignal.any([request.signal, AbortSignal.timeout(DEADLINE_MS)]),
     });
+  },
+  onResponse({ response, id }) {
+    learnServerTime(response.headers.get("Date"), askedAt.get(id) ?? Date.now());
+    askedAt.delete(id);
+  },
+  onError({ id }) {
+    askedAt.delete(id);
   },
 };
 

@@ -5,6 +5,7 @@ import { classes } from "./classes";
 import styles from "./Dialog.module.css";
 import { ErrorNote } from "./ErrorNote";
 import { TextField } from "./Field";
+import { useFirstFault } from "./useFirstFault";
 
 interface DialogProps {
   isOpen: boolean;
@@ -39,6 +40,8 @@ interface FormDialogProps extends DialogProps {
   error?: Error | null;
   isDangerous?: boolean;
   isDisabled?: boolean;
+  /** It was done, and can be done again: there is nothing to cancel, the other button closes. */
+  isDone?: boolean;
 }
 
 /** A dialog with a form: Enter submits, errors stand above the buttons. */
@@ -49,9 +52,11 @@ export function FormDialog({
   error = null,
   isDangerous = false,
   isDisabled = false,
+  isDone = false,
   children,
   ...dialog
 }: FormDialogProps) {
+  const form = useFirstFault(error, isBusy);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     event.stopPropagation();
@@ -61,11 +66,11 @@ export function FormDialog({
   };
   return (
     <Dialog {...dialog}>
-      <form className={styles.body} onSubmit={submit}>
+      <form ref={form} className={styles.body} onSubmit={submit}>
         {children}
         {error ? <ErrorNote error={error} /> : null}
         <div className={styles.actions}>
-          <Button onClick={dialog.onClose}>Cancel</Button>
+          <Button onClick={dialog.onClose}>{isDone ? "Close" : "Cancel"}</Button>
           <Button
             type="submit"
             look={isDangerous ? "danger" : "primary"}
@@ -80,7 +85,7 @@ export function FormDialog({
   );
 }
 
-interface ConfirmProps extends Omit<FormDialogProps, "children" | "isDisabled" | "isDangerous"> {
+interface ConfirmProps extends Omit<FormDialogProps, "children" | "isDisabled" | "isDangerous" | "isDone"> {
   /** What has to be typed; absent: the button alone confirms. */
   name?: string;
 }

@@ -2,6 +2,7 @@ import type { FormEvent, ReactNode } from "react";
 import { Button } from "./Button";
 import { ErrorNote } from "./ErrorNote";
 import styles from "./Form.module.css";
+import { useFirstFault } from "./useFirstFault";
 
 interface FormProps {
   onSubmit: () => void;
@@ -13,7 +14,7 @@ interface FormProps {
   children: ReactNode;
 }
 
-/** A form within a page: its fields, what went wrong, and one button. Enter submits. */
+/** A form within a page: its fields, what went wrong, and one button. Enter submits. A wrong field gets the focus. */
 export function Form({
   onSubmit,
   action,
@@ -22,6 +23,7 @@ export function Form({
   error = null,
   children,
 }: FormProps) {
+  const form = useFirstFault(error, isBusy);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isBusy && !isDisabled) {
@@ -29,7 +31,7 @@ export function Form({
     }
   };
   return (
-    <form className={styles.form} onSubmit={submit}>
+    <form ref={form} className={styles.form} onSubmit={submit}>
       {children}
       {error ? <ErrorNote error={error} /> : null}
       <div>

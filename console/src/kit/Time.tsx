@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { serverNow } from "./clock";
 
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
@@ -13,18 +14,17 @@ const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style
 const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86_400;
-const TICK_MS = 10_000;
+const TICK_MS = 1_000;
 
 /** A time, relative to now and exact on hover. A time more than a week away is a date. */
 export function Time({ at }: { at: string | null | undefined }) {
-  const now = useNow();
+  const words = useSyncExternalStore(subscribe, () => (at ? relative(new Date(at), serverNow()) : ""));
   if (!at) {
     return <>–</>;
   }
-  const moment = new Date(at);
   return (
-    <time dateTime={at} title={`${EXACT.format(moment)}\n${at}`}>
-      {relative(moment, now)}
+    <time dateTime={at} title={`${EXACT.format(new Date(at))}\n${at}`}>
+      {words}
     </time>
   );
 }
@@ -35,7 +35,7 @@ export function ExactTime({ at }: { at: string | null | undefined }) {
     return <>–</>;
   }
   const moment = new Date(at);
-  const isToday = moment.toDateString() === new Date().toDateString();
+  const isToday = moment.toDateString() === new Date(serverNow()).toDateString();
   return (
     <time dateTime={at} title={`${EXACT.format(moment)}\n${at}`}>
       {isToday ? "" : `${DAY.format(moment)} `}
@@ -82,17 +82,13 @@ function relative(moment: Date, now: number): string {
   return away < 7 * DAY_S ? RELATIVE.format(Math.round(seconds / DAY_S), "day") : DAY.format(moment);
 }
 
-// One clock for all times of the page.
+// One timer for all times of the page. A time is drawn again only when its words change.
 const listeners = new Set<() => void>();
-let now = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  if (timer === undefined) {
-    now = Date.now();
-    timer = setInterval(tick, TICK_MS);
-  }
+  timer ??= setInterval(tick, TICK_MS);
   return () => {
     listeners.delete(listener);
     if (listeners.size === 0) {
@@ -103,12 +99,7 @@ function subscribe(listener: () => void): () => void {
 }
 
 function tick(): void {
-  now = Date.now();
   for (const listener of listeners) {
     listener();
   }
-}
-
-function useNow(): number {
-  return useSyncExternalStore(subscribe, () => now);
 }

@@ -62,7 +62,7 @@ function showOrder(order, name) {
   steps.append(accepted, push, mail, text);
   row.append(head, steps);
   element("happened").prepend(row);
-  done(accepted, "See the whole way of the event", `/console/messages/${encodeURIComponent(order.event_id)}`);
+  done(accepted, "See what happened to it, step by step", `/console/messages/${encodeURIComponent(order.event_id)}`);
   follow(order, push, { EMAIL: mail, SMS: text });
 }
 

@@ -112,7 +112,7 @@ async def renew(names: Sequence[str] = ()) -> None:
                         await picture.then(visit.page)
                     with tempfile.TemporaryDirectory() as folder:
                         png = Path(folder) / "picture.png"
-                        await take(visit.page, png, full_page=False)
+                        await take(visit.page, png, whole=False)
                         made = await _webp(browser, png.read_bytes())
                 suffix = "-dark" if look is _DARK else ""
                 (FOLDER / f"console-{picture.name}{suffix}.webp").write_bytes(made)

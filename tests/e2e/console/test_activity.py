@@ -1,6 +1,7 @@
 """Messages with filters and live updates, the overview, and the search over ids, in a real browser."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
@@ -37,6 +38,20 @@ async def _finished(client: Client, event_id: str) -> None:
         return await client.operator.finished(event_id) is not None
 
     await eventually(is_finished)
+
+
+@pytest.mark.parametrize("behind", [timedelta(minutes=20), -timedelta(minutes=20)], ids=["late", "early"])
+async def test_times_follow_the_servers_clock(visit: Visit, client: Client, behind: timedelta) -> None:
+    """What was just accepted is of now, whatever the clock of the page says; and the words change with the time."""
+    event = await client.tenant.accept(order(new_id(), "clock", ("PUSH",)))
+    await _finished(client, event)
+    page = visit.page
+    await page.clock.install(time=datetime.now(UTC) - behind)
+    await visit.open(f"/messages/{event}")
+    accepted = page.get_by_role("main").locator("dl time").first
+    await expect(accepted).to_have_text(re.compile(r"^(now|\d+ sec\. ago|[1-5] min\. ago)$"))
+    await page.clock.fast_forward("03:00:00")
+    await expect(accepted).to_have_text("3 hr. ago")
 
 
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
@@ -100,7 +115,6 @@ async def test_new_messages_appear_by_themselves(open_visit: OpenVisit, client: 
         await expect(live).to_have_count(0)
 
 
-@pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_a_page_that_nobody_touches_says_so(visit: Visit) -> None:
     """What it reads by itself then does not keep the session; as soon as somebody touches it, it does."""
 
@@ -118,6 +132,7 @@ async def test_a_page_that_nobody_touches_says_so(visit: Visit) -> None:
         assert headers.get("x-clarion-unattended", "false") == ("false" if is_touched else "true")
 
 
+@pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_the_overview_leads_to_the_messages(visit: Visit, client: Client) -> None:
     """Charts with the numbers as tables, and reasons that lead to their messages."""
     without = order(new_id(), "without-address", ("EMAIL",))

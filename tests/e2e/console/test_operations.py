@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from checks.client import Client, Tenant
 from stack.client import Running
 from tests.e2e.console.visit import LOOKS, Visit
+from tests.integration.senders.mail_servers import Catcher, serving
 from tests.waiting import eventually
 
 _MARKUP = '<img src=x onerror=alert(1)><b>"Ada"</b>'
@@ -88,6 +89,40 @@ async def test_all_dead_letters_that_match_are_replayed(visit: Visit, client: Cl
     await expect(main.get_by_text("0 match.")).to_be_visible()
     await visit.assert_accessible()
     await visit.assert_well_formed()
+
+
+async def test_all_that_failed_for_good_is_replayed(visit: Visit, client: Client) -> None:
+    """It is no dead letter: the screen says so and leads there, where everything that matches is sent again."""
+    page, server = visit.page, Catcher(rcpt="550 5.7.1 Not from here")
+    async with serving(server) as port:
+        settings = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "a@walnut.example"}
+        name = f"Refused {uuid.uuid4().hex[:8]}"
+        tenant = await client.operator.create_tenant(name, providers={"EMAIL": ("smtp", settings)})
+        events = [await tenant.accept(_mail(number)) for number in range(3)]
+
+        async def all_failed() -> bool:
+            found = [await client.operator.finished(event) for event in events]
+            return all(one is not None and one["deliveries"][0]["status"] == "failed" for one in found)
+
+        assert await eventually(all_failed, 60, every=0.5)
+        await visit.open(f"/dead-letters?tenant={tenant.id}", "Dead letters")
+        await page.get_by_role("link", name="Messages that failed", exact=True).click()
+        await visit.settled("Messages")
+        await expect(page.get_by_role("table", name="Messages, newest first").get_by_role("row")).to_have_count(4)
+        server.rcpt = ""
+        await page.get_by_role("button", name="Replay all that match").click()
+        dialog = page.get_by_role("dialog", name="Replay all failed messages that match")
+        await expect(dialog).to_contain_text(f"Of 3 messages of {name}")
+        await visit.assert_accessible()
+        await dialog.get_by_role("button", name="Replay", exact=True).click()
+        replays = page.get_by_role("region", name="Replays")
+        await expect(replays.get_by_text("3 sent")).to_be_visible()
+        await expect(replays.get_by_text("done")).to_be_visible()
+
+        async def all_arrived() -> bool:
+            return len(server.envelopes) == len(events)
+
+        assert await eventually(all_arrived, 60, every=0.5)
 
 
 async def test_a_replay_is_paused_and_canceled(visit: Visit, client: Client, running: Running) -> None:

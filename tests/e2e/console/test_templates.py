@@ -1,11 +1,14 @@
 """Templates in the console: written, broken, fixed, saved, activated, tested; drafts, conflicts, hostile content."""
 
+import asyncio
+import json
+import os
 import re
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FrameLocator, Locator, Page, expect
 
 from checks.client import Client
 from tests.e2e.console.conftest import OpenVisit
@@ -13,6 +16,7 @@ from tests.e2e.console.visit import LOOKS, Visit
 
 # The answer to the second of two editors, which the browser writes into its log.
 REFUSED = r"status of 409"
+WRONG = r"status of 422"
 
 
 # The editor takes no key for a list that has opened less than 75 ms ago: nobody can have meant it.
@@ -52,10 +56,40 @@ async def write(page: Page, text: str, label: str = "Body") -> None:
     await page.keyboard.insert_text(text)
 
 
+async def _call_from_a_shell(visit: Visit, client: Client, kind: str) -> None:
+    """Run the command of the template's page, and see its event among the messages."""
+    page = visit.page
+    call = page.get_by_role("region", name="Send it from your program")
+    command = await call.locator("pre").text_content() or ""
+    key = {"CLARION_API_KEY": client.tenant.api_key, "PATH": os.environ["PATH"]}
+    shell = await asyncio.create_subprocess_exec("sh", "-c", command, env=key, stdout=asyncio.subprocess.PIPE)
+    answer, _ = await shell.communicate()
+    assert shell.returncode == 0
+    assert json.loads(answer)["success"] is True
+    await visit.open(f"/messages?tenant={client.tenant.id}&event_type={kind}", "Messages")
+    await expect(page.get_by_text("you@example.com")).to_be_visible()
+
+
+async def _break(page: Page, frame: FrameLocator) -> tuple[Locator, Locator]:
+    """Write an error, which stands at its line, and cannot be saved; return where the page says both."""
+    await write(page, "<mjml>\n  <mj-body>\n    <mj-text>Hi {{#if name}}{{name}}</mj-text>\n  </mj-body>\n</mjml>")
+    errors = page.get_by_role("region", name="Errors")
+    await expect(errors).to_contain_text("is not closed")
+    await expect(page.locator(".cm-lint-marker-error")).to_have_count(1)
+    await errors.get_by_role("button", name="Body, line 3").click()
+    await expect(editor(page)).to_be_focused()
+    await expect(frame.get_by_text("has left our warehouse")).to_be_visible()  # the last one without errors
+    await page.get_by_role("button", name="Save and activate").click()
+    refused = page.get_by_role("alert").filter(has_text="Nothing was saved, because the template has errors.")
+    await expect(refused).to_be_visible()
+    return errors, refused
+
+
 async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, client: Client) -> None:
-    """A mail with an error at its line, fixed, saved, activated, sent as a test, and followed to its end."""
+    """A mail with an error at its line, fixed, saved, activated, tested, followed, and called from a shell."""
     page, kind = visit.page, event_type("order")
     visit.allow(REFUSED)
+    visit.allow(WRONG)
     await visit.open(f"/templates?tenant={client.tenant.id}", "Templates")
     await page.get_by_role("link", name="New template").click()
     await visit.settled("New template")
@@ -65,14 +99,7 @@ async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, clie
     frame = page.get_by_title("Preview of the e-mail").content_frame.locator("iframe").content_frame
     await expect(frame.get_by_text("has left our warehouse")).to_be_visible()
 
-    await write(page, "<mjml>\n  <mj-body>\n    <mj-text>Hi {{#if name}}{{name}}</mj-text>\n  </mj-body>\n</mjml>")
-    errors = page.get_by_role("region", name="Errors")
-    await expect(errors).to_contain_text("is not closed")
-    await expect(page.locator(".cm-lint-marker-error")).to_have_count(1)
-    await errors.get_by_role("button", name="Body, line 3").click()
-    await expect(editor(page)).to_be_focused()
-    await expect(frame.get_by_text("has left our warehouse")).to_be_visible()  # the last one without errors
-
+    errors, refused = await _break(page, frame)
     body = (
         "<mjml><mj-body><mj-section><mj-column>\n"
         "<mj-text>Hi {{#if vip}}dear {{name}}{{else}}you{{/if}}, order {{orderId}}</mj-text>\n"
@@ -80,15 +107,20 @@ async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, clie
     )
     await write(page, body)
     await expect(errors).to_have_count(0)
+    await expect(refused).to_have_count(0)
     await expect(frame.get_by_text("Hi you, order W-1042")).to_be_visible()
+    await page.get_by_role("button", name="Edit as JSON").click()
+    await write(page, '{"name": "Zoe", "orderId": "W-7\'s"}', "Sample data")
+    await expect(frame.get_by_text("Hi you, order W-7's")).to_be_visible()
     report = page.get_by_role("region", name="Preview", exact=True)
     await expect(report).to_contain_text("{{#if vip}} its first part, body line 2")
     await write(page, "Order {{orderId}}", "Subject")
-    await expect(report.get_by_text("Order W-1042", exact=True)).to_be_visible()
+    await expect(report.get_by_text("Order W-7's", exact=True)).to_be_visible()
 
     await page.keyboard.press("ControlOrMeta+s")
     await visit.settled(f"Edit {kind}")
     await expect(page.get_by_text("Nothing to save")).to_be_visible()
+    await expect(frame.get_by_text("Hi you, order W-7's")).to_be_visible()  # the sample is that of the draft
     await page.get_by_role("button", name="Send a test").click()
     dialog = page.get_by_role("dialog", name="Send a test")
     await dialog.get_by_label("E-mail address").fill("ada@example.com")
@@ -107,6 +139,8 @@ async def test_a_template_from_the_first_line_to_its_delivery(visit: Visit, clie
     found = await client.operator.must("GET", f"/template-languages?tenant_id={client.tenant.id}&search={kind}")
     (language,) = found["data"]
     assert (language["active"]["version"], language["newest"]["subject"]) == (1, "Order {{orderId}}")
+
+    await _call_from_a_shell(visit, client, kind)
 
 
 async def test_an_unsaved_draft_is_restored(visit: Visit, client: Client) -> None:
@@ -198,6 +232,16 @@ async def test_completion_by_keyboard(visit: Visit, client: Client) -> None:
     assert await complete("{{> si", name) == "{{> " + name + "}}"
     assert (await complete("<mjml><mj-bo", "mj-body")).startswith("<mjml><mj-body")
     assert (await complete("{{#i", "if")).startswith("{{#if value}}")
+
+    # The closing tag that the editor has written is typed over, and one that belongs to something else is not.
+    for typed in ("<mj-text>Hi</mj-text>", "<p><p>a</p></p>"):
+        await write(page, "")
+        await page.keyboard.type(typed)
+        await expect(editor(page)).to_have_text(typed)
+    await write(page, "<p><p>a</p>")
+    await page.keyboard.press("ControlOrMeta+Home")
+    await page.keyboard.type("<p>b</p>")
+    await expect(editor(page)).to_have_text("<p>b</p><p><p>a</p>")
 
     await write(page, "a")
     await page.keyboard.press("Home")

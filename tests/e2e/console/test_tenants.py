@@ -51,6 +51,12 @@ async def test_a_tenant_is_created_and_its_key_works(visit: Visit, client: Clien
     await visit.assert_accessible()
     assert await _run_curl(page) == 200
     key = await shown.locator("code").first.text_content() or ""
+    inbox = shown.get_by_role("link", name="the inbox of “demo” in this tenant")
+    async with page.context.expect_page() as opened:
+        await inbox.click()
+    arrived = await opened.value
+    await expect(arrived.get_by_text("Sent with a new API key.")).to_be_visible()
+    await arrived.close()
     await shown.get_by_role("button", name="Copy API key").click()
     assert await page.evaluate("navigator.clipboard.readText()") == key
     await shown.get_by_role("button", name="I have copied it").click()
@@ -71,6 +77,8 @@ async def test_a_wrong_field_says_what_is_wrong(visit: Visit, tenant: Tenant) ->
     await address.fill("a..b@example.com")
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(address).to_have_attribute("aria-invalid", "true")
+    await expect(address).to_be_focused()
+    await expect(address).to_be_in_viewport()
     await expect(page.get_by_role("alert")).to_contain_text("sender_email")
     await address.fill("ada@example.com")
     await page.get_by_role("button", name="Save", exact=True).click()

@@ -60,9 +60,20 @@ async def gateway(local_stack: Running, tmp_path: Path) -> AsyncIterator[Gateway
         process.wait()
 
 
-async def test_sigterm_drains(gateway: Gateway, create_tenant: CreateTenant) -> None:
-    """A request half sent is answered, a browser gets 1001, health says draining, the exit status is 0."""
+async def _idle_page(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection that a browser keeps for its next request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\nSec-Fetch-Mode: cors\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    size = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(size)
+    return reader, writer
+
+
+async def test_sigterm_drains(gateway: Gateway, create_tenant: CreateTenant, local_stack: Running) -> None:
+    """A request half sent is answered, pages are sent away at once, health says draining, the exit status is 0."""
     process, port = gateway
+    token = {"Authorization": f"Bearer {local_stack.state.admin_token}"}
     tenant = await create_tenant()
     body = b'{"eventType":"x","payload":{"userId":"u"}}'
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -71,8 +82,10 @@ async def test_sigterm_drains(gateway: Gateway, create_tenant: CreateTenant) -> 
         + f"x-api-key: {tenant.key}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         + body[:10]
     )
+    page, page_writer = await _idle_page(port)
     async with aiohttp.ClientSession() as session:
         browser = await session.ws_connect(f"http://127.0.0.1:{port}/connection/websocket")
+        live = await session.ws_connect(f"http://127.0.0.1:{port}/api/v1/admin/live", headers=token)
         # New connections are told for half a second only; one that is open is told until the last request has ended.
         await asked(session, port)
         process.send_signal(signal.SIGTERM)
@@ -86,10 +99,14 @@ async def test_sigterm_drains(gateway: Gateway, create_tenant: CreateTenant) -> 
         await eventually(is_draining)
         message = await browser.receive(30)
         assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
+        message = await live.receive(30)
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
+        assert await page.read() == b""  # while the request below is still waited for
         await eventually(is_shut)
         writer.write(body[10:])
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 ")
         assert b"X-Event-Id" in head
     writer.close()
+    page_writer.close()
     assert await asyncio.to_thread(process.wait, 30) == 0

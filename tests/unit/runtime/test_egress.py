@@ -128,7 +128,7 @@ def test_a_refusal_says_what_to_do() -> None:
         guard.check_host("127.0.0.1", 25)
     assert str(caught.value) == (
         "'127.0.0.1' is not a public address (loopback), so Clarion does not connect to it. An operator can allow it"
-        " with CLARION_EGRESS_ALLOW=127.0.0.1:25."
+        " in the environment, and start Clarion again, such as CLARION_EGRESS_ALLOW=127.0.0.1:25 make run."
     )
     with pytest.raises(AddressNotAllowed) as caught:
         guard.check(ipaddress.ip_address("10.1.2.3"), 25, "mail.example.org")

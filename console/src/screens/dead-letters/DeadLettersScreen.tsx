@@ -53,6 +53,12 @@ function DeadLettersScreen() {
   const isFiltered = Object.keys(given(filters)).length > 0;
   const found = count.data;
 
+  const failedLink = (
+    <LinkButton to="/messages" search={{ status: "failed", ...(tenantId && { tenant: tenantId }) }}>
+      Messages that failed
+    </LinkButton>
+  );
+
   const columns: readonly Column<DeadLetter>[] = [
     {
       header: "Event",
@@ -91,7 +97,16 @@ function DeadLettersScreen() {
   return (
     <Page
       title="Dead letters"
-      text="Deliveries whose last attempt failed. Remove the cause, and then send them again."
+      text={
+        <>
+          Deliveries whose last attempt failed. Each waits until somebody replays it, after its cause is gone.
+          What was refused for good is not tried again, and stands{" "}
+          <Link to="/messages" search={{ status: "failed", ...(tenantId && { tenant: tenantId }) }}>
+            among the messages that failed
+          </Link>
+          .
+        </>
+      }
       actions={
         mayReplay && found && found.count > 0 ? (
           <Button look="primary" onClick={() => setReplaying(true)}>
@@ -139,7 +154,7 @@ function DeadLettersScreen() {
         <FilterTime label="Died since" value={filters.since} onFilter={(since) => filter({ since })} />
         <FilterTime label="Died before" value={filters.until} onFilter={(until) => filter({ until })} />
       </Filters>
-      <Replays tenantId={tenantId} onProgress={reload} />
+      <Replays of="dead_letters" tenantId={tenantId} onProgress={reload} />
       <p aria-live="polite">{found ? `${number(found.count, found.more)} match.` : ""}</p>
       <List
         caption="Dead letters, newest first"
@@ -160,8 +175,8 @@ function DeadLettersScreen() {
           ) : (
             <EmptyState
               title="No dead letters"
-              text="Whatever failed was delivered later, or somebody sent it again. A delivery comes here when its last attempt fails."
-              action={<LinkButton to="/messages">Look at the messages</LinkButton>}
+              text="A delivery comes here when its last attempt fails although a later one could have worked, for example because the provider was down. What was refused for good, such as a sender or an address, has failed and is among the messages."
+              action={failedLink}
             />
           )
         }

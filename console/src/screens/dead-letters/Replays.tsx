@@ -27,8 +27,15 @@ const WAITING: Readonly<Record<string, string>> = {
   tenant_inactive: "waits until the tenant is active",
 };
 
-/** The newest replays of dead letters, with their progress while they run. onProgress: the list has changed. */
-export function Replays({ tenantId, onProgress }: { tenantId: string | undefined; onProgress: () => void }) {
+interface ReplaysProps {
+  of: Replay["of"];
+  tenantId: string | undefined;
+  /** The list has changed. */
+  onProgress?: () => void;
+}
+
+/** The newest replays of dead letters or of events, with their progress while they run. */
+export function Replays({ of, tenantId, onProgress }: ReplaysProps) {
   const tenantName = useTenantName();
   const replays = useQuery({
     queryKey: ["replays", tenantId ?? ""],
@@ -41,13 +48,13 @@ export function Replays({ tenantId, onProgress }: { tenantId: string | undefined
       ),
     refetchInterval: (query) => (query.state.data?.data.some(isUnderWay) ? LOOK_MS : false),
   });
-  const shown = (replays.data?.data ?? []).filter((one) => one.of === "dead_letters").slice(0, SHOWN);
+  const shown = (replays.data?.data ?? []).filter((one) => one.of === of).slice(0, SHOWN);
   const sent = shown.reduce((sum, one) => sum + one.replayed, 0);
   const before = useRef(sent);
   useEffect(() => {
     if (before.current !== sent) {
       before.current = sent;
-      onProgress();
+      onProgress?.();
     }
   }, [sent, onProgress]);
   if (shown.length === 0) {
@@ -55,7 +62,7 @@ export function Replays({ tenantId, onProgress }: { tenantId: string | undefined
   }
   const columns: readonly Column<Replay>[] = [
     ...(tenantId ? [] : [{ header: "Tenant", cell: (one: Replay) => tenantName(one.tenant_id) }]),
-    { header: "What", cell: (one) => filterOf(one) },
+    { header: "What", cell: (one) => filterOf(one, of) },
     { header: "State", cell: (one) => <State replay={one} /> },
     { header: "Progress", cell: (one) => <Done replay={one} /> },
     { header: "Begun", cell: (one) => <Time at={one.created_at} />, isWhole: true },
@@ -64,7 +71,9 @@ export function Replays({ tenantId, onProgress }: { tenantId: string | undefined
   return (
     <Card title="Sent again">
       <Table
-        caption="Replays of dead letters, newest first"
+        caption={
+          of === "events" ? "Replays of messages, newest first" : "Replays of dead letters, newest first"
+        }
         columns={columns}
         rows={shown}
         rowKey={(one) => one.id}
@@ -77,9 +86,16 @@ function isUnderWay(replay: Replay): boolean {
   return replay.state === "running";
 }
 
-function filterOf(replay: Replay): string {
-  const parts = [replay.channel, replay.event_type, replay.reason, replay.provider, replay.endpoint_id];
-  return parts.filter(Boolean).join(", ") || "all dead letters";
+function filterOf(replay: Replay, of: Replay["of"]): string {
+  const parts = [
+    replay.status,
+    replay.channel,
+    replay.event_type,
+    replay.reason,
+    replay.provider,
+    replay.endpoint_id,
+  ];
+  return parts.filter(Boolean).join(", ") || (of === "events" ? "all messages" : "all dead letters");
 }
 
 function State({ replay }: { replay: Replay }) {

@@ -6,6 +6,7 @@ import { Button, IconButton } from "~/kit/Button";
 import { CodeBlock } from "~/kit/Copy";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { SelectField, TextField } from "~/kit/Field";
+import { useFirstFault } from "~/kit/useFirstFault";
 import styles from "./Endpoints.module.css";
 import { type Entered, type HeaderRow, initial } from "./endpointForm";
 import { applicationsQuery, type Endpoint, environmentsQuery } from "./queries";
@@ -31,6 +32,7 @@ export function EndpointForm(props: EndpointFormProps) {
   const [entered, setEntered] = useState(() => initial(endpoint));
   const set = (change: Partial<Entered>) => setEntered({ ...entered, ...change });
   const fields = error instanceof Problem ? error.fields : new Map<string, string>();
+  const form = useFirstFault(error, isBusy);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isBusy) {
@@ -38,7 +40,13 @@ export function EndpointForm(props: EndpointFormProps) {
     }
   };
   return (
-    <form className={styles.form} onSubmit={submit} aria-label="Settings of the endpoint" noValidate>
+    <form
+      ref={form}
+      className={styles.form}
+      onSubmit={submit}
+      aria-label="Settings of the endpoint"
+      noValidate
+    >
       <fieldset className={`${styles.set} ${styles.stack}`} disabled={isReadOnly}>
         {endpoint ? null : <Kind value={entered.kind} onChange={(kind) => set({ kind })} />}
         <SelectField
@@ -46,7 +54,9 @@ export function EndpointForm(props: EndpointFormProps) {
           help={
             entered.mode === "polled"
               ? "For a receiver without a public address: it reads its messages itself, with a key."
-              : "A failing message of an endpoint in strict order holds up those behind it."
+              : entered.mode === "ordered"
+                ? "A message that fails holds up those behind it."
+                : "A message that fails is tried again, and holds up no other."
           }
           value={entered.mode}
           onChange={(event) => set({ mode: event.target.value as Entered["mode"] })}
@@ -61,7 +71,7 @@ export function EndpointForm(props: EndpointFormProps) {
         {entered.mode === "polled" ? null : (
           <TextField
             label="URL"
-            help="It gets each message as a POST, and answers with any status from 200 to 299."
+            help="It gets each message as a POST, and answers with any status from 200 to 299. Its address must be public: an operator has to allow one on this machine or in a private network, with CLARION_EGRESS_WEBHOOK_ALLOW."
             type="url"
             inputMode="url"
             value={entered.url}

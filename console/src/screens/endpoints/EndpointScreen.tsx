@@ -16,7 +16,7 @@ import { Deliveries } from "./Deliveries";
 import { EndpointForm } from "./EndpointForm";
 import styles from "./Endpoints.module.css";
 import { change, type Entered } from "./endpointForm";
-import { type Endpoint, endpointQuery, type Named } from "./queries";
+import { type Endpoint, endpointQuery, type Named, stateQuery } from "./queries";
 import { Receiver } from "./Receiver";
 import { SecretCard } from "./SecretCard";
 import { StateCard } from "./StateCard";
@@ -97,13 +97,20 @@ function OneEndpoint({ endpoint, path }: { endpoint: Endpoint; path: Named }) {
       void renew();
     },
   });
+  const state = useQuery(stateQuery(path)).data;
+  // A test event goes the same way as any other: while the endpoint is down, it waits like them.
+  const mustWait = endpoint.mode === "polled" || (state?.state === "open" && state.parked > 0);
   const test = useMutation({
     mutationFn: () =>
       answer(
         api.POST("/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/test", { params: { path }, body: {} }),
       ),
     onSuccess: (sent) => {
-      notify("A test event was sent.");
+      notify(
+        mustWait
+          ? "A test event is queued: it waits like the other messages of this endpoint."
+          : "A test event is on its way.",
+      );
       void renew();
       void navigate({
         to: ".",

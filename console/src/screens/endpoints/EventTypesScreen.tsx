@@ -33,7 +33,11 @@ function EventTypesScreen() {
       </Button>
     ) : null;
   return (
-    <Page title="Event types" text="What endpoints can subscribe to." actions={create}>
+    <Page
+      title="Event types"
+      text="What endpoints can subscribe to. Mail, text messages and push do not need one: their events only have to have a template."
+      actions={create}
+    >
       {tenantId ? (
         <>
           <Sections />
@@ -130,7 +134,7 @@ function EventTypes({ tenantId, mayChange, create, onEdit }: EventTypesProps) {
         empty={
           <EmptyState
             title="This tenant has no event type yet"
-            text="An event type names what happens, such as order.shipped. Endpoints subscribe to types, and get the events that are sent with this name."
+            text="An event type names what happens, such as order.shipped. Endpoints subscribe to types, and get the events that are sent with this name. Names that the tenant sends already are offered when an endpoint subscribes."
             action={create}
           />
         }

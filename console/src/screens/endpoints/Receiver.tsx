@@ -28,6 +28,11 @@ export function Receiver({ endpoint }: { endpoint: Endpoint }) {
         these programs answers 204 to a message that is signed with <code>WEBHOOK_SECRET</code>, and 400 to
         any other.
       </p>
+      <p>
+        The body is the event's data alone: neither the body nor a header names the event type. A receiver
+        that has to tell types apart gets an endpoint for each of them, with a URL of its own such as{" "}
+        <code>…/webhooks?type=order.shipped</code>; or your program sends a field that says it among the data.
+      </p>
       <Tabs
         label="Languages"
         tabs={SAMPLES.map((one) => ({

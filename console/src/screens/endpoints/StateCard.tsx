@@ -1,13 +1,14 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { answer, api } from "~/api/client";
 import { Button } from "~/kit/Button";
+import { serverNow } from "~/kit/clock";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card, Facts } from "~/kit/Page";
 import { Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
 import { type Endpoint, type EndpointState, lastTroubleQuery, type Named, stateQuery } from "./queries";
-import { EndpointBadge, whyDisabled } from "./words";
+import { type Condition, conditionOf, EndpointBadge, whyDisabled } from "./words";
 
 interface StateCardProps {
   endpoint: Endpoint;
@@ -30,7 +31,10 @@ export function StateCard({ endpoint, path, mayChange }: StateCardProps) {
     },
     onError: notifyError,
   });
-  const canProbe = mayChange && endpoint.active && state.data?.state === "open";
+  // With nothing that waits, there is nothing to try; a test event would be the next one.
+  const canProbe =
+    mayChange && endpoint.active && state.data?.state === "open" && (state.data.parked ?? 0) > 0;
+  const isTried = endpoint.active && endpoint.mode !== "polled";
   const actions = canProbe ? (
     <Button size="small" onClick={() => probe.mutate()} isBusy={probe.isPending}>
       Send a waiting message now
@@ -48,17 +52,11 @@ export function StateCard({ endpoint, path, mayChange }: StateCardProps) {
             facts={[
               ["Disabled", endpoint.disabled_at ? <Time key="disabled" at={endpoint.disabled_at} /> : null],
               [
-                "Since",
-                state.data.state !== "closed" && state.data.since ? (
-                  <Time key="since" at={state.data.since} />
-                ) : null,
+                "Failing since",
+                isTried && isFailing ? <Time key="failing" at={state.data.failing_since} /> : null,
               ],
-              ["Failing since", isFailing ? <Time key="failing" at={state.data.failing_since} /> : null],
-              ["Why", isFailing ? trouble.data?.reason_text : null],
-              [
-                "Next try",
-                state.data.next_probe_at ? <Time key="next" at={state.data.next_probe_at} /> : null,
-              ],
+              ["Last failure", isTried && isFailing ? trouble.data?.reason_text : null],
+              ["Next try", isTried ? nextTry(state.data) : null],
               [
                 "Waiting",
                 `${state.data.parked.toLocaleString()} ${state.data.parked === 1 ? "message" : "messages"}`,
@@ -81,11 +79,22 @@ function sentence(endpoint: Endpoint, state: EndpointState): string {
   if (endpoint.mode === "polled") {
     return "Its messages wait until the receiver reads them.";
   }
-  if (state.state === "open") {
-    return "It does not answer. Messages wait for it, and one is tried from time to time.";
+  return SENTENCES[conditionOf(state)];
+}
+
+const SENTENCES: Readonly<Record<Condition, string>> = {
+  working: "Messages are sent.",
+  failing: "The last attempt failed. Messages are still sent, and this one is tried again.",
+  down: "Its attempts failed several times in a row. Messages wait for it, and one is tried from time to time.",
+  untried:
+    "Its attempts failed before. Nothing waits, and the next message is tried at once: send a test event to see whether it works now.",
+  draining: "It takes messages again, and what waited is sent.",
+};
+
+/** Return when the next message is tried; null: nobody has to wait for that. */
+function nextTry(state: EndpointState) {
+  if (!state.next_probe_at || state.parked === 0) {
+    return null;
   }
-  if (state.state === "draining") {
-    return "It answers again, and what waited is sent.";
-  }
-  return state.failing_since ? "The last attempt failed." : "Messages are sent.";
+  return Date.parse(state.next_probe_at) > serverNow() ? <Time at={state.next_probe_at} /> : "at any moment";
 }

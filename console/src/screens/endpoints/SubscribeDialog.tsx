@@ -6,7 +6,7 @@ import { CheckField, TextField } from "~/kit/Field";
 import { notify } from "~/kit/Toast";
 import styles from "./Endpoints.module.css";
 import { FilterEditor } from "./FilterEditor";
-import { eventTypesQuery, type Named } from "./queries";
+import { createTypes, eventTypesQuery, knownTypesQuery, type Named } from "./queries";
 import type { Subscription } from "./Subscriptions";
 
 const MOST_SHOWN = 100;
@@ -25,22 +25,29 @@ export function SubscribeDialog({ path, edited, subscribed, onClose }: Subscribe
   const types = (useQuery(eventTypesQuery(path.id)).data ?? []).filter(
     (one) => !subscribed.includes(one.name),
   );
+  const known = (useQuery(knownTypesQuery(path.id)).data ?? []).filter((name) => !subscribed.includes(name));
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set(edited ? [edited.event_type] : []));
   const [named, setNamed] = useState("");
   const [filter, setFilter] = useState(edited?.filter ? JSON.stringify(edited.filter, null, 2) : "");
   const rule = parsedRule(filter);
   const names = [...chosen, ...(named.trim() ? [named.trim()] : [])];
   const save = useMutation({
-    mutationFn: () =>
-      answer(
+    mutationFn: async () => {
+      await createTypes(
+        path.id,
+        names.filter((name) => known.includes(name)),
+      );
+      return answer(
         api.POST("/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/subscriptions", {
           params: { path },
           body: { event_types: names, ...(edited || rule.value ? { filter: rule.value } : {}) },
         }),
-      ),
+      );
+    },
     onSuccess: () => {
       notify(edited ? "The filter is saved." : "The endpoint is subscribed.");
       onClose();
+      void queries.invalidateQueries({ queryKey: ["event-types"] });
       return queries.invalidateQueries({ queryKey: ["endpoints"] });
     },
   });
@@ -76,6 +83,15 @@ export function SubscribeDialog({ path, edited, subscribed, onClose }: Subscribe
                 help={one.description}
                 checked={chosen.has(one.name)}
                 onChange={(event) => toggle(one.name, event.target.checked)}
+              />
+            ))}
+            {known.map((name) => (
+              <CheckField
+                key={name}
+                label={name}
+                help="Sent by the tenant, or has a template. It becomes an event type that endpoints can subscribe to."
+                checked={chosen.has(name)}
+                onChange={(event) => toggle(name, event.target.checked)}
               />
             ))}
           </div>

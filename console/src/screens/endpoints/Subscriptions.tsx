@@ -10,7 +10,7 @@ import { type Column, Table } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
 import styles from "./Endpoints.module.css";
-import { eventTypesQuery, type Named, subscriptionsQuery } from "./queries";
+import { eventTypesQuery, knownTypesQuery, type Named, subscriptionsQuery } from "./queries";
 import { SubscribeDialog } from "./SubscribeDialog";
 
 export type Subscription = Schemas["Subscription"];
@@ -20,6 +20,7 @@ export function Subscriptions({ path, mayChange }: { path: Named; mayChange: boo
   const queries = useQueryClient();
   const subscriptions = useQuery(subscriptionsQuery(path));
   const types = useQuery(eventTypesQuery(path.id));
+  const known = useQuery(knownTypesQuery(path.id));
   const [edited, setEdited] = useState<Subscription | "new">();
   const [ended, setEnded] = useState<Subscription>();
   const unsubscribe = useMutation({
@@ -74,9 +75,9 @@ export function Subscriptions({ path, mayChange }: { path: Named; mayChange: boo
   return (
     <div className={styles.stack}>
       {subscriptions.data.length === 0 ? (
-        types.data?.length === 0 ? (
+        types.data?.length === 0 && known.data?.length === 0 ? (
           <EmptyState
-            title="The tenant has no event type yet"
+            title="There is no event type yet"
             text="Create event types, such as order.shipped, and then subscribe this endpoint to them."
             action={<LinkButton to="/endpoints/event-types">Go to Event types</LinkButton>}
           />

@@ -107,7 +107,7 @@ export function Waiting({
         empty={
           <EmptyState
             title="Nothing waits"
-            text="Messages wait here while the endpoint is down, disabled or polled, between late attempts, and behind each other in strict order."
+            text="Messages wait here while the endpoint is down, disabled or polled, and behind each other in strict order, or for a late attempt. One whose next attempt is soon is among the deliveries, as retrying."
           />
         }
       />

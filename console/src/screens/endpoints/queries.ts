@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { answer, api, type Schemas } from "~/api/client";
+import { Problem } from "~/api/problem";
 
 export type Endpoint = Schemas["Endpoint"];
 export type EndpointState = Schemas["EndpointState"];
@@ -15,6 +16,8 @@ const STATE_EVERY_MS = 5_000;
 const PROGRESS_EVERY_MS = 1_500;
 // Lists of choices; beyond them the person enters the name.
 const MOST_CHOICES = 100;
+// Names that Clarion itself uses.
+const RESERVED = new Set(["endpoint.test", "direct"]);
 export const PAGE = 25;
 
 /** An endpoint of a tenant, as the API's paths name it. */
@@ -95,6 +98,45 @@ export function eventTypesQuery(id: string) {
       return (await answer(api.GET("/api/v1/admin/tenants/{id}/event-types", { params, signal }))).data;
     },
   });
+}
+
+/** Names that the tenant sends or has templates for, and that are no event type of its endpoints yet. */
+export function knownTypesQuery(id: string) {
+  return queryOptions({
+    queryKey: ["event-types", id, "known"],
+    queryFn: async ({ signal }) => {
+      const query = { tenant_id: id, limit: MOST_CHOICES };
+      const [types, languages, events] = await Promise.all([
+        answer(
+          api.GET("/api/v1/admin/tenants/{id}/event-types", {
+            params: { path: { id }, query: { limit: MOST_CHOICES } },
+            signal,
+          }),
+        ),
+        answer(api.GET("/api/v1/admin/template-languages", { params: { query }, signal })),
+        answer(api.GET("/api/v1/admin/events", { params: { query }, signal })),
+      ]);
+      const created = new Set(types.data.map((one) => one.name));
+      const names = [...languages.data, ...events.data].map((one) => one.event_type);
+      return [...new Set(names)].filter((name) => name && !created.has(name) && !RESERVED.has(name)).sort();
+    },
+  });
+}
+
+/** Create the event types of these names. */
+export async function createTypes(id: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const params = { path: { id } };
+    try {
+      await answer(
+        api.POST("/api/v1/admin/tenants/{id}/event-types", { params, body: { name, description: "" } }),
+      );
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 409)) {
+        throw error; // 409: somebody has created it meanwhile
+      }
+    }
+  }
 }
 
 /** The environments of a tenant, at most ten. */

@@ -1,5 +1,6 @@
 import { Badge, type Tone } from "~/kit/Badge";
-import type { Endpoint, NamedState } from "./queries";
+import { serverNow } from "~/kit/clock";
+import type { Endpoint, EndpointState, NamedState } from "./queries";
 
 export const MODES: Readonly<Record<Endpoint["mode"], string>> = {
   push: "Push: each message at once",
@@ -8,15 +9,9 @@ export const MODES: Readonly<Record<Endpoint["mode"], string>> = {
 };
 
 const DISABLED: Readonly<Record<string, string>> = {
-  operator: "Somebody disabled it.",
+  operator: "A person or a program disabled it.",
   failing: "It was disabled after five days of nothing but failures.",
   gone: "It was disabled because it answered 410 (gone).",
-};
-
-const STATES: Readonly<Record<string, readonly [string, Tone]>> = {
-  closed: ["Working", "good"],
-  open: ["Down", "bad"],
-  draining: ["Catching up", "wait"],
 };
 
 /** Return how an endpoint is called: its description, else its URL. */
@@ -29,13 +24,38 @@ export function whyDisabled(endpoint: Endpoint): string {
   return DISABLED[endpoint.disabled_reason ?? ""] ?? "It is disabled.";
 }
 
+/** How an endpoint is doing, in one word. */
+export type Condition = "working" | "failing" | "down" | "untried" | "draining";
+
+const CONDITIONS: Readonly<Record<Condition, readonly [string, Tone]>> = {
+  working: ["Working", "good"],
+  failing: ["Failing", "wait"],
+  down: ["Down", "bad"],
+  untried: ["To be tried", "wait"],
+  draining: ["Catching up", "wait"],
+};
+
+/** Return how an endpoint is doing. untried: it was down, and its next message is tried at once. */
+export function conditionOf(
+  state: Pick<EndpointState, "state" | "failing_since" | "next_probe_at" | "parked">,
+): Condition {
+  if (state.state === "draining") {
+    return "draining";
+  }
+  if (state.state === "open") {
+    const isDue = !state.next_probe_at || Date.parse(state.next_probe_at) <= serverNow();
+    return isDue && state.parked === 0 ? "untried" : "down";
+  }
+  return state.failing_since ? "failing" : "working";
+}
+
 /** Whether an endpoint is enabled, and how it is doing. */
 export function EndpointBadge({
   endpoint,
   state,
 }: {
   endpoint: Pick<Endpoint, "active" | "mode">;
-  state: Pick<NamedState, "state"> | undefined;
+  state: Pick<NamedState, "state" | "failing_since" | "next_probe_at" | "parked"> | undefined;
 }) {
   if (!endpoint.active) {
     return <Badge>Disabled</Badge>;
@@ -43,6 +63,6 @@ export function EndpointBadge({
   if (endpoint.mode === "polled") {
     return <Badge tone="calm">Polled</Badge>;
   }
-  const [word, tone] = STATES[state?.state ?? ""] ?? ["…", "neutral"];
+  const [word, tone] = state ? CONDITIONS[conditionOf(state)] : (["…", "neutral"] as const);
   return <Badge tone={tone}>{word}</Badge>;
 }

@@ -126,7 +126,7 @@ function Accept({ link, code }: { link: Link; code: string }) {
           onChange={(event) => setPassword(event.target.value)}
         />
         <p>
-          This link ends <Time at={link.expires_at} />.
+          This link works once. It ends: <Time at={link.expires_at} />
         </p>
       </Form>
     </Entrance>

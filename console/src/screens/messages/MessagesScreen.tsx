@@ -7,12 +7,14 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { EmptyState, Page } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
+import { ReplayMessages } from "~/screens/dead-letters/ReplayMessages";
+import { Replays } from "~/screens/dead-letters/Replays";
 import { useTenantId, useTenantName } from "~/shell/tenants";
 import { LiveBar } from "./LiveBar";
 import { Marks } from "./Marks";
 import { MessageFilters } from "./MessageFilters";
 import styles from "./Messages.module.css";
-import { type Event, eventsKey, filtersOf, readEvents } from "./queries";
+import { type Event, eventsKey, filtersOf, readEvents, replayFilter } from "./queries";
 import type { MessagesSearch } from "./routes";
 import { useLiveList } from "./useLiveList";
 
@@ -37,7 +39,18 @@ function MessagesScreen() {
     <Page
       title="Messages"
       text="Every event that was accepted, and what became of it on each channel. The address of this page holds the filters: keep it, or send it to somebody."
-      actions={<CopyButton text={window.location.href} what="link to this list" />}
+      actions={
+        <>
+          {list.rows.length > 0 ? (
+            <ReplayMessages
+              filter={replayFilter(search)}
+              count={`${list.rows.length}${list.hasMore ? "+" : ""}`}
+              isNarrower={Boolean(search.recipient || search.event_id)}
+            />
+          ) : null}
+          <CopyButton text={window.location.href} what="link to this list" />
+        </>
+      }
     >
       <MessageFilters
         key={JSON.stringify([
@@ -56,6 +69,9 @@ function MessagesScreen() {
         onSwitch={() => change({ live: isLive ? "off" : "on" })}
         onReload={list.reload}
       />
+      {search.status === undefined ? null : (
+        <Replays of="events" tenantId={tenantId} onProgress={list.reload} />
+      )}
       {list.error && list.rows.length > 0 ? <ErrorNote error={list.error} onRetry={list.reload} /> : null}
       <List
         caption="Messages, newest first"

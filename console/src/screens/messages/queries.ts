@@ -68,6 +68,12 @@ function timeOf({ last, since, until }: MessagesSearch): { since?: string; until
   return { ...(since && { since }), ...(until && { until }) };
 }
 
+/** Return what a replay of all that match is asked for. */
+export function replayFilter(search: MessagesSearch) {
+  const { status, channel, event_type, reason, provider } = search;
+  return present({ status, channel, event_type, reason, provider, ...timeOf(search) });
+}
+
 /** Return an object without the values that are undefined. */
 function present<T extends object>(query: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as {

@@ -1,8 +1,9 @@
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, useState } from "react";
 import { Problem } from "~/api/problem";
 import { Button } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { TextField } from "~/kit/Field";
+import { useFirstFault } from "~/kit/useFirstFault";
 import { initial, type Values } from "./form";
 import styles from "./Providers.module.css";
 import type { Provider, ProviderKind } from "./queries";
@@ -38,10 +39,13 @@ export function ProviderForm({
   const [name, setName] = useState(provider?.name ?? "");
   const [values, setValues] = useState(() => initial(kind.settings, provider?.settings));
   const [removed, setRemoved] = useState<ReadonlySet<string>>(new Set());
-  const form = useRef<HTMLFormElement>(null);
+  const form = useFirstFault(error, isBusy);
   const fields = error instanceof Problem ? error.fields : new Map<string, string>();
-  const known = new Set(["name", ...kind.settings.map((one) => `settings.${one.name}`)]);
-  const isAtFields = fields.size > 0 && [...fields.keys()].every((field) => known.has(field));
+  const labels = new Map([
+    ["name", "Name"],
+    ...kind.settings.map((one) => [`settings.${one.name}`, one.label] as const),
+  ]);
+  const isAtFields = fields.size > 0 && [...fields.keys()].every((field) => labels.has(field));
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isBusy) {
@@ -84,8 +88,9 @@ export function ProviderForm({
       {error ? (
         isAtFields ? (
           <p role="alert" className={styles.wrong}>
-            {fields.size === 1 ? "A setting is wrong" : `${fields.size} settings are wrong`}: the reason
-            stands below each.
+            {fields.size === 1 ? "A setting is wrong" : `${fields.size} settings are wrong`}:{" "}
+            {[...fields.keys()].map((field) => labels.get(field)).join(", ")}. The reason stands below{" "}
+            {fields.size === 1 ? "it" : "each"}.
           </p>
         ) : (
           <ErrorNote error={error} />

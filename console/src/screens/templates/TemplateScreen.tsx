@@ -17,6 +17,7 @@ import { channelName } from "~/shell/channels";
 import { tenantsQuery, useOwnTenant } from "~/shell/tenants";
 import { AddLanguage } from "./AddLanguage";
 import { languageName, type Template, templateQuery, versionsQuery } from "./data";
+import { FromYourProgram } from "./FromYourProgram";
 import styles from "./TemplateScreen.module.css";
 
 // The editor's code is loaded with the first comparison, not with this screen.
@@ -141,6 +142,7 @@ function Versions({ template }: { template: Template }) {
           ]}
         />
       </Card>
+      <FromYourProgram key={template.id} template={template} mayEdit={mayEdit} />
       <Card title={`Version ${template.version}`}>
         <Facts
           facts={[

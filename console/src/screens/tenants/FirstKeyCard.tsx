@@ -2,11 +2,10 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, api } from "~/api/client";
 import { Button } from "~/kit/Button";
-import { CodeBlock } from "~/kit/Copy";
 import { Confirm } from "~/kit/Dialog";
 import { Card } from "~/kit/Page";
 import { ShownOnce } from "~/kit/ShownOnce";
-import { triggerCommand } from "./curl";
+import { FirstCommand } from "./FirstCommand";
 import { keepTenant, type Tenant, useMayChange } from "./queries";
 
 /** The key that every tenant has. It can be replaced, not revoked. */
@@ -46,7 +45,7 @@ export function FirstKeyCard({ tenant }: { tenant: Tenant }) {
         error={rotation.error}
       />
       <ShownOnce secret={secret} what="API key" onClose={() => setSecret(null)}>
-        <CodeBlock text={triggerCommand(secret ?? "")} what="command" />
+        <FirstCommand apiKey={secret ?? ""} tenantId={tenant.id} />
       </ShownOnce>
     </Card>
   );

@@ -2,12 +2,11 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { Problem } from "~/api/problem";
-import { CodeBlock } from "~/kit/Copy";
 import { FormDialog } from "~/kit/Dialog";
 import { SelectField, TextField } from "~/kit/Field";
 import { ShownOnce } from "~/kit/ShownOnce";
-import { triggerCommand } from "./curl";
 import { EndpointChoice } from "./EndpointChoice";
+import { FirstCommand } from "./FirstCommand";
 import type { Tenant } from "./queries";
 
 interface NewKeyDialogProps {
@@ -123,12 +122,7 @@ export function NewKeyDialog({ tenant, isOpen, onClose, onCreated }: NewKeyDialo
         />
       </FormDialog>
       <ShownOnce secret={made?.api_key ?? null} what="API key" onClose={() => setMade(null)}>
-        {made?.kind === "api" ? (
-          <>
-            <p>Send a notification with it, to the inbox of the user “demo”:</p>
-            <CodeBlock text={triggerCommand(made.api_key)} what="command" />
-          </>
-        ) : null}
+        {made?.kind === "api" ? <FirstCommand apiKey={made.api_key} tenantId={tenant.id} /> : null}
       </ShownOnce>
     </>
   );

@@ -3,10 +3,9 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { Problem } from "~/api/problem";
-import { CodeBlock } from "~/kit/Copy";
 import { FormDialog } from "~/kit/Dialog";
 import { ShownOnce } from "~/kit/ShownOnce";
-import { triggerCommand } from "./curl";
+import { FirstCommand } from "./FirstCommand";
 import { IdentityFields, NOTHING } from "./fields";
 import { keepTenant } from "./queries";
 
@@ -54,8 +53,7 @@ export function NewTenantDialog({ isOpen, onClose }: { isOpen: boolean; onClose:
         />
       </FormDialog>
       <ShownOnce secret={made?.api_key ?? null} what="API key" onClose={open}>
-        <p>Send a first notification with it, to the inbox of the user “demo”:</p>
-        <CodeBlock text={triggerCommand(made?.api_key ?? "")} what="command" />
+        <FirstCommand apiKey={made?.api_key ?? ""} tenantId={made?.id ?? ""} />
       </ShownOnce>
     </>
   );

@@ -89,7 +89,7 @@ function ChannelFields({ value, onChange, isDisabled }: FieldsProps) {
       legend="Channels"
       help={
         chosen.length === 0
-          ? "None is ticked, so all channels deliver. Tick one to allow only the ticked ones."
+          ? "All channels deliver. Tick some to allow only these."
           : "Only the ticked channels deliver messages of this tenant."
       }
     >

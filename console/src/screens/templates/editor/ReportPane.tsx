@@ -1,3 +1,4 @@
+import { Problem } from "~/api/problem";
 import { Badge } from "~/kit/Badge";
 import { Button } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
@@ -44,6 +45,24 @@ export function FaultList({ state, labels }: FaultListProps) {
         </section>
       ) : null}
     </div>
+  );
+}
+
+/** Why a version was not saved. Errors of the template are listed beside its preview already. */
+export function NotSaved({ error, listed }: { error: Error; listed: readonly Fault[] }) {
+  const fields = error instanceof Problem ? [...error.fields.keys()] : [];
+  const known = new Set(listed.map((one) => one.field));
+  const isListed = fields.length > 0 && fields.every((field) => known.has(field));
+  return (
+    <ErrorNote
+      error={
+        isListed
+          ? new Error(
+              "Nothing was saved, because the template has errors. They are listed above the preview, and marked at their lines.",
+            )
+          : error
+      }
+    />
   );
 }
 
@@ -104,9 +123,9 @@ export function ReportPane({ preview, channel }: { preview: Preview | null; chan
           ))}
         </ul>
       </dd>
-      <dt>Branches not shown</dt>
+      <dt>Parts of conditions that the sample does not show</dt>
       <dd>
-        {preview.unreached.length === 0 ? "None: each branch is in a preview" : null}
+        {preview.unreached.length === 0 ? "None: the sample shows both sides of each condition" : null}
         <ul hidden={preview.unreached.length === 0} className={styles.names}>
           {preview.unreached.map((one) => (
             <li key={`${one.field}:${one.line}:${one.column}:${one.branch}`}>

@@ -23,7 +23,7 @@ import {
 import type { Fault } from "./faults";
 import { KeysHelp } from "./KeysHelp";
 import { PreviewPane } from "./PreviewPane";
-import { FaultList, ReportPane } from "./ReportPane";
+import { FaultList, NotSaved, ReportPane } from "./ReportPane";
 import styles from "./TemplateForm.module.css";
 import { TestDialog } from "./TestDialog";
 import { usePreview } from "./usePreview";
@@ -77,7 +77,11 @@ export function TemplateForm(props: TemplateFormProps) {
   };
   const saving = useSaving(place, content, basedOn?.id ?? null, (made) => {
     if (newest === null) {
-      drop(); // the page of the first version closes
+      // The page of the first version closes, and the next one goes on with its sample.
+      drop();
+      if (sample.choice.kind !== "named") {
+        sample.keep();
+      }
     }
     goOnWith(made);
     props.onSaved(made);
@@ -145,7 +149,7 @@ export function TemplateForm(props: TemplateFormProps) {
               : "Nothing to save"}
         </span>
       </div>
-      {saving.error ? <ErrorNote error={saving.error} /> : null}
+      {saving.error ? <NotSaved error={saving.error} listed={preview.faults} /> : null}
       <div className={styles.panes}>
         <Card title="Code">
           {subject ? (
@@ -164,7 +168,10 @@ export function TemplateForm(props: TemplateFormProps) {
           ) : null}
           {isMail ? (
             <>
-              <Labeled text="Preheader" isFaulty={preheaderFaults.length > 0}>
+              <Labeled
+                text="Preheader: what inboxes show after the subject"
+                isFaulty={preheaderFaults.length > 0}
+              >
                 <CodeEditor
                   label="Preheader"
                   mode="line"
@@ -209,7 +216,7 @@ export function TemplateForm(props: TemplateFormProps) {
           </div>
           <KeysHelp id={keysId} />
           <details className={styles.more}>
-            <summary>Delivery</summary>
+            <summary>Further settings</summary>
             {isMail ? (
               <CheckField
                 label="Recipients can unsubscribe from this mail"

@@ -1,6 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Button } from "~/kit/Button";
 import { FormDialog } from "~/kit/Dialog";
 import { SelectField, TextField } from "~/kit/Field";
 import { tenantsQuery, useTenantId } from "~/shell/tenants";
@@ -61,11 +60,13 @@ export function TestDialog({ isOpen, onClose, place, newest, isChanged, sample, 
           ? "Your changes are saved as a version first. It is not activated: only the test uses it."
           : `Version ${newest.version} is sent with the sample, through the tenant's provider.`
       }
+      dismissal={eventId ? "Close" : "Cancel"}
       action={savesFirst ? "Save and send" : "Send"}
       onSubmit={() => void send()}
       isBusy={isBusy}
       error={error}
       isDisabled={recipient[address.field].trim() === "" || tenantId === ""}
+      isDone={eventId !== ""}
     >
       {place.tenant_id === null ? (
         <SelectField
@@ -88,12 +89,7 @@ export function TestDialog({ isOpen, onClose, place, newest, isChanged, sample, 
         value={recipient[address.field]}
         onChange={(event) => setRecipient({ ...recipient, [address.field]: event.target.value })}
       />
-      {eventId ? (
-        <>
-          <FollowEvent key={eventId} eventId={eventId} />
-          <Button onClick={onClose}>Close</Button>
-        </>
-      ) : null}
+      {eventId ? <FollowEvent key={eventId} eventId={eventId} /> : null}
     </FormDialog>
   );
 }

@@ -27,6 +27,7 @@ import {
 import { tags } from "@lezer/highlight";
 import { nonce } from "~/kit/nonce";
 import type { Vocabulary } from "../data";
+import { typedClosingTags } from "./closingTags";
 import { attributesOf, COMMON_ATTRIBUTES, HTML_ELEMENTS } from "./mjml";
 
 /** markup: MJML or HTML with Handlebars. text: Handlebars. line: the same on one line. json: sample data. */
@@ -98,7 +99,7 @@ export function languageExtensions(mode: Mode, known: Vocabulary["elements"] | u
     }),
   );
   const html = HTML_ELEMENTS.map((name): ElementSpec => ({ name, children: HTML_ELEMENTS }));
-  return xml({ elements: [...elements, ...html], attributes: COMMON_ATTRIBUTES });
+  return [typedClosingTags, xml({ elements: [...elements, ...html], attributes: COMMON_ATTRIBUTES })];
 }
 
 // Enter, and lines that are pasted, become spaces.

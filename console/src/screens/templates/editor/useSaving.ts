@@ -15,6 +15,7 @@ interface Options {
 /** Saving a version, and what came of it. */
 export interface Saving {
   isBusy: boolean;
+  /** Why the content as it is was not saved. */
   error: Error | null;
   /** The version that somebody has saved meanwhile. */
   conflict: { id: string; version: number } | null;
@@ -33,7 +34,7 @@ export function useSaving(
   onSaved: (made: Template) => void,
 ): Saving {
   const [isBusy, setBusy] = useState(false);
-  const [error, setError] = useState<Error | null>(null);
+  const [failed, setFailed] = useState<{ error: Error; content: Content } | null>(null);
   const [conflict, setConflict] = useState<Saving["conflict"]>(null);
   const [wasActivating, setActivating] = useState(false);
   const queries = useQueryClient();
@@ -42,7 +43,7 @@ export function useSaving(
       return null;
     }
     setBusy(true);
-    setError(null);
+    setFailed(null);
     setActivating(activate);
     try {
       const made = await saveVersion(place, content, { basedOn, activate, force });
@@ -55,12 +56,14 @@ export function useSaving(
       if (problem instanceof Problem && problem.newer !== undefined) {
         setConflict(problem.newer);
       } else {
-        setError(problem instanceof Error ? problem : new Error(String(problem)));
+        setFailed({ error: problem instanceof Error ? problem : new Error(String(problem)), content });
       }
       return null;
     } finally {
       setBusy(false);
     }
   };
+  // What was wrong with a content says nothing about the next one.
+  const error = failed?.content === content ? failed.error : null;
   return { isBusy, error, conflict, wasActivating, dismiss: () => setConflict(null), save };
 }

@@ -54,6 +54,8 @@ export function SamplePicker({
             <>
               Real data, accepted <Time at={sample.lastAt} />. Replace names and addresses before you save it.
             </>
+          ) : sample.choice.kind === "written" ? (
+            "Data of your own. This browser keeps it; save it as a sample, and others can use it, too."
           ) : undefined
         }
       >
@@ -63,7 +65,7 @@ export function SamplePicker({
           </option>
         ))}
         {sample.lastAt === null ? null : <option value="last">Last payload</option>}
-        <option value="written">Written here</option>
+        <option value="written">My own data</option>
       </SelectField>
       <div className={styles.actions}>
         <Button size="small" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
@@ -149,14 +151,18 @@ function useStore(tenantId: string | null, eventType: string, sample: SampleStat
       const body = { tenant_id: tenantId ?? "", event_type: eventType, name, variables: sample.variables };
       const made = await answer(api.POST("/api/v1/admin/template-samples", { body: body as never }));
       await reload();
+      sample.stored(made);
       notify(`The sample ${made.name} was saved.`);
     },
     change: (one: Sample) => {
       const body = { name: one.name, variables: sample.variables };
       const params = { path: { id: one.id }, query: owner };
       answer(api.PUT("/api/v1/admin/template-samples/{id}", { params, body: body as never }))
-        .then(reload)
-        .then(() => notify(`The sample ${one.name} was saved.`))
+        .then(async (made) => {
+          await reload();
+          sample.stored(made);
+          notify(`The sample ${made.name} was saved.`);
+        })
         .catch(tell);
     },
     remove: (one: Sample) => {

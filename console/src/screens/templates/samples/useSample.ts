@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { lastPayload, type Sample, samplesQuery, type Variables } from "../data";
+import { dropSample, type KeptSample, keepSample, keptSample, leaveSample, sampleKey } from "./kept";
 
 /** What an author chose as sample: a named one by its id, the last payload, or data that they wrote. */
 export type Choice = { kind: "named"; id: string } | { kind: "last" } | { kind: "written" };
@@ -20,6 +21,10 @@ export interface SampleState {
   isLoading: boolean;
   choose: (choice: Choice) => void;
   write: (text: string) => void;
+  /** Keep what is shown in this browser, also if nobody has changed it. */
+  keep: () => void;
+  /** Forget what this browser keeps, because it is stored, and go on with the named sample. */
+  stored: (made: Sample) => void;
 }
 
 interface Edited {
@@ -30,7 +35,9 @@ interface Edited {
 }
 
 /**
- * The sample of an editor or a test: at first the first named one, else the last payload, else `fallback`.
+ * The sample of an editor or a test: at first the one that this browser keeps, else the first named one, else the last
+ * payload, else `fallback`. What somebody writes is kept, so that it is there on the next page and after a reload; the
+ * last payload is real data and is not.
  *
  * @param tenantId null: the platform, which has no events
  * @param mayReadPayloads viewers do not read what customers' servers have sent
@@ -48,7 +55,8 @@ export function useSample(
     enabled: mayReadPayloads && tenantId !== null && eventType !== "",
     staleTime: 30_000,
   });
-  const [edited, setEdited] = useState<Edited | null>(null);
+  const key = sampleKey(tenantId, eventType);
+  const [edited, setEdited] = useState<Edited | null>(() => begun(keptSample(key)));
   const samples = named.data ?? [];
   const isLoading = (named.isPending && named.isEnabled) || (last.isPending && last.isEnabled);
 
@@ -59,6 +67,10 @@ export function useSample(
     return choice.kind === "last" ? (last.data?.variables ?? {}) : fallback;
   };
   const started = (choice: Choice): Edited => {
+    const kept = choice.kind === "written" ? keptSample(key) : null;
+    if (kept?.choice.kind === "written") {
+      return editedOf(choice, kept.content.text, fallback);
+    }
     const variables = dataOf(choice);
     return { choice, variables, text: JSON.stringify(variables, null, 2), error: "" };
   };
@@ -70,22 +82,43 @@ export function useSample(
       : { kind: "written" };
   const current = edited ?? started(usual);
 
+  const show = (next: Edited) => {
+    setEdited(next);
+    if (next.choice.kind !== "last") {
+      keepSample(key, next.choice, next.text);
+    }
+  };
+
   return {
     ...current,
     samples,
     lastAt: last.data?.accepted_at ?? null,
     isLoading,
-    choose: (choice) => setEdited(started(choice)),
-    write: (text) => {
-      const read = readVariables(text);
+    choose: (choice) => {
+      setEdited(started(choice));
+      leaveSample(key, choice);
+    },
+    write: (text) => show(editedOf(current.choice, text, current.variables)),
+    keep: () => show(current),
+    stored: (made) => {
+      dropSample(key);
       setEdited({
-        choice: current.choice,
-        text,
-        variables: read.variables ?? current.variables,
-        error: read.error,
+        choice: { kind: "named", id: made.id },
+        text: JSON.stringify(made.variables, null, 2),
+        variables: made.variables,
+        error: "",
       });
     },
   };
+}
+
+function begun(kept: KeptSample | null): Edited | null {
+  return kept?.isChosen ? editedOf(kept.choice, kept.content.text, {}) : null;
+}
+
+function editedOf(choice: Choice, text: string, before: Variables): Edited {
+  const { variables, error } = readVariables(text);
+  return { choice, text, variables: variables ?? before, error };
 }
 
 function readVariables(text: string): { variables: Variables | null; error: string } {

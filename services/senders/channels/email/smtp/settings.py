@@ -26,7 +26,7 @@ class SmtpSettings(EmailSettings, frozen=True, kw_only=True):
     port: Annotated[
         int,
         msgspec.Meta(ge=1, le=65535),
-        setting("Port", "Usually 587 with starttls, 465 with tls, and 25 between mail servers."),
+        setting("Port", "Usually 587 with starttls, 465 with tls, and 25 between mail servers.", is_early=True),
     ] = 587
     username: Annotated[str, setting("User name", "Empty if the server wants no login.", example="mailer")] = ""
     password: Annotated[Secret, setting("Password", "It goes together with the user name.")] = Secret("")

@@ -37,7 +37,6 @@ export function TestDialog({ provider, onClose }: { provider: Provider | undefin
       title={`Send a test through ${provider?.name ?? ""}`}
       text="One real message is sent through this provider only, also while it is paused."
       action="Send test"
-      isDone={test.data !== undefined}
       onSubmit={() => provider && test.mutate(provider)}
       isBusy={test.isPending}
       error={field ? null : test.error}

@@ -60,7 +60,6 @@ export function TestDialog({ isOpen, onClose, place, newest, isChanged, sample, 
           ? "Your changes are saved as a version first. It is not activated: only the test uses it."
           : `Version ${newest.version} is sent with the sample, through the tenant's provider.`
       }
-      dismissal={eventId ? "Close" : "Cancel"}
       action={savesFirst ? "Save and send" : "Send"}
       onSubmit={() => void send()}
       isBusy={isBusy}

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
 from runtime.ids import new_id
 from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
-from tests.e2e.browser import chromium, open_browser
+from tests.e2e.browser import chromium
 from tests.e2e.console.visit import WIDE_LIGHT, Visit
 from tests.e2e.story.hands import Keyboard, Mouse
 from tests.e2e.story.world import World
@@ -42,7 +44,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         started.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def link(running: Running) -> str:
     """The link by which somebody joins: the one that `make run` printed; once it is used, an invitation as owner."""
     headers = {"Authorization": f"Bearer {running.state.admin_token}"}
@@ -57,7 +59,7 @@ async def link(running: Running) -> str:
             return str((await answer.json())["invitation"]["url"])
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def world(running: Running) -> AsyncIterator[World]:
     """The tenant's servers: one that takes mail, one that takes webhooks."""
     mailbox = Catcher()
@@ -65,10 +67,10 @@ async def world(running: Running) -> AsyncIterator[World]:
         yield World(running, mailbox, port, receiver, _SITE_PORT)
 
 
-@pytest.fixture
-async def visit(running: Running) -> AsyncIterator[Visit]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(running: Running, browser: Browser) -> AsyncIterator[Visit]:
     """The browser of somebody who is not signed in."""
-    async with open_browser() as browser, Visit.opened(browser, running.url, WIDE_LIGHT, "") as opened:
+    async with Visit.opened(browser, running.url, WIDE_LIGHT, "") as opened:
         opened.allow("status of 401")  # nobody is signed in at first
         yield opened
         opened.assert_faultless()

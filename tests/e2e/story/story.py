@@ -153,12 +153,12 @@ class Story:
         await hand.press("link", "Versions and languages")
         await self.visit.settled(self.event_type)
         await hand.press("button", "Copy command", self._part("Send it from your program"))
-        self.command = (await self._clipboard()).replace("YOUR_API_KEY", self.key)
+        self.command = await self._clipboard()
         await self._go("Messages")
         await expect(page.get_by_role("main").get_by_role("status").filter(has_text="live")).to_be_visible()
         messages = page.get_by_role("link", name=self.event_type, exact=True)
         await expect(messages).to_have_count(1)  # the test
-        await shell(self.command)
+        await shell(self.command, CLARION_API_KEY=self.key)
         await expect(messages).to_have_count(2)
         await expect(self._newest()).to_contain_text("ada@example.com")
         await expect(self._newest()).to_contain_text("sent", timeout=_SLOW_MS)
@@ -287,7 +287,7 @@ class Story:
     async def _order(self, order: str) -> str:
         """Run the command about another order, as a developer changes a word of it; return the event's id."""
         assert "W-1042" in self.command
-        return await shell(self.command.replace("W-1042", order))
+        return await shell(self.command.replace("W-1042", order), CLARION_API_KEY=self.key)
 
     async def _order_until_one_fails(self) -> None:
         """Order again while a process may still use the settings from before: for about a second."""

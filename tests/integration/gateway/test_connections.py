@@ -28,7 +28,7 @@ def connections() -> Connections:
 
 
 @pytest.fixture
-async def patient_port(connections: Connections) -> AsyncIterator[int]:
+async def server(connections: Connections) -> AsyncIterator[HttpServer]:
     """A server with a greeting, a page of 32 MiB, a slow one, and a place for bodies."""
 
     async def hello(_: web.Request) -> web.Response:
@@ -63,8 +63,14 @@ async def patient_port(connections: Connections) -> AsyncIterator[int]:
     app.router.add_post("/unread", unread)
     http = HttpServer("127.0.0.1:0", app)
     await http.start()
-    yield http.port
+    yield http
     await http.stop(0.1)
+
+
+@pytest.fixture
+def patient_port(server: HttpServer) -> int:
+    """Its port."""
+    return server.port
 
 
 @pytest.fixture
@@ -200,3 +206,39 @@ async def test_a_deadline_of_a_head_lets_the_answer_before_it_out(port: int) -> 
     answer = await told(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n")
     assert answer.endswith(b"slow")
     assert answer.count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize("arrives", ["body", "head"])
+async def test_a_stop_lets_a_page_finish_what_it_sends(
+    server: HttpServer, connections: Connections, arrives: str
+) -> None:
+    """An idle page is sent away at once; a request that is half here is answered, and so is a proxy's next one."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nSec-Fetch-Mode: cors\r\nContent-Length: 10\r\n"
+    page, page_writer = await asyncio.open_connection("127.0.0.1", server.port)
+    idle, idle_writer = await asyncio.open_connection("127.0.0.1", server.port)
+    proxy, proxy_writer = await asyncio.open_connection("127.0.0.1", server.port)
+    for reader, writer, more in (
+        (page, page_writer, b""),
+        (idle, idle_writer, b""),
+        (proxy, proxy_writer, b"X-Forwarded-For: 192.0.2.1\r\n"),
+    ):
+        writer.write(head + more + b"\r\n0123456789")
+        await reader.readuntil(b"\r\n\r\n10")
+    if arrives == "body":
+        page_writer.write(head + b"\r\n01234")
+        await eventually(lambda: connections.bodies.held == 5)
+    else:
+        page_writer.write(head[:20])
+        await eventually(lambda: connections.heads.held == 20)
+
+    await server.set_serving(serving=False)
+    stopping = asyncio.create_task(server.stop(20))
+    async with asyncio.timeout(20):
+        assert await idle.read() == b""
+        page_writer.write(b"56789" if arrives == "body" else head[20:] + b"\r\n0123456789")
+        assert (await page.read()).endswith(b"\r\n\r\n10")
+        proxy_writer.write(head + b"\r\n0123456789")
+        assert (await proxy.read()).endswith(b"\r\n\r\n10")
+        await stopping
+    for writer in (page_writer, idle_writer, proxy_writer):
+        writer.close()

@@ -89,10 +89,15 @@ function ofSome(told: Told): Answer {
   const wanted = event.deliveries.filter((one) => !isQuiet(one));
   // If nothing at all was wanted, that is the answer.
   const deliveries = wanted.length > 0 ? wanted : event.deliveries;
-  const people = new Set(deliveries.map((one) => one.recipient?.user_id ?? "").filter(Boolean));
+  const people = new Set(deliveries.map(personOf).filter(Boolean));
   return isComplete && deliveries.length <= MOST_TOLD && people.size < 2
     ? oneByOne(told, deliveries)
     : counted(told, deliveries, isComplete);
+}
+
+/** Return what tells the people of an event from each other: not all of them have an id. */
+function personOf({ recipient }: Delivery): string {
+  return recipient?.user_id || recipient?.email || recipient?.phone || "";
 }
 
 function oneByOne(told: Told, deliveries: readonly Delivery[]): Answer {

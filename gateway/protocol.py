@@ -248,7 +248,7 @@ class Protocol(web.RequestHandler):
 
 
 def _is_of_browser(message: RawRequestMessage) -> bool:
-    """Return whether a request comes from a browser itself. A proxy may send another client's next on its connection."""
+    """Return whether a browser itself sent it. On a proxy's connection the next one may be another client's."""
     return "Sec-Fetch-Mode" in message.headers and not any(name in message.headers for name in _OF_PROXIES)
 
 

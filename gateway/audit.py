@@ -85,10 +85,13 @@ def resource_of(request: web.Request) -> str:
 
 def _resource(request: web.Request, response: web.StreamResponse) -> str:
     """Return the ids in the path, and at the end that of the created object."""
-    named, made = resource_of(request), _made(response)
-    if not named or response.status != HTTPStatus.CREATED or made in named.split("/"):
-        return named or made
-    return _storable(f"{named}/{made}") if made else named
+    named = resource_of(request)
+    if not named:
+        return _made(response)
+    # A PUT answers with an id that its caller chose, which may be a person's.
+    is_creation = request.method == "POST" and response.status == HTTPStatus.CREATED
+    made = _made(response) if is_creation else ""
+    return _storable(f"{named}/{made}") if made and made not in named.split("/") else named
 
 
 def _made(response: web.StreamResponse) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
@@ -184,7 +185,7 @@ class Protocol(web.RequestHandler):
         super().data_received(piece)
         if self._request_count != known:
             message, self._payload = self._messages[-1]
-            self._is_browser = "Sec-Fetch-Mode" in message.headers
+            self._is_browser = isinstance(message, RawRequestMessage) and "Sec-Fetch-Mode" in message.headers
             self._end_head()
             if self._payload is EMPTY_PAYLOAD and piece and not piece.endswith(_HEAD_ENDS):
                 self._expect_head()  # of the next request a part is here already

@@ -27,6 +27,7 @@ _TRIGGERS = (
 )
 _INDEXES = (
     "events_open",
+    "events_due",
     "events_trace",
     "events_reason",
     "recipients_email",
@@ -36,14 +37,19 @@ _INDEXES = (
 )
 
 
+# Pages that are written whole after a checkpoint would be counted as WAL of whoever changes them first.
+_COUNTING = ["-c", "shared_preload_libraries=pg_stat_statements", "-c", "full_page_writes=off"]
+
+
 @contextlib.contextmanager
-def server() -> Iterator[Postgres]:
-    """Run a server until the block ends, with the settings of the local stack."""
+def server(*, counting: bool = False) -> Iterator[Postgres]:
+    """Run a server until the block ends, with the settings of the local stack. counting: for counting.py."""
     folder = Path(tempfile.mkdtemp(prefix="clarion-bench-"))
     folder.chmod(0o755)
     local = Postgres(folder / "data", free_port(), secrets.token_hex(16))
     local.prepare()
-    command = command_for(local.command(), death_signal=STOP_SIGNAL, user=system_user())
+    words = local.command() + (_COUNTING if counting else [])
+    command = command_for(words, death_signal=STOP_SIGNAL, user=system_user())
     with (folder / "log").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment(), cwd="/")
     try:

@@ -18,10 +18,13 @@ from services.ingest.ledger.search import EventFinder, EventSearch
 from services.ingest.ledger.servicer import LISTED
 
 _FILL = postgres.Queries(Path(__file__).with_name("fill.sql"))
-_CHUNK = 25_000
+_CHUNK = 50_000
 _PAGE = 50
 _FAILED = trace_pb2.DELIVERY_STATUS_FAILED
-_LARGE, _SMALL = (f"00000000-0000-7000-8000-{number:012}" for number in (1, 7))
+_TENANTS = [f"00000000-0000-7000-8000-{number:012}" for number in range(1, 21)]
+_LARGE, _SMALL, _LAST = _TENANTS[0], _TENANTS[6], _TENANTS[-1]
+# All but the large one, and others that have no events.
+_MANY = _TENANTS[1:] + [f"00000000-0000-7000-9000-{number:012}" for number in range(1, 182)]
 _DAY_US = 86_400_000_000
 
 
@@ -35,16 +38,23 @@ class Timing(NamedTuple):
     found: int
 
 
-async def fill(pool: "asyncpg.Pool[asyncpg.Record]", events: int) -> None:
-    """Write so many events, and roll up their counts."""
+async def fill(pool: "asyncpg.Pool[asyncpg.Record]", events: int, *, skewed: bool = False) -> None:
+    """Write so many events, and roll up their counts. skewed: see fill.sql."""
     for statement in _FILL.tenants.split(";"):
         await pool.execute(statement)
+    indexes = await pool.fetch(_FILL.indexes)
+    for index in indexes:
+        await pool.execute(f"DROP INDEX {index['name']}")
     for first in range(1, events + 1, _CHUNK):
-        await pool.execute(_FILL.events, first, min(events, first + _CHUNK - 1), float(events), timeout=600)
+        last = min(events, first + _CHUNK - 1)
+        await pool.execute(_FILL.events, first, last, float(events), skewed, timeout=600)
+    for index in indexes:
+        await pool.execute(index["definition"], timeout=600)
     await pool.execute("VACUUM ANALYZE ingest.events, ingest.recipients, ingest.deliveries", timeout=600)
     store = ActivityStore(pool, events_days=90)
     while await store.roll_up():
         pass
+    await pool.execute("VACUUM ANALYZE ingest.activity_sums, ingest.activity_new", timeout=600)
 
 
 async def measure(pool: "asyncpg.Pool[asyncpg.Record]", events: int, repeats: int) -> list[Timing]:
@@ -69,7 +79,7 @@ async def measure(pool: "asyncpg.Pool[asyncpg.Record]", events: int, repeats: in
 
     async def overview(tenants: Sequence[str], days: float) -> Callable[[], Awaitable[int]]:
         async def one() -> int:
-            span = span_of(int(now_us - days * _DAY_US), now_us, now_us)
+            span = span_of(int(now_us - days * _DAY_US), now_us, now_us, max(1, len(tenants)))
             found = fold(await store.counts(tenants, span))
             await store.oldest(tenants)
             return len(found.statuses)
@@ -87,6 +97,11 @@ async def measure(pool: "asyncpg.Pool[asyncpg.Record]", events: int, repeats: in
         "all": {},
         "one of 20 tenants, half of all": {"tenant_ids": [_LARGE]},
         "one of 20 tenants": {"tenant_ids": [_SMALL]},
+        "the tenant with the oldest events": {"tenant_ids": [_LAST]},
+        "20 tenants": {"tenant_ids": _TENANTS},
+        "200 tenants, of which 19 have events": {"tenant_ids": _MANY},
+        "200 tenants, type that does not occur": {"tenant_ids": _MANY, "event_type": "none"},
+        "status failed of 200 tenants": {"tenant_ids": _MANY, "status": _FAILED},
         "five tenants": {"tenant_ids": [f"00000000-0000-7000-8000-{number:012}" for number in range(3, 8)]},
         "type (1 of 40)": {"event_type": "type.7"},
         "type of a tenant": {"event_type": "type.7", "tenant_ids": [_SMALL]},
@@ -102,6 +117,12 @@ async def measure(pool: "asyncpg.Pool[asyncpg.Record]", events: int, repeats: in
         "recipient by e-mail address": {"recipient": "u4711@example.org"},
         "last day": {"since_us": now_us - _DAY_US},
         "a day three weeks ago": {"since_us": now_us - 22 * _DAY_US, "until_us": now_us - 21 * _DAY_US},
+        "a day three weeks ago, type that does not occur": {
+            "since_us": now_us - 22 * _DAY_US,
+            "until_us": now_us - 21 * _DAY_US,
+            "event_type": "none",
+        },
+        "recipient who does not occur": {"recipient": "nobody"},
         "caller's id": {"event_id": f"order-{events // 3}"},
     }
     asked = {f"page: {what}": await page(**filters) for what, filters in pages.items()}
@@ -109,9 +130,9 @@ async def measure(pool: "asyncpg.Pool[asyncpg.Record]", events: int, repeats: in
         "overview: all, one day": await overview([], 1),
         "overview: all, 30 days": await overview([], 30),
         "overview: one tenant, 30 days": await overview([_SMALL], 30),
-        "overview: 20 tenants, 30 days": await overview(
-            [f"00000000-0000-7000-8000-{number:012}" for number in range(1, 21)], 30
-        ),
+        "overview: 20 tenants, one day": await overview(_TENANTS, 1),
+        "overview: 20 tenants, 30 days": await overview(_TENANTS, 30),
+        "overview: 200 tenants, 30 days": await overview(_MANY, 30),
         "search: id": await looked_up(lambda: random.choice(ids)),
         "search: beginning of an id": await looked_up(lambda: random.choice(ids)[:13]),
         "search: trace id": await looked_up(lambda: "0" * 32),

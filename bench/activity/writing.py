@@ -68,7 +68,12 @@ def publishing(groups: Sequence[Sequence[Item]]) -> float:
 
 
 def _events(count: int) -> list[Item]:
-    items: list[Item] = []
+    return [item for life in lives(count) for item in life]
+
+
+def lives(count: int) -> list[list[Item]]:
+    """Return events with two deliveries: each with its plan and its two attempts."""
+    made: list[list[Item]] = []
     now_us = time.time_ns() // 1000
     for number in range(count):
         tenant = _TENANTS[number % len(_TENANTS)]
@@ -87,8 +92,8 @@ def _events(count: int) -> list[Item]:
             trace_pb2.PlannedDelivery(delivery_id=id_, channel=channel, status=trace_pb2.DELIVERY_STATUS_QUEUED)
             for channel, id_ in ids.items()
         ]
-        items += [event, _record(event, routed=trace_pb2.Routed(deliveries=planned))]
-        items += [
+        made.append([event, _record(event, routed=trace_pb2.Routed(deliveries=planned))])
+        made[-1] += [
             _record(
                 event,
                 attempted=trace_pb2.Attempted(
@@ -97,7 +102,7 @@ def _events(count: int) -> list[Item]:
             )
             for channel, id_ in ids.items()
         ]
-    return items
+    return made
 
 
 def _record(event: event_pb2.Event, **step: object) -> trace_pb2.TraceRecord:

@@ -8,7 +8,8 @@ import { createRoot } from "react-dom/client";
 import { Problem } from "./api/problem";
 import { nonce } from "./kit/nonce";
 import { ToastProvider } from "./kit/Toast";
-import { consoleRouter } from "./router";
+import { consoleRouter, fetchScreen } from "./router";
+import { focusNewScreens, keepFocus } from "./shell/focus";
 import { reloadForNewVersions } from "./shell/newVersion";
 import { leaveWhenSignedOut } from "./shell/signedOut";
 import { applyTheme } from "./shell/theme";
@@ -31,6 +32,9 @@ if (root === null) {
 }
 applyTheme();
 reloadForNewVersions();
+fetchScreen(router);
+keepFocus();
+focusNewScreens(router);
 leaveWhenSignedOut(queries, () => void router.invalidate());
 // A problem that a screen shows is no fault of the page. Everything else that a screen could not handle is.
 const noteCaught = (error: unknown) => {

@@ -72,6 +72,15 @@ export function consoleRouter(queries: QueryClient) {
   });
 }
 
+/** Fetch the script of the screen at the present URL at once: the router does so only after it knows who is signed in. */
+export function fetchScreen(router: ReturnType<typeof consoleRouter>): void {
+  const [routes] = router.getMatchedRoutes(router.latestLocation.pathname);
+  for (const route of routes) {
+    // The router fetches again what failed, and shows why.
+    router.loadRouteChunk(route)?.catch(() => undefined);
+  }
+}
+
 declare module "@tanstack/react-router" {
   interface Register {
     router: ReturnType<typeof consoleRouter>;

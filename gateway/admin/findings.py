@@ -21,6 +21,7 @@ BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
 SEVERITIES = (BLOCKS, WARNS, TELLS)
 
 _SANDBOX = "sandbox"
+_NEED_PROVIDER = {number for number, channel in channels.BY_NUMBER.items() if channel.needs_provider}
 # A share of a limit from which it is worth a look.
 _NEARLY = 0.9
 # Of the same code, so that one fault does not hide the others.
@@ -136,7 +137,7 @@ def _of_providers(facts: Facts) -> list[Finding]:
     if providers is None:
         return []
     used = _channels_in_use(facts)
-    found = []
+    found = [] if used & _NEED_PROVIDER else _of_beginning(facts)
     for number in channels.FOR_PEOPLE:
         channel = channels.BY_NUMBER[number]
         if not channel.needs_provider:
@@ -152,6 +153,19 @@ def _of_providers(facts: Facts) -> list[Finding]:
         elif own and number == event_pb2.CHANNEL_EMAIL:
             found += _of_sender(facts, own)
     return found + _of_outages(facts, providers)
+
+
+def _of_beginning(facts: Facts) -> list[Finding]:
+    """Return that there is no provider, to somebody who has not chosen any channel yet by what they set up."""
+    if facts.providers or facts.templates is None or facts.templates or facts.endpoints:
+        return []
+    allowed = set(facts.tenant.delivery_channels)
+    waiting = _NEED_PROVIDER & allowed if allowed else _NEED_PROVIDER
+    if not waiting:
+        return []
+    names = " or ".join(channels.PUBLIC_NAMES[number] for number in sorted(waiting))
+    detail = f"The tenant has no provider. Without one, nothing is sent by {names}."
+    return [Finding("no_provider", WARNS, detail, "Create a provider.", facts.links.to("providers"))]
 
 
 def _of_sender(facts: Facts, providers: Sequence[senders_pb2.Provider]) -> list[Finding]:

@@ -18,7 +18,7 @@ from clarion.router.v1 import privacy_pb2 as router_pb2
 from clarion.senders.v1 import privacy_pb2 as senders_pb2
 from clarion.senders.v1 import senders_pb2 as outbox_pb2
 from gateway.admin import contents as contents_of_attempts
-from gateway.admin import dead_letters, events, forms, recipients
+from gateway.admin import dead_letters, events, forms, recipients, retention
 from gateway.admin.bodies import raw_json
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -79,7 +79,7 @@ class PrivacyRoutes:
         """Return a tenant's own retention periods."""
         wire = privacy_pb2.GetRetentionRequest(tenant_id=_tenant(request))
         answer = await self._clients.call(self._clients.privacy.GetRetention, wire)
-        return json_reply(_policy(answer.retention))
+        return json_reply(_policy(answer.retention) | {"defaults": await retention.defaults(self._clients, answer)})
 
     async def set_retention(self, request: web.Request) -> web.Response:
         """Replace a tenant's retention periods."""
@@ -89,8 +89,8 @@ class PrivacyRoutes:
             **{name: getattr(body, name) or 0 for name in DAYS}, discard_content=not body.keep_content
         )
         wire = privacy_pb2.SetRetentionRequest(tenant_id=tenant_id, retention=wanted)
-        answer = await self._clients.call(self._clients.privacy.SetRetention, wire)
-        return json_reply(_policy(answer.retention))
+        await self._clients.call(self._clients.privacy.SetRetention, wire)
+        return await self.retention(request)
 
     async def erase(self, request: web.Request) -> web.Response:
         """Erase one recipient's data in all services. complete is false if the caller must repeat the call."""

@@ -78,11 +78,8 @@ class EgressPolicy:
 def port_refused(port: int, usual: Ports) -> AddressNotAllowed:
     """Return the refusal of a port."""
     known = ", ".join(map(str, sorted(usual.numbers)))
-    way_out = (
-        f"An operator can add it to {usual.setting}, or the address with the port to {usual.allow}, and start Clarion"
-        " again."
-    )
-    return AddressNotAllowed(f"Port {port} is none of {known}. {way_out}", on_port=True)
+    way_out = f"add it to {usual.setting}, or the address with the port to {usual.allow}, and start Clarion again."
+    return AddressNotAllowed(f"Port {port} is none of {known}. An operator can {way_out}", on_port=True)
 
 
 def _allowed(entry: str) -> _Allowed:

@@ -16,6 +16,7 @@ from runtime.encryption import Vault
 from runtime.grpc import Caller, GrpcServer, channel
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
+from services.domain.retention import RetentionPolicy
 from services.ingest.activity import servicer as activity
 from services.ingest.activity.feed import NatsChangeFeed
 from services.ingest.activity.search import SearchReader
@@ -68,7 +69,12 @@ def add_services(
     process.start(counts.keep_rolled_up(), name="activity")
     server.add(
         privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
-        privacy.PrivacyServicer(LedgerPrivacyStore(durable, outbox, LedgerReader(durable), keyed)),
+        privacy.PrivacyServicer(
+            LedgerPrivacyStore(durable, outbox, LedgerReader(durable), keyed),
+            installation=RetentionPolicy(
+                events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
+            ),
+        ),
         privacy.NAME,
     )
     server.add(

@@ -114,7 +114,7 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     )
     server.add(
         privacy_pb2_grpc.add_RealtimePrivacyServiceServicer_to_server,
-        RealtimePrivacyServicer(privacy, revoker),
+        RealtimePrivacyServicer(privacy, revoker, settings.inbox_keep_days),
         PRIVACY_NAME,
     )
 

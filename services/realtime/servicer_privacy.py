@@ -17,9 +17,17 @@ log = logs.get(__name__)
 class RealtimePrivacyServicer(privacy_pb2_grpc.RealtimePrivacyServiceServicer):
     """See proto/clarion/realtime/v1/privacy.proto."""
 
-    def __init__(self, store: PrivacyStore, revoker: Revoker) -> None:
+    def __init__(self, store: PrivacyStore, revoker: Revoker, inbox_days: int) -> None:
+        """inbox_days: of tenants that have none of their own."""
         self._store = store
         self._revoker = revoker
+        self._inbox_days = inbox_days
+
+    async def GetInboxRetention(
+        self, _request: privacy_pb2.GetInboxRetentionRequest, _: Any
+    ) -> privacy_pb2.GetInboxRetentionResponse:
+        """Return the installation's days."""
+        return privacy_pb2.GetInboxRetentionResponse(days=self._inbox_days)
 
     async def EraseRecipient(
         self, request: privacy_pb2.EraseRecipientRequest, _: Any

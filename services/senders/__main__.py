@@ -410,7 +410,9 @@ def _make_server(
     )
     server.add(
         privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server,
-        SendersPrivacyServicer(stores.privacy, webhooks.parking.eraser, stores.contents),
+        SendersPrivacyServicer(
+            stores.privacy, webhooks.parking.eraser, stores.contents, outbox_hours=settings.outbox_keep_hours
+        ),
         PRIVACY_SERVICE,
     )
     return server

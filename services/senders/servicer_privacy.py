@@ -31,10 +31,20 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SendersPrivacyServicer(privacy_pb2_grpc.SendersPrivacyServiceServicer):
     """See proto/clarion/senders/v1/privacy.proto."""
 
-    def __init__(self, store: SendersPrivacyStore, parked: ParkedEraser, contents: ContentStore) -> None:
+    def __init__(
+        self, store: SendersPrivacyStore, parked: ParkedEraser, contents: ContentStore, *, outbox_hours: int = 0
+    ) -> None:
+        """outbox_hours: of tenants that have no days of their own."""
         self._store = store
+        self._outbox_hours = outbox_hours
         self._parked = parked
         self._contents = contents
+
+    async def GetOutboxRetention(
+        self, _request: privacy_pb2.GetOutboxRetentionRequest, _: Context
+    ) -> privacy_pb2.GetOutboxRetentionResponse:
+        """Return the installation's hours."""
+        return privacy_pb2.GetOutboxRetentionResponse(hours=self._outbox_hours)
 
     async def EraseMessages(
         self, request: privacy_pb2.EraseMessagesRequest, _: Context

@@ -5950,6 +5950,16 @@ export interface components {
             keep_content?: boolean;
         };
         /**
+         * RetentionDefaults
+         * @description The days of this installation. null: the service that keeps the data does not answer.
+         */
+        RetentionDefaults: {
+            events_days: number | null;
+            payload_days: number | null;
+            inbox_days: number | null;
+            outbox_days: number | null;
+        };
+        /**
          * RetentionPolicy
          * @description For how many days a tenant's data is kept. null: the default of the installation.
          */
@@ -5960,6 +5970,8 @@ export interface components {
             outbox_days: number | null;
             /** @description Whether what is sent is stored with the attempt. */
             keep_content: boolean;
+            /** @description What null stands for. */
+            defaults: components["schemas"]["RetentionDefaults"];
         };
         /**
          * Revocation
@@ -9708,7 +9720,13 @@ export interface operations {
                      *       "payload_days": 7,
                      *       "inbox_days": 90,
                      *       "outbox_days": 2,
-                     *       "keep_content": true
+                     *       "keep_content": true,
+                     *       "defaults": {
+                     *         "events_days": 90,
+                     *         "payload_days": 30,
+                     *         "inbox_days": 90,
+                     *         "outbox_days": 7
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["RetentionPolicy"];

@@ -40,8 +40,8 @@ interface FormDialogProps extends DialogProps {
   error?: Error | null;
   isDangerous?: boolean;
   isDisabled?: boolean;
-  /** What closes it: "Close" once there is nothing left to cancel. */
-  dismissal?: string;
+  /** It was done, and can be done again: there is nothing to cancel, the other button closes. */
+  isDone?: boolean;
 }
 
 /** A dialog with a form: Enter submits, errors stand above the buttons. */
@@ -52,7 +52,7 @@ export function FormDialog({
   error = null,
   isDangerous = false,
   isDisabled = false,
-  dismissal = "Cancel",
+  isDone = false,
   children,
   ...dialog
 }: FormDialogProps) {
@@ -70,7 +70,7 @@ export function FormDialog({
         {children}
         {error ? <ErrorNote error={error} /> : null}
         <div className={styles.actions}>
-          <Button onClick={dialog.onClose}>{dismissal}</Button>
+          <Button onClick={dialog.onClose}>{isDone ? "Close" : "Cancel"}</Button>
           <Button
             type="submit"
             look={isDangerous ? "danger" : "primary"}
@@ -85,7 +85,7 @@ export function FormDialog({
   );
 }
 
-interface ConfirmProps extends Omit<FormDialogProps, "children" | "isDisabled" | "isDangerous"> {
+interface ConfirmProps extends Omit<FormDialogProps, "children" | "isDisabled" | "isDangerous" | "isDone"> {
   /** What has to be typed; absent: the button alone confirms. */
   name?: string;
 }

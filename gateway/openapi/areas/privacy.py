@@ -14,6 +14,16 @@ from gateway.openapi.values import Channel, Id, Shape, Time
 
 _TAG = "Privacy"
 _DAYS = {"events_days": 30, "payload_days": 7, "inbox_days": 90, "outbox_days": 2, "keep_content": True}
+_SHOWN = {**_DAYS, "defaults": {"events_days": 90, "payload_days": 30, "inbox_days": 90, "outbox_days": 7}}
+
+
+class RetentionDefaultsSchema(Shape):
+    """The days of this installation. null: the service that keeps the data does not answer."""
+
+    events_days: int | None
+    payload_days: int | None
+    inbox_days: int | None
+    outbox_days: float | None
 
 
 class RetentionPolicySchema(Shape):
@@ -24,6 +34,7 @@ class RetentionPolicySchema(Shape):
     inbox_days: int | None
     outbox_days: int | None
     keep_content: Annotated[bool, Meta(description="Whether what is sent is stored with the attempt.")]
+    defaults: Annotated[RetentionDefaultsSchema, Meta(description="What null stands for.")]
 
 
 class ErasedRowsSchema(Shape):
@@ -145,7 +156,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         body=RetentionBody,
         example=_DAYS,
-        shown=_DAYS,
+        shown=_SHOWN,
     ),
     admin(
         "POST",

@@ -9,11 +9,14 @@ from services.domain import statuses
 
 SLOT_S = 300
 SLOTS_OF_HOUR, SLOTS_OF_DAY = 12, 288
-# Counts are kept by five minutes for two days and the rest of that day, then by hours for eight more, then by days.
+# Sums are kept of days; also of hours for ten days, and of five minutes for two, each until the end of that day.
 FINE_S, HOURLY_S = 2 * 86_400, 10 * 86_400
 # Steps of a chart, seconds; the shortest one that gives at most MAX_STEPS is taken.
 STEPS_S = (300, 600, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 604_800)
 MAX_STEPS = 100
+# Sums of one tenant each that an overview reads, by time; those of days it reads all the same. Each has a row for each
+# channel and status or reason that occurred.
+MAX_SUMS = 6000
 # Reasons of failures and of skips that are returned, the most frequent first.
 MAX_REASONS = 10
 
@@ -107,11 +110,23 @@ class Overview:
         return failed[:MAX_REASONS] + [one for one in ranked if one[0] == skipped][:MAX_REASONS]
 
 
-def span_of(since_us: int, until_us: int, now_us: int) -> Span:
-    """Return whole steps that contain the time from since to until; both in Unix microseconds."""
+def slots_of_sums(step: int) -> int:
+    """Return of how many slots each the sums are from which steps of so many slots are read."""
+    return next(slots for slots in (SLOTS_OF_DAY, SLOTS_OF_HOUR, 1) if step % slots == 0)
+
+
+def span_of(since_us: int, until_us: int, now_us: int, tenants: int = 1) -> Span:
+    """Return whole steps that contain the time from since to until; both in Unix microseconds.
+
+    tenants: how many are read; the more they are, the longer are the steps.
+    """
     since_s, until_s = since_us // 1_000_000, -(-until_us // 1_000_000)
     age_s = now_us // 1_000_000 - since_s
-    least = 1 if age_s <= FINE_S else SLOTS_OF_HOUR if age_s <= HOURLY_S else SLOTS_OF_DAY
+    sums = (until_s - since_s) / SLOT_S * tenants
+    if age_s <= FINE_S and sums <= MAX_SUMS:
+        least = 1
+    else:
+        least = SLOTS_OF_HOUR if age_s <= HOURLY_S and sums / SLOTS_OF_HOUR <= MAX_SUMS else SLOTS_OF_DAY
     fitting = [step for step in STEPS_S if step >= least * SLOT_S and (until_s - since_s) / step <= MAX_STEPS]
     step_s = fitting[0] if fitting else -(-(until_s - since_s) // MAX_STEPS // STEPS_S[-1] + 1) * STEPS_S[-1]
     first = since_s - since_s % step_s

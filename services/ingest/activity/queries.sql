@@ -2,15 +2,24 @@
 -- five minutes since 1970.
 
 -- Counts of the slots from $2 and before $3, in steps of $4 slots. $1: of these tenants; null: of all, whose sums have a
--- tenant of their own. The rows that are not rolled up yet are added, in the same statement, so nothing is missing or
--- counted twice.
+-- tenant of their own. $5: from sums of so many slots each. The rows that are not rolled up yet are added, in the same
+-- statement, so nothing is missing or counted twice.
 -- name: counts
 SELECT c.slot - c.slot % $4::integer AS slot, c.channel, c.status, c.reason, c.class, sum(c.n)::bigint AS n
 FROM (
-    SELECT a.slot, a.channel, a.status, a.reason, a.class, a.n
-    FROM ingest.activity a
-    WHERE a.tenant_id = ANY (coalesce($1::uuid[], ARRAY['00000000-0000-0000-0000-000000000000'::uuid]))
-        AND a.slot >= $2 AND a.slot < $3
+    SELECT a.slot, a.channel, a.status, a.reason, d.class, d.n
+    FROM unnest(coalesce($1::uuid[], ARRAY['00000000-0000-0000-0000-000000000000'::uuid])) AS w (tenant_id)
+    CROSS JOIN LATERAL (
+        SELECT s.slot, s.channel, s.status, s.reason, s.n, s.durations
+        FROM ingest.activity_sums s
+        WHERE s.tenant_id = w.tenant_id AND s.slots = $5::smallint AND s.slot >= $2 AND s.slot < $3
+        OFFSET 0
+    ) AS a
+    CROSS JOIN LATERAL (
+        SELECT -1 AS class, a.n WHERE a.durations IS NULL
+        UNION ALL
+        SELECT u.number::integer - 1, u.n FROM unnest(a.durations) WITH ORDINALITY AS u (n, number) WHERE u.n <> 0
+    ) AS d
     UNION ALL
     SELECT w.slot, w.channel, w.status, w.reason, w.class, w.n
     FROM ingest.activity_new w
@@ -19,17 +28,27 @@ FROM (
 GROUP BY 1, 2, 3, 4, 5
 HAVING sum(c.n) <> 0
 
--- The event that has been under way for the longest time since it was accepted or due, among the 20 oldest of each
--- tenant. $1: of these tenants; null: of all.
+-- The event that has been under way for the longest time since it was accepted or due, among the 20 of each tenant that
+-- were accepted, and the 20 that were due, first. $1: of these tenants; null: of all.
 -- name: oldest
 SELECT e.id, e.tenant_id, t.name AS tenant_name, e.event_type, e.routed_at, greatest(e.accepted_at, e.due_at) AS since
 FROM ingest.tenants t
 CROSS JOIN LATERAL (
-    SELECT o.id, o.tenant_id, o.event_type, o.routed_at, o.accepted_at, o.due_at
-    FROM ingest.events o
-    WHERE o.tenant_id = t.id AND o.finished_at IS NULL AND (o.due_at IS NULL OR o.routed_at IS NOT NULL)
-    ORDER BY o.id
-    LIMIT 20
+    (
+        SELECT o.id, o.tenant_id, o.event_type, o.routed_at, o.accepted_at, o.due_at
+        FROM ingest.events o
+        WHERE o.tenant_id = t.id AND o.finished_at IS NULL AND o.due_at IS NULL
+        ORDER BY o.id
+        LIMIT 20
+    )
+    UNION ALL
+    (
+        SELECT o.id, o.tenant_id, o.event_type, o.routed_at, o.accepted_at, o.due_at
+        FROM ingest.events o
+        WHERE o.tenant_id = t.id AND o.finished_at IS NULL AND o.due_at <= now()
+        ORDER BY o.due_at
+        LIMIT 20
+    )
 ) AS e
 WHERE ($1::uuid[] IS NULL OR t.id = ANY ($1)) AND e.accepted_at IS NOT NULL
 ORDER BY since, e.id
@@ -49,52 +68,48 @@ LIMIT 1
 -- name: lock_roll_up
 SELECT pg_try_advisory_xact_lock(hashtextextended('ingest.activity', 0))
 
--- Adds up to 20,000 new rows to the sums, those of slots before $1 to their hour's, before $2 to their day's. Returns their
--- number.
+-- Adds up to 20,000 new rows to the sums of their day, to those of their hour unless they are of slots before $2, and to
+-- those of their slot unless they are before $1. Returns their number.
 -- name: add_new
 WITH gone AS (
     DELETE FROM ingest.activity_new
     WHERE ctid = ANY (ARRAY(SELECT w.ctid FROM ingest.activity_new w LIMIT 20000))
     RETURNING tenant_id, slot, channel, status, reason, class, n
 ),
-added AS (
-    INSERT INTO ingest.activity AS a (tenant_id, slot, channel, status, reason, class, n)
-    SELECT c.tenant_id, CASE WHEN g.slot < $2::integer THEN g.slot - g.slot % 288
-            WHEN g.slot < $1::integer THEN g.slot - g.slot % 12 ELSE g.slot END AS slot,
-        g.channel, g.status, g.reason, g.class, sum(g.n)
+summed AS (
+    SELECT c.tenant_id, k.slots, g.slot - g.slot % k.slots AS slot, g.channel, g.status, g.reason, g.class, sum(g.n) AS n
     FROM gone g
+    CROSS JOIN (VALUES (1, $1::integer), (12, $2::integer), (288, 0)) AS k (slots, first_slot)
     CROSS JOIN LATERAL (VALUES (g.tenant_id), ('00000000-0000-0000-0000-000000000000'::uuid)) AS c (tenant_id)
-    GROUP BY 1, 2, 3, 4, 5, 6
+    WHERE g.slot >= k.first_slot
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
     HAVING sum(g.n) <> 0
-    ON CONFLICT (tenant_id, slot, channel, status, reason, class) DO UPDATE SET n = a.n + EXCLUDED.n
-)
-SELECT count(*) FROM gone
-
--- Adds up to 20,000 sums of slots before $1 to those of their hour or day, which has $2 slots. {finer}: which are to be
--- added, by the index of these. Returns their number.
--- name: add_finer
-WITH gone AS (
-    DELETE FROM ingest.activity
-    WHERE ctid = ANY (ARRAY(
-        SELECT o.ctid FROM ingest.activity o WHERE o.slot < $1::integer AND {finer} ORDER BY o.slot LIMIT 20000
-    ))
-    RETURNING tenant_id, slot, channel, status, reason, class, n
 ),
 added AS (
-    INSERT INTO ingest.activity AS a (tenant_id, slot, channel, status, reason, class, n)
-    SELECT g.tenant_id, g.slot - g.slot % $2::integer AS step, g.channel, g.status, g.reason, g.class, sum(g.n)
-    FROM gone g
+    INSERT INTO ingest.activity_sums AS a (tenant_id, slots, slot, channel, status, reason, n, durations)
+    SELECT s.tenant_id, s.slots, s.slot, s.channel, s.status, s.reason, sum(s.n),
+        ingest.durations_of(array_agg(s.class) FILTER (WHERE s.class >= 0), array_agg(s.n) FILTER (WHERE s.class >= 0))
+    FROM summed s
     GROUP BY 1, 2, 3, 4, 5, 6
-    HAVING sum(g.n) <> 0
-    ON CONFLICT (tenant_id, slot, channel, status, reason, class) DO UPDATE SET n = a.n + EXCLUDED.n
+    ORDER BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT (tenant_id, slots, slot, channel, status, reason) DO UPDATE SET
+        n = a.n + EXCLUDED.n, durations = ingest.added_durations(a.durations, EXCLUDED.durations)
 )
 SELECT count(*) FROM gone
 
--- name: finer_than_hours
-o.slot % 12 <> 0
-
--- name: hours
-o.slot % 12 = 0 AND o.slot % 288 <> 0
+-- Deletes up to 20,000 sums of $2 slots that are before slot $1: there are sums of more slots. Returns their number.
+-- name: delete_finer
+WITH gone AS (
+    DELETE FROM ingest.activity_sums
+    WHERE ctid = ANY (ARRAY(
+        SELECT o.ctid FROM ingest.activity_sums o
+        WHERE o.slots = $2::smallint AND o.slot < $1::integer
+        ORDER BY o.slot
+        LIMIT 20000
+    ))
+    RETURNING 1
+)
+SELECT count(*) FROM gone
 
 -- Deletes up to 20,000 sums of events that their tenant's retention has deleted; of all tenants together, of the longest
 -- retention. $1: days where a tenant has none of its own. Returns their number.
@@ -109,10 +124,10 @@ WITH kept AS (
     ) AS t
 ),
 gone AS (
-    DELETE FROM ingest.activity
+    DELETE FROM ingest.activity_sums
     WHERE ctid = ANY (ARRAY(
         SELECT a.ctid
-        FROM ingest.activity a
+        FROM ingest.activity_sums a
         LEFT JOIN kept k ON k.tenant_id = a.tenant_id
         WHERE a.slot < coalesce(k.first_slot, (extract(epoch FROM now()) / 300)::integer - $1 * 288)
             AND a.slot < (SELECT max(c.first_slot) FROM (

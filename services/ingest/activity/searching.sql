@@ -1,4 +1,5 @@
--- What somebody looks for by an id: by indexes only. A user id is looked for among the newest 5,000 events that have it. $1: what was typed. $2, $3: the ids that begin so; null: none does.
+-- What somebody looks for by an id: by indexes only. Each kind reads at most 5,000 rows; a user id is looked for among the
+-- newest events that have it. $1: what was typed. $2, $3: the ids that begin so; null: none does.
 -- $4: of these tenants; null: of all. $5: at most so many of each kind.
 -- name: search
 SELECT f.kind, f.id, f.tenant_id, t.name AS tenant_name, f.title, f.detail, f.at, f.event_id, f.channel
@@ -6,27 +7,44 @@ FROM (
     (
         SELECT 'event' AS kind, e.id::text AS id, e.tenant_id, e.event_type AS title, '' AS detail, e.accepted_at AS at,
             e.id AS event_id, NULL::smallint AS channel
-        FROM ingest.events e
-        WHERE e.id >= $2::uuid AND e.id <= $3::uuid AND e.accepted_at IS NOT NULL
-            AND ($4::uuid[] IS NULL OR e.tenant_id = ANY ($4))
+        FROM (
+            (
+                SELECT o.* FROM ingest.events o
+                WHERE $4::uuid[] IS NULL AND o.id >= $2::uuid AND o.id <= $3::uuid
+                ORDER BY o.id DESC LIMIT 5000
+            )
+            UNION ALL
+            SELECT f.*
+            FROM unnest($4::uuid[]) AS w (id)
+            CROSS JOIN LATERAL (
+                SELECT o.* FROM ingest.events o
+                WHERE o.tenant_id = w.id AND o.id >= $2::uuid AND o.id <= $3::uuid
+                ORDER BY o.id DESC LIMIT $5
+            ) AS f
+        ) AS e
+        WHERE e.accepted_at IS NOT NULL
         ORDER BY e.id DESC LIMIT $5
     )
     UNION ALL
     (
         SELECT 'event', e.id::text, e.tenant_id, e.event_type, 'caller''s id ' || e.caller_event_id, e.accepted_at, e.id,
             NULL::smallint
-        FROM ingest.events e
-        WHERE e.caller_event_id = $1 AND e.caller_event_id <> '' AND e.accepted_at IS NOT NULL
-            AND ($4::uuid[] IS NULL OR e.tenant_id = ANY ($4))
+        FROM (
+            SELECT o.* FROM ingest.events o WHERE o.caller_event_id = $1 AND o.caller_event_id <> '' LIMIT 5000
+        ) AS e
+        WHERE e.accepted_at IS NOT NULL AND ($4::uuid[] IS NULL OR e.tenant_id = ANY ($4))
         ORDER BY e.id DESC LIMIT $5
     )
     UNION ALL
     (
         SELECT 'event', e.id::text, e.tenant_id, e.event_type, 'trace id ' || e.trace_id, e.accepted_at, e.id,
             NULL::smallint
-        FROM ingest.events e
-        WHERE hashtextextended(e.trace_id, 0) = hashtextextended($1, 0) AND e.trace_id = $1 AND e.trace_id <> ''
-            AND e.accepted_at IS NOT NULL AND ($4::uuid[] IS NULL OR e.tenant_id = ANY ($4))
+        FROM (
+            SELECT o.* FROM ingest.events o
+            WHERE hashtextextended(o.trace_id, 0) = hashtextextended($1, 0) AND o.trace_id = $1 AND o.trace_id <> ''
+            LIMIT 5000
+        ) AS e
+        WHERE e.accepted_at IS NOT NULL AND ($4::uuid[] IS NULL OR e.tenant_id = ANY ($4))
         ORDER BY e.id DESC LIMIT $5
     )
     UNION ALL
@@ -56,18 +74,18 @@ FROM (
             (
                 SELECT o.user_id, o.tenant_id FROM ingest.recipients o
                 WHERE hashtextextended(o.addresses ->> 'email', 0) = hashtextextended($1, 0)
-                    AND o.addresses ->> 'email' = $1 AND ($4::uuid[] IS NULL OR o.tenant_id = ANY ($4))
-                ORDER BY o.event_id DESC LIMIT 200
+                    AND o.addresses ->> 'email' = $1
+                ORDER BY o.event_id DESC LIMIT 5000
             )
             UNION ALL
             (
                 SELECT o.user_id, o.tenant_id FROM ingest.recipients o
                 WHERE hashtextextended(o.addresses ->> 'sms', 0) = hashtextextended($1, 0)
-                    AND o.addresses ->> 'sms' = $1 AND ($4::uuid[] IS NULL OR o.tenant_id = ANY ($4))
-                ORDER BY o.event_id DESC LIMIT 200
+                    AND o.addresses ->> 'sms' = $1
+                ORDER BY o.event_id DESC LIMIT 5000
             )
         ) AS r
-        WHERE r.user_id <> ''
+        WHERE r.user_id <> '' AND ($4::uuid[] IS NULL OR r.tenant_id = ANY ($4))
         LIMIT $5
     )
     UNION ALL

@@ -9,13 +9,18 @@ from pathlib import Path
 import asyncpg
 
 from runtime import logs, postgres
-from services.ingest.activity.counts import FINE_S, HOURLY_S, SLOT_S, SLOTS_OF_DAY, SLOTS_OF_HOUR, Count, Span
+from services.ingest.activity.counts import (
+    FINE_S,
+    HOURLY_S,
+    SLOT_S,
+    SLOTS_OF_DAY,
+    SLOTS_OF_HOUR,
+    Count,
+    Span,
+    slots_of_sums,
+)
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
-
-_ADD_FINE, _ADD_HOURS = (
-    _QUERIES.add_finer.replace("{finer}", finer) for finer in (_QUERIES.finer_than_hours, _QUERIES.hours)
-)
 
 # Seconds between two roll-ups; each leaves the tables at most this far apart.
 ROLL_UP_S = 15.0
@@ -29,7 +34,7 @@ log = logs.get(__name__)
 
 
 class ActivityStore:
-    """Reads and writes ingest.activity. durable: a pool with durable commits. events_days: the default retention."""
+    """Reads and writes the sums. durable: a pool with durable commits. events_days: the default retention."""
 
     def __init__(self, durable: "asyncpg.Pool[asyncpg.Record]", *, events_days: int) -> None:
         self._durable = durable
@@ -37,7 +42,9 @@ class ActivityStore:
 
     async def counts(self, tenant_ids: Sequence[str], span: Span) -> list[Count]:
         """Return the counts of these tenants, by step; no tenants: of all."""
-        rows = await self._durable.fetch(_QUERIES.counts, list(tenant_ids) or None, span.first, span.end, span.step)
+        rows = await self._durable.fetch(
+            _QUERIES.counts, list(tenant_ids) or None, span.first, span.end, span.step, slots_of_sums(span.step)
+        )
         return [Count(*row) for row in rows]
 
     async def oldest(self, tenant_ids: Sequence[str]) -> "asyncpg.Record | None":
@@ -49,7 +56,7 @@ class ActivityStore:
         return await self._durable.fetchrow(_QUERIES.waiting_delivery, event_id)
 
     async def roll_up(self) -> int:
-        """Add a batch of new rows to the sums, and batches of old sums to those of their hour and day.
+        """Add a batch of new rows to the sums, and delete batches of sums of five minutes and hours that are too old.
 
         Return their number; 0 also if another process is doing it.
         """
@@ -60,9 +67,8 @@ class ActivityStore:
             if not await connection.fetchval(_QUERIES.lock_roll_up):
                 return 0
             added = int(await connection.fetchval(_QUERIES.add_new, fine_from, hourly_from))
-            # Days first: what is older than both becomes part of its day at once.
-            days = int(await connection.fetchval(_ADD_HOURS, hourly_from, SLOTS_OF_DAY))
-            return added + days + int(await connection.fetchval(_ADD_FINE, fine_from, SLOTS_OF_HOUR))
+            hours = int(await connection.fetchval(_QUERIES.delete_finer, hourly_from, SLOTS_OF_HOUR))
+            return added + hours + int(await connection.fetchval(_QUERIES.delete_finer, fine_from, 1))
 
     async def expire(self) -> int:
         """Delete a batch of sums of deleted events; return their number."""

@@ -110,3 +110,20 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+-- Returns the numbers of messages by class, the first of class 0, from classes and their numbers; null without any.
+CREATE OR REPLACE FUNCTION ingest.durations_of(classes smallint[], numbers numeric[]) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT array_agg(coalesce(u.n, 0)::bigint ORDER BY c.class)
+    FROM generate_series(0, (SELECT max(m.class) FROM unnest(classes) AS m (class))) AS c (class)
+    LEFT JOIN unnest(classes, numbers) AS u (class, n) ON u.class = c.class
+);
+
+-- Returns the sums of two such lists, which may have different lengths; null if both are null.
+CREATE OR REPLACE FUNCTION ingest.added_durations(one bigint[], other bigint[]) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT array_agg(coalesce(u.one, 0) + coalesce(u.other, 0) ORDER BY u.class)
+    FROM unnest(one, other) WITH ORDINALITY AS u (one, other, class)
+);

@@ -24,7 +24,9 @@ SELECT
     t.id, t.tenant_id, t.event_type, t.caller_event_id, t.trace_id,
     'epoch'::timestamptz + t.accepted_us * interval '1 microsecond',
     'epoch'::timestamptz + t.routed_us * interval '1 microsecond',
-    t.route_us, t.route_reason,
+    t.route_us,
+    -- Not null: an update that does not change it keeps the row's index entries.
+    coalesce(t.route_reason, ''),
     -- Of small plans also as processes of the version before read it.
     CASE WHEN t.total <= 500 THEN t.total END, t.total,
     'epoch'::timestamptz + t.finished_us * interval '1 microsecond',

@@ -18,10 +18,15 @@ _PAGES = {
     source: _QUERIES.page.replace("{source}", getattr(_QUERIES, source)).replace("{wanted}", _QUERIES.wanted)
     for source in _SOURCES
 }
-# By whose events they are: the rows that are the keys, what an event has in common with its key, and the index's order.
+# By whose events they are: the rows that are the keys, what says that an event has a key, and the index's order. With
+# an equal tenant the order would be that of ids alone, which the primary key has, too.
 _RANGES = {
-    "of_all": ("(SELECT 1)", "true", "e.id DESC"),
-    "of_tenants": ("unnest($1::uuid[])", "e.tenant_id = w", "e.tenant_id DESC, e.id DESC"),
+    "of_all": ("(SELECT 1)", "e.id < $3::uuid", "e.id DESC"),
+    "of_tenants": (
+        "unnest($1::uuid[])",
+        "(e.tenant_id, e.id) < (w, $3::uuid) AND e.tenant_id >= w",
+        "e.tenant_id DESC, e.id DESC",
+    ),
 }
 _PAGES |= {
     source: _QUERIES.range.replace("{keys}", keys)
@@ -111,10 +116,14 @@ class EventFinder:
         self._pool = pool
 
     async def page(self, search: EventSearch, limit: int) -> EventPage:
-        """Return up to limit events. With filters it reads a bounded number: a page may be short, and not the last."""
+        """Return up to limit events. It reads a bounded number, with filters also of other events.
+
+        So a page with filters, or of very many tenants, may be short, and not the last.
+        """
         found: list[str] = []
         before, left = search.before, SCANNED
-        scan = _FIRST_SCAN if search.is_filtered else limit + 1
+        # Without filters a page of each tenant is enough for a page of all.
+        scan = _FIRST_SCAN if search.is_filtered else (limit + 1) * max(1, len(search.tenant_ids))
         while True:
             scan = min(scan, left)
             ids, before = await self._scan(search, before, max(scan, limit + 1), limit - len(found))

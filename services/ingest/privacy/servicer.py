@@ -29,8 +29,16 @@ log = logs.get(__name__)
 class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
     """See proto/clarion/ingest/v1/privacy.proto."""
 
-    def __init__(self, store: LedgerPrivacyStore, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(
+        self,
+        store: LedgerPrivacyStore,
+        *,
+        installation: RetentionPolicy = RetentionPolicy(),  # noqa: B008 - it is frozen
+        now: clock.Clock = clock.now_us,
+    ) -> None:
+        """installation: the days of tenants that have none of their own."""
         self._store = store
+        self._installation = installation
         self._now = now
 
     @database_errors
@@ -40,7 +48,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         """Return a tenant's own days."""
         check_id("tenant_id", request.tenant_id)
         policy = await self._store.policy(request.tenant_id)
-        return privacy_pb2.GetRetentionResponse(retention=_wire(policy))
+        return privacy_pb2.GetRetentionResponse(retention=_wire(policy), installation=_wire(self._installation))
 
     @database_errors
     async def SetRetention(

@@ -8,6 +8,7 @@ it runs once per look. `open_visit` opens further ones, for example without a se
 end if the page complained, broke its policy, or asked another host (visit.py).
 """
 
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -23,6 +24,7 @@ from tests.conftest import free_port
 from tests.e2e.browser import chromium
 from tests.e2e.console.fresh_stack import SETTINGS
 from tests.e2e.console.visit import WIDE_LIGHT, Look, Visit
+from tests.e2e.console.world import World
 from tests.exchanges import described
 
 OpenVisit = Callable[..., AbstractAsyncContextManager[Visit]]
@@ -69,3 +71,11 @@ async def visit(open_visit: OpenVisit, request: pytest.FixtureRequest) -> AsyncI
     """A visit of somebody who may do everything; its parameter is a look."""
     async with open_visit(getattr(request, "param", WIDE_LIGHT)) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(client: Client) -> World:
+    """A tenant with providers and templates."""
+    made = World(client, await client.operator.create_tenant(f"Walnut {uuid.uuid4().hex[:8]}"))
+    await made.equip()
+    return made

@@ -7,6 +7,7 @@ when its h1 is there, the list is read, and the script has nothing left to do.
 import asyncio
 import os
 import statistics
+from typing import NamedTuple
 
 from playwright.async_api import Browser
 
@@ -23,24 +24,39 @@ _SCREEN, _SOURCE = "/messages", "src/screens/messages/MessagesScreen.tsx"
 _INTERACTIVE = """() => new Promise((resolve) => requestIdleCallback(() => resolve(performance.now())))"""
 _TRANSFERRED = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
     .reduce((sum, one) => sum + one.transferSize, 0)"""
+# What was asked for, in the order in which it was: path, begin and end in milliseconds, bytes.
+_REQUESTS = """() => performance.getEntriesByType("resource")
+    .map((one) => [new URL(one.name).pathname, one.startTime, one.responseEnd, one.transferSize])"""
 
 
-async def _load(browser: Browser, running: Running) -> tuple[float, float, int]:
-    """Return the milliseconds until the first paint and until the screen was interactive, and the bytes sent."""
+class _Load(NamedTuple):
+    """Milliseconds until the first paint and until the screen was interactive, the bytes sent, and the requests."""
+
+    painted: float
+    ready: float
+    sent: int
+    requests: list[tuple[str, float, float, int]]
+
+
+async def _load(browser: Browser, running: Running) -> _Load:
     async with Visit.opened(browser, running.url, WIDE_LIGHT, running.state.admin_token) as visit:
         await visit.open(_SCREEN)
         ready = await visit.page.evaluate(_INTERACTIVE)
         painted = await visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        return painted, ready, await visit.page.evaluate(_TRANSFERRED)
+        sent = await visit.page.evaluate(_TRANSFERRED)
+        return _Load(painted, ready, sent, await visit.page.evaluate(_REQUESTS))
 
 
 async def _measure(running: Running) -> None:
     async with open_browser() as browser:
         loads = [await _load(browser, running) for _ in range(_LOADS)]
-    painted, ready, sent = zip(*loads, strict=True)
+    painted, ready, sent, requests = zip(*loads, strict=True)
     print(f"first paint   median {statistics.median(painted):5.0f} ms, slowest of {_LOADS} {max(painted):5.0f} ms")
     print(f"interactive   median {statistics.median(ready):5.0f} ms, slowest of {_LOADS} {max(ready):5.0f} ms")
     print(f"sent          {max(sent) / 1000:5.0f} kB, answers of the API among them")
+    print(f"requests      {len(requests[-1]):5}, those of the last load:")
+    for path, begin, end, size in requests[-1]:
+        print(f"  {begin:6.0f} to {end:6.0f} ms {size:8,} bytes  {path}")
 
 
 def main() -> None:

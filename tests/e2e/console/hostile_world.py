@@ -134,11 +134,11 @@ class HostileWorld:
             await self.must("POST", f"{self.base}/event-types", {"name": f"t{number}", "description": text})
         url = f"{receiver.url}/?q={quote(STRINGS[1])}"
         [user] = self.keep("user of an endpoint", [STRINGS[2]])
+        more: dict[str, Any] = {"headers": {"X-Evil": ascii_only()[0]}, "metadata": {"label": STRINGS[1]}}
+        of_application = {"application_id": self.ids["application"]}
         for text in self.keep("endpoint", packs(240)):
-            body = {"url": url, "description": text, "headers": {"X-Evil": ascii_only()[0]}, "auth_username": user}
-            body["metadata"] = {"label": STRINGS[1]}
-            body["application_id"] = self.ids["application"] if not self.ids.get("endpoint") else None
-            made = await self.must("POST", f"{self.base}/endpoints", {k: v for k, v in body.items() if v is not None})
+            body = {"url": url, "description": text, "auth_username": user, **more, **of_application}
+            made = await self.must("POST", f"{self.base}/endpoints", body)
             self.ids.setdefault("endpoint", made["id"])
         rule = {"==": [{"var": "payload.evil"}, " ".join(STRINGS)]}
         path = f"{self.base}/endpoints/{self.ids['endpoint']}/subscriptions"
@@ -169,7 +169,7 @@ class HostileWorld:
 
     async def _send_to_demo(self) -> None:
         """Messages for the demo page and the outbox, none so long that a list shows its beginning only."""
-        for pack in self.keep("demo", packs(200)):
+        for pack in self.keep("demo", packs(100)):
             event = {
                 "eventType": "global.info",
                 "channels": ["PUSH", "EMAIL", "SMS"],

@@ -115,7 +115,6 @@ async def test_new_messages_appear_by_themselves(open_visit: OpenVisit, client: 
         await expect(live).to_have_count(0)
 
 
-@pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_a_page_that_nobody_touches_says_so(visit: Visit) -> None:
     """What it reads by itself then does not keep the session; as soon as somebody touches it, it does."""
 
@@ -133,6 +132,7 @@ async def test_a_page_that_nobody_touches_says_so(visit: Visit) -> None:
         assert headers.get("x-clarion-unattended", "false") == ("false" if is_touched else "true")
 
 
+@pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_the_overview_leads_to_the_messages(visit: Visit, client: Client) -> None:
     """Charts with the numbers as tables, and reasons that lead to their messages."""
     without = order(new_id(), "without-address", ("EMAIL",))

@@ -2,20 +2,20 @@
 
 from playwright.async_api import Browser, Route, expect
 
+from checks.client import Client
 from gateway.admin.oidc import CALLBACK
 from stack.client import Running
 from tests.e2e.console.visit import WIDE_LIGHT, Visit
-from tests.integration.gateway.console_visitor import owner
 from tests.integration.gateway.oidc.identity import provider
 from tests.integration.gateway.oidc.world import gateway
 
 
-async def test_an_invited_person_signs_in(running: Running, browser: Browser) -> None:
-    """From a link to a message, over the provider's pages, to that message; and out again."""
-    async with gateway(running) as world, owner(running) as boss:
+async def test_an_invited_person_signs_in(running: Running, browser: Browser, client: Client) -> None:
+    """From a link to a screen, over the provider's pages, to that screen."""
+    async with gateway(running) as world:
         invited = {"email": world.email, "name": "Bob", "memberships": [{"role": "viewer"}]}
-        status, made = await boss.call("POST", "/users", invited)
-        assert status == 201, made
+        made = await client.operator.call("POST", "/users", json=invited)
+        assert made.status == 201, made.body
         async with (
             provider(world.port, world.url + CALLBACK, world.accounts),
             Visit.opened(browser, world.url, WIDE_LIGHT, "") as visit,
@@ -44,4 +44,4 @@ async def test_an_invited_person_signs_in(running: Running, browser: Browser) ->
             assert (cookies["clarion_session"]["httpOnly"], cookies["clarion_session"]["sameSite"]) == (True, "Strict")
             await expect(page.get_by_role("main")).to_contain_text("127.0.0.1")
             visit.assert_faultless()
-        await boss.call("DELETE", f"/users/{made['id']}")
+        await client.operator.call("DELETE", f"/users/{made.body['id']}")

@@ -217,7 +217,7 @@ async def test_a_new_tenant_sends_a_test_at_once(visit: Visit, client: Client) -
     page = visit.page
     await visit.open(f"/tenants/{made['id']}?tenant={made['id']}", made["name"])
     missing = page.get_by_role("region", name="What is missing")
-    await expect(missing.get_by_role("link", name="Write a template, and activate it")).to_be_visible()
+    await expect(missing.get_by_role("link", name="Write a template, and activate it.")).to_be_visible()
     await missing.get_by_role("link", name="Send a test").click()
     await visit.settled("Test send")
     await page.get_by_label("User id").fill("user-1")

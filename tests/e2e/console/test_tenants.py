@@ -196,6 +196,9 @@ async def test_retention_is_set_and_reset(visit: Visit, client: Client, tenant: 
         assert (await (await answer.value).json())["payload_days"] == expected
     await page.reload()
     await expect(content).to_have_value("")
+    # What "default" means here.
+    for label, days in (("Events", 90), ("Content", 30), ("Inboxes", 90), ("Outbox", 7)):
+        await expect(page.get_by_label(label)).to_have_attribute("placeholder", f"default: {days} days")
 
 
 async def test_environments_are_created_renamed_and_deleted(visit: Visit, tenant: Tenant) -> None:

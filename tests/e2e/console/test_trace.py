@@ -1,4 +1,4 @@
-"""What happened to a message, and why: its page in the console, one recipient's page, and suppressions."""
+"""What happened to a message, and why: its page in the console."""
 
 import email
 import email.policy
@@ -8,94 +8,14 @@ import shlex
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
-from checks.client import Client, Tenant
 from tests.conftest import free_port
 from tests.e2e.console.visit import LOOKS, Visit
-from tests.waiting import eventually
-
-# What must stay text, wherever it stands.
-_MARKUP = '<img src=x onerror="alert(1)"></script><b>Ada</b> \u202egnp'
-_SHOWN = '<img src=x onerror="alert(1)">'
-
-
-class World:
-    """A tenant of the test's own, which sends e-mail, texts and pushes by sandboxes."""
-
-    def __init__(self, client: Client, tenant: Tenant) -> None:
-        self.client = client
-        self.tenant = tenant
-
-    async def must(self, method: str, path: str, body: Any = None) -> Any:
-        """Return what a call of the admin API answers."""
-        return await self.client.operator.must(method, path, json=body)
-
-    async def equip(self) -> None:
-        """Give it templates."""
-        bodies = {
-            "EMAIL": '<h1 style="position:absolute">Dear {{name}}</h1><img src="https://pictures.example/x.png">',
-            "SMS": "Dear {{name}}",
-            "PUSH": "Dear {{name}}",
-        }
-        for channel, body in bodies.items():
-            template = {"tenant_id": self.tenant.id, "event_type": "note", "channel": channel, "body": body}
-            await self.must(
-                "POST", "/templates", {**template, "subject": "A note" * (channel != "SMS"), "activate": True}
-            )
-
-    async def send(self, user_id: str = "ada", *, channels: tuple[str, ...] = (), **payload: str) -> str:
-        """Trigger an event and return its id once it is finished."""
-        event: dict[str, Any] = {
-            "eventType": "note",
-            "payload": {"userId": user_id, "recipientEmail": "ada@example.com", "recipientPhone": "+254712345678"},
-            "variables": {"name": _MARKUP, "once": uuid.uuid4().hex},
-        }
-        event["payload"] |= payload
-        if channels:
-            event["channels"] = list(channels)
-        event_id = await self.tenant.accept(event)
-        await self.finished(event_id)
-        return event_id
-
-    async def finished(self, event_id: str) -> dict[str, Any]:
-        """Return an event once it is finished and its contents are written."""
-
-        async def is_over() -> dict[str, Any]:
-            found = await self.client.operator.call("GET", f"/events/{event_id}")
-            if found.status != 200 or not found.body["finished_at"]:
-                return {}
-            for delivery in found.body["deliveries"]:
-                content = await self.must("GET", f"/deliveries/{delivery['id']}/content")
-                if content["missing"] == "not_written_yet":
-                    return {}
-            return dict(found.body)
-
-        event: dict[str, Any] = await eventually(is_over)
-        return event
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def world(client: Client) -> World:
-    """A tenant with providers and templates."""
-    made = World(client, await client.operator.create_tenant(f"Walnut {uuid.uuid4().hex[:8]}"))
-    await made.equip()
-    return made
-
-
-def region(page: Page, name: str) -> Any:
-    """Return a part of the page by its heading."""
-    return page.get_by_role("region", name=name)
-
-
-async def assert_text_only(visit: Visit) -> None:
-    """Fail if any markup of the data became elements of the page."""
-    assert await visit.page.locator("main img, main b, main script").count() == 0
+from tests.e2e.console.world import MARKUP, SHOWN, World, assert_text_only, region
 
 
 @asynccontextmanager
@@ -106,7 +26,7 @@ async def receiving(status: int) -> AsyncIterator[tuple[str, list[bytes], list[i
 
     async def receive(request: web.Request) -> web.Response:
         got.append(await request.read())
-        return web.Response(status=answers[-1], text=_MARKUP, headers={"X-Note": "<b>note</b>"})
+        return web.Response(status=answers[-1], text=MARKUP, headers={"X-Note": "<b>note</b>"})
 
     app = web.Application()
     app.router.add_post("/hook", receive)
@@ -137,7 +57,7 @@ async def test_a_message_shows_its_whole_way_and_what_was_sent(visit: Visit, wor
     mail = region(page, "What was sent: E-mail")
     await expect(mail.get_by_text("A note", exact=True)).to_be_visible()
     frame = page.frame_locator("iframe[title='The e-mail']").frame_locator("iframe")
-    await expect(frame.get_by_role("heading")).to_contain_text(_SHOWN)
+    await expect(frame.get_by_role("heading")).to_contain_text(SHOWN)
     await visit.assert_well_formed()
     await visit.assert_accessible()
     await mail.get_by_role("tab", name="Support (2)").click()
@@ -146,7 +66,7 @@ async def test_a_message_shows_its_whole_way_and_what_was_sent(visit: Visit, wor
     await expect(mail.get_by_text("X-Clarion-Delivery")).to_be_visible()
     for channel, card in (("SMS", "What was sent: SMS"), ("Push", "What was sent: Push")):
         await happened.get_by_role("region", name=channel).get_by_role("link", name="What was sent").click()
-        await expect(region(page, card)).to_contain_text(_SHOWN)
+        await expect(region(page, card)).to_contain_text(SHOWN)
     await assert_text_only(visit)
     assert re.search(r"delivery=", page.url)
 
@@ -228,25 +148,13 @@ async def test_the_tenant_of_a_pasted_link_is_in_sight(visit: Visit, world: Worl
     assert f"tenant={other.id}" in page.url
 
 
-async def test_a_recipients_link_without_a_tenant_finds_theirs(visit: Visit, world: World) -> None:
-    """If only one tenant knows the id; else the person chooses."""
-    user_id = f"grace-{uuid.uuid4().hex[:8]}"
-    await world.must("PUT", f"/tenants/{world.tenant.id}/recipients/{user_id}", {"name": "Grace"})
-    page = visit.page
-    await visit.open(f"/recipients/{user_id}", user_id)
-    await expect(region(page, "Stored")).to_contain_text("Grace")
-    await expect(page).to_have_url(re.compile(f"tenant={world.tenant.id}"))
-    await visit.open("/recipients/nobody-at-all", "nobody-at-all")
-    await expect(page.get_by_role("heading", name="Choose a tenant")).to_be_visible()
-
-
 async def test_a_failed_webhook_shows_its_answer_and_is_retried(visit: Visit, world: World) -> None:
     """The call, its answer as text, and after the repair a retry that the open page shows by itself."""
     async with receiving(500) as (url, got, answers):
         base = f"/tenants/{world.tenant.id}"
         made = {"url": url, "headers": {"X-Key": "open sesame"}, "retry_delays_s": [1]}
         endpoint = await world.must("POST", f"{base}/endpoints", made)
-        sent = await world.must("POST", f"{base}/endpoints/{endpoint['id']}/test", {"payload": {"note": _MARKUP}})
+        sent = await world.must("POST", f"{base}/endpoints/{endpoint['id']}/test", {"payload": {"note": MARKUP}})
         await world.finished(sent["event_id"])
         page = visit.page
         await visit.open(f"/messages/{sent['event_id']}")
@@ -254,7 +162,7 @@ async def test_a_failed_webhook_shows_its_answer_and_is_retried(visit: Visit, wo
         await expect(webhook).to_contain_text("answered with another status than 2xx")
         fold = webhook.get_by_text("The call and its answer: status 500").last
         await fold.click()
-        await expect(webhook.get_by_text(_SHOWN).last).to_be_visible()
+        await expect(webhook.get_by_text(SHOWN).last).to_be_visible()
         content = region(page, "What was sent: Webhook")
         await expect(content).to_contain_text("webhook-signature")
         await expect(content).to_contain_text("***")
@@ -266,7 +174,7 @@ async def test_a_failed_webhook_shows_its_answer_and_is_retried(visit: Visit, wo
         await expect(webhook.get_by_text("sent", exact=True)).to_be_visible()
         await expect(webhook.get_by_text("replay 1").last).to_be_visible()
         await expect(region(page, "In one sentence")).to_contain_text("Sent by webhook to an endpoint")
-        assert json.loads(got[-1]) == {"note": _MARKUP}
+        assert json.loads(got[-1]) == {"note": MARKUP}
 
 
 async def test_an_event_is_replayed(visit: Visit, world: World) -> None:
@@ -354,77 +262,3 @@ async def test_what_is_not_there_says_so(visit: Visit) -> None:
     for event_id in (str(uuid.uuid4()), "nonsense"):
         await visit.open(f"/messages/{event_id}", "Not found")
         await expect(visit.page.get_by_role("link", name="Go to Messages")).to_be_visible()
-
-
-@pytest.mark.parametrize("visit", LOOKS, indirect=True)
-async def test_one_recipients_page(visit: Visit, world: World) -> None:
-    """What is stored of them, what they got, their inbox, suppressions of their addresses."""
-    stored = {"email": "ada@example.com", "name": _MARKUP, "tags": ["vip"], "data": {"plan": _MARKUP}}
-    await world.must("PUT", f"/tenants/{world.tenant.id}/recipients/ada", stored)
-    await world.must(
-        "POST", "/suppressions", {"tenant_id": world.tenant.id, "channel": "EMAIL", "address": "ada@example.com"}
-    )
-    await world.send()
-    page = visit.page
-    await visit.open(f"/recipients?tenant={world.tenant.id}", "Recipients")
-    await visit.assert_well_formed()
-    await visit.assert_accessible()
-    await page.get_by_role("table").get_by_role("link", name="ada", exact=True).click()
-    await visit.settled("ada")
-    await expect(region(page, "Stored")).to_contain_text(_SHOWN)
-    await expect(region(page, "What they got").get_by_role("link", name="note")).to_be_visible()
-    await expect(region(page, "Inbox")).to_contain_text("unread")
-    await expect(region(page, "Suppressions of their addresses")).to_contain_text("manual")
-    await assert_text_only(visit)
-    await visit.assert_well_formed()
-    await visit.assert_accessible()
-
-
-async def test_a_recipient_is_exported_and_erased_by_typing_the_id(visit: Visit, world: World) -> None:
-    """The file holds what was sent; afterwards nothing is left."""
-    visit.allow("status of 404")  # nobody is stored with this id
-    await world.send("grace")
-    page = visit.page
-    await visit.open(f"/recipients/grace?tenant={world.tenant.id}", "grace")
-    async with page.expect_download() as started:
-        await page.get_by_role("button", name="Export as a file").click()
-    exported = json.loads((await (await started.value).path()).read_text())
-    assert {one["channel"] for one in exported["events"][0]["contents"]} == {"EMAIL", "SMS"}
-    await page.get_by_role("button", name="Erase").click()
-    question = page.get_by_role("dialog")
-    await expect(question.get_by_role("button", name="Erase")).to_be_disabled()
-    await question.get_by_role("textbox").fill("grace")
-    await question.get_by_role("button", name="Erase").click()
-    await expect(question).to_have_count(0)
-    await expect(region(page, "What they got")).to_contain_text("Nothing was sent to this id")
-    await expect(region(page, "Inbox")).to_contain_text("The inbox is empty")
-
-
-@pytest.mark.parametrize("visit", LOOKS, indirect=True)
-async def test_a_suppression_is_added_found_and_lifted(visit: Visit, world: World) -> None:
-    """A wrong address says so at its field."""
-    visit.allow("status of 422")
-    page = visit.page
-    await visit.open(f"/suppressions?tenant={world.tenant.id}", "Suppressions")
-    await expect(page.get_by_role("heading", name="No address is suppressed")).to_be_visible()
-    await page.get_by_role("button", name="Suppress an address").click()
-    form = page.get_by_role("dialog")
-    await form.get_by_label("E-mail address").fill("nobody")
-    await form.get_by_role("button", name="Suppress", exact=True).click()
-    await expect(form.get_by_label("E-mail address")).to_have_attribute("aria-invalid", "true")
-    await form.get_by_label("E-mail address").fill("bob@example.com")
-    await form.get_by_label("Note").fill(_MARKUP)
-    await form.get_by_role("button", name="Suppress", exact=True).click()
-    row = page.get_by_role("row").filter(has_text="manual")
-    await expect(row).to_contain_text(_SHOWN)
-    await assert_text_only(visit)
-    await visit.assert_well_formed()
-    await visit.assert_accessible()
-    await visit.show_filters()
-    await page.get_by_label("Address", exact=True).fill("bob@example.com")
-    await page.get_by_role("button", name="Find").click()
-    await expect(page).to_have_url(re.compile("address=bob"))
-    await expect(row).to_have_count(1)
-    await row.get_by_role("button", name=re.compile("Lift")).click()
-    await page.get_by_role("dialog").get_by_role("button", name="Lift").click()
-    await expect(page.get_by_role("heading", name="No suppression matches")).to_be_visible()

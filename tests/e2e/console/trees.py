@@ -168,9 +168,8 @@ async def difference(visit: Visit, screen: Screen) -> str:
     until = time.monotonic() + _ARRIVES_S
     while True:
         trees = await _trees(visit.page, screen)
-        differs = _difference(screen.name, trees.screen)
-        if trees.frame:
-            differs += _difference(FRAME, trees.frame)
+        found = {screen.name: trees.screen} | ({FRAME: trees.frame} if trees.frame else {})
+        differs = "\n".join(filter(None, (_difference(name, tree) for name, tree in found.items())))
         if not differs:
             return ""
         if time.monotonic() > until:

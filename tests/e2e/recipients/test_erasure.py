@@ -113,7 +113,8 @@ async def test_each_tenant_has_its_own_days(client: Client, tenant: Tenant) -> N
     """Set, read, set back; nonsense is refused with the field's name."""
     path = f"/tenants/{tenant.id}/retention"
     days = ("events_days", "payload_days", "inbox_days", "outbox_days")
-    nothing = {**dict.fromkeys(days), "keep_content": True}
+    defaults = {"events_days": 90, "payload_days": 30, "inbox_days": 90, "outbox_days": 7}
+    nothing = {**dict.fromkeys(days), "keep_content": True, "defaults": defaults}
     assert await client.operator.must("GET", path) == nothing
     wanted = {**nothing, "events_days": 30, "outbox_days": 2}
     assert await client.operator.must("PUT", path, json={"events_days": 30, "outbox_days": 2}) == wanted

@@ -11,7 +11,7 @@ from stack.client import Running
 from tests.integration.gateway.console_visitor import PASSWORD, Visitor, joined, owner, visitor
 
 # The routes of one person, with a body that would be accepted.
-_OF_A_PERSON = (
+_OF_A_PERSON: tuple[tuple[str, str, Any], ...] = (
     ("GET", "", None),
     ("PATCH", "", {"memberships": []}),
     ("PATCH", "", {"email": "taken-over@example.com"}),
@@ -118,8 +118,8 @@ async def test_no_role_outside_the_account(scene: Scene) -> None:
     assert unknown == foreign
     assert (await scene.ada.call("POST", "/users", {"email": _email(), "memberships": []}))[0] == 422
     # Nor by an owner of the installation, who did not invite the person: their password may be somebody else's.
-    for memberships in ([{"role": "viewer"}], [_in_tenant(scene.foreign_tenant)]):
-        refused = await scene.boss.call("PATCH", f"/users/{person['id']}", {"memberships": memberships})
+    for place in ({"role": "viewer"}, _in_tenant(scene.foreign_tenant)):
+        refused = await scene.boss.call("PATCH", f"/users/{person['id']}", {"memberships": [place]})
         assert refused[0] == 409, refused
     assert (await scene.boss.call("GET", f"/users/{person['id']}"))[1]["memberships"] == [_in_account(scene.account)]
 

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from stack.client import Running
+from tests.e2e.webhook_receiver import Receiver, receiving
 from tests.integration.gateway.conftest import CreateTenant, Tenant
 from tests.waiting import eventually
 
@@ -35,6 +36,13 @@ async def send(http: aiohttp.ClientSession, tenant: Tenant, number: int) -> None
 
 
 @pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A server on loopback."""
+    async with receiving() as made:
+        yield made
+
+
+@pytest.fixture
 async def operators(
     http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
 ) -> AsyncIterator[Tenant]:
@@ -60,8 +68,12 @@ async def test_a_provider_dies_and_recovers(
     create_tenant: CreateTenant,
     operators: Tenant,
     local_stack: Running,
+    receiver: Receiver,
 ) -> None:
-    """One mail each, with the reason; the outage is listed, and stands among what the tenant lacks."""
+    """One mail each, with the reason; the outage is listed, and stands among what the tenant lacks.
+
+    An endpoint of the operators that subscribes to the types gets one signed webhook each.
+    """
     host, _, port = local_stack.state.processes["mail"].address.rpartition(":")
     tenant = await create_tenant("Walnut Lamps")
     provider = await call(
@@ -76,6 +88,12 @@ async def test_a_provider_dies_and_recovers(
             "settings": {"host": host, "port": int(port), "tls": "starttls", "from_email": "a@walnut.example"},
         },
     )
+    types = ["clarion.provider_down", "clarion.provider_recovered"]
+    base = f"/tenants/{operators.id}"
+    for name in types:
+        await call(http, admin, "POST", f"{base}/event-types", {"name": name})
+    endpoint = await call(http, admin, "POST", f"{base}/endpoints", {"url": receiver.url})
+    await call(http, admin, "POST", f"{base}/endpoints/{endpoint['id']}/subscriptions", {"event_types": types})
     for number in range(FAILURES):
         await send(http, tenant, number)
 
@@ -99,6 +117,9 @@ async def test_a_provider_dies_and_recovers(
     assert up["subject"] == "Provider works again: smtp (email) of Walnut Lamps"
     assert first == down
     assert (await call(http, admin, "GET", f"/outages?tenant_id={tenant.id}&open=true"))["data"] == []
+    await eventually(lambda: len(receiver.arrived) >= len(types), 60)
+    webhooks = receiver.verified(endpoint["secret"])
+    assert [(one["type"], one["object_id"]) for one in webhooks] == [(name, provider["id"]) for name in types]
 
 
 async def test_a_test_alert(http: aiohttp.ClientSession, admin: dict[str, str], operators: Tenant) -> None:

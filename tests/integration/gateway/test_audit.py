@@ -97,10 +97,33 @@ async def test_every_write_leaves_an_entry_and_no_value(
     assert made["resource"] == provider["id"]
     assert made["fields"] == ["tenant_id", "channel", "kind", "settings"]
     assert made["trace_id"] == "t-17"
+    # The provider is deleted: only its id is known.
+    short = f"{provider['id'][:8]}…{provider['id'][-4:]}"
+    assert made["text"] == f"A program with the admin token “admin” added the provider {short} in {tenant.name}"
+    assert "".join(part["text"] for part in made["sentence"]) == made["text"]
+    assert made["sentence"][-1]["link"] == f"/console/tenants/{tenant.id}?tenant={tenant.id}"
+    assert of_tenant[0]["text"].endswith(f"tried to change the settings of {tenant.name}, which was refused (422)")
+    assert [one["id"] for one in await entries(http, admin, tenant_id=tenant.id, kind="provider")] == [made["id"]]
     assert made["begun_at"] < made["finished_at"]
     assert "hush" not in str(of_tenant)
     assert "secret@" not in str(of_tenant)
     assert [entry["method"] for entry in await entries(http, admin, resource=provider["id"])] == ["DELETE", "POST"]
+
+
+async def test_an_object_of_another_tenant_has_no_name(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """A path with a foreign id does not show to the log's readers what that id is called."""
+    own, other = await create_tenant(), await create_tenant()
+    body = {"url": "https://shop.example.com/hooks", "description": "Secret plan"}
+    async with http.post(f"{BASE}/tenants/{other.id}/endpoints", json=body, headers=admin) as answer:
+        endpoint = await answer.json()
+    async with http.delete(f"{BASE}/tenants/{own.id}/endpoints/{endpoint['id']}", headers=admin) as answer:
+        assert answer.status == 404
+    (refused,) = await entries(http, admin, tenant_id=own.id, kind="endpoint")
+    assert "Secret plan" not in str(refused)
+    (made,) = await entries(http, admin, tenant_id=other.id, kind="endpoint")
+    assert made["text"].endswith(f"created the endpoint Secret plan in {other.name}")
 
 
 async def test_reading_leaves_no_entry(

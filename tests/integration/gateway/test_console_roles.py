@@ -24,7 +24,7 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _IN_BODY = (Place.BODY, Place.BODY_OR_ANY)
 _IN_QUERY = (Place.QUERY, Place.QUERY_OR_ANY, Place.QUERY_OR_INSTALLATION)
 # Lists of other shapes: their own tests read them as people of one tenant.
-_NO_PAGES = ("/overview", "/search", "/dead-letters/count")
+_NO_PAGES = ("/overview", "/search", "/dead-letters/count", "/refused-requests/reasons")
 Route = tuple[str, str]
 _LAST: Route = ("DELETE", "/tenants/{id}")
 

@@ -30,9 +30,9 @@ async def codes(http: aiohttp.ClientSession, admin: dict[str, str], tenant: Tena
 async def test_a_new_tenant_until_it_delivers(
     http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
 ) -> None:
-    """No template; then no provider for it; then only the sandbox; and an event type without a template."""
+    """No provider and no template; no provider for a template; only the sandbox; an event type without a template."""
     tenant = await create_tenant()
-    assert set(await codes(http, admin, tenant)) == {"no_templates"}
+    assert set(await codes(http, admin, tenant)) == {"no_provider", "no_templates"}
     template = {
         "tenant_id": tenant.id,
         "event_type": "order.paid",

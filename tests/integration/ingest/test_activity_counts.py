@@ -12,7 +12,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from runtime.ids import new_id
-from services.ingest.activity.counts import NO_CLASS, SLOT_S, Count, Span, fold
+from services.ingest.activity.counts import NO_CLASS, SLOT_S, SLOTS_OF_DAY, Count, Span, fold
 from services.ingest.activity.store import ActivityStore
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import Item
@@ -22,6 +22,7 @@ from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIP
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 TENANTS = [new_id() for _ in range(3)]
+_ALL = "00000000-0000-0000-0000-000000000000"
 _SLOT = int(time.time()) // SLOT_S
 ALWAYS = Span(0, _SLOT + 10, 1)
 
@@ -118,8 +119,8 @@ async def test_processes_do_not_wait_for_each_other_s_counts(pool: Pool) -> None
     assert _counted(await ActivityStore(pool, events_days=90).counts(tenants, ALWAYS)) == await _truth(pool, tenants)
 
 
-async def test_old_counts_are_added_to_their_hour(pool: Pool, activity: ActivityStore) -> None:
-    """After two days, those that were rolled up before and those that come later; sums of nothing are deleted."""
+async def test_old_counts_are_those_of_their_hour_and_day(pool: Pool, activity: ActivityStore) -> None:
+    """After two days those of five minutes are deleted, and what comes later is added to the hour and the day."""
     store = LedgerStore(pool, pool)
     base = int(time.time()) - 3 * 86_400
     base -= base % 3600
@@ -129,22 +130,48 @@ async def test_old_counts_are_added_to_their_hour(pool: Pool, activity: Activity
     await store.write(merge(list(events)))
     while await activity.roll_up():
         pass
-    rows = await pool.fetch("SELECT tenant_id::text AS tenant, slot, n FROM ingest.activity ORDER BY tenant_id, slot")
     hour = base // SLOT_S
-    assert [(row["slot"], row["n"]) for row in rows] == [(hour, 3), (hour, 3)]
-    assert rows[1]["tenant"] == TENANTS[0]
+    day = hour - hour % SLOTS_OF_DAY
+    kept = "SELECT slots, slot, channel, status, n FROM ingest.activity_sums WHERE tenant_id = $1"
+    accepted = [(12, hour, 0, 0, 3), (288, day, 0, 0, 3)]
+    for tenant in (TENANTS[0], _ALL):
+        assert [tuple(row) for row in await pool.fetch(f"{kept} ORDER BY slots", tenant)] == accepted
 
-    await pool.execute("UPDATE ingest.activity SET slot = slot + 5")  # as if they had been rolled up when they were new
+    # As if they had been rolled up when they were new.
+    await pool.execute(
+        "INSERT INTO ingest.activity_sums SELECT tenant_id, 1, slot + 5, channel, status, reason, n FROM"
+        " ingest.activity_sums WHERE slots = 12"
+    )
     one = events[0]
     await store.write(merge([builders.routed(one, {builders.delivery_id(one): QUEUED})]))
     await store.write(merge([builders.attempted(one, builders.delivery_id(one), SENT)]))
     while await activity.roll_up():
         pass
-    found = await pool.fetch(
-        "SELECT slot, channel, status, n FROM ingest.activity WHERE tenant_id = $1 AND class = -1 ORDER BY 2, 3",
-        TENANTS[0],
-    )
-    assert [tuple(row) for row in found if row["n"]] == [(hour, 0, 0, 3), (hour, int(builders.SMS), int(SENT), 1)]
+    sms, sent = int(builders.SMS), int(SENT)
+    found = await pool.fetch(f"{kept} AND n <> 0 AND durations IS NULL ORDER BY slots, channel", TENANTS[0])
+    assert [tuple(row) for row in found] == [
+        accepted[0],
+        (12, hour, sms, sent, 1),
+        accepted[1],
+        (288, day, sms, sent, 1),
+    ]
+
+
+async def test_durations_are_added_to_those_before(pool: Pool, activity: ActivityStore) -> None:
+    """Sums keep how many took how long, of whatever classes the next ones are."""
+    store = LedgerStore(pool, pool)
+    for milliseconds in (40, 2000, 40, 3):
+        one = builders.event(TENANTS[0])
+        at_us = one.accepted_at_us + milliseconds * 1000
+        await store.write(merge([one, builders.routed(one, {builders.delivery_id(one): QUEUED})]))
+        await store.write(merge([builders.attempted(one, builders.delivery_id(one), SENT, at_us=at_us)]))
+        before = fold(await activity.counts([], ALWAYS)).total()
+        while await activity.roll_up():
+            pass
+        for step in (1, 12, 288):
+            span = Span(_SLOT - _SLOT % 288 - 288, _SLOT - _SLOT % 288 + 576, step)
+            assert fold(await activity.counts([], span)).total() == before
+    assert sorted(before.by_class.values()) == [1, 1, 2]
 
 
 async def test_expired_counts_are_deleted(pool: Pool, activity: ActivityStore) -> None:
@@ -165,10 +192,11 @@ async def test_expired_counts_are_deleted(pool: Pool, activity: ActivityStore) -
         pass
     assert await activity.expire() == 3 + 1 + 2 + 1
     assert await activity.expire() == 0
-    rows = await pool.fetch("SELECT tenant_id::text AS tenant, count(*) AS n FROM ingest.activity GROUP BY 1")
+    rows = await pool.fetch("SELECT tenant_id::text AS tenant, count(*) AS n FROM ingest.activity_sums GROUP BY 1")
     kept = {row["tenant"]: row["n"] for row in rows}
-    assert [kept[tenant] for tenant in TENANTS] == [1, 3, 2]
-    assert kept["00000000-0000-0000-0000-000000000000"] == 3
+    # What is five days old is in a sum of its hour, too.
+    assert [kept[tenant] for tenant in TENANTS] == [1 + 1, 3 + 1, 2 + 1]
+    assert kept[_ALL] == 3 + 1
 
 
 async def test_how_long_sending_took(pool: Pool, activity: ActivityStore) -> None:

@@ -154,6 +154,20 @@ async def test_they_are_counted(letters: Letters, ledger: Ledger) -> None:
     assert (await ledger.servicer.ListDeadLetters(request, None)).total == 4
 
 
+async def test_they_are_counted_by_reason(letters: Letters, ledger: Ledger) -> None:
+    """The most frequent first; also those of other reasons than the one that is looked at."""
+    await letters.die(1, reason="provider_credentials")
+    await letters.die(2)
+    await letters.die(tenant=1)
+    request = ledger_pb2.ListDeadLettersRequest(tenant_id=letters.tenants[0], limit=1, count=True, count_reasons=True)
+    request.filter.reason = "provider_credentials"
+    answer = await ledger.servicer.ListDeadLetters(request, None)
+    assert [(one.reason, one.count) for one in answer.reasons] == [("provider_timeout", 2), ("provider_credentials", 1)]
+    assert answer.total == 1
+    request.count_reasons = False
+    assert not (await ledger.servicer.ListDeadLetters(request, None)).reasons
+
+
 async def test_all_that_match_are_sent_again(letters: Letters, streams: Streams) -> None:
     """Not the page: hundreds, each once, under their ids and with the next replay; the others stay."""
     matching = await letters.die(2 * PAGE + 7, provider="smtp")

@@ -61,6 +61,18 @@ async def test_alike_refusals_of_a_minute_are_a_row(store: RefusalStore) -> None
     assert second.count == 1
 
 
+async def test_requests_are_counted_by_reason(store: RefusalStore) -> None:
+    """The requests, not the rows; also those of other reasons than the one that is looked at."""
+    await store.record([counted(count=2), counted(reason="key_missing", count=5), counted(status=422, reason="other")])
+    assert [tuple(one) for one in await store.reasons(RefusalSearch(status=401, reason="key_unknown"))] == [
+        ("key_missing", 5),
+        ("key_unknown", 2),
+    ]
+    request = refusals_pb2.ListRefusalsRequest(count_reasons=True)
+    answer = await RefusalServicer(store).ListRefusals(request, None)
+    assert {one.reason: one.count for one in answer.reasons} == {"key_missing": 5, "key_unknown": 2, "other": 1}
+
+
 async def test_a_key_is_recognized_whatever_became_of_it(store: RefusalStore, pool: Pool) -> None:
     """Its tenant, its id and its end come from its row; of an unknown one only what the gateway says."""
     tenant = new_id()

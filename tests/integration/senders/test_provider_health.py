@@ -10,7 +10,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import health_pb2, health_pb2_grpc, senders_pb2
-from runtime import grpc
+from runtime import clock, grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.delivery.ports import SendResult, Verdict
@@ -76,6 +76,21 @@ async def test_a_thousand_calls_are_a_row(store: ProviderHealthStore, pool: "asy
         "provider_unreachable",
         "no route for a…@example.org",
     )
+
+
+async def test_the_last_call_is_known_for_long(
+    store: ProviderHealthStore, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    """The newest step of each provider outlives the others; what was never called has none."""
+    hour_us, now_us = 3_600_000_000, clock.now_us()
+    for hours in (3, 5, 24 * 401):
+        await store.write_calls(now_us - hours * hour_us, {"p1" if hours < 24 else "p2": Counts(1)})
+    await store.delete_expired()
+    found = await store.read(["p1", "p2", "p3"])
+    assert found["p1"].last_call_us == now_us - 3 * hour_us
+    assert found["p1"].last_hour == Counts()
+    assert (found["p2"].last_call_us, found["p3"].last_call_us) == (0, 0)
+    assert await pool.fetchval("SELECT count(*) FROM senders.provider_calls") == 1
 
 
 async def test_breakers_of_all_processes(store: ProviderHealthStore, pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -72,6 +72,23 @@ def test_a_provider_is_missing_where_something_needs_it() -> None:
     assert other.code == "no_provider"
 
 
+def test_somebody_who_begins_is_told_of_providers() -> None:
+    """While there is no template and no endpoint; for the channels that the tenant may use; said once."""
+    bare: dict[str, Any] = {"providers": [], "templates": []}
+    first, second = found(**bare)
+    assert (first.code, first.severity, second.code) == ("no_provider", WARNS, "no_templates")
+    assert first.detail.endswith("nothing is sent by EMAIL or SMS.")
+    only_mail, _ = found(**bare, tenant={"delivery_channels": [EMAIL]})
+    assert only_mail.detail.endswith("nothing is sent by EMAIL.")
+    push, endpoint = event_pb2.CHANNEL_PUSH, endpoints_pb2.Endpoint(id="e1", active=True)
+    assert found(providers=[], templates=[template(push)]) == []
+    for fact in ({"tenant": {"delivery_channels": [push]}}, {"endpoints": [endpoint]}):
+        assert [one.code for one in found(**bare, **fact)] == ["no_templates"]
+    skipped = usage_pb2.Shortfall(event_type="global.info", channel=SMS, reason=Reason.NO_PROVIDER, count=1)
+    told = found(**bare, shortfalls=usage_pb2.ListShortfallsResponse(shortfalls=[skipped]))
+    assert [(one.code, one.severity) for one in told] == [("no_provider", BLOCKS), ("no_templates", WARNS)]
+
+
 def test_mail_without_a_sender() -> None:
     """Neither the tenant nor a provider has an address; settings that cannot be read are not guessed at."""
     bare = {"tenant": {}, "providers": [smtp(settings="{}")]}

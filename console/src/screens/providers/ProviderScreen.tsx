@@ -75,7 +75,7 @@ function OneProvider({ provider, kind }: { provider: Provider; kind: ProviderKin
         }),
       ),
     onSuccess: () => {
-      notify("The settings are saved and used from now on.");
+      notify("The settings are saved, and used within a second.");
       return renew();
     },
   });

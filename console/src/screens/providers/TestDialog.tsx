@@ -37,11 +37,11 @@ export function TestDialog({ provider, onClose }: { provider: Provider | undefin
       title={`Send a test through ${provider?.name ?? ""}`}
       text="One real message is sent through this provider only, also while it is paused."
       action="Send test"
-      dismissal={test.data ? "Close" : "Cancel"}
       onSubmit={() => provider && test.mutate(provider)}
       isBusy={test.isPending}
       error={field ? null : test.error}
       isDisabled={recipient.trim() === ""}
+      isDone={test.data !== undefined}
     >
       <TextField
         label={isMail ? "E-mail address" : "Phone number"}

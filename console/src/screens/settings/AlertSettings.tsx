@@ -20,7 +20,7 @@ const KINDS: readonly (readonly [kind: Kind, label: string, help: string])[] = [
   ],
   ["endpoint", "Endpoints", "One is down or was disabled; and when it answers again."],
   ["dead_letters", "Dead letters", "100 deliveries of a tenant died within an hour."],
-  ["quota", "Quotas", "A tenant may have no further unfinished event."],
+  ["quota", "Quotas", "A tenant has nine tenths of the unfinished events that it may have, and all of them."],
 ];
 const ALL = KINDS.map(([kind]) => kind);
 

@@ -5,10 +5,12 @@ import { Button, LinkButton } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card } from "~/kit/Page";
-import { ConsoleLinkButton } from "~/shell/ConsoleLink";
+import { ConsoleLink, ConsoleLinkButton } from "~/shell/ConsoleLink";
 import styles from "./Readiness.module.css";
 
 type Finding = Schemas["Finding"];
+
+const MOST_ON_BUTTON = 40;
 
 const SEVERITIES: Readonly<Record<string, readonly [tone: Tone, word: string]>> = {
   blocks: ["bad", "blocks"],
@@ -88,11 +90,14 @@ function Item({ finding }: { finding: Finding }) {
       <Badge tone={tone}>{word}</Badge>
       <div>
         <p>{finding.detail}</p>
-        <ConsoleLinkButton path={finding.link}>
-          {finding.fix.replace(/\.$/, "")}
-          <span className="unseen">.</span>
-        </ConsoleLinkButton>
+        <Fix path={finding.link}>{finding.fix}</Fix>
       </div>
     </li>
   );
+}
+
+/** What to do about a finding: a button, or a link where it takes a sentence to say it. */
+function Fix({ path, children }: { path: string; children: string }) {
+  const Kind = children.length > MOST_ON_BUTTON ? ConsoleLink : ConsoleLinkButton;
+  return <Kind path={path}>{children}</Kind>;
 }

@@ -16,7 +16,7 @@ export const lazyRoute = createLazyRoute("/frame/tenants/$tenantId/retention")({
 });
 
 type Policy = Schemas["RetentionPolicy"];
-type Name = Exclude<keyof Policy, "keep_content">;
+type Name = keyof Policy["defaults"];
 
 const PARTS: readonly { name: Name; label: string; help: string }[] = [
   {
@@ -46,6 +46,11 @@ function TenantRetention() {
     return <ErrorNote error={error} onRetry={() => void refetch()} />;
   }
   return data ? <RetentionCard key={tenant.id} tenant={tenant} policy={data} /> : <Loading />;
+}
+
+function defaultOf(days: number | null): string {
+  const amount = days?.toLocaleString(undefined, { maximumFractionDigits: 1 });
+  return amount === undefined ? "default" : `default: ${amount} ${days === 1 ? "day" : "days"}`;
 }
 
 function RetentionCard({ tenant, policy }: { tenant: Tenant; policy: Policy }) {
@@ -86,8 +91,8 @@ function RetentionCard({ tenant, policy }: { tenant: Tenant; policy: Policy }) {
         error={change.error}
       >
         <p>
-          In days, 1 to 3650. Empty: as long as this installation keeps it. What is older is deleted and
-          cannot be brought back.
+          In days, 1 to 3650. Empty: as long as this installation keeps it, which the field shows. What is
+          older is deleted and cannot be brought back.
         </p>
         <FieldRow>
           {PARTS.map(({ name, label, help }) => (
@@ -100,7 +105,7 @@ function RetentionCard({ tenant, policy }: { tenant: Tenant; policy: Policy }) {
               min={1}
               max={3650}
               step={1}
-              placeholder="default"
+              placeholder={defaultOf(policy.defaults[name])}
               value={days[name]}
               error={problem?.fields.get(name)}
               disabled={!mayChange}

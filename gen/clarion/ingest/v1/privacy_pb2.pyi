@@ -81,16 +81,24 @@ class GetRetentionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RETENTION_FIELD_NUMBER: _builtins.int
+    INSTALLATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def retention(self) -> Global___Retention: ...
+    @_builtins.property
+    def installation(self) -> Global___Retention:
+        """For how long ingest keeps what a tenant has no days of its own for: events_days and payload_days. The other services
+        know theirs.
+        """
+
     def __init__(
         self,
         *,
         retention: Global___Retention | None = ...,
+        installation: Global___Retention | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["retention", b"retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["installation", b"installation", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["retention", b"retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["installation", b"installation", "retention", b"retention"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,23 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!clarion/realtime/v1/privacy.proto\x12\x13\x63larion.realtime.v1\"a\n\x15\x45raseRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08until_us\x18\x03 \x01(\x03\x12\x12\n\ninbox_only\x18\x04 \x01(\x08\"=\n\x16\x45raseRecipientResponse\x12\x15\n\rnotifications\x18\x01 \x01(\x05\x12\x0c\n\x04more\x18\x02 \x01(\x08\"_\n\x1a\x45xportNotificationsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"t\n\x1b\x45xportNotificationsResponse\x12@\n\rnotifications\x18\x01 \x03(\x0b\x32).clarion.realtime.v1.ExportedNotification\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x90\x01\n\x14\x45xportedNotification\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x15\n\rcreated_at_us\x18\x06 \x01(\x03\x12\x12\n\nread_at_us\x18\x07 \x01(\x03\x32\xfd\x01\n\x16RealtimePrivacyService\x12i\n\x0e\x45raseRecipient\x12*.clarion.realtime.v1.EraseRecipientRequest\x1a+.clarion.realtime.v1.EraseRecipientResponse\x12x\n\x13\x45xportNotifications\x12/.clarion.realtime.v1.ExportNotificationsRequest\x1a\x30.clarion.realtime.v1.ExportNotificationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!clarion/realtime/v1/privacy.proto\x12\x13\x63larion.realtime.v1\"\x1a\n\x18GetInboxRetentionRequest\")\n\x19GetInboxRetentionResponse\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"a\n\x15\x45raseRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08until_us\x18\x03 \x01(\x03\x12\x12\n\ninbox_only\x18\x04 \x01(\x08\"=\n\x16\x45raseRecipientResponse\x12\x15\n\rnotifications\x18\x01 \x01(\x05\x12\x0c\n\x04more\x18\x02 \x01(\x08\"_\n\x1a\x45xportNotificationsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"t\n\x1b\x45xportNotificationsResponse\x12@\n\rnotifications\x18\x01 \x03(\x0b\x32).clarion.realtime.v1.ExportedNotification\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x90\x01\n\x14\x45xportedNotification\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x15\n\rcreated_at_us\x18\x06 \x01(\x03\x12\x12\n\nread_at_us\x18\x07 \x01(\x03\x32\xf1\x02\n\x16RealtimePrivacyService\x12i\n\x0e\x45raseRecipient\x12*.clarion.realtime.v1.EraseRecipientRequest\x1a+.clarion.realtime.v1.EraseRecipientResponse\x12x\n\x13\x45xportNotifications\x12/.clarion.realtime.v1.ExportNotificationsRequest\x1a\x30.clarion.realtime.v1.ExportNotificationsResponse\x12r\n\x11GetInboxRetention\x12-.clarion.realtime.v1.GetInboxRetentionRequest\x1a..clarion.realtime.v1.GetInboxRetentionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.realtime.v1.privacy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERASERECIPIENTREQUEST']._serialized_start=58
-  _globals['_ERASERECIPIENTREQUEST']._serialized_end=155
-  _globals['_ERASERECIPIENTRESPONSE']._serialized_start=157
-  _globals['_ERASERECIPIENTRESPONSE']._serialized_end=218
-  _globals['_EXPORTNOTIFICATIONSREQUEST']._serialized_start=220
-  _globals['_EXPORTNOTIFICATIONSREQUEST']._serialized_end=315
-  _globals['_EXPORTNOTIFICATIONSRESPONSE']._serialized_start=317
-  _globals['_EXPORTNOTIFICATIONSRESPONSE']._serialized_end=433
-  _globals['_EXPORTEDNOTIFICATION']._serialized_start=436
-  _globals['_EXPORTEDNOTIFICATION']._serialized_end=580
-  _globals['_REALTIMEPRIVACYSERVICE']._serialized_start=583
-  _globals['_REALTIMEPRIVACYSERVICE']._serialized_end=836
+  _globals['_GETINBOXRETENTIONREQUEST']._serialized_start=58
+  _globals['_GETINBOXRETENTIONREQUEST']._serialized_end=84
+  _globals['_GETINBOXRETENTIONRESPONSE']._serialized_start=86
+  _globals['_GETINBOXRETENTIONRESPONSE']._serialized_end=127
+  _globals['_ERASERECIPIENTREQUEST']._serialized_start=129
+  _globals['_ERASERECIPIENTREQUEST']._serialized_end=226
+  _globals['_ERASERECIPIENTRESPONSE']._serialized_start=228
+  _globals['_ERASERECIPIENTRESPONSE']._serialized_end=289
+  _globals['_EXPORTNOTIFICATIONSREQUEST']._serialized_start=291
+  _globals['_EXPORTNOTIFICATIONSREQUEST']._serialized_end=386
+  _globals['_EXPORTNOTIFICATIONSRESPONSE']._serialized_start=388
+  _globals['_EXPORTNOTIFICATIONSRESPONSE']._serialized_end=504
+  _globals['_EXPORTEDNOTIFICATION']._serialized_start=507
+  _globals['_EXPORTEDNOTIFICATION']._serialized_end=651
+  _globals['_REALTIMEPRIVACYSERVICE']._serialized_start=654
+  _globals['_REALTIMEPRIVACYSERVICE']._serialized_end=1023
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,11 @@ class RealtimePrivacyServiceStub:
                 request_serializer=clarion_dot_realtime_dot_v1_dot_privacy__pb2.ExportNotificationsRequest.SerializeToString,
                 response_deserializer=clarion_dot_realtime_dot_v1_dot_privacy__pb2.ExportNotificationsResponse.FromString,
                 _registered_method=True)
+        self.GetInboxRetention = channel.unary_unary(
+                '/clarion.realtime.v1.RealtimePrivacyService/GetInboxRetention',
+                request_serializer=clarion_dot_realtime_dot_v1_dot_privacy__pb2.GetInboxRetentionRequest.SerializeToString,
+                response_deserializer=clarion_dot_realtime_dot_v1_dot_privacy__pb2.GetInboxRetentionResponse.FromString,
+                _registered_method=True)
 
 
 class RealtimePrivacyServiceServicer:
@@ -65,6 +70,13 @@ class RealtimePrivacyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetInboxRetention(self, request, context):
+        """For how long inboxes are kept, where a tenant has no days of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RealtimePrivacyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_RealtimePrivacyServiceServicer_to_server(servicer, server):
                     servicer.ExportNotifications,
                     request_deserializer=clarion_dot_realtime_dot_v1_dot_privacy__pb2.ExportNotificationsRequest.FromString,
                     response_serializer=clarion_dot_realtime_dot_v1_dot_privacy__pb2.ExportNotificationsResponse.SerializeToString,
+            ),
+            'GetInboxRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInboxRetention,
+                    request_deserializer=clarion_dot_realtime_dot_v1_dot_privacy__pb2.GetInboxRetentionRequest.FromString,
+                    response_serializer=clarion_dot_realtime_dot_v1_dot_privacy__pb2.GetInboxRetentionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class RealtimePrivacyService:
             '/clarion.realtime.v1.RealtimePrivacyService/ExportNotifications',
             clarion_dot_realtime_dot_v1_dot_privacy__pb2.ExportNotificationsRequest.SerializeToString,
             clarion_dot_realtime_dot_v1_dot_privacy__pb2.ExportNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInboxRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.realtime.v1.RealtimePrivacyService/GetInboxRetention',
+            clarion_dot_realtime_dot_v1_dot_privacy__pb2.GetInboxRetentionRequest.SerializeToString,
+            clarion_dot_realtime_dot_v1_dot_privacy__pb2.GetInboxRetentionResponse.FromString,
             options,
             channel_credentials,
             insecure,

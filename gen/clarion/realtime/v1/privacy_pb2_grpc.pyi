@@ -37,6 +37,8 @@ class RealtimePrivacyServiceStub:
     """Deletes the inbox, ends the tokens and closes the connections. Asked again: what came in meanwhile."""
     ExportNotifications: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportNotificationsRequest, _privacy_pb2.ExportNotificationsResponse]
     """The inbox, newest first."""
+    GetInboxRetention: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.GetInboxRetentionRequest, _privacy_pb2.GetInboxRetentionResponse]
+    """For how long inboxes are kept, where a tenant has no days of its own."""
 
 @_typing.type_check_only
 class RealtimePrivacyServiceAsyncStub(RealtimePrivacyServiceStub):
@@ -47,6 +49,8 @@ class RealtimePrivacyServiceAsyncStub(RealtimePrivacyServiceStub):
     """Deletes the inbox, ends the tokens and closes the connections. Asked again: what came in meanwhile."""
     ExportNotifications: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportNotificationsRequest, _privacy_pb2.ExportNotificationsResponse]  # type: ignore[assignment]
     """The inbox, newest first."""
+    GetInboxRetention: _aio.UnaryUnaryMultiCallable[_privacy_pb2.GetInboxRetentionRequest, _privacy_pb2.GetInboxRetentionResponse]  # type: ignore[assignment]
+    """For how long inboxes are kept, where a tenant has no days of its own."""
 
 class RealtimePrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     """What realtime holds of one recipient: shown, and erased."""
@@ -66,5 +70,13 @@ class RealtimePrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.ExportNotificationsResponse, _abc.Awaitable[_privacy_pb2.ExportNotificationsResponse]]:
         """The inbox, newest first."""
+
+    @_abc_1.abstractmethod
+    def GetInboxRetention(
+        self,
+        request: _privacy_pb2.GetInboxRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.GetInboxRetentionResponse, _abc.Awaitable[_privacy_pb2.GetInboxRetentionResponse]]:
+        """For how long inboxes are kept, where a tenant has no days of its own."""
 
 def add_RealtimePrivacyServiceServicer_to_server(servicer: RealtimePrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

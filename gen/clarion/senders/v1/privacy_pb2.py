@@ -26,25 +26,29 @@ from clarion.senders.v1 import contents_pb2 as clarion_dot_senders_dot_v1_dot_co
 from clarion.senders.v1 import senders_pb2 as clarion_dot_senders_dot_v1_dot_senders__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarion/senders/v1/privacy.proto\x12\x12\x63larion.senders.v1\x1a!clarion/senders/v1/contents.proto\x1a clarion/senders/v1/senders.proto\"b\n\x15\x45xportContentsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x03 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\t\"_\n\x16\x45xportContentsResponse\x12\x31\n\x08\x63ontents\x18\x01 \x03(\x0b\x32\x1f.clarion.senders.v1.SentContent\x12\x12\n\nnext_after\x18\x02 \x01(\t\"R\n\x14\x45raseMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x03 \x03(\t\"U\n\x15\x45raseMessagesResponse\x12\x10\n\x08messages\x18\x01 \x01(\x05\x12\x18\n\x10provider_records\x18\x02 \x01(\x05\x12\x10\n\x08\x63ontents\x18x \x01(\x05\"b\n\x15\x45xportMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x04 \x03(\t\"a\n\x16\x45xportMessagesResponse\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.clarion.senders.v1.OutboxMessage\x12\x12\n\nnext_after\x18\x02 \x01(\t2\xcf\x02\n\x15SendersPrivacyService\x12\x64\n\rEraseMessages\x12(.clarion.senders.v1.EraseMessagesRequest\x1a).clarion.senders.v1.EraseMessagesResponse\x12g\n\x0e\x45xportMessages\x12).clarion.senders.v1.ExportMessagesRequest\x1a*.clarion.senders.v1.ExportMessagesResponse\x12g\n\x0e\x45xportContents\x12).clarion.senders.v1.ExportContentsRequest\x1a*.clarion.senders.v1.ExportContentsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarion/senders/v1/privacy.proto\x12\x12\x63larion.senders.v1\x1a!clarion/senders/v1/contents.proto\x1a clarion/senders/v1/senders.proto\"\x1b\n\x19GetOutboxRetentionRequest\"+\n\x1aGetOutboxRetentionResponse\x12\r\n\x05hours\x18\x01 \x01(\x05\"b\n\x15\x45xportContentsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x03 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\t\"_\n\x16\x45xportContentsResponse\x12\x31\n\x08\x63ontents\x18\x01 \x03(\x0b\x32\x1f.clarion.senders.v1.SentContent\x12\x12\n\nnext_after\x18\x02 \x01(\t\"R\n\x14\x45raseMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x03 \x03(\t\"U\n\x15\x45raseMessagesResponse\x12\x10\n\x08messages\x18\x01 \x01(\x05\x12\x18\n\x10provider_records\x18\x02 \x01(\x05\x12\x10\n\x08\x63ontents\x18x \x01(\x05\"b\n\x15\x45xportMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x04 \x03(\t\"a\n\x16\x45xportMessagesResponse\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.clarion.senders.v1.OutboxMessage\x12\x12\n\nnext_after\x18\x02 \x01(\t2\xc4\x03\n\x15SendersPrivacyService\x12\x64\n\rEraseMessages\x12(.clarion.senders.v1.EraseMessagesRequest\x1a).clarion.senders.v1.EraseMessagesResponse\x12g\n\x0e\x45xportMessages\x12).clarion.senders.v1.ExportMessagesRequest\x1a*.clarion.senders.v1.ExportMessagesResponse\x12g\n\x0e\x45xportContents\x12).clarion.senders.v1.ExportContentsRequest\x1a*.clarion.senders.v1.ExportContentsResponse\x12s\n\x12GetOutboxRetention\x12-.clarion.senders.v1.GetOutboxRetentionRequest\x1a..clarion.senders.v1.GetOutboxRetentionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.senders.v1.privacy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPORTCONTENTSREQUEST']._serialized_start=125
-  _globals['_EXPORTCONTENTSREQUEST']._serialized_end=223
-  _globals['_EXPORTCONTENTSRESPONSE']._serialized_start=225
-  _globals['_EXPORTCONTENTSRESPONSE']._serialized_end=320
-  _globals['_ERASEMESSAGESREQUEST']._serialized_start=322
-  _globals['_ERASEMESSAGESREQUEST']._serialized_end=404
-  _globals['_ERASEMESSAGESRESPONSE']._serialized_start=406
-  _globals['_ERASEMESSAGESRESPONSE']._serialized_end=491
-  _globals['_EXPORTMESSAGESREQUEST']._serialized_start=493
-  _globals['_EXPORTMESSAGESREQUEST']._serialized_end=591
-  _globals['_EXPORTMESSAGESRESPONSE']._serialized_start=593
-  _globals['_EXPORTMESSAGESRESPONSE']._serialized_end=690
-  _globals['_SENDERSPRIVACYSERVICE']._serialized_start=693
-  _globals['_SENDERSPRIVACYSERVICE']._serialized_end=1028
+  _globals['_GETOUTBOXRETENTIONREQUEST']._serialized_start=125
+  _globals['_GETOUTBOXRETENTIONREQUEST']._serialized_end=152
+  _globals['_GETOUTBOXRETENTIONRESPONSE']._serialized_start=154
+  _globals['_GETOUTBOXRETENTIONRESPONSE']._serialized_end=197
+  _globals['_EXPORTCONTENTSREQUEST']._serialized_start=199
+  _globals['_EXPORTCONTENTSREQUEST']._serialized_end=297
+  _globals['_EXPORTCONTENTSRESPONSE']._serialized_start=299
+  _globals['_EXPORTCONTENTSRESPONSE']._serialized_end=394
+  _globals['_ERASEMESSAGESREQUEST']._serialized_start=396
+  _globals['_ERASEMESSAGESREQUEST']._serialized_end=478
+  _globals['_ERASEMESSAGESRESPONSE']._serialized_start=480
+  _globals['_ERASEMESSAGESRESPONSE']._serialized_end=565
+  _globals['_EXPORTMESSAGESREQUEST']._serialized_start=567
+  _globals['_EXPORTMESSAGESREQUEST']._serialized_end=665
+  _globals['_EXPORTMESSAGESRESPONSE']._serialized_start=667
+  _globals['_EXPORTMESSAGESRESPONSE']._serialized_end=764
+  _globals['_SENDERSPRIVACYSERVICE']._serialized_start=767
+  _globals['_SENDERSPRIVACYSERVICE']._serialized_end=1219
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class SendersPrivacyServiceStub:
                 request_serializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsRequest.SerializeToString,
                 response_deserializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsResponse.FromString,
                 _registered_method=True)
+        self.GetOutboxRetention = channel.unary_unary(
+                '/clarion.senders.v1.SendersPrivacyService/GetOutboxRetention',
+                request_serializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.GetOutboxRetentionRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.GetOutboxRetentionResponse.FromString,
+                _registered_method=True)
 
 
 class SendersPrivacyServiceServicer:
@@ -77,6 +82,13 @@ class SendersPrivacyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOutboxRetention(self, request, context):
+        """For how long sandbox messages are kept, where a tenant has no days of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SendersPrivacyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_SendersPrivacyServiceServicer_to_server(servicer, server):
                     servicer.ExportContents,
                     request_deserializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsRequest.FromString,
                     response_serializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsResponse.SerializeToString,
+            ),
+            'GetOutboxRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOutboxRetention,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.GetOutboxRetentionRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_privacy__pb2.GetOutboxRetentionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class SendersPrivacyService:
             '/clarion.senders.v1.SendersPrivacyService/ExportContents',
             clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsRequest.SerializeToString,
             clarion_dot_senders_dot_v1_dot_privacy__pb2.ExportContentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOutboxRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.SendersPrivacyService/GetOutboxRetention',
+            clarion_dot_senders_dot_v1_dot_privacy__pb2.GetOutboxRetentionRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_privacy__pb2.GetOutboxRetentionResponse.FromString,
             options,
             channel_credentials,
             insecure,

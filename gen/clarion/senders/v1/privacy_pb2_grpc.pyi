@@ -39,6 +39,8 @@ class SendersPrivacyServiceStub:
     """Sandbox messages, oldest first, whole."""
     ExportContents: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportContentsRequest, _privacy_pb2.ExportContentsResponse]
     """What was sent, by delivery and attempt."""
+    GetOutboxRetention: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.GetOutboxRetentionRequest, _privacy_pb2.GetOutboxRetentionResponse]
+    """For how long sandbox messages are kept, where a tenant has no days of its own."""
 
 @_typing.type_check_only
 class SendersPrivacyServiceAsyncStub(SendersPrivacyServiceStub):
@@ -51,6 +53,8 @@ class SendersPrivacyServiceAsyncStub(SendersPrivacyServiceStub):
     """Sandbox messages, oldest first, whole."""
     ExportContents: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportContentsRequest, _privacy_pb2.ExportContentsResponse]  # type: ignore[assignment]
     """What was sent, by delivery and attempt."""
+    GetOutboxRetention: _aio.UnaryUnaryMultiCallable[_privacy_pb2.GetOutboxRetentionRequest, _privacy_pb2.GetOutboxRetentionResponse]  # type: ignore[assignment]
+    """For how long sandbox messages are kept, where a tenant has no days of its own."""
 
 class SendersPrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the senders hold of some events: shown, and erased."""
@@ -78,5 +82,13 @@ class SendersPrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.ExportContentsResponse, _abc.Awaitable[_privacy_pb2.ExportContentsResponse]]:
         """What was sent, by delivery and attempt."""
+
+    @_abc_1.abstractmethod
+    def GetOutboxRetention(
+        self,
+        request: _privacy_pb2.GetOutboxRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.GetOutboxRetentionResponse, _abc.Awaitable[_privacy_pb2.GetOutboxRetentionResponse]]:
+        """For how long sandbox messages are kept, where a tenant has no days of its own."""
 
 def add_SendersPrivacyServiceServicer_to_server(servicer: SendersPrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -136,8 +136,13 @@ function Choose() {
             <li key={one.name}>
               <h3>{one.name}</h3>
               <p>{one.text}</p>
-              <Button look="primary" disabled={!isReady} onClick={() => start(one.name)}>
-                Use this example<span className="unseen">: {one.name}</span>
+              <Button
+                look="primary"
+                disabled={!isReady}
+                aria-label={`Use this example: ${one.name}`}
+                onClick={() => start(one.name)}
+              >
+                Use this example
               </Button>
             </li>
           ))}

@@ -60,12 +60,12 @@ export function TestDialog({ isOpen, onClose, place, newest, isChanged, sample, 
           ? "Your changes are saved as a version first. It is not activated: only the test uses it."
           : `Version ${newest.version} is sent with the sample, through the tenant's provider.`
       }
-      dismissal={eventId ? "Close" : "Cancel"}
       action={savesFirst ? "Save and send" : "Send"}
       onSubmit={() => void send()}
       isBusy={isBusy}
       error={error}
       isDisabled={recipient[address.field].trim() === "" || tenantId === ""}
+      isDone={eventId !== ""}
     >
       {place.tenant_id === null ? (
         <SelectField

@@ -115,7 +115,7 @@ async def test_all_that_failed_for_good_is_replayed(visit: Visit, client: Client
         await expect(dialog).to_contain_text(f"Of 3 messages of {name}")
         await visit.assert_accessible()
         await dialog.get_by_role("button", name="Send them again").click()
-        replays = page.get_by_role("region", name="Replays")
+        replays = page.get_by_role("region", name="Sent again")
         await expect(replays.get_by_text("3 sent")).to_be_visible()
         await expect(replays.get_by_text("done")).to_be_visible()
 

@@ -17,7 +17,7 @@ from checks.client import connect, order
 from stack.processes import ROOT
 from tests.e2e.browser import open_browser
 from tests.e2e.console.fresh_stack import seeded_stack
-from tests.e2e.console.screenshots import take
+from tests.e2e.console.screenshots import be_idle, take
 from tests.e2e.console.visit import WIDE_LIGHT, Look, Visit
 
 FOLDER = ROOT / "docs" / "images"
@@ -38,7 +38,7 @@ _QUALITIES = (0.9, 0.8, 0.7, 0.6)
 async def _break_template(page: Page) -> None:
     """Forget to close a condition, so that the error stands at its line."""
     await expect(page.get_by_title("Preview of the e-mail")).to_be_visible()
-    await page.wait_for_load_state("networkidle")
+    await be_idle(page)
     body = page.get_by_role("textbox", name="Body", exact=True)
     await body.click()
     await page.keyboard.press("ControlOrMeta+End")
@@ -106,7 +106,7 @@ async def renew(names: Sequence[str] = ()) -> None:
                 async with Visit.opened(browser, running.url, look, "") as visit:
                     await visit.sign_in(world.boss)
                     await visit.page.goto(visit.url + picture.path.format_map(world.ids))
-                    await visit.page.wait_for_load_state("networkidle")
+                    await be_idle(visit.page)
                     await visit.page.set_viewport_size({"width": look.width, "height": picture.height})
                     if picture.then:
                         await picture.then(visit.page)

@@ -24,10 +24,15 @@ _MAX_HEIGHT = 8000
 _IDLE_MS = 10_000
 
 
+async def be_idle(page: Page) -> None:
+    """Wait until nothing is loaded any more, not for ever: a screen that renews itself is never idle."""
+    with contextlib.suppress(PlaywrightTimeout):
+        await page.wait_for_load_state("networkidle", timeout=_IDLE_MS)
+
+
 async def take(page: Page, file: Path, *, whole: bool = True) -> None:
     """Take a picture of the open screen, once all of it has arrived. whole: in a window that is as high as the page."""
-    with contextlib.suppress(PlaywrightTimeout):  # a screen that renews itself is never idle
-        await page.wait_for_load_state("networkidle", timeout=_IDLE_MS)
+    await be_idle(page)
     if whole and page.viewport_size:
         height = await page.evaluate("document.documentElement.scrollHeight")
         await page.set_viewport_size({"width": page.viewport_size["width"], "height": min(height, _MAX_HEIGHT)})

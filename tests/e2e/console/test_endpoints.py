@@ -150,7 +150,7 @@ async def test_a_failing_endpoint_says_why_and_is_sent_to_again(
     receiver.answer = (204, b"")
     receiver.arrived.clear()
     await close_notices(page)
-    await page.get_by_role("button", name="Send test event").click()
+    await page.get_by_role("button", name="Send a test event").click()
     await expect(page.get_by_text("A test event is queued")).to_be_visible()
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Send a waiting message now").click()

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 
 from runtime.ids import new_id
 from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
-from tests.e2e.browser import chromium, open_browser
+from tests.e2e.browser import chromium
 from tests.e2e.console.visit import WIDE_LIGHT, Visit
 from tests.e2e.story.hands import Keyboard, Mouse
 from tests.e2e.story.world import World
@@ -67,9 +68,9 @@ async def world(running: Running) -> AsyncIterator[World]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(running: Running) -> AsyncIterator[Visit]:
+async def visit(running: Running, browser: Browser) -> AsyncIterator[Visit]:
     """The browser of somebody who is not signed in."""
-    async with open_browser() as browser, Visit.opened(browser, running.url, WIDE_LIGHT, "") as opened:
+    async with Visit.opened(browser, running.url, WIDE_LIGHT, "") as opened:
         opened.allow("status of 401")  # nobody is signed in at first
         yield opened
         opened.assert_faultless()

@@ -38,7 +38,7 @@ export function ReplayMessages({ filter, count, isNarrower }: ReplayMessagesProp
     },
     onSuccess: () => {
       setOpen(false);
-      notify("The replay has begun.");
+      notify("They are being sent again.");
       void queries.invalidateQueries({ queryKey: ["replays"] });
     },
   });
@@ -48,14 +48,14 @@ export function ReplayMessages({ filter, count, isNarrower }: ReplayMessagesProp
   return (
     <>
       <Button look="primary" onClick={() => setOpen(true)}>
-        Replay all that match
+        Send all that match again …
       </Button>
       <FormDialog
         isOpen={isOpen}
         onClose={() => setOpen(false)}
-        title={`Replay all ${filter.status} messages that match`}
+        title={`Send all ${filter.status} messages that match again`}
         text={`Of ${count} ${count === "1" ? "message" : "messages"} of ${tenant.name} the channels that ended as ${filter.status} are sent again in the background, as new events: not only what is shown. What a replay has sent already is left out. Recipients get it now.`}
-        action="Replay"
+        action="Send them again"
         onSubmit={start.mutate}
         isBusy={start.isPending}
         error={start.error}

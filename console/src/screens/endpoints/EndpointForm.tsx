@@ -13,6 +13,14 @@ import { applicationsQuery, type Endpoint, environmentsQuery } from "./queries";
 import { MODES } from "./words";
 
 const MOST_HEADERS = 20;
+const LABELS: Readonly<Record<string, string>> = {
+  mode: "Mode",
+  url: "URL",
+  description: "Description",
+  rate_per_s: "Messages a second",
+  auth_username: "User name",
+  auth_password: "Password",
+};
 // The error of a refused address names this setting.
 const ALLOW = "CLARION_EGRESS_WEBHOOK_ALLOW";
 
@@ -33,6 +41,8 @@ export function EndpointForm(props: EndpointFormProps) {
   const set = (change: Partial<Entered>) => setEntered({ ...entered, ...change });
   const fields = error instanceof Problem ? error.fields : new Map<string, string>();
   const form = useFirstFault(error, isBusy);
+  const wrong = [...fields.keys()].map((field) => LABELS[field]);
+  const isAtFields = wrong.length > 0 && wrong.every((label) => label !== undefined);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isBusy) {
@@ -77,7 +87,7 @@ export function EndpointForm(props: EndpointFormProps) {
             value={entered.url}
             placeholder="https://shop.example.com/webhooks"
             onChange={(event) => set({ url: event.target.value })}
-            error={fields.get("url")}
+            error={fields.has("url") ? `The URL ${fields.get("url")}` : undefined}
             autoComplete="off"
             spellCheck={false}
           />
@@ -135,7 +145,13 @@ export function EndpointForm(props: EndpointFormProps) {
           </>
         )}
       </fieldset>
-      {error ? <ErrorNote error={error} /> : null}
+      {error && isAtFields ? (
+        <p role="alert" className={styles.wrong}>
+          Not saved: something is wrong at {wrong.join(", ")}. The reason stands below the field.
+        </p>
+      ) : error ? (
+        <ErrorNote error={error} />
+      ) : null}
       {fields.get("url")?.includes(ALLOW) ? <AllowHint /> : null}
       {isReadOnly ? null : (
         <div>

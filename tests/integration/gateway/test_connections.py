@@ -1,6 +1,7 @@
 """What stands between the socket and the handlers: idle connections, requests that never get whole, nonsense."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 
@@ -49,6 +50,11 @@ async def server(connections: Connections) -> AsyncIterator[HttpServer]:
         except BodyError as fault:
             return web.Response(status=fault.status)
 
+    async def twice(request: web.Request) -> web.Response:
+        with contextlib.suppress(BodyError):
+            await replies.read_before_handler(request, limit=MIB)
+        return await length(request)
+
     async def unread(_: web.Request) -> web.Response:
         return web.Response(status=413)
 
@@ -60,6 +66,7 @@ async def server(connections: Connections) -> AsyncIterator[HttpServer]:
     app.router.add_get("/large", large)
     app.router.add_get("/slow", slow)
     app.router.add_post("/", length)
+    app.router.add_post("/twice", twice)
     app.router.add_post("/unread", unread)
     http = HttpServer("127.0.0.1:0", app)
     await http.start()
@@ -178,6 +185,14 @@ async def test_bodies_that_are_arriving_are_bounded_together(patient_port: int, 
     assert (await waiting_reader.read()).endswith(b"\r\n\r\n400000")
     waiting.close()
     assert (await told(patient_port, head + whole[:300_000], whole[300_000:])).endswith(b"\r\n\r\n400000")
+
+
+async def test_the_rest_of_a_body_that_is_too_large_is_no_body(patient_port: int) -> None:
+    """Whoever reads it after it was refused is told the same, and gets nothing of what is left."""
+    head = b"POST /twice HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    pieces = [b"%x\r\n" % len(piece) + piece + b"\r\n" for piece in (bytes(2 * MIB), b"{}", b"")]
+    answer = await told(patient_port, head + b"Transfer-Encoding: chunked\r\n\r\n", *pieces)
+    assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 async def test_a_body_that_comes_too_slowly(

@@ -4,7 +4,7 @@
 -- the ledger's writing waits for it.
 
 -- One row for each tenant, time, channel, status and reason of a statement's rows: only added to, so that processes do
--- not wait for each other. The roll-up adds them to ingest.activity.
+-- not wait for each other. The roll-up adds them to ingest.activity_sums.
 CREATE TABLE ingest.activity_new (
     tenant_id uuid NOT NULL,
     -- The five minutes since 1970 in which the events were accepted.
@@ -20,22 +20,24 @@ CREATE TABLE ingest.activity_new (
     n bigint NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 
--- The sums. Those of all tenants together have the tenant 00000000-0000-0000-0000-000000000000.
-CREATE TABLE ingest.activity (
+-- The sums of five minutes, of hours and of days beside each other. Those of all tenants together have the tenant
+-- 00000000-0000-0000-0000-000000000000.
+CREATE TABLE ingest.activity_sums (
     tenant_id uuid NOT NULL,
-    -- As above; older than two days the first of its hour, older than ten the first of its day.
+    -- How many slots it is the sum of: 1, 12 or 288.
+    slots smallint NOT NULL,
+    -- The first of them.
     slot integer NOT NULL,
     channel smallint NOT NULL,
     status smallint NOT NULL,
     reason text NOT NULL,
-    class smallint NOT NULL,
     n bigint NOT NULL,
-    PRIMARY KEY (tenant_id, slot, channel, status, reason, class)
+    -- How many took how long: the first is of class 0 of ingest.duration_class. Null: it is a count of a status.
+    durations bigint[],
+    PRIMARY KEY (tenant_id, slots, slot, channel, status, reason)
 ) WITH (fillfactor = 70);
--- What is to be rolled up to hours, and to days.
-CREATE INDEX activity_fine ON ingest.activity (slot) WHERE slot % 12 <> 0;
-CREATE INDEX activity_hours ON ingest.activity (slot) WHERE slot % 12 = 0 AND slot % 288 <> 0;
-CREATE INDEX activity_slot ON ingest.activity (slot);
+-- What is deleted.
+CREATE INDEX activity_sums_slot ON ingest.activity_sums (slots, slot);
 
 -- functions/activity.sql has these functions as they are now.
 -- Returns when an event was accepted, in milliseconds since 1970: its id begins with the time.

@@ -71,7 +71,7 @@ export function DeliveryDialog({ path, deliveryId, delivery, mayChange, onClose 
       {attempts.error ? <ErrorNote error={attempts.error} onRetry={() => void attempts.refetch()} /> : null}
       {attempts.data ? (
         attempts.data.length === 0 ? (
-          <p>No attempt was made yet.</p>
+          <p>No attempt is recorded yet.</p>
         ) : (
           <ol className={styles.attempts} aria-label="Attempts">
             {attempts.data.map((one) => (

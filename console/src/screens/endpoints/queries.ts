@@ -161,7 +161,7 @@ export function applicationsQuery(id: string) {
   });
 }
 
-/** The attempts of a delivery, oldest first. */
+/** The attempts of a delivery, oldest first; none of one that the ledger has not read yet. */
 export function attemptsQuery(id: string, deliveryId: string) {
   return queryOptions({
     queryKey: ["deliveries", deliveryId, "attempts"],
@@ -171,7 +171,14 @@ export function attemptsQuery(id: string, deliveryId: string) {
         params,
         signal,
       });
-      return (await answer(call)).data;
+      try {
+        return (await answer(call)).data;
+      } catch (error) {
+        if (error instanceof Problem && error.status === 404) {
+          return [];
+        }
+        throw error;
+      }
     },
   });
 }

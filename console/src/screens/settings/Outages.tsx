@@ -35,7 +35,7 @@ export function Outages() {
     ...(tenantId ? [] : [{ header: "Tenant", cell: (one: Outage) => tenantName(one.tenant_id) }]),
     {
       header: "State",
-      cell: (one) => (one.ended_at ? <Badge tone="good">recovered</Badge> : <Badge tone="bad">down</Badge>),
+      cell: (one) => <State outage={one} />,
       isWhole: true,
     },
     {
@@ -43,7 +43,8 @@ export function Outages() {
       cell: (one) => (
         <>
           <p>{one.text}</p>
-          {one.detail ? <p className="soft">{one.detail}</p> : null}
+          {/* That of an endpoint is one word for what the text says. */}
+          {one.detail && one.kind !== "endpoint" ? <p className="soft">{one.detail}</p> : null}
         </>
       ),
     },
@@ -66,6 +67,13 @@ export function Outages() {
       />
     </Card>
   );
+}
+
+function State({ outage }: { outage: Outage }) {
+  if (outage.ended_at) {
+    return <Badge tone="good">recovered</Badge>;
+  }
+  return <Badge tone="bad">{outage.reason === "endpoint_disabled" ? "disabled" : "down"}</Badge>;
 }
 
 function What({ outage }: { outage: Outage }) {

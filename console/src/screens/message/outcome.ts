@@ -250,8 +250,8 @@ function adviceFor(told: Told, groups: readonly Group[]): { todo: string; about:
   return { todo: restOf(told).length > 0 ? adviceOf(reasonOf(event.reason), "failed") : "", about: null };
 }
 
-/** Return what to do about a reason, as it holds for a delivery of that status. */
-function adviceOf(reason: Reason | undefined, status: string, channel?: string): string {
+/** Return what to do about a reason, as it holds for a delivery of that status; empty: nothing. */
+export function adviceOf(reason: Reason | undefined, status: string, channel?: string): string {
   const advice = reason?.advice ?? "";
   if (OPEN.has(status) || status === "skipped") {
     return advice;

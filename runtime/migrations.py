@@ -30,7 +30,7 @@ _TABLE_LOCK_S = 2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _WITHIN_S = 1.0, 4.0, 120.0
 # A statement that builds an index concurrently waits so long for each older transaction, and nobody waits behind it.
 _OLDER_S = 60
-# How long a process waits for another one that migrates, seconds.
+# How long a process waits for another one that migrates, and how long indexes are tried to be built, seconds.
 _OTHER_WITHIN_S = 3600.0
 
 _INVALID = """
@@ -97,7 +97,7 @@ async def _apply_migrations(connection: "asyncpg.Connection[asyncpg.Record]", sc
                     (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError),
                     first_s=_FIRST_PAUSE_S,
                     longest_s=_LONGEST_PAUSE_S,
-                    within_s=_WITHIN_S,
+                    within_s=_OTHER_WITHIN_S if is_concurrent else _WITHIN_S,
                 )
             except asyncpg.PostgresError as error:
                 raise _unapplied(schema, folder / name, error) from error

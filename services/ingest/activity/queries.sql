@@ -129,12 +129,12 @@ gone AS (
         SELECT a.ctid
         FROM ingest.activity_sums a
         LEFT JOIN kept k ON k.tenant_id = a.tenant_id
-        WHERE a.slot < coalesce(k.first_slot, (extract(epoch FROM now()) / 300)::integer - $1 * 288)
+        WHERE a.slots = ANY ('{1,12,288}')
+            AND a.slot < coalesce(k.first_slot, (extract(epoch FROM now()) / 300)::integer - $1 * 288)
             AND a.slot < (SELECT max(c.first_slot) FROM (
                 SELECT o.first_slot FROM kept o
                 UNION ALL SELECT (extract(epoch FROM now()) / 300)::integer - $1 * 288
             ) AS c)
-        ORDER BY a.slot
         LIMIT 20000
     ))
     RETURNING 1

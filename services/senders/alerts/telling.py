@@ -191,7 +191,8 @@ class Teller:
     async def test(self, settings: AlertSettings, id_: str) -> list[str]:
         """Send an alert about a provider that does not exist; return the ids of the events.
 
-        Raises INVALID if the settings name no alert tenant, or nobody, and what ingest raises.
+        Raises INVALID if the settings name no alert tenant, or nobody, or ingest refuses all of it, and what ingest
+        raises.
         """
         if not settings.tenant_id:
             raise invalid("tenant_id", "must be set before an alert can be sent")
@@ -202,4 +203,7 @@ class Teller:
         alert = alert_of(outage, Phase.BEGAN, self._tenant_name(settings.tenant_id), self._public_url)
         title, message = "Test alert", "This is a test. Nothing is wrong: alerts arrive here."
         variables = {**alert.variables, "test": "true"}
-        return await self._sender.send(settings, replace(alert, title=title, message=message, variables=variables))
+        told = replace(alert, title=title, message=message, variables=variables)
+        if ids := await self._sender.send(settings, told):
+            return ids
+        raise invalid("tenant_id", "refused the alert: look whether the tenant is active, and at its refused requests")

@@ -132,7 +132,15 @@ class CopiedRequestSchema(Shape):
     path: str
     headers: list[SentHeaderSchema]
     body: str
-    curl: Annotated[str, Meta(description="The same as a command for a shell. `$CLARION_URL` is this gateway.")]
+    curl: Annotated[
+        str,
+        Meta(
+            description=(
+                "The same as a command for a shell. `$CLARION_URL` is this gateway. Where a repeated idempotency key would"
+                " send nothing, each run makes a new one."
+            )
+        ),
+    ]
 
 
 class EventBodySchema(Shape):

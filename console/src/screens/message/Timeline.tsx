@@ -10,7 +10,7 @@ import { ObjectLink } from "~/shell/ObjectLink";
 import { HttpFold } from "./HttpFold";
 import styles from "./message.module.css";
 import { type Delivery, deliveryQuery, type Event, type Step } from "./queries";
-import { isUnsent, stepName, whom } from "./words";
+import { adviceOn, isUnsent, stepName, whom } from "./words";
 
 /** The steps of the event as a whole. */
 export function EventSteps({ steps }: { steps: readonly Step[] }) {
@@ -61,7 +61,7 @@ export function DeliverySteps({
           hash="content"
           aria-current={isOpen ? "true" : undefined}
         >
-          {isUnsent(delivery) ? "Why nothing was sent" : "What was sent"}
+          {contentName(delivery)}
         </Link>
       </div>
       <ol className={styles.steps}>
@@ -72,6 +72,14 @@ export function DeliverySteps({
       </ol>
     </section>
   );
+}
+
+function contentName(delivery: Delivery): string {
+  if (isUnsent(delivery)) {
+    return "Why nothing was sent";
+  }
+  const isFailing = ["failed", "dead", "retrying"].includes(delivery.status ?? "");
+  return isFailing && delivery.channel !== "WEBHOOK" ? "What was to be sent" : "What was sent";
 }
 
 function Whom({ event, delivery }: { event: Event; delivery: Delivery }) {
@@ -95,6 +103,7 @@ function Whom({ event, delivery }: { event: Event; delivery: Delivery }) {
 
 function StepRow({ step }: { step: Step }) {
   const reason = useReasons()(step.reason);
+  const advice = adviceOn(reason, step.channel);
   const facts = [
     step.duration_ms > 0 && `took ${duration(step.duration_ms)}`,
     step.wait_ms > 0 && `waited ${duration(step.wait_ms)} before`,
@@ -118,9 +127,7 @@ function StepRow({ step }: { step: Step }) {
             {reason?.text ?? "A reason of another version."} <code>{step.reason}</code>
           </p>
         ) : null}
-        {reason?.advice && step.outcome !== "ok" ? (
-          <p className={styles.soft}>What to do: {reason.advice}</p>
-        ) : null}
+        {advice && step.outcome !== "ok" ? <p className={styles.soft}>What to do: {advice}</p> : null}
         <Detail step={step} />
         {step.next_attempt_at ? (
           <p>

@@ -2777,7 +2777,7 @@ export interface components {
             path: string;
             headers: components["schemas"]["SentHeader"][];
             body: string;
-            /** @description The same as a command for a shell. `$CLARION_URL` is this gateway. Where a repeated idempotency key would send nothing, each run makes a new one. */
+            /** @description The same as a command for a shell, which makes a new idempotency key each time it runs, if it has one. `$CLARION_URL` is this gateway. */
             curl: string;
         };
         /**

@@ -136,8 +136,8 @@ class CopiedRequestSchema(Shape):
         str,
         Meta(
             description=(
-                "The same as a command for a shell. `$CLARION_URL` is this gateway. Where a repeated idempotency key would"
-                " send nothing, each run makes a new one."
+                "The same as a command for a shell, which makes a new idempotency key each time it runs, if it has one."
+                " `$CLARION_URL` is this gateway."
             )
         ),
     ]

@@ -160,7 +160,7 @@ class Story:
         await expect(messages).to_have_count(1)  # the test
         await shell(self.command, CLARION_API_KEY=self.key)
         await expect(messages).to_have_count(2)
-        await expect(self._newest()).to_contain_text("ada@example.com")
+        await expect(self._newest()).to_contain_text("you@example.com")
         await expect(self._newest()).to_contain_text("sent", timeout=_SLOW_MS)
 
     async def open_the_message(self) -> None:

@@ -184,6 +184,9 @@ class Story:
         happened = self._part("What happened")
         await expect(happened).to_contain_text(_UNREACHABLE)
         await expect(happened).to_contain_text("What to do: Check the provider's host and port")
+        # Its last attempt is over: else it would be sent by itself after the repair.
+        replay = self.page.get_by_role("button", name="Replay what was not sent")
+        await expect(replay).to_be_visible(timeout=_SLOW_MS)
 
     async def fix_it_and_replay(self) -> None:
         """Enter the right port, and send again what was not sent."""

@@ -36,6 +36,8 @@ OPTIONS: dict[str, Any] = {
     "keepalive_timeout": IDLE_S,
     "read_bufsize": 32 * 1024,
 }
+# Headers that proxies add, and browsers do not send.
+_OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For")
 _HEAD_ENDS = (b"\n\r\n", b"\n\n")
 _TOO_LARGE = f"The request line and headers must be at most {MAX_HEAD_BYTES} bytes, each header at most 8190."
 _TOO_MANY = "Too many connections or unfinished requests; try again shortly."
@@ -141,9 +143,11 @@ class Protocol(web.RequestHandler):
     def end_if_browser(self) -> None:
         """Close the connection of a browser's page, after the answer that is under way.
 
-        Pages keep several idle connections for minutes. A browser sends a request again that meets a closed one.
+        Pages keep several idle connections for minutes. A browser sends a request again that meets a closed one. A
+        request of which something is still to come is read to its end: its answer closes the connection.
         """
-        if self._is_browser and not self._upgraded:
+        is_arriving = not self._payload.is_eof() or self._head_timer is not None or bool(self._held)
+        if self._is_browser and not self._upgraded and not is_arriving:
             self._end()
 
     def handle_error(
@@ -185,7 +189,7 @@ class Protocol(web.RequestHandler):
         super().data_received(piece)
         if self._request_count != known:
             message, self._payload = self._messages[-1]
-            self._is_browser = isinstance(message, RawRequestMessage) and "Sec-Fetch-Mode" in message.headers
+            self._is_browser = isinstance(message, RawRequestMessage) and _is_of_browser(message)
             self._end_head()
             if self._payload is EMPTY_PAYLOAD and piece and not piece.endswith(_HEAD_ENDS):
                 self._expect_head()  # of the next request a part is here already
@@ -241,6 +245,11 @@ class Protocol(web.RequestHandler):
         count_refusal("answer_not_read")
         if self._wire is not None:
             self._wire.abort()
+
+
+def _is_of_browser(message: RawRequestMessage) -> bool:
+    """Return whether a browser itself sent it. On a proxy's connection the next one may be another client's."""
+    return "Sec-Fetch-Mode" in message.headers and not any(name in message.headers for name in _OF_PROXIES)
 
 
 def _refusal(status: int, text: str) -> bytes:

@@ -17,6 +17,8 @@ from runtime.validation import json_fault
 BODY_DEADLINE_S = 20.0
 # The body of a request that was read before its handler.
 _BODY = web.RequestKey("body_read_before", bytes)
+# Why that failed. What is left of it is no body.
+_FAULT = web.RequestKey("body_fault_before", Exception)
 # The size of the pieces in which shared_reply() sends, in bytes.
 _PIECE = 32 * 1024
 
@@ -79,13 +81,19 @@ async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:
 
 
 async def read_before_handler(request: web.Request, *, limit: int) -> bytes:
-    """Return the body of a JSON request, and keep it for the handler. Raises like read_json_bytes()."""
-    body = request[_BODY] = await read_json_bytes(request, limit=limit)
+    """Return the body of a JSON request, and keep it for the handler. Raises like read_json_bytes(), there, too."""
+    try:
+        body = request[_BODY] = await read_json_bytes(request, limit=limit)
+    except (BodyError, ClarionError) as fault:
+        request[_FAULT] = fault
+        raise
     return body
 
 
 async def read_bytes(request: web.Request, *, limit: int) -> bytes:
     """Return the body as received, at most limit bytes. Raises BodyError, or OVERLOADED if too much is arriving."""
+    if (fault := request.get(_FAULT)) is not None:
+        raise fault
     read_before: bytes | None = request.get(_BODY)
     if read_before is not None and len(read_before) <= limit:
         return read_before

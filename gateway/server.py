@@ -77,6 +77,7 @@ class HttpServer:
                 # Handlers of clients that have left still run.
                 await self._app[LIFE].idle()
         await self._runner.cleanup()
+        self._runner = None  # to stop again does nothing
 
     def _end_browsers(self) -> None:
         """Close what open pages keep for later: nobody waits for them."""

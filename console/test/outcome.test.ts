@@ -285,6 +285,13 @@ test("webhooks have no person; what nobody got is said", () => {
   assert.equal(mixed.text, "Sent by e-mail and by webhook to ada@example.com and 2 endpoints.");
 });
 
+test("several people without ids are not taken for one", () => {
+  const people = ["ada@example.com", "bob@example.com"].map((email) => ({ user_id: "", email, phone: null }));
+  const sent = people.map((recipient) => delivery("EMAIL", "sent", { recipient }));
+  const { text } = told(sent, { recipient: null, several_recipients: true });
+  assert.equal(text, "All 2 deliveries were sent.");
+});
+
 test("many deliveries are counted, with the usual reason", () => {
   const people = Array.from({ length: 12 }, (_, number) => ({ ...ADA, user_id: `u${number}` }));
   const all = { recipient: null, several_recipients: true };

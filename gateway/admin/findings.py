@@ -26,6 +26,7 @@ _NEED_PROVIDER = {number for number, channel in channels.BY_NUMBER.items() if ch
 _NEARLY = 0.9
 # Of the same code, so that one fault does not hide the others.
 _MOST_OF_CODE = 20
+_WINDOWS = {1: "second", 60: "minute", 3_600: "hour", 86_400: "day"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +269,11 @@ def _of_endpoints(facts: Facts) -> list[Finding]:
             link = facts.links.to(f"endpoints/{one.id}")
             found.append(Finding("endpoint_disabled", WARNS, detail, "Repair its receiver, then enable it.", link))
     listed = {one.id for one in facts.endpoints or () if not one.active}
+    names = {one.id: one.description for one in facts.endpoints or ()}
     for outage in facts.outages or ():
         if outage.kind == alerts_pb2.OUTAGE_KIND_ENDPOINT and outage.object_id not in listed:
-            detail = f"The endpoint {outage.object_id} fails, so its messages wait until it answers again."
+            name = names.get(outage.object_id) or outage.object_id
+            detail = f"The endpoint {name} fails, so its messages wait until an attempt succeeds."
             link = facts.links.to(f"endpoints/{outage.object_id}")
             found.append(Finding("endpoint_down", WARNS, detail, "Look at its last attempts.", link))
     return found
@@ -299,7 +302,7 @@ def _limit_name(one: error_pb2.LimitState) -> str:
             return "The quota of scheduled events"
         case _:
             whose = " of a key" if one.key_id else f" of the scope {one.scope}" if one.scope else ""
-            return f"The rate per {one.window_s:,} s{whose}"
+            return f"The rate per {_WINDOWS.get(one.window_s, f'{one.window_s:,} s')}{whose}"
 
 
 def _of_refusals(facts: Facts) -> list[Finding]:

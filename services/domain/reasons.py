@@ -117,7 +117,7 @@ class Reason(StrEnum):
     )
     ENDPOINT_DOWN = (
         "endpoint_down",
-        "The endpoint failed several times, so messages for it wait until it answers again.",
+        "The endpoint failed several times, so messages for it wait until an attempt succeeds.",
         _RECIPIENT,
         True,
     )

@@ -1,6 +1,16 @@
 // A page that nobody has touched for so long reads on by itself.
 const UNATTENDED_AFTER_MS = 60_000;
-const TOUCHES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart", "focus"] as const;
+// Speech control and screen readers may cause a click or an input alone.
+const TOUCHES = [
+  "pointerdown",
+  "pointermove",
+  "keydown",
+  "wheel",
+  "touchstart",
+  "focus",
+  "click",
+  "input",
+] as const;
 
 // Somebody has just opened it.
 let touchedAt = Date.now();

@@ -2524,7 +2524,7 @@ export interface components {
              *     - `content_deleted`: What the event carried was deleted before it could be sent.
              *     - `endpoint_gone`: The endpoint was deleted.
              *     - `endpoint_disabled`: The endpoint is disabled. Messages that were under way wait until it is enabled again.
-             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until it answers again.
+             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until an attempt succeeds.
              *     - `endpoint_busy`: As many messages are under way to the endpoint as may be, or its rate limit is reached.
              *     - `endpoint_backlog_full`: As many messages wait for the endpoint, or for all endpoints of the tenant, as the tenant allows.
              *     - `parked_too_long`: It waited for longer than such messages are kept: the endpoint is disabled, or nobody polled.
@@ -2906,7 +2906,7 @@ export interface components {
              *     - `content_deleted`: What the event carried was deleted before it could be sent.
              *     - `endpoint_gone`: The endpoint was deleted.
              *     - `endpoint_disabled`: The endpoint is disabled. Messages that were under way wait until it is enabled again.
-             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until it answers again.
+             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until an attempt succeeds.
              *     - `endpoint_busy`: As many messages are under way to the endpoint as may be, or its rate limit is reached.
              *     - `endpoint_backlog_full`: As many messages wait for the endpoint, or for all endpoints of the tenant, as the tenant allows.
              *     - `parked_too_long`: It waited for longer than such messages are kept: the endpoint is disabled, or nobody polled.
@@ -3029,7 +3029,7 @@ export interface components {
              *     - `content_deleted`: What the event carried was deleted before it could be sent.
              *     - `endpoint_gone`: The endpoint was deleted.
              *     - `endpoint_disabled`: The endpoint is disabled. Messages that were under way wait until it is enabled again.
-             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until it answers again.
+             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until an attempt succeeds.
              *     - `endpoint_busy`: As many messages are under way to the endpoint as may be, or its rate limit is reached.
              *     - `endpoint_backlog_full`: As many messages wait for the endpoint, or for all endpoints of the tenant, as the tenant allows.
              *     - `parked_too_long`: It waited for longer than such messages are kept: the endpoint is disabled, or nobody polled.
@@ -3295,7 +3295,7 @@ export interface components {
              *     - `content_deleted`: What the event carried was deleted before it could be sent.
              *     - `endpoint_gone`: The endpoint was deleted.
              *     - `endpoint_disabled`: The endpoint is disabled. Messages that were under way wait until it is enabled again.
-             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until it answers again.
+             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until an attempt succeeds.
              *     - `endpoint_busy`: As many messages are under way to the endpoint as may be, or its rate limit is reached.
              *     - `endpoint_backlog_full`: As many messages wait for the endpoint, or for all endpoints of the tenant, as the tenant allows.
              *     - `parked_too_long`: It waited for longer than such messages are kept: the endpoint is disabled, or nobody polled.
@@ -5218,7 +5218,7 @@ export interface components {
              *     - `content_deleted`: What the event carried was deleted before it could be sent.
              *     - `endpoint_gone`: The endpoint was deleted.
              *     - `endpoint_disabled`: The endpoint is disabled. Messages that were under way wait until it is enabled again.
-             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until it answers again.
+             *     - `endpoint_down`: The endpoint failed several times, so messages for it wait until an attempt succeeds.
              *     - `endpoint_busy`: As many messages are under way to the endpoint as may be, or its rate limit is reached.
              *     - `endpoint_backlog_full`: As many messages wait for the endpoint, or for all endpoints of the tenant, as the tenant allows.
              *     - `parked_too_long`: It waited for longer than such messages are kept: the endpoint is disabled, or nobody polled.

@@ -27,7 +27,7 @@ export function Frame() {
       <a className={styles.skip} href="#main">
         Skip to the content
       </a>
-      <div className={styles.side} data-open={isOpen}>
+      <nav className={styles.side} data-open={isOpen} aria-label="Screens">
         <Link to="/messages" className={styles.brand}>
           <img src={`${import.meta.env.BASE_URL}icon.svg`} alt="" />
           Clarion
@@ -36,7 +36,7 @@ export function Frame() {
         <div className={styles.who}>
           <AccountMenu />
         </div>
-      </div>
+      </nav>
       <div className={styles.column}>
         <header className={styles.bar}>
           <div className={styles.menu}>

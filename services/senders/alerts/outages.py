@@ -173,7 +173,7 @@ def _down(outage: Outage, whose: str) -> tuple[str, list[str]]:
             what = f"{why}, and was disabled. Messages wait until it is enabled again."
             return f"Endpoint disabled: {outage.object_id} of {whose}", [what, since]
         case Kind.ENDPOINT:
-            what = "It failed several times, so messages for it wait until it answers again."
+            what = "It failed several times, so messages for it wait until an attempt succeeds."
             return f"Endpoint down: {outage.object_id} of {whose}", [what, since]
         case Kind.DEAD_LETTERS:
             return f"Deliveries of {whose} die", [

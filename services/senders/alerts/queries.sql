@@ -1,4 +1,5 @@
--- Outages and the settings of alerts. Times are Unix microseconds.
+-- Outages and the settings of alerts. Times are Unix microseconds. Statements that wait for several rows of an object lock
+-- them in the order of audiences, so that they do not deadlock.
 
 -- $1 ids, one for each audience, $2 kind, $3 tenant, $4 object, $5 channel, $6 name, $7 reason, $8 detail, $9 when, $10
 -- the shortest time between two alerts of one object. An outage that goes on keeps its beginning. Another reason that
@@ -23,6 +24,7 @@ WHERE NOT EXISTS (
 ) AND (a.audience = 0 OR ($12::boolean AND EXISTS (
     SELECT 1 FROM senders.tenant_alert_settings s WHERE s.tenant_id = $3
 )))
+ORDER BY a.audience
 ON CONFLICT (kind, object_id, audience) WHERE ended_us IS NULL DO UPDATE SET
     failed_us = greatest(o.failed_us, EXCLUDED.failed_us),
     reason = CASE WHEN $11 THEN EXCLUDED.reason ELSE o.reason END,
@@ -37,7 +39,12 @@ RETURNING id
 UPDATE senders.outages SET
     ended_us = $3,
     told = CASE WHEN told = 0 AND held_us > $3 THEN 3 ELSE told END
-WHERE kind = $1 AND object_id = $2 AND ended_us IS NULL AND began_us <= $3
+WHERE id IN (
+    SELECT o.id FROM senders.outages o
+    WHERE o.kind = $1 AND o.object_id = $2 AND o.ended_us IS NULL AND o.began_us <= $3
+    ORDER BY o.audience
+    FOR UPDATE
+)
 RETURNING id
 
 -- $1 now, $2 until when they are taken, $3 how many.
@@ -77,18 +84,23 @@ WHERE kind = 1 AND ended_us IS NULL AND failed_us < $1
 ORDER BY object_id
 LIMIT 10000
 
--- Outages of providers that were deleted end without being told.
+-- Outages of providers that were deleted end without being told; those that somebody else writes now, the next time.
 -- name: end_deleted
-UPDATE senders.outages o SET ended_us = $1, told = 3
-WHERE o.kind = 1 AND o.ended_us IS NULL AND EXISTS (
-    SELECT 1 FROM senders.providers p WHERE p.id = o.object_id AND p.deleted_at IS NOT NULL
+UPDATE senders.outages SET ended_us = $1, told = 3
+WHERE id IN (
+    SELECT o.id FROM senders.outages o
+    WHERE o.kind = 1 AND o.ended_us IS NULL AND EXISTS (
+        SELECT 1 FROM senders.providers p WHERE p.id = o.object_id AND p.deleted_at IS NOT NULL
+    )
+    FOR UPDATE SKIP LOCKED
 )
 
 -- name: open_troubles
 SELECT kind, object_id, reason FROM senders.outages WHERE kind IN (3, 4) AND audience = 0 AND ended_us IS NULL
 
 -- name: sweep
-DELETE FROM senders.outages WHERE id IN (SELECT s.id FROM senders.outages s WHERE s.ended_us < $1 LIMIT 5000)
+DELETE FROM senders.outages
+WHERE id IN (SELECT s.id FROM senders.outages s WHERE s.ended_us < $1 LIMIT 5000 FOR UPDATE SKIP LOCKED)
 
 -- name: page
 SELECT o.id, o.kind, o.tenant_id, o.object_id, o.channel, o.name, o.reason, o.detail, o.began_us, o.failed_us,

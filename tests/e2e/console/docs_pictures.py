@@ -106,6 +106,7 @@ async def renew(names: Sequence[str] = ()) -> None:
                 async with Visit.opened(browser, running.url, look, "") as visit:
                     await visit.sign_in(world.boss)
                     await visit.page.goto(visit.url + picture.path.format_map(world.ids))
+                    await visit.settled()  # a busy machine may be idle before it shows anything
                     await be_idle(visit.page)
                     await visit.page.set_viewport_size({"width": look.width, "height": picture.height})
                     if picture.then:

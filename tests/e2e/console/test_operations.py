@@ -194,7 +194,7 @@ async def test_a_tenant_says_what_it_lacks(visit: Visit, client: Client) -> None
     missing = page.get_by_role("region", name="What is missing")
     await expect(missing.get_by_text("Nothing is sent by EMAIL: the tenant has no provider for it.")).to_be_visible()
     used = page.get_by_role("region", name="Limits and what is used of them")
-    await expect(used.get_by_text("Events per 1 min 0 s, in any such window")).to_be_visible()
+    await expect(used.get_by_text("Events in any minute")).to_be_visible()
     await used.get_by_text("Limits of which nothing is used (").click()
     await expect(used.get_by_role("meter", name="Stored recipients")).to_be_attached()
     await visit.assert_accessible()

@@ -1,6 +1,7 @@
 """What stands between the socket and the handlers: idle connections, requests that never get whole, nonsense."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 
@@ -28,7 +29,7 @@ def connections() -> Connections:
 
 
 @pytest.fixture
-async def patient_port(connections: Connections) -> AsyncIterator[int]:
+async def server(connections: Connections) -> AsyncIterator[HttpServer]:
     """A server with a greeting, a page of 32 MiB, a slow one, and a place for bodies."""
 
     async def hello(_: web.Request) -> web.Response:
@@ -49,6 +50,11 @@ async def patient_port(connections: Connections) -> AsyncIterator[int]:
         except BodyError as fault:
             return web.Response(status=fault.status)
 
+    async def twice(request: web.Request) -> web.Response:
+        with contextlib.suppress(BodyError):
+            await replies.read_before_handler(request, limit=MIB)
+        return await length(request)
+
     async def unread(_: web.Request) -> web.Response:
         return web.Response(status=413)
 
@@ -60,11 +66,18 @@ async def patient_port(connections: Connections) -> AsyncIterator[int]:
     app.router.add_get("/large", large)
     app.router.add_get("/slow", slow)
     app.router.add_post("/", length)
+    app.router.add_post("/twice", twice)
     app.router.add_post("/unread", unread)
     http = HttpServer("127.0.0.1:0", app)
     await http.start()
-    yield http.port
+    yield http
     await http.stop(0.1)
+
+
+@pytest.fixture
+def patient_port(server: HttpServer) -> int:
+    """Its port."""
+    return server.port
 
 
 @pytest.fixture
@@ -174,6 +187,14 @@ async def test_bodies_that_are_arriving_are_bounded_together(patient_port: int, 
     assert (await told(patient_port, head + whole[:300_000], whole[300_000:])).endswith(b"\r\n\r\n400000")
 
 
+async def test_the_rest_of_a_body_that_is_too_large_is_no_body(patient_port: int) -> None:
+    """Whoever reads it after it was refused is told the same, and gets nothing of what is left."""
+    head = b"POST /twice HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    pieces = [b"%x\r\n" % len(piece) + piece + b"\r\n" for piece in (bytes(2 * MIB), b"{}", b"")]
+    answer = await told(patient_port, head + b"Transfer-Encoding: chunked\r\n\r\n", *pieces)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
 async def test_a_body_that_comes_too_slowly(
     patient_port: int, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,3 +221,39 @@ async def test_a_deadline_of_a_head_lets_the_answer_before_it_out(port: int) -> 
     answer = await told(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n")
     assert answer.endswith(b"slow")
     assert answer.count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize("arrives", ["body", "head"])
+async def test_a_stop_lets_a_page_finish_what_it_sends(
+    server: HttpServer, connections: Connections, arrives: str
+) -> None:
+    """An idle page is sent away at once; a request that is half here is answered, and so is a proxy's next one."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nSec-Fetch-Mode: cors\r\nContent-Length: 10\r\n"
+    page, page_writer = await asyncio.open_connection("127.0.0.1", server.port)
+    idle, idle_writer = await asyncio.open_connection("127.0.0.1", server.port)
+    proxy, proxy_writer = await asyncio.open_connection("127.0.0.1", server.port)
+    for reader, writer, more in (
+        (page, page_writer, b""),
+        (idle, idle_writer, b""),
+        (proxy, proxy_writer, b"X-Forwarded-For: 192.0.2.1\r\n"),
+    ):
+        writer.write(head + more + b"\r\n0123456789")
+        await reader.readuntil(b"\r\n\r\n10")
+    if arrives == "body":
+        page_writer.write(head + b"\r\n01234")
+        await eventually(lambda: connections.bodies.held == 5)
+    else:
+        page_writer.write(head[:20])
+        await eventually(lambda: connections.heads.held == 20)
+
+    await server.set_serving(serving=False)
+    stopping = asyncio.create_task(server.stop(20))
+    async with asyncio.timeout(20):
+        assert await idle.read() == b""
+        page_writer.write(b"56789" if arrives == "body" else head[20:] + b"\r\n0123456789")
+        assert (await page.read()).endswith(b"\r\n\r\n10")
+        proxy_writer.write(head + b"\r\n0123456789")
+        assert (await proxy.read()).endswith(b"\r\n\r\n10")
+        await stopping
+    for writer in (page_writer, idle_writer, proxy_writer):
+        writer.close()

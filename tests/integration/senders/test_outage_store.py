@@ -1,5 +1,6 @@
 """Outages on real PostgreSQL: one of each object however many notice it, and it is told once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TypeAlias
 
@@ -30,6 +31,7 @@ from services.senders.alerts.watch import ProviderWatch
 from services.senders.ports import ProviderRecord
 from tests.conftest import free_port
 from tests.unit.senders.builders import encryption_key
+from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 TENANT = "01a1fe7a-0000-7000-8000-000000000000"
@@ -336,3 +338,24 @@ async def test_a_list_that_may_be_longer_ends_nothing(store: OutageStore, clock:
     troubles.pop()
     await patrol.look()
     assert [tenant_id for _, tenant_id in await store.open_troubles()] == [troubles[0].tenant_id]
+
+
+async def test_an_end_and_a_failure_at_once_do_not_deadlock(store: OutageStore, pool: Pool, clock: Clock) -> None:
+    """Both lock the operator's row first, wherever it stands in the table: an end that waits for it holds no other."""
+    await store.set_settings_of(TENANT, AlertSettings(TENANT, ("ada@example.com",)))
+    await store.begin(outage(clock))
+    (operators,) = [one for one in await store.take(10, 60.0) if one.audience is Audience.OPERATOR]
+    await store.told(operators, Phase.BEGAN)  # its row stands after the tenant's now
+    await pool.execute("ANALYZE senders.outages")  # so few rows are read without an index
+    async with pool.acquire() as other:
+        async with other.transaction():
+            await other.execute("SELECT 1 FROM senders.outages WHERE audience = 0 FOR UPDATE")
+            ending = asyncio.create_task(store.end(Kind.PROVIDER, "p1", clock.us))
+
+            async def is_waiting() -> bool:
+                return bool(await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+            await eventually(is_waiting)
+            await other.execute("SELECT 1 FROM senders.outages WHERE audience = 1 FOR UPDATE NOWAIT")
+        await ending
+    assert await pool.fetchval("SELECT count(*) FROM senders.outages WHERE ended_us IS NULL") == 0

@@ -120,6 +120,17 @@ def test_an_endpoint_that_was_disabled_is_told_once() -> None:
     ]
 
 
+def test_an_endpoint_that_is_down_is_named_as_its_tenant_calls_it() -> None:
+    """By its description; by its id if it has none, or is beyond the endpoints that were read."""
+    outages = [down(alerts_pb2.OUTAGE_KIND_ENDPOINT, id_) for id_ in ("e1", "e2", "e3")]
+    endpoints = [
+        endpoints_pb2.Endpoint(id="e1", active=True, description="Warehouse"),
+        endpoints_pb2.Endpoint(id="e2", active=True),
+    ]
+    named = [one.detail.partition(" fails")[0] for one in found(endpoints=endpoints, outages=outages)]
+    assert named == ["The endpoint Warehouse", "The endpoint e2", "The endpoint e3"]
+
+
 @pytest.mark.parametrize(
     ("reason", "code"),
     [
@@ -157,6 +168,7 @@ def test_limits_refusals_and_dead_letters() -> None:
         ("requests_refused", WARNS),
         ("dead_letters", WARNS),
     ]
+    assert all_of_them[0].detail.startswith("The rate per minute is used up: 5 of 5.")
     assert all_of_them[2].detail.startswith("7 requests were refused")
     assert all_of_them[4].detail.startswith("More than 10,000")
 

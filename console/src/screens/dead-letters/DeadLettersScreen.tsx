@@ -11,7 +11,7 @@ import { FilterTime } from "~/kit/FilterTime";
 import { EmptyState, Filters, Page } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
-import { channelName } from "~/shell/channels";
+import { channelName, providerOf } from "~/shell/channels";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { CHANNELS, type Channel, type DeadLetter, type DeadLetterFilters, given } from "./filters";
 import { ReasonFilter } from "./ReasonFilter";
@@ -71,7 +71,7 @@ function DeadLettersScreen() {
     ...(tenantId ? [] : [{ header: "Tenant", cell: (letter: DeadLetter) => tenantName(letter.tenant_id) }]),
     {
       header: "Channel",
-      cell: (letter) => [channelName(letter.channel), letter.provider].filter(Boolean).join(", "),
+      cell: (letter) => [channelName(letter.channel), providerOf(letter)].filter(Boolean).join(", "),
     },
     {
       header: "Why",

@@ -7,7 +7,14 @@ import { Loading } from "~/kit/Loading";
 import { Card, Facts } from "~/kit/Page";
 import { Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
-import { type Endpoint, type EndpointState, lastTroubleQuery, type Named, stateQuery } from "./queries";
+import {
+  attemptsQuery,
+  type Endpoint,
+  type EndpointState,
+  lastTroubleQuery,
+  type Named,
+  stateQuery,
+} from "./queries";
 import { type Condition, conditionOf, EndpointBadge, whyDisabled } from "./words";
 
 interface StateCardProps {
@@ -22,6 +29,11 @@ export function StateCard({ endpoint, path, mayChange }: StateCardProps) {
   const state = useQuery(stateQuery(path));
   const isFailing = Boolean(state.data?.failing_since);
   const trouble = useQuery({ ...lastTroubleQuery(path), enabled: isFailing });
+  const attempts = useQuery({
+    ...attemptsQuery(path.id, trouble.data?.id ?? ""),
+    enabled: isFailing && Boolean(trouble.data),
+  });
+  const answered = attempts.data?.at(-1)?.detail;
   const probe = useMutation({
     mutationFn: () =>
       answer(api.POST("/api/v1/admin/tenants/{id}/endpoints/{endpoint_id}/probe", { params: { path } })),
@@ -56,6 +68,7 @@ export function StateCard({ endpoint, path, mayChange }: StateCardProps) {
                 isTried && isFailing ? <Time key="failing" at={state.data.failing_since} /> : null,
               ],
               ["Last failure", isTried && isFailing ? trouble.data?.reason_text : null],
+              ["Its answer", isTried && isFailing && answered ? <code key="answer">{answered}</code> : null],
               ["Next try", isTried ? nextTry(state.data) : null],
               [
                 "Waiting",

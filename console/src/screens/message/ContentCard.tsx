@@ -11,6 +11,7 @@ import { Mail } from "./Mail";
 import styles from "./message.module.css";
 import { type Content, contentQuery, type Delivery, type Event } from "./queries";
 import { Push, Sms, Webhook } from "./Shown";
+import { Whom } from "./Whom";
 import { adviceOn, hasArrived, isFinal, size, whom } from "./words";
 
 /** What was sent of one delivery, attempt by attempt. */
@@ -28,7 +29,7 @@ export function ContentCard({ event, delivery }: { event: Event; delivery: Deliv
         actions={data && data.attempts.length > 1 ? <Attempts content={data} /> : null}
       >
         <p className={styles.soft}>
-          to <bdi>{whom(delivery, event)}</bdi>
+          to <Whom delivery={delivery} event={event} />
           {data?.captured_at ? (
             <>
               , <Time at={data.captured_at} />
@@ -61,7 +62,7 @@ function NotSent({ event, delivery }: { event: Event; delivery: Delivery }) {
           {whom(delivery, event) ? (
             <>
               {" "}
-              for <bdi>{whom(delivery, event)}</bdi>
+              for <Whom delivery={delivery} event={event} />
             </>
           ) : null}
           , so there is no content to show.{" "}

@@ -9,8 +9,10 @@ import { channelName } from "~/shell/channels";
 import { ObjectLink } from "~/shell/ObjectLink";
 import { HttpFold } from "./HttpFold";
 import styles from "./message.module.css";
+import { adviceOf } from "./outcome";
 import { type Delivery, deliveryQuery, type Event, type Step } from "./queries";
-import { adviceOn, isUnsent, stepName, whom } from "./words";
+import { Whom } from "./Whom";
+import { adviceOn, isUnsent, stepName } from "./words";
 
 /** The steps of the event as a whole. */
 export function EventSteps({ steps }: { steps: readonly Step[] }) {
@@ -51,7 +53,7 @@ export function DeliverySteps({
         <h3>{channelName(delivery.channel)}</h3>
         <StatusBadge status={delivery.status} />
         <span className={styles.whom}>
-          <Whom event={event} delivery={delivery} />
+          <WhomLink event={event} delivery={delivery} />
         </span>
         <Link
           from="/messages/$eventId"
@@ -67,7 +69,7 @@ export function DeliverySteps({
       <ol className={styles.steps}>
         {steps.map((step, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: steps have no ids, and only grow at the end
-          <StepRow key={index} step={step} />
+          <StepRow key={index} step={step} channel={delivery.channel} />
         ))}
       </ol>
     </section>
@@ -82,8 +84,8 @@ function contentName(delivery: Delivery): string {
   return isFailing && delivery.channel !== "WEBHOOK" ? "What was to be sent" : "What was sent";
 }
 
-function Whom({ event, delivery }: { event: Event; delivery: Delivery }) {
-  const name = <bdi>{whom(delivery, event)}</bdi>;
+function WhomLink({ event, delivery }: { event: Event; delivery: Delivery }) {
+  const name = <Whom delivery={delivery} event={event} />;
   const userId = (delivery.recipient ?? event.recipient)?.user_id;
   if (delivery.endpoint_id) {
     return (
@@ -101,9 +103,12 @@ function Whom({ event, delivery }: { event: Event; delivery: Delivery }) {
   );
 }
 
-function StepRow({ step }: { step: Step }) {
+function StepRow({ step, channel }: { step: Step; channel?: Delivery["channel"] }) {
   const reason = useReasons()(step.reason);
-  const advice = adviceOn(reason, step.channel);
+  // After the last attempt nothing is tried again by itself, so that waiting is no advice.
+  const isOver = step.step === "dead" || step.step === "failed";
+  const advice =
+    isOver && reason ? adviceOf(reason, step.step, channel) : adviceOn(reason, channel ?? step.channel);
   const facts = [
     step.duration_ms > 0 && `took ${duration(step.duration_ms)}`,
     step.wait_ms > 0 && `waited ${duration(step.wait_ms)} before`,

@@ -88,10 +88,15 @@ function ofSome(told: Told): Answer {
   const wanted = event.deliveries.filter((one) => !isQuiet(one));
   // If nothing at all was wanted, that is the answer.
   const deliveries = wanted.length > 0 ? wanted : event.deliveries;
-  const people = new Set(deliveries.map((one) => one.recipient?.user_id ?? "").filter(Boolean));
+  const people = new Set(deliveries.map(personOf).filter(Boolean));
   return isComplete && deliveries.length <= MOST_TOLD && people.size < 2
     ? oneByOne(told, deliveries)
     : counted(told, deliveries, isComplete);
+}
+
+/** Return what tells the people of an event from each other: not all of them have an id. */
+function personOf({ recipient }: Delivery): string {
+  return recipient?.user_id || recipient?.email || recipient?.phone || "";
 }
 
 function oneByOne(told: Told, deliveries: readonly Delivery[]): Answer {
@@ -244,8 +249,8 @@ function adviceFor(told: Told, groups: readonly Group[]): { todo: string; about:
   return { todo: restOf(told).length > 0 ? adviceOf(reasonOf(event.reason), "failed") : "", about: null };
 }
 
-/** Return what to do about a reason, as it holds for a delivery of that status. */
-function adviceOf(reason: Reason | undefined, status: string, channel?: Delivery["channel"]): string {
+/** Return what to do about a reason, as it holds for a delivery of that status; empty: nothing. */
+export function adviceOf(reason: Reason | undefined, status: string, channel?: Delivery["channel"]): string {
   const advice = adviceOn(reason, channel ?? null);
   if (OPEN.has(status) || status === "skipped") {
     return advice;

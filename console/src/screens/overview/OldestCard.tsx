@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { StatusBadge } from "~/kit/Badge";
 import { Card, Facts } from "~/kit/Page";
 import { Time } from "~/kit/Time";
+import { channelName, providerOf } from "~/shell/channels";
 import type { Overview } from "./figures";
 
 /** What has waited for the longest time, and why. */
@@ -26,14 +27,14 @@ export function OldestCard({ oldest }: { oldest: Overview["oldest_waiting"] }) {
             ],
             ["Tenant", oldest.tenant_name],
             ["Since", <Time key="since" at={oldest.since} />],
-            ["Channel", oldest.channel],
+            ["Channel", channelName(oldest.channel)],
             [
               "Status",
               oldest.status ? <StatusBadge key="status" status={oldest.status} /> : "not planned yet",
             ],
             ["Why", oldest.text ?? oldest.reason ?? "It waits for its turn."],
             ["Attempts", oldest.attempts || null],
-            ["Provider", oldest.provider],
+            ["Provider", providerOf(oldest)],
           ]}
         />
       )}

@@ -22,7 +22,12 @@ export function Totals({ overview, channel, last }: Shown) {
         facts={[
           [
             "Events",
-            <Link key="events" to="/messages" search={{ last, channel }}>
+            <Link
+              key="events"
+              to="/messages"
+              search={{ last, channel }}
+              aria-label={`${NUMBER.format(events)} ${events === 1 ? "event" : "events"}`}
+            >
               {NUMBER.format(events)}
             </Link>,
           ],

@@ -136,7 +136,8 @@ function Row({
         <Link to="/providers/$providerId" params={{ providerId: provider.id }}>
           {provider.name}
         </Link>{" "}
-        <span className={styles.soft}>{title}</span> <StateBadge state={state} />
+        {title === provider.name ? null : <span className={styles.soft}>{title} </span>}
+        <StateBadge state={state} />
       </p>
       {state && state.state !== "closed" ? (
         <p>

@@ -122,7 +122,10 @@ function StoredFacts({ stored, tenantId }: { stored: Stored; tenantId: string })
         ]}
       />
       {Object.keys(stored.data).length > 0 ? (
-        <CodeBlock text={JSON.stringify(stored.data, null, 2)} what="the tenant’s own fields" />
+        <>
+          <h3>The tenant’s own fields</h3>
+          <CodeBlock text={JSON.stringify(stored.data, null, 2)} what="the tenant’s own fields" />
+        </>
       ) : null}
     </div>
   );

@@ -73,13 +73,14 @@ function Recipients({ tenantId }: { tenantId: string }) {
           { header: "Language", cell: (row) => row.locale, isWhole: true },
           {
             header: "Tags",
-            cell: (row) => (
-              <span className={styles.tags}>
-                {row.tags.map((one) => (
-                  <Badge key={one}>{one}</Badge>
-                ))}
-              </span>
-            ),
+            cell: (row) =>
+              row.tags.length > 0 ? (
+                <span className={styles.tags}>
+                  {row.tags.map((one) => (
+                    <Badge key={one}>{one}</Badge>
+                  ))}
+                </span>
+              ) : null,
           },
           { header: "Stored", cell: (row) => <Time at={row.created_at} />, isWhole: true },
         ]}

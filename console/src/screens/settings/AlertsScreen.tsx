@@ -15,7 +15,7 @@ function AlertsScreen() {
   return (
     <Page
       title="Alerts"
-      text="When a provider or an endpoint dies, and when it recovers, an event of a tenant of yours tells people by mail or push, and programs by webhook."
+      text="Who is told that a provider or an endpoint is down, and that it works again: people by mail or push, programs by webhook."
     >
       {isOwner ? <Settings /> : null}
       <Outages />

@@ -5,6 +5,8 @@ import { Badge } from "~/kit/Badge";
 import { Card, EmptyState } from "~/kit/Page";
 import { type Column, List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
+import { EndpointName } from "~/screens/endpoints/EndpointName";
+import { channelName } from "~/shell/channels";
 import { useTenantId, useTenantName } from "~/shell/tenants";
 
 type Outage = Schemas["Outage"];
@@ -33,14 +35,16 @@ export function Outages() {
     ...(tenantId ? [] : [{ header: "Tenant", cell: (one: Outage) => tenantName(one.tenant_id) }]),
     {
       header: "State",
-      cell: (one) => (one.ended_at ? <Badge tone="good">recovered</Badge> : <Badge tone="bad">down</Badge>),
+      cell: (one) => <State outage={one} />,
+      isWhole: true,
     },
     {
       header: "Why",
       cell: (one) => (
         <>
           <p>{one.text}</p>
-          {one.detail ? <p className="soft">{one.detail}</p> : null}
+          {/* That of an endpoint is one word for what the text says. */}
+          {one.detail && one.kind !== "endpoint" ? <p className="soft">{one.detail}</p> : null}
         </>
       ),
     },
@@ -65,21 +69,36 @@ export function Outages() {
   );
 }
 
+function State({ outage }: { outage: Outage }) {
+  if (outage.ended_at) {
+    return <Badge tone="good">recovered</Badge>;
+  }
+  return <Badge tone="bad">{outage.reason === "endpoint_disabled" ? "disabled" : "down"}</Badge>;
+}
+
 function What({ outage }: { outage: Outage }) {
   const name = outage.name ? ` ${outage.name}` : "";
-  const channel = outage.channel && outage.kind === "provider" ? ` (${outage.channel})` : "";
+  const channel = outage.channel && outage.kind === "provider" ? ` (${channelName(outage.channel)})` : "";
   const text = `${KINDS[outage.kind]}${name}${channel}`;
   switch (outage.kind) {
     case "provider":
       return (
-        <Link to="/providers" search={{ tenant: outage.tenant_id }}>
+        <Link
+          to="/providers/$providerId"
+          params={{ providerId: outage.object_id }}
+          search={{ tenant: outage.tenant_id }}
+        >
           {text}
         </Link>
       );
     case "endpoint":
       return (
-        <Link to="/endpoints" search={{ tenant: outage.tenant_id }}>
-          {text} {outage.object_id}
+        <Link
+          to="/endpoints/$endpointId"
+          params={{ endpointId: outage.object_id }}
+          search={{ tenant: outage.tenant_id }}
+        >
+          {text} <EndpointName tenantId={outage.tenant_id} id={outage.object_id} isKept={!outage.ended_at} />
         </Link>
       );
     case "dead_letters":

@@ -37,6 +37,7 @@ const NAMES: Readonly<Record<string, string>> = {
   providers: "Providers",
   parked_for_one_endpoint: "Messages that wait for one endpoint",
 };
+const WINDOWS: Readonly<Record<number, string>> = { 1: "second", 60: "minute", 3600: "hour", 86400: "day" };
 const LOOK_MS = 15_000;
 
 /** What a tenant uses of its limits now. */
@@ -78,7 +79,11 @@ const COLUMNS: readonly Column<Line>[] = [
     isWhole: true,
   },
 ];
-const FREE_AGAIN: Column<Line> = { header: "Free again", cell: (line) => line.note || "–" };
+const FREE_AGAIN: Column<Line> = {
+  header: "Free again",
+  cell: (line) => line.note || "–",
+  isWhole: true,
+};
 
 function Lines({ usage }: { usage: Schemas["Usage"] }) {
   const lines = [...usage.rates.map(rateLine), ...usage.limits.map(limitLine)];
@@ -104,7 +109,10 @@ function Lines({ usage }: { usage: Schemas["Usage"] }) {
         </details>
       ) : null}
       {usage.parked ? (
-        <p>{usage.parked.toLocaleString()} messages wait for endpoints, all together.</p>
+        <p>
+          {usage.parked === 1 ? "1 message waits" : `${usage.parked.toLocaleString()} messages wait`} for
+          endpoints, all together.
+        </p>
       ) : null}
       {usage.unanswered.length > 0 ? (
         <p>
@@ -128,11 +136,10 @@ function limitLine(limit: Limit): Line {
 
 function rateLine(rate: Rate): Line {
   const whose = rate.key_id ? `, key ${rate.key_id}` : rate.scope ? `, scope ${rate.scope}` : "";
-  const window = duration(rate.window_s * 1000);
-  const kind = rate.kind === "fixed" ? "since the window began" : "in any such window";
+  const window = WINDOWS[rate.window_s] ?? duration(rate.window_s * 1000);
   return {
     key: `${rate.scope} ${rate.key_id} ${rate.window_s} ${rate.kind}`,
-    name: `Events per ${window}, ${kind}${whose}`,
+    name: `Events ${rate.kind === "fixed" ? "per" : "in any"} ${window}${whose}`,
     used: rate.used,
     bound: rate.bound,
     note: rate.reset_s > 0 ? `some in ${duration(rate.reset_s * 1000)}` : "",

@@ -50,34 +50,36 @@ function Choose() {
       text="A layout surrounds the bodies of e-mails; a partial is inserted by its name."
     >
       <Card title="What it is">
-        <form onSubmit={submit} className={styles.fields}>
-          <SelectField label="Tenant" value={owner} onChange={(event) => setOwner(event.target.value)}>
-            <option value="">Choose a tenant</option>
-            {tenants.map((one) => (
-              <option key={one.id} value={one.id}>
-                {one.name}
-              </option>
-            ))}
-            {may(session, "developer") ? (
-              <option value="platform">The platform, for all tenants</option>
-            ) : null}
-          </SelectField>
-          <SelectField
-            label="Kind"
-            value={kind}
-            onChange={(event) => setKind(event.target.value as PartKind)}
-          >
-            <option value="LAYOUT">Layout</option>
-            <option value="PARTIAL">Partial</option>
-          </SelectField>
-          <TextField
-            label="Name"
-            help="Letters, digits, _ and -. Templates call it by this name"
-            error={name !== "" && !isNamed ? "Only letters, digits, _ and -, at most 64" : undefined}
-            value={name}
-            spellCheck={false}
-            onChange={(event) => setName(event.target.value)}
-          />
+        <form onSubmit={submit} className={styles.form}>
+          <div className={styles.fields}>
+            <SelectField label="Tenant" value={owner} onChange={(event) => setOwner(event.target.value)}>
+              <option value="">Choose a tenant</option>
+              {tenants.map((one) => (
+                <option key={one.id} value={one.id}>
+                  {one.name}
+                </option>
+              ))}
+              {may(session, "developer") ? (
+                <option value="platform">The platform, for all tenants</option>
+              ) : null}
+            </SelectField>
+            <SelectField
+              label="Kind"
+              value={kind}
+              onChange={(event) => setKind(event.target.value as PartKind)}
+            >
+              <option value="LAYOUT">Layout</option>
+              <option value="PARTIAL">Partial</option>
+            </SelectField>
+            <TextField
+              label="Name"
+              help="Letters, digits, _ and -. Templates call it by this name"
+              error={name !== "" && !isNamed ? "Only letters, digits, _ and -, at most 64" : undefined}
+              value={name}
+              spellCheck={false}
+              onChange={(event) => setName(event.target.value)}
+            />
+          </div>
           <div>
             <Button type="submit" look="primary" disabled={!isNamed || owner === ""}>
               Open the editor

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Reason } from "~/api/reasons";
 import { outcomeOf, plain } from "~/screens/message/outcome";
-import type { Delivery, Event, Step } from "~/screens/message/queries";
+import type { Content, Delivery, Event, Step } from "~/screens/message/queries";
+import { adviceOn, hasArrived, isUnderWay } from "~/screens/message/words";
 
 // The texts are those of the OpenAPI document. Advice is repeated for what the tests look at.
 const ADVICE: Readonly<Record<string, string>> = {
@@ -12,6 +13,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   provider_timeout: "Wait: it is tried again. Look at the status page of the provider if it lasts.",
   provider_busy: "Wait: it is tried again.",
   hard_bounce: "Remove or correct the address.",
+  not_requested: "Nothing needs to be done. Name the channel in the request if it is wanted.",
   canceled: "Send the event again if it is wanted after all.",
   suppressed_bounced: "Check the address. Lift the suppression if it works again.",
   no_active_template:
@@ -317,11 +319,14 @@ test("more deliveries than are listed: the counts of the API, and where to look"
 });
 
 test("what was replayed needs nothing more: the newest replay comes first", () => {
-  const timeline = [step("replayed", { detail: "first" }), step("replayed", { detail: "second" })];
+  const timeline = [
+    step("replayed", { detail: "first" }),
+    step("replayed", { detail: "second", time: at(7) }),
+  ];
   const { replays, todo } = told([delivery("EMAIL", "failed", { reason: "recipient_refused" })], {
     timeline,
   });
-  assert.deepEqual([replays, todo], [["second", "first"], ""]);
+  assert.deepEqual([replays.map((one) => one.id), replays[0]?.at, todo], [["second", "first"], at(7), ""]);
 });
 
 test("each reason makes a sentence, and one of another version says so", () => {
@@ -330,4 +335,45 @@ test("each reason makes a sentence, and one of another version says so", () => {
     const { text } = told([delivery("EMAIL", "failed", { reason })]);
     assert.match(text, /^Not sent by e-mail to ada@example\.com, because (?:[a-z]|Clarion).*[^.]\.$/, reason);
   }
+});
+
+test("a channel that was not asked for is called as requests call it", () => {
+  const reason = reasonOf("not_requested");
+  assert.match(adviceOn(reason, "SMS"), /add "SMS" to the "channels" of the request\.$/);
+  assert.match(adviceOn(reason, "WEBHOOK"), /leave "channels" out of the request\..+"WEBHOOK"/);
+  assert.equal(adviceOn(reasonOf("missing_phone"), "SMS"), ADVICE.missing_phone);
+  assert.equal(adviceOn(undefined, "SMS"), "");
+});
+
+test("what was made for an attempt arrived only if somebody took it", () => {
+  const tried = { delivery_id: "EMAIL-", channel: "EMAIL" } as const;
+  const calls = [
+    step("retrying", { ...tried, attempt: 1, replay: 0, http: null }),
+    step("sent", { ...tried, attempt: 2, replay: 0 }),
+    step("failed", {
+      ...tried,
+      delivery_id: "WEBHOOK-",
+      attempt: 1,
+      replay: 0,
+      http: { status: 500 } as never,
+    }),
+    step("failed", {
+      ...tried,
+      delivery_id: "WEBHOOK-",
+      attempt: 2,
+      replay: 0,
+      http: { status: null } as never,
+    }),
+  ];
+  const of = (delivery_id: string, channel: string, attempt: number) =>
+    hasArrived(event([], { timeline: calls }), { delivery_id, channel, attempt, replay: 0 } as Content);
+  assert.deepEqual([of("EMAIL-", "EMAIL", 1), of("EMAIL-", "EMAIL", 2)], [false, true]);
+  assert.deepEqual([of("WEBHOOK-", "WEBHOOK", 1), of("WEBHOOK-", "WEBHOOK", 2)], [true, false]);
+  assert.equal(of("EMAIL-", "EMAIL", 3), undefined);
+});
+
+test("an event is under way while some of it is still to be sent by itself", () => {
+  assert.equal(isUnderWay(event([delivery("EMAIL", "retrying")])), true);
+  assert.equal(isUnderWay(event([delivery("EMAIL", "sent")], { finished_at: null })), true);
+  assert.equal(isUnderWay(event([delivery("EMAIL", "failed")])), false);
 });

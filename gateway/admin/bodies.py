@@ -18,6 +18,8 @@ from runtime.errors import ClarionError, Code
 
 # Stands in a copied command for the address of the gateway.
 URL = "$CLARION_URL"
+# Makes a value of its own each time a shell runs the command. POSIX has these programs; uuidgen is not everywhere.
+_FRESH = "copy-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \\n')"
 _DELETED = "What the event carried was deleted, because its days were over or its recipient was erased."
 
 
@@ -65,7 +67,10 @@ def raw_json(raw: bytes) -> orjson.Fragment:
 def _shown(copy: Copy) -> dict[str, Any]:
     body = copy.body.decode()
     parts = [f'curl -X POST "{URL}{copy.path}"']
-    parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in copy.headers.items()]
+    parts += [
+        f'-H "{name}: {_FRESH}"' if name == copy.fresh_header else f"-H {shlex.quote(f'{name}: {value}')}"
+        for name, value in copy.headers.items()
+    ]
     parts.append(f"--data-raw {shlex.quote(body)}")
     return {
         "method": "POST",

@@ -108,6 +108,7 @@ def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
         "trace_id": event.trace_id,
         "test": event.test,
         "replay_of": event.replay_of or None,
+        "replayed": event.replayed,
         "accepted_at": forms.iso(event.accepted_at_us),
         "due_at": forms.iso(event.due_at_us),
         "waiting": event.waiting,

@@ -54,12 +54,14 @@ class KeyKind:
 class Copy:
     """A request that sends an event once more, as a caller of an API would write it. path: of this gateway.
 
-    headers: also the credential, as a placeholder in words. body: JSON.
+    headers: also the credential, as a placeholder in words. body: JSON. fresh_header: the one of them whose value must
+    be new for each request; empty: none.
     """
 
     path: str
     headers: Mapping[str, str]
     body: bytes
+    fresh_header: str = ""
 
 
 def _no_copy(_: event_pb2.Event) -> Copy | None:

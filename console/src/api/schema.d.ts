@@ -2777,7 +2777,7 @@ export interface components {
             path: string;
             headers: components["schemas"]["SentHeader"][];
             body: string;
-            /** @description The same as a command for a shell. `$CLARION_URL` is this gateway. */
+            /** @description The same as a command for a shell, which makes a new idempotency key each time it runs, if it has one. `$CLARION_URL` is this gateway. */
             curl: string;
         };
         /**
@@ -3579,6 +3579,8 @@ export interface components {
             test: boolean;
             /** @description The id of the event that this one repeats; null: it is not a replay. */
             replay_of: string | null;
+            /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
+            replayed: boolean;
             accepted_at: string | null;
             /** @description When it is to be sent. null: at once. */
             due_at: string | null;
@@ -3693,6 +3695,8 @@ export interface components {
             test: boolean;
             /** @description The id of the event that this one repeats; null: it is not a replay. */
             replay_of: string | null;
+            /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
+            replayed: boolean;
             accepted_at: string | null;
             /** @description When it is to be sent. null: at once. */
             due_at: string | null;
@@ -3813,6 +3817,8 @@ export interface components {
             test: boolean;
             /** @description The id of the event that this one repeats; null: it is not a replay. */
             replay_of: string | null;
+            /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
+            replayed: boolean;
             accepted_at: string | null;
             /** @description When it is to be sent. null: at once. */
             due_at: string | null;

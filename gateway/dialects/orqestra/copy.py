@@ -9,6 +9,7 @@ from gateway.dialects import Copy
 from gateway.dialects.orqestra.bodies import CHANNELS
 from gateway.dialects.orqestra.credentials import API_KEY_HEADER
 
+_KEY_HEADER = "X-Idempotency-Key"
 _NAMES = {number: name for name, number in CHANNELS.items()}
 
 _encode = msgspec.json.encode
@@ -40,9 +41,9 @@ def copy(event: event_pb2.Event) -> Copy | None:
     headers = {
         API_KEY_HEADER: "YOUR_API_KEY",
         "Content-Type": "application/json",
-        "X-Idempotency-Key": f"copy-{secrets.token_hex(8)}",
+        _KEY_HEADER: f"copy-{secrets.token_hex(8)}",
     }
-    return Copy("/api/v1/events/trigger", headers, b"{" + b",".join(fields) + b"}")
+    return Copy("/api/v1/events/trigger", headers, b"{" + b",".join(fields) + b"}", fresh_header=_KEY_HEADER)
 
 
 def _joined(known: bytes, extra: bytes) -> bytes:

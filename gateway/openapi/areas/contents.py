@@ -132,7 +132,15 @@ class CopiedRequestSchema(Shape):
     path: str
     headers: list[SentHeaderSchema]
     body: str
-    curl: Annotated[str, Meta(description="The same as a command for a shell. `$CLARION_URL` is this gateway.")]
+    curl: Annotated[
+        str,
+        Meta(
+            description=(
+                "The same as a command for a shell, which makes a new idempotency key each time it runs, if it has one."
+                " `$CLARION_URL` is this gateway."
+            )
+        ),
+    ]
 
 
 class EventBodySchema(Shape):

@@ -75,6 +75,10 @@ class EventSchema(Shape):
     replay_of: Annotated[
         Id | None, Meta(description="The id of the event that this one repeats; null: it is not a replay.")
     ]
+    replayed: Annotated[
+        bool,
+        Meta(description='true: it, or a part of it, was sent again. Its timeline names the new events ("replayed").'),
+    ]
     accepted_at: Time | None
     due_at: Annotated[Time | None, Meta(description="When it is to be sent. null: at once.")]
     waiting: Annotated[bool, Meta(description="true: its time has not come, and nothing of it is sent yet.")]

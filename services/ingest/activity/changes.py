@@ -31,6 +31,8 @@ def changed_events(rows: LedgerRows) -> dict[str, set[str]]:
 def _pairs(rows: LedgerRows) -> Iterable[tuple[str, str]]:
     for event in rows.events.values():
         yield event.tenant_id, event.id
+        if event.replay_of:
+            yield event.tenant_id, event.replay_of  # it is shown as sent again
     for delivery in rows.deliveries.values():
         yield delivery.tenant_id, delivery.event_id
 

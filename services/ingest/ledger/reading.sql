@@ -5,6 +5,9 @@
 SELECT e.id, e.tenant_id, e.event_type, e.caller_event_id, e.trace_id, e.accepted_at, e.routed_at, e.route_us,
     e.route_reason, e.finished_at, e.replay_of, e.is_test, e.repeat_differed_at, e.repeat_type, e.due_at, e.canceled_at,
     e.canceled_by, e.metadata::text AS metadata,
+    (
+        SELECT true FROM ingest.events r WHERE r.replay_of = e.id AND r.accepted_at IS NOT NULL LIMIT 1
+    ) IS TRUE AS is_replayed,
     EXISTS (
         SELECT 1 FROM ingest.event_payloads p WHERE p.tenant_id = e.tenant_id AND p.event_id = e.id
     ) AS has_content,

@@ -39,6 +39,7 @@ def event_summary(row: Row, deliveries: Sequence[Row], counts: Mapping[int, int]
         accepted_at_us=to_us(row["accepted_at"]),
         finished_at_us=to_us(row["finished_at"]),
         replay_of=str(row["replay_of"] or ""),
+        replayed=row["is_replayed"],
         test=bool(row["is_test"]),
         deliveries=[delivery_summary(delivery, row) for delivery in deliveries],
         delivery_count=sum(counts.values()),

@@ -63,6 +63,8 @@ async def test_messages_can_be_read_and_filtered(visit: Visit, client: Client) -
     await _finished(client, other)
     await visit.open("/messages", "Messages")
     await expect(visit.page.get_by_role("link", name="order").first).to_be_visible()
+    row = visit.page.get_by_role("row").filter(has_text=other[-6:])
+    await expect(row.get_by_role("listitem")).to_have_text(re.compile("^Push: sent$"))  # nobody asked for the others
     await visit.assert_accessible()
     await visit.assert_well_formed()
     await visit.show_filters()

@@ -13,9 +13,11 @@ import pytest
 from aiohttp import web
 from playwright.async_api import expect
 
+from checks.client import Client
 from tests.conftest import free_port
 from tests.e2e.console.visit import LOOKS, Visit
 from tests.e2e.console.world import MARKUP, SHOWN, World, assert_text_only, region
+from tests.waiting import eventually
 
 
 @asynccontextmanager
@@ -194,7 +196,7 @@ async def test_an_event_is_replayed(visit: Visit, world: World) -> None:
     await expect(answer).to_contain_text("It is a replay of an earlier message.")
     await answer.get_by_role("link", name="an earlier message").click()
     await expect(page).to_have_url(re.compile(event_id))
-    await expect(answer).to_contain_text("It was sent again as a new message")
+    await expect(answer).to_contain_text(re.compile(r"^Sent again as a new message at [\d:.]+: see there"))
     await answer.get_by_role("link", name="a new message").click()
     await expect(page).to_have_url(re.compile(made))
 
@@ -211,20 +213,77 @@ async def test_what_failed_is_replayed_alone(visit: Visit, world: World) -> None
     await expect(page).not_to_have_url(re.compile(event_id))
     happened = region(page, "What happened")
     await expect(happened.get_by_role("region", name="SMS")).to_contain_text("Sent")
+    await expect(happened.get_by_role("region", name="E-mail")).to_contain_text('add "EMAIL" to the "channels"')
     await expect(happened.get_by_role("region", name="Push", exact=True)).not_to_contain_text("Sent")
+    # The list says so of the first one, and it is not sent a third time by one click.
+    replayed = page.url.partition("/messages/")[2].partition("?")[0]
+    await visit.open(f"/messages?tenant={world.tenant.id}", "Messages")
+    row = page.get_by_role("row").filter(has_text=event_id[-6:])
+    await expect(row).to_contain_text(re.compile("skipped.*sent again"))
+    await expect(page.get_by_role("row").filter(has_text=replayed[-6:])).not_to_contain_text("sent again")
+    await row.get_by_role("link", name="note").click()
+    await page.get_by_role("button", name="Replay what was not sent").click()
+    question = page.get_by_role("dialog", name="Send it once more?")
+    await expect(question).to_contain_text(re.compile(r"It was sent again at [\d:.]+\. .*Send it once more\?"))
+    await visit.assert_accessible()
+    await question.get_by_role("button", name="Cancel").click()
+    found = await world.must("GET", f"/events/{event_id}")
+    assert [one["detail"] for one in found["timeline"] if one["step"] == "replayed"] == [replayed]
+    await page.get_by_role("button", name="Replay what was not sent").click()
+    await question.get_by_role("button", name="Send it once more").click()
+    await expect(page).not_to_have_url(re.compile(f"{event_id}|{replayed}"))
+    await expect(happened.get_by_role("region", name="SMS")).to_contain_text("Sent")
+
+
+async def test_a_mail_that_never_arrived_says_so(visit: Visit, client: Client) -> None:
+    """What was made for it is shown as that; beside its recipient the event carried nothing."""
+    nowhere = {"host": "127.0.0.1", "port": free_port(), "tls": "none", "from_email": "a@example.com"}
+    tenant = await client.operator.create_tenant(f"Ash {uuid.uuid4().hex[:8]}", providers={"EMAIL": ("smtp", nowhere)})
+    await client.operator.create_template(tenant, "note", "EMAIL", "<p>Hello</p>", subject="Hello")
+    person = {"userId": "ada", "recipientEmail": "ada@example.com"}
+    event_id = await tenant.accept({"eventType": "note", "payload": person, "channels": ["EMAIL"]})
+    await World(client, tenant).finished(event_id)
+    page = visit.page
+    await visit.open(f"/messages/{event_id}", "note")
+    mail = region(page, "What was to be sent: E-mail")
+    await expect(mail).to_contain_text("an attempt that failed: nobody confirmed that it arrived")
+    await expect(mail).to_contain_text("These are the bytes that the mail server was to get.")
+    carried = region(page, "What the event carried")
+    await expect(carried.get_by_role("heading", name="Further payload")).to_be_visible()
+    await expect(carried).to_contain_text("Nothing besides the recipient, who is named above.")
+
+
+async def test_a_replay_of_what_is_still_tried_is_warned_of(visit: Visit, world: World) -> None:
+    """The original is sent, too."""
+    async with receiving(500) as (url, _, _):
+        base = f"/tenants/{world.tenant.id}"
+        endpoint = await world.must("POST", f"{base}/endpoints", {"url": url, "retry_delays_s": [600]})
+        sent = await world.must("POST", f"{base}/endpoints/{endpoint['id']}/test", {"payload": {}})
+
+        async def is_retrying() -> bool:
+            found = await world.client.operator.call("GET", f"/events/{sent['event_id']}")
+            return found.status == 200 and found.body["counts"].get("retrying", 0) > 0
+
+        await eventually(is_retrying)
+        await visit.open(f"/messages/{sent['event_id']}")
+        await visit.page.get_by_role("button", name="Replay all").click()
+        question = visit.page.get_by_role("dialog")
+        await expect(question).to_contain_text("The original is still being tried and is sent too")
 
 
 async def test_a_copied_command_sends_the_event_once_more(visit: Visit, world: World) -> None:
-    """As somebody would paste it, with their own key."""
+    """As somebody would paste it, with their own key: it is copied at once, and sends anew each time."""
     event_id = await world.send(channels=("PUSH",), note="it's")
     page = visit.page
     await visit.open(f"/messages/{event_id}", "note")
     await page.get_by_role("button", name="Copy as curl").click()
     dialog = page.get_by_role("dialog")
-    await dialog.get_by_role("button", name="Copy the command").click()
+    await expect(dialog.get_by_role("status")).to_have_text("This command is in the clipboard.")
+    await expect(dialog).to_contain_text("Each time the command runs, it makes a new event")
     words = shlex.split((await page.evaluate("navigator.clipboard.readText()")).replace("\\\n", " "))
     assert words[:4] == ["curl", "-X", "POST", f"{visit.url}/api/v1/events/trigger"]
     assert "x-api-key: YOUR_API_KEY" in words
+    assert [word for word in words if word.startswith("X-Idempotency-Key: copy-$(")]
     body = json.loads(words[words.index("--data-raw") + 1])
     assert body["payload"]["note"] == "it's"
     answer = await world.tenant.trigger(body, headers={"X-Idempotency-Key": uuid.uuid4().hex})

@@ -17,6 +17,7 @@ from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
+from services.ingest.activity.changes import changed_events
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.record import merge
@@ -204,6 +205,20 @@ async def test_a_repeat_that_differed(ledger: Ledger, pool: Pool) -> None:
     assert step.at_us == first.at_us
     assert "second.type" in step.detail
     assert await ledger.events(tenant_id=TENANT) == [event.id]
+
+
+async def test_an_event_that_was_sent_again_says_so(ledger: Ledger, pool: Pool) -> None:
+    """In lists and alone, once its replay is accepted; those who watch the list are told of both."""
+    first, other = builders.event(TENANT), builders.event(TENANT)
+    again = builders.event(TENANT, replay_of=first.id)
+    await ledger.store.write(merge([first, other]))
+    assert not (await ledger.call("GetEvent", event_id=first.id)).event.replayed
+    rows = merge([again])
+    assert changed_events(rows) == {TENANT: {first.id, again.id}}
+    await ledger.store.write(rows)
+    listed = (await ledger.call("ListEvents", tenant_id=TENANT)).events
+    assert {event.id: event.replayed for event in listed} == {first.id: True, other.id: False, again.id: False}
+    assert (await ledger.call("GetEvent", event_id=first.id)).event.replayed
 
 
 async def test_a_repeat_of_what_retention_deleted(ledger: Ledger, pool: Pool) -> None:

@@ -1,17 +1,20 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import type { Schemas } from "~/api/client";
 import { may, useSession } from "~/api/session";
 import { Button } from "~/kit/Button";
 import { CodeBlock } from "~/kit/Copy";
 import { Confirm, Dialog } from "~/kit/Dialog";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
+import { ExactTime } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
 import { tenantsQuery } from "~/shell/tenants";
 import { hasFailed, mayRetry, replayAll, replayFailed, retry } from "./actions";
 import styles from "./message.module.css";
-import { bodyQuery, type Delivery, type Event, watch } from "./queries";
+import { bodyQuery, type Delivery, type Event, eventQuery, watch } from "./queries";
+import { isUnderWay, replaysOf } from "./words";
 
 /** What can be done with an event as a whole, and with the delivery that is open. */
 export function Actions({ event, delivery }: { event: Event; delivery: Delivery | undefined }) {
@@ -70,11 +73,15 @@ function RetryButton({ event, delivery }: { event: Event; delivery: Delivery }) 
 }
 
 function ReplayFailedButton({ event }: { event: Event }) {
+  const queries = useQueryClient();
   const navigate = useNavigate();
   const again = useAgain(event);
+  // The event as it is when it turns out that it was sent again before: then that has to be confirmed.
+  const [asked, setAsked] = useState<Event>();
   const sending = useMutation({
     mutationFn: () => replayFailed(event),
     onSuccess: (made) => {
+      setAsked(undefined);
       again();
       const [only] = made;
       if (made.length === 1 && only) {
@@ -88,13 +95,57 @@ function ReplayFailedButton({ event }: { event: Event }) {
             : `Sent again as ${made.length} new messages. This page links to them.`,
       );
     },
+    onError: (error) => {
+      if (!asked) {
+        notifyError(error);
+      }
+    },
+  });
+  // Somebody else may have sent it again since this page was read.
+  const looking = useMutation({
+    mutationFn: () => queries.fetchQuery({ ...eventQuery(event.id), staleTime: 0 }),
+    onSuccess: (now) => {
+      if (replaysOf(now).length > 0) {
+        sending.reset();
+        setAsked(now);
+      } else {
+        sending.mutate();
+      }
+    },
     onError: notifyError,
   });
   return (
-    <Button isBusy={sending.isPending} onClick={() => sending.mutate()}>
-      Replay what was not sent
-    </Button>
+    <>
+      <Button isBusy={looking.isPending || (sending.isPending && !asked)} onClick={() => looking.mutate()}>
+        Replay what was not sent
+      </Button>
+      <Confirm
+        isOpen={asked !== undefined}
+        onClose={() => setAsked(undefined)}
+        title="Send it once more?"
+        text={
+          <>
+            <SentAgainAt event={asked ?? event} />
+            Whoever got it then gets it twice. Send it once more?
+          </>
+        }
+        action="Send it once more"
+        onSubmit={() => sending.mutate()}
+        isBusy={sending.isPending}
+        error={sending.error}
+      />
+    </>
   );
+}
+
+/** When an event was sent again last, as a sentence; nothing if it was not. */
+function SentAgainAt({ event }: { event: Event }) {
+  const [last] = replaysOf(event);
+  return last ? (
+    <>
+      It was sent again at <ExactTime at={last.at} />.{" "}
+    </>
+  ) : null;
 }
 
 function ReplayButton({ event }: { event: Event }) {
@@ -117,7 +168,16 @@ function ReplayButton({ event }: { event: Event }) {
         isOpen={isOpen}
         onClose={() => setOpen(false)}
         title="Send the whole event again?"
-        text="Everybody it was for gets it once more, also those who have it already. It uses the templates and providers of today."
+        text={
+          <>
+            <SentAgainAt event={event} />
+            Everybody it was for gets it once more, also those who have it already. It uses the templates and
+            providers of today.
+            {isUnderWay(event)
+              ? " The original is still being tried and is sent too, as soon as that succeeds: whoever waits for it gets it twice."
+              : ""}
+          </>
+        }
         action="Replay all"
         onSubmit={() => sending.mutate()}
         isBusy={sending.isPending}
@@ -128,17 +188,40 @@ function ReplayButton({ event }: { event: Event }) {
 }
 
 function CurlButton({ event }: { event: Event }) {
+  const queries = useQueryClient();
   const [isOpen, setOpen] = useState(false);
+  const copying = useMutation({
+    mutationFn: async () => {
+      const command = commandOf(await queries.ensureQueryData(bodyQuery(event.id)));
+      if (command) {
+        await navigator.clipboard.writeText(command);
+      }
+      return command !== "";
+    },
+  });
   return (
     <>
-      <Button onClick={() => setOpen(true)}>Copy as curl</Button>
+      <Button
+        onClick={() => {
+          setOpen(true);
+          copying.mutate();
+        }}
+      >
+        Copy as curl
+      </Button>
       <Dialog
         isOpen={isOpen}
         onClose={() => setOpen(false)}
         title="Send it once more from a shell"
-        text="Put your own key in the place of the placeholder. A copy is a new event: it is sent again."
+        text="Put your own key in the place of the placeholder. Each time the command runs, it makes a new event: what it carries is sent again."
         isWide
       >
+        <p role="status">
+          {copying.data ? "This command is in the clipboard." : null}
+          {copying.isError
+            ? "The command could not be copied: select it, or use the button beside it."
+            : null}
+        </p>
         <Curl event={event} />
         <div className={styles.bar}>
           <Button onClick={() => setOpen(false)}>Close</Button>
@@ -146,6 +229,11 @@ function CurlButton({ event }: { event: Event }) {
       </Dialog>
     </>
   );
+}
+
+/** Return the command that sends an event once more to this gateway; empty: there is none. */
+function commandOf(body: Schemas["EventBody"]): string {
+  return body.request?.curl.replace("$CLARION_URL", location.origin) ?? "";
 }
 
 function Curl({ event }: { event: Event }) {
@@ -156,9 +244,5 @@ function Curl({ event }: { event: Event }) {
   if (!data) {
     return <Loading />;
   }
-  return data.request ? (
-    <CodeBlock text={data.request.curl.replace("$CLARION_URL", location.origin)} what="the command" />
-  ) : (
-    <p>{data.why}</p>
-  );
+  return data.request ? <CodeBlock text={commandOf(data)} what="the command" /> : <p>{data.why}</p>;
 }

@@ -7,6 +7,7 @@ import { ObjectLink } from "~/shell/ObjectLink";
 import styles from "./Answer.module.css";
 import { outcomeOf } from "./outcome";
 import type { Delivery, Event } from "./queries";
+import type { Replay } from "./words";
 
 // Replays that are named; the timeline has all of them.
 const MOST_REPLAYS = 3;
@@ -17,6 +18,7 @@ export function Answer({ event }: { event: Event }) {
   const outcome = outcomeOf(event, reasonOf);
   return (
     <section className={styles.answer} data-tone={outcome.tone} aria-label="In one sentence">
+      {outcome.replays.length > 0 ? <SentAgain replays={outcome.replays} /> : null}
       <p className={styles.sentence} aria-live="polite">
         {outcome.words.map((one, index) => {
           const key = `${index}`;
@@ -33,7 +35,6 @@ export function Answer({ event }: { event: Event }) {
           {outcome.about ? <Next event={event} delivery={outcome.about} /> : <NextOfEvent event={event} />}
         </p>
       ) : null}
-      {outcome.replays.length > 0 ? <SentAgain ids={outcome.replays} /> : null}
       {event.replay_of ? (
         <p>
           It is a replay of <MessageLink id={event.replay_of}>an earlier message</MessageLink>.
@@ -43,19 +44,23 @@ export function Answer({ event }: { event: Event }) {
   );
 }
 
-/** Links to the events that this one was sent again as, the newest first. */
-function SentAgain({ ids }: { ids: readonly string[] }) {
-  const rest = ids.length - MOST_REPLAYS;
+/** That the message was sent again: as which events, the newest first, and when. */
+function SentAgain({ replays }: { replays: readonly Replay[] }) {
+  const rest = replays.length - MOST_REPLAYS;
   return (
-    <p>
-      It was sent again as{" "}
-      {ids.slice(0, MOST_REPLAYS).map((id, index) => (
+    <p aria-live="polite">
+      <strong>Sent again</strong> as{" "}
+      {replays.slice(0, MOST_REPLAYS).map(({ id }, index) => (
         <span key={id}>
           {index > 0 ? ", " : ""}
-          <MessageLink id={id}>{ids.length === 1 ? "a new message" : `message …${id.slice(-6)}`}</MessageLink>
+          <MessageLink id={id}>
+            {replays.length === 1 ? "a new message" : `message …${id.slice(-6)}`}
+          </MessageLink>
         </span>
       ))}
-      {rest > 0 ? ` and ${rest} more` : ""}: see there what became of it.
+      {rest > 0 ? ` and ${rest} more` : ""}
+      {replays.length === 1 ? " at " : ", the last time at "}
+      <ExactTime at={replays[0]?.at} />: see there what became of it. What follows is about this message.
     </p>
   );
 }

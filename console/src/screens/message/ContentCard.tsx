@@ -12,7 +12,7 @@ import styles from "./message.module.css";
 import { type Content, contentQuery, type Delivery, type Event } from "./queries";
 import { Push, Sms, Webhook } from "./Shown";
 import { Whom } from "./Whom";
-import { isFinal, size, whom } from "./words";
+import { adviceOn, hasArrived, isFinal, size, whom } from "./words";
 
 /** What was sent of one delivery, attempt by attempt. */
 export function ContentCard({ event, delivery }: { event: Event; delivery: Delivery }) {
@@ -21,10 +21,11 @@ export function ContentCard({ event, delivery }: { event: Event; delivery: Deliv
   if (data?.missing === "not_sent") {
     return <NotSent event={event} delivery={delivery} />;
   }
+  const arrived = data?.stored ? hasArrived(event, data) : undefined;
   return (
     <div id="content">
       <Card
-        title={`What was sent: ${channelName(delivery.channel)}`}
+        title={`What was ${arrived === false ? "to be " : ""}sent: ${channelName(delivery.channel)}`}
         actions={data && data.attempts.length > 1 ? <Attempts content={data} /> : null}
       >
         <p className={styles.soft}>
@@ -37,8 +38,11 @@ export function ContentCard({ event, delivery }: { event: Event; delivery: Deliv
           {data?.size_bytes ? `, ${size(data.size_bytes)}` : null}
           {data?.keep_days ? `. Kept for ${data.keep_days} days.` : null}
         </p>
+        {arrived === false ? (
+          <p>It was made for an attempt that failed: nobody confirmed that it arrived.</p>
+        ) : null}
         {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
-        {data ? <Shown content={data} attempt={attempt} /> : error ? null : <Loading />}
+        {data ? <Shown content={data} attempt={attempt} arrived={arrived} /> : error ? null : <Loading />}
       </Card>
     </div>
   );
@@ -48,6 +52,7 @@ export function ContentCard({ event, delivery }: { event: Event; delivery: Deliv
 function NotSent({ event, delivery }: { event: Event; delivery: Delivery }) {
   const word = delivery.parked ?? delivery.reason;
   const reason = useReasons()(word);
+  const advice = adviceOn(reason, delivery.channel);
   const isOver = isFinal(delivery);
   return (
     <div id="content">
@@ -65,9 +70,9 @@ function NotSent({ event, delivery }: { event: Event; delivery: Delivery }) {
             ? `The reason: ${reason?.text ?? `${word}, a reason of another version.`}`
             : "It waits for its first attempt; the content appears here once it is sent."}
         </p>
-        {reason?.advice ? (
+        {advice ? (
           <p>
-            <strong>What to do:</strong> {reason.advice}
+            <strong>What to do:</strong> {advice}
           </p>
         ) : null}
       </Card>
@@ -75,7 +80,14 @@ function NotSent({ event, delivery }: { event: Event; delivery: Delivery }) {
   );
 }
 
-function Shown({ content, attempt }: { content: Content; attempt: string | undefined }) {
+interface ShownProps {
+  content: Content;
+  attempt: string | undefined;
+  /** Whether it arrived; undefined: not known. */
+  arrived: boolean | undefined;
+}
+
+function Shown({ content, attempt, arrived }: ShownProps) {
   if (!content.stored) {
     return <EmptyState title="No content" text={content.why} />;
   }
@@ -86,7 +98,7 @@ function Shown({ content, attempt }: { content: Content; attempt: string | undef
     return <Webhook webhook={content.webhook} />;
   }
   return content.channel === "EMAIL" ? (
-    <Mail content={content} attempt={attempt} />
+    <Mail content={content} attempt={attempt} arrived={arrived} />
   ) : (
     <Sms content={content} />
   );

@@ -10,8 +10,15 @@ import { type Content, whichAttempt } from "./queries";
 import { RequestText } from "./Shown";
 import { size } from "./words";
 
-/** An e-mail as it was sent: how it looks, its text, headers, parts, source, and hints about its HTML. */
-export function Mail({ content, attempt }: { content: Content; attempt: string | undefined }) {
+interface MailProps {
+  content: Content;
+  attempt: string | undefined;
+  /** Whether it arrived at the provider; undefined: not known. */
+  arrived: boolean | undefined;
+}
+
+/** An e-mail as it was made: how it looks, its text, headers, parts, source, and hints about its HTML. */
+export function Mail({ content, attempt, arrived }: MailProps) {
   const tabs: Tab[] = [];
   if (content.html) {
     tabs.push({ value: "html", label: "HTML", content: <Html html={content.html} /> });
@@ -52,8 +59,8 @@ export function Mail({ content, attempt }: { content: Content; attempt: string |
         <a href={fileUrl(content, attempt)}>Download as .eml</a>
         <span className={styles.soft}>
           {content.is_composed
-            ? "The provider got the parts of this mail. Headers and file are what Clarion makes of them."
-            : "These are the bytes that the mail server got."}
+            ? `The provider ${arrived ? "got" : "was to get"} the parts of this mail. Headers and file are what Clarion makes of them.`
+            : `These are the bytes that the mail server ${arrived ? "got" : "was to get"}.`}
         </span>
       </div>
       <Tabs label="Parts of the e-mail" tabs={tabs} />

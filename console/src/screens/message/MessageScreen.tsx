@@ -197,8 +197,14 @@ function Carried({ event }: { event: Event }) {
         <div className={styles.stack}>
           <h3>Variables</h3>
           <CodeBlock text={JSON.stringify(data.variables, null, 2)} what="the variables" />
-          <h3>Payload</h3>
-          <CodeBlock text={JSON.stringify(data.payload, null, 2)} what="the payload" />
+          <h3>Further payload</h3>
+          {Object.keys(data.payload ?? {}).length > 0 ? (
+            <CodeBlock text={JSON.stringify(data.payload, null, 2)} what="the further payload" />
+          ) : (
+            <p className={styles.soft}>
+              {event.recipient ? "Nothing besides the recipient, who is named above." : "None."}
+            </p>
+          )}
         </div>
       ) : null}
       {data || error ? null : <Loading />}

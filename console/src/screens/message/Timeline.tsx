@@ -12,7 +12,7 @@ import styles from "./message.module.css";
 import { adviceOf } from "./outcome";
 import { type Delivery, deliveryQuery, type Event, type Step } from "./queries";
 import { Whom } from "./Whom";
-import { isUnsent, stepName } from "./words";
+import { adviceOn, isUnsent, stepName } from "./words";
 
 /** The steps of the event as a whole. */
 export function EventSteps({ steps }: { steps: readonly Step[] }) {
@@ -63,7 +63,7 @@ export function DeliverySteps({
           hash="content"
           aria-current={isOpen ? "true" : undefined}
         >
-          {isUnsent(delivery) ? "Why nothing was sent" : "What was sent"}
+          {contentName(delivery)}
         </Link>
       </div>
       <ol className={styles.steps}>
@@ -74,6 +74,14 @@ export function DeliverySteps({
       </ol>
     </section>
   );
+}
+
+function contentName(delivery: Delivery): string {
+  if (isUnsent(delivery)) {
+    return "Why nothing was sent";
+  }
+  const isFailing = ["failed", "dead", "retrying"].includes(delivery.status ?? "");
+  return isFailing && delivery.channel !== "WEBHOOK" ? "What was to be sent" : "What was sent";
 }
 
 function WhomLink({ event, delivery }: { event: Event; delivery: Delivery }) {
@@ -99,7 +107,8 @@ function StepRow({ step, channel }: { step: Step; channel?: Delivery["channel"] 
   const reason = useReasons()(step.reason);
   // After the last attempt nothing is tried again by itself, so that waiting is no advice.
   const isOver = step.step === "dead" || step.step === "failed";
-  const advice = isOver && reason ? adviceOf(reason, step.step, channel) : reason?.advice;
+  const advice =
+    isOver && reason ? adviceOf(reason, step.step, channel) : adviceOn(reason, channel ?? step.channel);
   const facts = [
     step.duration_ms > 0 && `took ${duration(step.duration_ms)}`,
     step.wait_ms > 0 && `waited ${duration(step.wait_ms)} before`,

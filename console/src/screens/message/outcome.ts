@@ -12,6 +12,7 @@ import {
   type Words,
 } from "./clauses";
 import type { Delivery, Event } from "./queries";
+import { adviceOn, type Replay, replaysOf } from "./words";
 
 export type { Words } from "./clauses";
 
@@ -24,7 +25,7 @@ export interface Outcome {
   /** The delivery that `todo` is about; null: it is about the event as a whole. */
   about: Delivery | null;
   /** The events that this one was sent again as, the newest first. */
-  replays: readonly string[];
+  replays: readonly Replay[];
 }
 
 // With more deliveries, or several people, they are counted.
@@ -40,10 +41,8 @@ const COMPLETE = /\b(?:replay|retry|recover|backfill|again|nothing|do not)\b/i;
 export function outcomeOf(event: Event, reasonOf: (word: string | null) => Reason | undefined): Outcome {
   const told = { event, reasonOf };
   const outcome = event.waiting ? scheduled(event) : event.delivery_count === 0 ? ofNone(told) : ofSome(told);
-  const replays = event.timeline.flatMap((one) =>
-    one.step === "replayed" && one.detail ? [one.detail] : [],
-  );
-  return { ...outcome, todo: replays.length > 0 ? "" : outcome.todo, replays: replays.reverse() };
+  const replays = replaysOf(event);
+  return { ...outcome, todo: replays.length > 0 ? "" : outcome.todo, replays };
 }
 
 type Answer = Omit<Outcome, "replays">;
@@ -251,8 +250,8 @@ function adviceFor(told: Told, groups: readonly Group[]): { todo: string; about:
 }
 
 /** Return what to do about a reason, as it holds for a delivery of that status; empty: nothing. */
-export function adviceOf(reason: Reason | undefined, status: string, channel?: string): string {
-  const advice = reason?.advice ?? "";
+export function adviceOf(reason: Reason | undefined, status: string, channel?: Delivery["channel"]): string {
+  const advice = adviceOn(reason, channel ?? null);
   if (OPEN.has(status) || status === "skipped") {
     return advice;
   }

@@ -1,4 +1,5 @@
-import type { Delivery, Event, Step } from "./queries";
+import type { Reason } from "~/api/reasons";
+import type { Content, Delivery, Event, Step } from "./queries";
 
 const STEPS: Readonly<Record<string, string>> = {
   accepted: "Accepted",
@@ -45,6 +46,48 @@ export function whom(delivery: Delivery, event: Event): string {
   const person = delivery.recipient ?? event.recipient;
   const address = { EMAIL: person?.email, SMS: person?.phone }[delivery.channel as string];
   return address ?? person?.user_id ?? "";
+}
+
+/** An event that another one was sent again as. */
+export interface Replay {
+  id: string;
+  at: string | null;
+}
+
+/** Return the events that an event was sent again as, the newest first. */
+export function replaysOf(event: Event): readonly Replay[] {
+  return event.timeline
+    .flatMap((one) => (one.step === "replayed" && one.detail ? [{ id: one.detail, at: one.time }] : []))
+    .reverse();
+}
+
+/** Return whether some of an event is still to be sent by itself. */
+export function isUnderWay(event: Event): boolean {
+  return !event.finished_at || (event.counts.queued ?? 0) + (event.counts.retrying ?? 0) > 0;
+}
+
+/** Return what to do about a reason; a channel that was not asked for is called as requests call it. */
+export function adviceOn(reason: Reason | undefined, channel: Delivery["channel"] | null): string {
+  if (reason?.reason !== "not_requested" || !channel) {
+    return reason?.advice ?? "";
+  }
+  const how =
+    channel === "WEBHOOK"
+      ? 'leave "channels" out of the request. The admin API also takes "WEBHOOK" among them.'
+      : `add "${channel}" to the "channels" of the request.`;
+  return `Nothing needs to be done. If it is wanted, ${how}`;
+}
+
+/** Return whether what an attempt made arrived: a provider took it, or an endpoint answered. undefined: not known. */
+export function hasArrived(event: Event, content: Content): boolean | undefined {
+  const ended = event.timeline.findLast(
+    (one) =>
+      one.delivery_id === content.delivery_id &&
+      one.attempt === content.attempt &&
+      one.replay === content.replay &&
+      ["sent", "retrying", "failed_over", "failed", "dead"].includes(one.step),
+  );
+  return ended && (ended.step === "sent" || (content.channel === "WEBHOOK" && Boolean(ended.http?.status)));
 }
 
 /** Return a size in bytes in the unit that reads best. */

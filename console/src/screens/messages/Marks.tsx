@@ -12,8 +12,23 @@ const ICONS = { EMAIL: Mail, SMS: MessageSquare, PUSH: Bell, WEBHOOK: Webhook };
 // More deliveries than these are counted by status.
 const MOST = 6;
 
-/** What became of an event, at a glance: a mark for each delivery, or how many have each status. */
-export function Marks({ event }: { event: Event }) {
+interface MarksProps {
+  event: Event;
+  /** Also show the channels that nobody asked for. */
+  isWhole?: boolean;
+}
+
+/** What became of an event, at a glance: a mark for each delivery, or how many have each status; and its replays. */
+export function Marks({ event, isWhole = false }: MarksProps) {
+  return (
+    <>
+      <Deliveries event={event} isWhole={isWhole} />
+      {event.replayed ? <p className={styles.why}>sent again</p> : null}
+    </>
+  );
+}
+
+function Deliveries({ event, isWhole }: MarksProps) {
   const reasonOf = useReasons();
   if (event.waiting) {
     return (
@@ -47,9 +62,13 @@ export function Marks({ event }: { event: Event }) {
       </ul>
     );
   }
+  const asked = event.deliveries.filter((one) => isWhole || !isUnasked(one));
+  if (asked.length === 0) {
+    return <Badge>not requested</Badge>;
+  }
   return (
     <ul className={styles.marks}>
-      {event.deliveries.map((delivery) => (
+      {asked.map((delivery) => (
         <Mark key={delivery.id} delivery={delivery} text={reasonText(delivery, reasonOf)} />
       ))}
     </ul>
@@ -58,18 +77,26 @@ export function Marks({ event }: { event: Event }) {
 
 function Mark({ delivery, text }: { delivery: Delivery; text: string | undefined }) {
   const Icon = ICONS[delivery.channel];
-  const isTrouble =
-    ["failed", "dead", "bounced", "complained", "retrying"].includes(delivery.status ?? "") ||
-    (delivery.status === "skipped" && delivery.reason !== "not_requested");
+  const isTrouble = ["failed", "dead", "bounced", "complained", "retrying", "skipped"].includes(
+    delivery.status ?? "",
+  );
   return (
     <li className={styles.mark}>
       <Icon aria-hidden className={styles.icon} />
       <span className="unseen">{channelName(delivery.channel)}: </span>
-      <StatusBadge status={delivery.status} {...(text && { title: text })} />
-      {text && isTrouble ? <span className={styles.why}>{text}</span> : null}
+      {isUnasked(delivery) ? (
+        <Badge>not requested</Badge>
+      ) : (
+        <StatusBadge status={delivery.status} {...(text && { title: text })} />
+      )}
+      {text && isTrouble && !isUnasked(delivery) ? <span className={styles.why}>{text}</span> : null}
       {text && !isTrouble ? <span className="unseen">{text}</span> : null}
     </li>
   );
+}
+
+function isUnasked(delivery: Delivery): boolean {
+  return delivery.status === "skipped" && delivery.reason === "not_requested";
 }
 
 function reasonText(delivery: Delivery, reasonOf: ReturnType<typeof useReasons>): string | undefined {

@@ -35,6 +35,8 @@ function MessagesScreen() {
   const change = (changes: Partial<MessagesSearch>) =>
     void navigate({ to: "/messages", search: { ...search, ...changes }, replace: true });
   const isFiltered = Object.keys(filtersOf(undefined, search)).length > 0 || search.last || search.since;
+  // A filter that finds what nobody asked for shows it.
+  const isWhole = search.status === "skipped" || search.reason !== undefined || search.channel !== undefined;
   return (
     <Page
       title="Messages"
@@ -75,7 +77,7 @@ function MessagesScreen() {
       {list.error && list.rows.length > 0 ? <ErrorNote error={list.error} onRetry={list.reload} /> : null}
       <List
         caption="Messages, newest first"
-        columns={columns(tenantId === undefined ? nameOf : null)}
+        columns={columns(tenantId === undefined ? nameOf : null, isWhole)}
         list={list}
         rowKey={(row) => row.id}
         empty={
@@ -117,7 +119,7 @@ function MessagesScreen() {
   );
 }
 
-function columns(nameOf: ((id: string) => string) | null): Column<Event>[] {
+function columns(nameOf: ((id: string) => string) | null, isWhole: boolean): Column<Event>[] {
   const owner: Column<Event> = {
     header: "Tenant",
     cell: (row) => (
@@ -147,7 +149,7 @@ function columns(nameOf: ((id: string) => string) | null): Column<Event>[] {
     },
     ...(nameOf === null ? [] : [owner]),
     { header: "Recipient", cell: (row) => <Whom event={row} /> },
-    { header: "Channels", cell: (row) => <Marks event={row} /> },
+    { header: "Channels", cell: (row) => <Marks event={row} isWhole={isWhole} /> },
   ];
 }
 

@@ -131,6 +131,7 @@ class EventSummary(_message.Message):
     DUE_AT_US_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     event_type: _builtins.str
@@ -153,6 +154,8 @@ class EventSummary(_message.Message):
     """Its time has not come."""
     reason: _builtins.str
     """Why nothing, or no more, of it is sent ("no_active_template", "canceled"); empty: see the deliveries."""
+    replayed: _builtins.bool
+    """Another event is a replay of it, of the whole or of a part."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """The only recipient; absent if there are several, or if none is known yet."""
@@ -183,10 +186,11 @@ class EventSummary(_message.Message):
         due_at_us: _builtins.int = ...,
         waiting: _builtins.bool = ...,
         reason: _builtins.str = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "reason", b"reason", "recipient", b"recipient", "replay_of", b"replay_of", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "reason", b"reason", "recipient", b"recipient", "replay_of", b"replay_of", "replayed", b"replayed", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Screen:
     """name: of its picture and its tree. path: below /console; {words} stand for ids of seeding.World.
 
-    lists_all: it lists objects of all tenants, so that what other tests have made is in its tables, too.
+    lists_all: it lists objects of all tenants, so that what other tests have made is in its tables and lists, too.
     signed_out: it is for people without a session.
     """
 
@@ -34,12 +34,12 @@ SCREENS = (
     Screen("layout", "/templates/parts/{layout}"),
     Screen("layout-new", "/templates/parts/new?tenant={tenant}"),
     Screen("test-send", "/test-send?tenant={tenant}"),
-    Screen("providers", "/providers"),
+    Screen("providers", "/providers", lists_all=True),
     Screen("providers-of-tenant", "/providers?tenant={tenant}"),
     Screen("provider", "/providers/{provider}?tenant={tenant}"),
     Screen("provider-kinds", "/providers/new?tenant={tenant}"),
     Screen("provider-new", "/providers/new?tenant={tenant}&kind=EMAIL.smtp"),
-    Screen("endpoints", "/endpoints"),
+    Screen("endpoints", "/endpoints", lists_all=True),
     Screen("endpoints-of-tenant", "/endpoints?tenant={tenant}"),
     Screen("endpoint", "/endpoints/{endpoint}?tenant={tenant}"),
     Screen("endpoint-subscriptions", "/endpoints/{endpoint}?tenant={tenant}&tab=subscriptions"),

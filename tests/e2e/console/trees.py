@@ -36,6 +36,8 @@ _KEPT = frozenset(f"{_LANDMARKS} {_CONTROLS} {_STRUCTURE}".split())
 _NAMED_BY_TEXT = frozenset({"alert", "group", "term"})
 # Lists are kept for what they hold, not for themselves.
 _EMPTY_LEFT_OUT = frozenset({"list", "listitem"})
+# Of a table with more rows than are shown.
+_MORE = 'button "Show more"'
 _LINE = re.compile(r'(?P<role>[a-z]+)(?: (?P<name>"(?:[^"\\]|\\.)*"))?(?P<states>(?: \[[^\]]*\])*)')
 # What differs from run to run, and stands in names of controls.
 _VARIES = (
@@ -92,6 +94,17 @@ def _without_rows(nodes: Sequence[_Node], *, keeps_first: bool) -> Iterator[_Nod
         yield node
 
 
+def _without_items(nodes: Sequence[_Node]) -> Iterator[_Node]:
+    """Leave out the items of lists, and the button that a long table has."""
+    skips_below = -1
+    for node in nodes:
+        if -1 < skips_below < node.depth:
+            continue
+        skips_below = node.depth if node.role == "listitem" else -1
+        if skips_below == -1 and node.text != _MORE:
+            yield node
+
+
 def _has_headers(nodes: Sequence[_Node], at: int) -> bool:
     return any(node.role == "columnheader" for node in _inside(nodes, at))
 
@@ -143,6 +156,8 @@ def outlined(snapshot: str, screen: Screen) -> Trees:
             inside = node.depth
             around.append(node)
         (around if inside is None else main).append(node)
+    if screen.lists_all:
+        main = list(_without_items(main))
     return Trees(_outline(main), "" if screen.signed_out else _outline(around))
 
 

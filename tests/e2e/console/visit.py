@@ -132,6 +132,8 @@ class Visit:
 
     async def _assert_rules(self, rules: Sequence[str]) -> None:
         installed(console.FOLDER)
+        # What has been scrolled below the bar on top is partly covered, and no target is smaller for that.
+        await self.page.evaluate("window.scrollTo(0, 0)")
         if await self.page.evaluate("typeof axe") == "undefined":
             await self.page.evaluate((console.FOLDER / npm.MODULES / "axe-core" / "axe.min.js").read_text())
         found: list[dict[str, Any]] = await self.page.evaluate(_AXE, list(rules))

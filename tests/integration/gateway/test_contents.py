@@ -182,7 +182,7 @@ async def test_an_export_has_what_was_sent(desk: _Desk) -> None:
 async def test_a_webhook_shows_its_call_without_secrets(
     desk: _Desk, receiver: tuple[str, list[tuple[dict[str, str], bytes]]]
 ) -> None:
-    """The headers as they were sent, but for the endpoint's own ones, and the body."""
+    """The headers as they were sent, but for the endpoint's own ones and the signature, and the body."""
     url, calls = receiver
     base = f"/tenants/{desk.tenant.id}"
     endpoint = await desk.send("POST", f"{base}/endpoints", {"url": url, "headers": {"X-Secret": "open sesame"}})
@@ -192,7 +192,7 @@ async def test_a_webhook_shows_its_call_without_secrets(
     ((headers, body),) = calls
     shown = {one["name"].lower(): one["value"] for one in content["webhook"]["headers"]}
     expected = {name.lower(): value for name, value in headers.items()}
-    assert shown == {**expected, "x-secret": "***"}
+    assert shown == {**expected, "x-secret": "***", "webhook-signature": "***"}
     assert content["webhook"]["body"] == body.decode()
     assert json.loads(body) == {"note": _NAME}
     assert "open sesame" not in json.dumps(content)

@@ -23,7 +23,7 @@ from tests.e2e.test_retry_and_dead_letter import BODY, LATER, OnceLater, letter,
 from tests.integration.senders.mail_servers import serving
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.slow
 
 _ACCEPT = "clarion.ingest.v1.IngestService/AcceptEvents"
 _RENDER = "clarion.render.v1.RenderService/RenderBatch"
@@ -82,7 +82,7 @@ class Traced:
         await eventually(lambda: services <= {_service(span) for span in self.collector.trace(trace_id)}, 60)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def traced(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Traced]:
     """A stack of its own, a collector beside it."""
     folder = tmp_path_factory.mktemp("spans")

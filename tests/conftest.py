@@ -45,6 +45,9 @@ ENGINE = "realtime engine"
 REPORT = "report"
 
 _TEMPLATE = "template_migrated"
+# Tests kill processes, not the machine: what a process has written, the system keeps. Each test has a database of its
+# own, and to wait for the disk takes most of the time to make and remove one.
+_WITHOUT_DISK = ("-c", "fsync=off", "-c", "full_page_writes=off")
 _STREAM_MAX_BYTES = 64 * 1024**2
 # Below the range from which systems take ports for outgoing connections, and beside that of local stacks. Browsers open
 # no page on port 10080.
@@ -68,7 +71,9 @@ class PostgresServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = command_for(
-            self.local.command(), death_signal=local_postgres.STOP_SIGNAL, user=local_postgres.system_user()
+            [*self.local.command(), *_WITHOUT_DISK],
+            death_signal=local_postgres.STOP_SIGNAL,
+            user=local_postgres.system_user(),
         )
         self.process = _spawn(command, self.log, environment=local_postgres.environment())
         self._wait()

@@ -3,6 +3,8 @@ import type { consoleRouter } from "~/router";
 // The parts that a person is taken to when what had the focus is gone, nearest first.
 const PARTS = "[role=dialog], [role=toolbar], [role=tabpanel], section[aria-labelledby], section[aria-label]";
 
+const FIELDS = "input, textarea, [contenteditable=true]";
+
 /**
  * Keep the focus on the page. The browser drops it when the button that has it is removed or disabled, and then people
  * who use the keyboard or a screen reader do not know where they are. They are taken to the nearest part around it that
@@ -52,10 +54,20 @@ export function keepFocus(): void {
 
 /** With each new screen, go to its title: the next Tab leads into it, and screen readers say where one is. */
 export function focusNewScreens(router: ReturnType<typeof consoleRouter>): void {
+  // Somebody who began to type while the screen was loaded goes on typing.
+  let isTyping = false;
+  document.addEventListener("focusin", ({ target }) => {
+    isTyping = target instanceof Element && target.matches(FIELDS);
+  });
+  router.subscribe("onBeforeNavigate", ({ pathChanged }) => {
+    if (pathChanged) {
+      isTyping = false;
+    }
+  });
   router.subscribe("onRendered", ({ fromLocation, pathChanged }) => {
     // The focus stays with somebody who goes on in the screen, as an editor does that has saved.
     const isInside = document.activeElement?.closest("main, [role=dialog]");
-    if (fromLocation !== undefined && pathChanged && !isInside) {
+    if (fromLocation !== undefined && pathChanged && !isInside && !isTyping) {
       const found = title();
       if (found !== null) {
         take(found);

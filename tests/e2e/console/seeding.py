@@ -234,7 +234,7 @@ class Seeding:
         }
         revoked, limited = keys["Shop backend of last year"], keys["Nightly import"]
         await self.as_person("DELETE", f"{self.base}/keys/{revoked['id']}")
-        rates = [{"window_s": 3600, "bound": 1, "kind": "fixed"}]
+        rates = [{"window_s": 86_400, "bound": 1, "kind": "fixed"}]
         await self.as_person("PATCH", f"{self.base}/keys/{limited['id']}", {"rates": rates})
         event = {"eventType": "order.shipped", "channels": ["PUSH"], "payload": ADA}
 

@@ -30,6 +30,13 @@ _AXE = """async (runOnly) => (await axe.run(document, {
 }))"""
 
 
+# What reaches beyond the window, and nothing of which does.
+_OUTSIDE = """() => [...document.querySelectorAll("main *")]
+    .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth)
+    .filter((one, _, all) => !all.some((other) => other !== one && one.contains(other)))
+    .slice(0, 5).map((one) => one.outerHTML.slice(0, 200))"""
+
+
 @dataclass(frozen=True)
 class Look:
     """How a page is looked at. width: of the window, in pixels."""
@@ -147,7 +154,9 @@ class Visit:
         assert await page.get_by_role("main").count() == 1
         assert (await page.title()).endswith(" \u2013 Clarion")
         wide, room = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide <= room, f"the page is {wide} pixels wide in a window of {room}"
+        if wide > room:
+            outside = await page.evaluate(_OUTSIDE)
+            raise AssertionError(f"the page is {wide} pixels wide in a window of {room}: {outside}")
 
     def _note_message(self, message: ConsoleMessage) -> None:
         if message.type not in {"error", "warning"}:

@@ -1,5 +1,6 @@
 """`clarion doctor` beside a whole stack, healthy and broken in many ways: each fault is named with its remedy."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -127,6 +128,10 @@ def test_a_broker_that_does_not_sync_is_named(stack: Running, nats_server: NatsS
     assert any("sync_interval is not `always`" in line and "Set it as in deploy/nats.conf" in line for line in lines)
 
 
+async def _is_fine(stack: Running) -> bool:
+    return await asyncio.to_thread(_examine, stack) == (0, [])
+
+
 async def test_a_lost_stream_is_named(stack: Running) -> None:
     """And `clarion migrate`, which is the remedy, makes it again."""
     connection = await nats.connect(stack.variables["CLARION_NATS_URL"])
@@ -138,7 +143,8 @@ async def test_a_lost_stream_is_named(stack: Running) -> None:
     assert status == 1
     assert any("stream TIMERS is missing. Run `clarion migrate`." in line for line in lines), lines
     _migrate(stack)
-    assert _examine(stack) == (0, [])
+    # The gateway may have noticed that it was gone, and looks again within seconds.
+    await until(lambda: _is_fine(stack), "a healthy stack", deadline=60)
 
 
 async def test_a_bucket_that_differs_is_named(stack: Running) -> None:

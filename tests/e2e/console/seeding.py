@@ -78,7 +78,7 @@ class Seeding:
 
     async def make_tenant(self) -> None:
         """A tenant with keys, an environment and an application, made by a person."""
-        body = {"name": NAME, "sender_name": NAME, "sender_email": "hello@walnut.example", "rate_limit_per_minute": 600}
+        body = {"name": NAME, "sender_name": NAME, "sender_email": "hello@walnut.example"}
         made = await self.as_person("POST", "/tenants", body)
         self.tenant = Tenant(self.client.http, made["id"], made["api_key"], NAME)
         self.found["tenant"] = made["id"]

@@ -109,16 +109,20 @@ class Process:
                 await server.stop(grace=DRAIN_S / 2)
                 for callback in self._drain:
                     await _tried(callback)
+        await self.end()
+        log.info("stopped", seconds=round(time.perf_counter() - started, 3))
+        return 1 if self._failure else 0
+
+    async def end(self) -> None:
+        """End the loops, and close what was opened. What does not end within its time is left as it is."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        if tasks:  # one that does not end must not hold the rest up
+        if tasks:
             await asyncio.wait(tasks, timeout=_LOOPS_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
                 await self._close.aclose()
-        log.info("stopped", seconds=round(time.perf_counter() - started, 3))
-        return 1 if self._failure else 0
 
 
 async def _tried(callback: Callable[[], Awaitable[None]]) -> None:
@@ -145,8 +149,9 @@ def run(
     settings = load_or_exit(settings_type)
     logs.configure(name, settings.log_level)
 
-    async def main() -> int:
+    async def main() -> None:
         process = Process(name)
+        status = 1
         tracing.start(name, os.environ)
         process.on_close(functools.partial(tracing.stop, _FLUSH_S))  # the last of all
         telemetry.serve_metrics(settings.metrics_address)
@@ -155,10 +160,12 @@ def run(
         except (ClarionError, OSError) as error:
             log.error("cannot_start", error=str(error))
             print(f"{name} cannot start: {error}", file=sys.stderr)
-            return 1
-        return await process.serve(server)
+            await process.end()
+        else:
+            status = await process.serve(server)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        # Here: uvloop.run() would wait for a loop that does not end, and the interpreter for gRPC's threads.
+        os._exit(status)
 
-    status = uvloop.run(main())
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    os._exit(status)  # gRPC's threads and unfinished connections must not hold the exit up
+    uvloop.run(main())

@@ -2,6 +2,9 @@
 
 import asyncio
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -52,6 +55,43 @@ async def test_a_failed_loop_does_not_prevent_the_drain() -> None:
     process.on_close(close)
     assert await process.serve(_Server()) == 1
     assert done == ["drained", "closed"]
+
+
+# A service that cannot start while one of its loops does not end, as one does that takes a cancellation for a timeout.
+_STUBBORN = """
+import asyncio
+from runtime import service
+
+async def wire(settings, process):
+    started = asyncio.Event()
+
+    async def work():
+        started.set()
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                pass
+
+    process.start(work(), name="loop")
+    await started.wait()
+    raise OSError("the port is taken")
+
+service.run("stubborn", service.ProcessSettings, wire)
+"""
+
+
+def test_what_cannot_start_ends() -> None:
+    """Else nobody would start it again: the supervisor waits for its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", _STUBBORN],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "CLARION_GRPC_ADDRESS": "127.0.0.1:1", "CLARION_SERVICE_TOKEN": "a-service-token-of-tests"},
+    )
+    assert (done.returncode, "stubborn cannot start: the port is taken" in done.stderr) == (1, True), done.stderr
 
 
 def test_the_limits_of_a_shutdown_add_up_to_ten_seconds() -> None:

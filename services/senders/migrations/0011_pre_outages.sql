@@ -22,11 +22,16 @@ CREATE TABLE senders.outages (
     -- It is not told before; also while a process is telling it.
     due_us bigint NOT NULL,
     -- It is held back until then, because its object was told of a moment before, or because many were.
-    held_us bigint NOT NULL DEFAULT 0
+    held_us bigint NOT NULL DEFAULT 0,
+    -- Who is told: 0 the operator of the installation, 1 the tenant. Each has a row of its own, and those of the
+    -- operator are listed.
+    audience smallint NOT NULL DEFAULT 0,
+    -- How often it was tried without success to tell what is to be told now.
+    attempts smallint NOT NULL DEFAULT 0
 );
 
--- However many processes notice it, an object has one outage at a time.
-CREATE UNIQUE INDEX outages_open ON senders.outages (kind, object_id) WHERE ended_us IS NULL;
+-- However many processes notice it, an object has one outage at a time for each audience.
+CREATE UNIQUE INDEX outages_open ON senders.outages (kind, object_id, audience) WHERE ended_us IS NULL;
 CREATE INDEX outages_of_object ON senders.outages (kind, object_id, began_us);
 CREATE INDEX outages_of_tenant ON senders.outages (tenant_id, id);
 CREATE INDEX outages_untold ON senders.outages (due_us) WHERE told = 0 OR (told = 1 AND ended_us IS NOT NULL);
@@ -39,5 +44,16 @@ CREATE TABLE senders.alert_settings (
     recipients text[] NOT NULL,
     -- clarion.senders.v1.OutageKind; empty: all.
     kinds smallint[] NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Whom a tenant's own alerts are told. No row: nobody.
+CREATE TABLE senders.tenant_alert_settings (
+    tenant_id uuid PRIMARY KEY,
+    recipients text[] NOT NULL,
+    -- clarion.senders.v1.OutageKind; empty: all that a tenant has alerts about.
+    kinds smallint[] NOT NULL,
+    -- Whether endpoints of the tenant get them, too, if they subscribe.
+    endpoints boolean NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );

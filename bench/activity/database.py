@@ -37,7 +37,8 @@ _INDEXES = (
 )
 
 
-# Pages that are written whole after a checkpoint would be counted as WAL of whoever changes them first.
+# With full page writes, the first change of a page after a checkpoint writes the whole page as WAL. That would hide
+# what the change itself costs.
 _COUNTING = ["-c", "shared_preload_libraries=pg_stat_statements", "-c", "full_page_writes=off"]
 
 

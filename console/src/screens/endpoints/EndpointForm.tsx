@@ -170,7 +170,7 @@ function AllowHint() {
     <div className={styles.stack}>
       <p>
         Endpoints must have a public address, so that nobody reaches your own network with them. For
-        development, whoever runs Clarion can allow receivers on its machine: stop it, and start it with
+        development you can allow receivers on the machine that runs Clarion. Stop Clarion, and start it with
       </p>
       <CodeBlock text={`${ALLOW}='127.0.0.1:*' make run`} what="command" />
       <p className={styles.soft}>

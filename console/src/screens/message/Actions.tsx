@@ -126,7 +126,7 @@ function ReplayFailedButton({ event }: { event: Event }) {
         text={
           <>
             <SentAgainAt event={asked ?? event} />
-            Whoever got it then gets it twice. Send it once more?
+            People who received it then receive it twice. Send it once more?
           </>
         }
         action="Send it once more"
@@ -174,7 +174,7 @@ function ReplayButton({ event }: { event: Event }) {
             Everybody it was for gets it once more, also those who have it already. It uses the templates and
             providers of today.
             {isUnderWay(event)
-              ? " The original is still being tried and is sent too, as soon as that succeeds: whoever waits for it gets it twice."
+              ? " The original is still being tried. If it succeeds as well, people receive the message twice."
               : ""}
           </>
         }

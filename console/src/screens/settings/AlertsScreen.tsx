@@ -15,7 +15,7 @@ function AlertsScreen() {
   return (
     <Page
       title="Alerts"
-      text="Who is told that a provider or an endpoint is down, and that it works again: people by mail or push, programs by webhook."
+      text="Choose who gets an alert when a provider or an endpoint goes down, and when it works again. People get alerts by mail or push, programs by webhook."
     >
       {isOwner ? <Settings /> : null}
       <Outages />

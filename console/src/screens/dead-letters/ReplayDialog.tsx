@@ -1,12 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
-import { FormDialog } from "~/kit/Dialog";
-import { TextField } from "~/kit/Field";
 import { notify } from "~/kit/Toast";
-
-const PACE = 50;
-const FASTEST = 1000;
+import { PaceDialog } from "./PaceDialog";
 
 interface ReplayDialogProps {
   isOpen: boolean;
@@ -21,12 +16,9 @@ interface ReplayDialogProps {
 /** Ask before everything that matches the filter is sent again. */
 export function ReplayDialog({ isOpen, onClose, filter, count, tenant }: ReplayDialogProps) {
   const queries = useQueryClient();
-  const [pace, setPace] = useState(String(PACE));
   const start = useMutation({
-    mutationFn: () =>
-      answer(
-        api.POST("/api/v1/admin/dead-letters/replay", { body: { ...filter, per_second: Number(pace) } }),
-      ),
+    mutationFn: (perSecond: number) =>
+      answer(api.POST("/api/v1/admin/dead-letters/replay", { body: { ...filter, per_second: perSecond } })),
     onSuccess: ({ replays }) => {
       void queries.invalidateQueries({ queryKey: ["replays"] });
       notify(
@@ -38,27 +30,15 @@ export function ReplayDialog({ isOpen, onClose, filter, count, tenant }: ReplayD
     },
   });
   return (
-    <FormDialog
+    <PaceDialog
       isOpen={isOpen}
       onClose={onClose}
       title={`Send ${count} dead letters again`}
       text={`Everything that matches the filter${tenant ? ` and belongs to ${tenant}` : ", of all tenants,"} is sent again in the background, not only what is shown. Recipients get it now. What dies again is not sent once more.`}
-      action="Send them again"
+      what="Deliveries"
       onSubmit={start.mutate}
       isBusy={start.isPending}
       error={start.error}
-    >
-      <TextField
-        label="Deliveries a second"
-        help="Slower spares a provider that has just recovered."
-        type="number"
-        min={1}
-        max={FASTEST}
-        step={1}
-        required
-        value={pace}
-        onChange={(event) => setPace(event.target.value)}
-      />
-    </FormDialog>
+    />
   );
 }

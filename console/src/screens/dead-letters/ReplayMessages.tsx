@@ -3,13 +3,10 @@ import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { may, useSession } from "~/api/session";
 import { Button } from "~/kit/Button";
-import { FormDialog } from "~/kit/Dialog";
-import { TextField } from "~/kit/Field";
 import { notify } from "~/kit/Toast";
 import { useTenant } from "~/shell/tenants";
+import { PaceDialog } from "./PaceDialog";
 
-const PACE = 50;
-const FASTEST = 1000;
 const REPLAYABLE = new Set<string | undefined>(["failed", "dead", "skipped"]);
 
 type Body = Schemas["NewReplay"];
@@ -29,11 +26,10 @@ export function ReplayMessages({ filter, count, isNarrower }: ReplayMessagesProp
   const tenant = useTenant();
   const queries = useQueryClient();
   const [isOpen, setOpen] = useState(false);
-  const [pace, setPace] = useState(String(PACE));
   const start = useMutation({
-    mutationFn: () => {
+    mutationFn: (perSecond: number) => {
       const { since = tenant?.created_at ?? "", ...rest } = filter;
-      const body = { ...rest, since, tenant_id: tenant?.id ?? "", per_second: Number(pace) };
+      const body = { ...rest, since, tenant_id: tenant?.id ?? "", per_second: perSecond };
       return answer(api.POST("/api/v1/admin/replays", { body: body as Body }));
     },
     onSuccess: () => {
@@ -50,28 +46,16 @@ export function ReplayMessages({ filter, count, isNarrower }: ReplayMessagesProp
       <Button look="primary" onClick={() => setOpen(true)}>
         Send all that match again …
       </Button>
-      <FormDialog
+      <PaceDialog
         isOpen={isOpen}
         onClose={() => setOpen(false)}
         title={`Send all ${filter.status} messages that match again`}
         text={`Of ${count} ${count === "1" ? "message" : "messages"} of ${tenant.name} the channels that ended as ${filter.status} are sent again in the background, as new events: not only what is shown. What a replay has sent already is left out. Recipients get it now.`}
-        action="Send them again"
+        what="Messages"
         onSubmit={start.mutate}
         isBusy={start.isPending}
         error={start.error}
-      >
-        <TextField
-          label="Messages a second"
-          help="Slower spares a provider that has just recovered."
-          type="number"
-          min={1}
-          max={FASTEST}
-          step={1}
-          required
-          value={pace}
-          onChange={(event) => setPace(event.target.value)}
-        />
-      </FormDialog>
+      />
     </>
   );
 }

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -132,6 +132,18 @@ def start(options: Options, *, environment: Mapping[str, str] | None = None, dea
             raise StackError(f"The stack was not ready within {deadline:.0f} s: {last_words(log)}.")
         time.sleep(0.05)
     return running
+
+
+@contextlib.contextmanager
+def started(
+    options: Options, *, environment: Mapping[str, str] | None = None, deadline: float = 180.0
+) -> Iterator[Running]:
+    """Start a stack for the length of a ``with`` block; see start(). Blocking."""
+    running = start(options, environment=environment, deadline=deadline)
+    try:
+        yield running
+    finally:
+        running.stop()
 
 
 @asynccontextmanager

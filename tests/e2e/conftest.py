@@ -52,13 +52,10 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="package")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The stack that nobody kills."""
-    running = stack_client.start(
+    with stack_client.started(
         Options(data=tmp_path_factory.mktemp("stack"), port=free_port()), environment=ENVIRONMENT
-    )
-    try:
+    ) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="package")
@@ -68,11 +65,8 @@ def mortal_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     Each test leaves it running; whoever needs all of it well waits for that first.
     """
     options = Options(data=tmp_path_factory.mktemp("mortal"), port=free_port(), replicas={"gateway": 2, "ingest": 4})
-    running = stack_client.start(options)
-    try:
+    with stack_client.started(options) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -27,11 +27,8 @@ BACK_MS = 60_000
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack of this file's own: its hub is killed."""
     chromium()  # a machine without one need not start all that
-    started = client.start(Options(data=tmp_path_factory.mktemp("stack"), port=free_port()))
-    try:
+    with client.started(Options(data=tmp_path_factory.mktemp("stack"), port=free_port())) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

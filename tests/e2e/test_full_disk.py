@@ -34,11 +34,8 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
 @pytest.fixture(scope="module")
 def running(disk: SmallDisk) -> Iterator[Running]:
     """A whole stack."""
-    made = stack_client.start(Options(data=disk.folder.parents[1], port=free_port()))
-    try:
+    with stack_client.started(Options(data=disk.folder.parents[1], port=free_port())) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

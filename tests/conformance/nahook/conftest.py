@@ -210,11 +210,8 @@ def nahook_stack(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -
     options = Options(data=tmp_path_factory.mktemp("nahook"), port=free_port())
     allowed = ",".join(f"127.0.0.1:{port}" for port in (receiver.port, receiver.nobody_port))
     environment = {**_ENVIRONMENT, "CLARION_EGRESS_WEBHOOK_ALLOW": allowed}
-    running = stack_client.start(options, environment=environment)
-    try:
+    with stack_client.started(options, environment=environment) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

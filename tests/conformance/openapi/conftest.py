@@ -15,11 +15,8 @@ from tests.conftest import free_port
 def tried_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The stack whose API is tried."""
     options = Options(data=tmp_path_factory.mktemp("openapi"), port=free_port())
-    running = client.start(options, environment=ENVIRONMENT)
-    try:
+    with client.started(options, environment=ENVIRONMENT) as running:
         yield running
-    finally:
-        running.stop()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -137,11 +137,8 @@ class Outbox:
 def orqestra_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The stack that every row asks."""
     options = Options(data=tmp_path_factory.mktemp("orqestra"), port=free_port())
-    running = stack_client.start(options, environment=_ENVIRONMENT)
-    try:
+    with stack_client.started(options, environment=_ENVIRONMENT) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

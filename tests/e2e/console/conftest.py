@@ -35,11 +35,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The stack of this folder. Its console is the one that was built from the sources as they are."""
     chromium()  # a machine without one need not start all that
     options = Options(data=tmp_path_factory.mktemp("stack"), port=free_port())
-    started = stack_client.start(options, environment=SETTINGS)
-    try:
+    with stack_client.started(options, environment=SETTINGS) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -31,11 +31,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "CLARION_RETRY_DELAYS_S": "0.2,30",
         "CLARION_EGRESS_ALLOW": "127.0.0.1:9",  # where nobody listens
     }
-    started = stack_client.start(options, environment=environment)
-    try:
+    with stack_client.started(options, environment=environment) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -37,11 +37,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "CLARION_EGRESS_ALLOW": "127.0.0.1:*",
         "CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*",
     }
-    started = stack_client.start(options, environment=environment)
-    try:
+    with stack_client.started(options, environment=environment) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

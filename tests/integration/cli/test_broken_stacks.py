@@ -24,11 +24,8 @@ from tests.conftest import NatsServer, free_port
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack whose parts are broken here, one after the other; each test leaves it whole."""
-    running = stack_client.start(Options(data=tmp_path_factory.mktemp("doctor"), port=free_port()))
-    try:
+    with stack_client.started(Options(data=tmp_path_factory.mktemp("doctor"), port=free_port())) as running:
         yield running
-    finally:
-        running.stop()
 
 
 def _examine(stack: Running, changed: Mapping[str, str] | None = None) -> tuple[int, list[str]]:

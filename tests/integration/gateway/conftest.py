@@ -45,11 +45,8 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "CLARION_MAX_WEBSOCKETS_PER_ADDRESS": "0",
         "CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*",
     }
-    running = client.start(options, environment=environment)
-    try:
+    with client.started(options, environment=environment) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

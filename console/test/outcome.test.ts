@@ -11,7 +11,6 @@ const ADVICE: Readonly<Record<string, string>> = {
   recipient_refused: "Check the address.",
   missing_phone: "Send the recipient's phone number with the event, or store it with the recipient.",
   provider_timeout: "Wait: it is tried again. Look at the status page of the provider if it lasts.",
-  provider_busy: "Wait: it is tried again.",
   hard_bounce: "Remove or correct the address.",
   not_requested: "Nothing needs to be done. Name the channel in the request if it is wanted.",
   canceled: "Send the event again if it is wanted after all.",
@@ -19,6 +18,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   no_active_template:
     "Create a template for this event type and channel and activate it, then replay the event.",
 };
+const AFTERWARDS: Readonly<Record<string, string | null>> = {
+  provider_timeout: "Look at the status page of the provider if it lasts.",
+};
+const SUFFICIENT = new Set(["not_requested", "canceled", "suppressed_bounced", "no_active_template"]);
 const TEXTS = new Map(
   [...readFileSync("src/api/schema.d.ts", "utf-8").matchAll(/ - `(\w+)`: (.+)$/gm)].map(([, word, text]) => [
     word ?? "",
@@ -29,7 +32,15 @@ const reasonOf = (word: string | null): Reason | undefined => {
   const text = TEXTS.get(word ?? "");
   return text === undefined
     ? undefined
-    : { reason: word ?? "", text, advice: ADVICE[word ?? ""] ?? null, responsible: "tenant", retried: false };
+    : {
+        reason: word ?? "",
+        text,
+        advice: ADVICE[word ?? ""] ?? null,
+        advice_afterwards: AFTERWARDS[word ?? ""] ?? ADVICE[word ?? ""] ?? null,
+        send_again: !SUFFICIENT.has(word ?? ""),
+        responsible: "tenant",
+        retried: false,
+      };
 };
 
 const ADA = { user_id: "ada", email: "ada@example.com", phone: "+254712345678" };

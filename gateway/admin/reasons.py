@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.replies import json_reply
-from services.domain.advice import ADVICE
+from services.domain.advice import ADVICE, SUFFICIENT, afterwards
 from services.domain.reasons import Reason
 
 
@@ -16,6 +16,8 @@ async def list_all(_request: web.Request) -> web.Response:
                     "reason": reason.value,
                     "text": reason.text,
                     "advice": ADVICE[reason] or None,
+                    "advice_afterwards": afterwards(reason) or None,
+                    "send_again": reason not in SUFFICIENT,
                     "responsible": reason.responsible.value,
                     "retried": reason.is_retried,
                 }

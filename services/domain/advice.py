@@ -107,3 +107,71 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.SPAM_COMPLAINT: "Do not send to this address.",
     Reason.UNSUBSCRIBED: "Do not send subscribed mail to this address.",
 }
+
+# The same once nothing more is tried by itself, where the advice above is to wait; empty: only to send it again.
+AFTERWARDS: Final[Mapping[Reason, str]] = {
+    Reason.TENANT_UNKNOWN: "Look into the log of the service.",
+    Reason.RENDER_BUSY: "If it happens often, start more render workers.",
+    Reason.BODY_AWAY: "",
+    Reason.ENDPOINT_DOWN: "Repair the endpoint.",
+    Reason.ENDPOINT_BUSY: "Make the endpoint answer faster, or raise its rate limit.",
+    Reason.ENDPOINT_THROTTLED: "Set a rate limit for the endpoint to send more slowly.",
+    Reason.RETRY: "",
+    Reason.IN_ORDER: "",
+    Reason.PROVIDER_TIMEOUT: "Look at the status page of the provider if it lasts.",
+    Reason.PROVIDER_ERROR: "Read what the provider answered.",
+    Reason.PROVIDER_DEFERRED: "",
+    Reason.PROVIDER_NO_ROUTE: "Enable the country at the provider if it lasts.",
+    Reason.PROVIDER_THROTTLED: "Ask the provider for a higher limit if it happens often.",
+    Reason.PROVIDER_BUSY: "Allow the provider more connections if it happens often.",
+    Reason.PROVIDER_CIRCUIT_OPEN: "Look at its last failures.",
+    Reason.HUB_BUSY: "",
+}
+
+# Whose advice says all that is to be done. After the others' advice the message is to be sent again.
+SUFFICIENT: Final = frozenset(
+    {
+        Reason.NOT_REQUESTED,
+        Reason.MALFORMED_EMAIL,
+        Reason.MALFORMED_PHONE,
+        Reason.NO_PROVIDER,
+        Reason.NO_ACTIVE_TEMPLATE,
+        Reason.SUPPRESSED_BOUNCED,
+        Reason.SUPPRESSED_COMPLAINED,
+        Reason.SUPPRESSED_MANUAL,
+        Reason.SUPPRESSED_UNSUBSCRIBED,
+        Reason.RECIPIENT_ERASED,
+        Reason.CHANNEL_MUTED,
+        Reason.CANCELED,
+        Reason.NO_SUBSCRIBER,
+        Reason.TEMPLATE_NOT_FOUND,
+        Reason.TEMPLATE_ERROR,
+        Reason.CONTENT_DELETED,
+        Reason.ENDPOINT_GONE,
+        Reason.ENDPOINT_BACKLOG_FULL,
+        Reason.PARKED_TOO_LONG,
+        Reason.ENDPOINT_ANSWERED_GONE,
+        Reason.SKIPPED_BY_HAND,
+        Reason.MISSING_RECIPIENT,
+        Reason.INVALID_RECIPIENT,
+        Reason.INVALID_SENDER,
+        Reason.PROVIDER_GONE,
+        Reason.PROVIDER_CREDENTIALS,
+        Reason.PROVIDER_QUOTA,
+        Reason.RECIPIENT_UNSUBSCRIBED,
+        Reason.MESSAGE_REFUSED,
+        Reason.SENT_BEFORE,
+        Reason.LIVE_PUBLICATION_REFUSED,
+        Reason.SOFT_BOUNCE,
+        Reason.SUPPRESSED_BY_PROVIDER,
+        Reason.PROVIDER_FAILED,
+        Reason.OPTED_OUT,
+        Reason.SPAM_COMPLAINT,
+        Reason.UNSUBSCRIBED,
+    }
+)
+
+
+def afterwards(reason: Reason) -> str:
+    """Return what to do about a delivery that has ended with a reason; empty: only to send it again."""
+    return AFTERWARDS.get(reason, ADVICE[reason])

@@ -5683,6 +5683,10 @@ export interface components {
             reason: string;
             text: string;
             advice: string | null;
+            /** @description The same once nothing more is tried by itself. Null: there is nothing but to send it again. */
+            advice_afterwards: string | null;
+            /** @description After that, the message is to be sent again. */
+            send_again: boolean;
             /** @enum {string} */
             responsible: "recipient" | "tenant" | "provider" | "clarion" | "nobody";
             /** @description Clarion tries again by itself. */

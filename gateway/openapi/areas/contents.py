@@ -165,6 +165,11 @@ class ReasonSchema(Shape):
     reason: str
     text: str
     advice: str | None
+    advice_afterwards: Annotated[
+        str | None,
+        Meta(description="The same once nothing more is tried by itself. Null: there is nothing but to send it again."),
+    ]
+    send_again: Annotated[bool, Meta(description="After that, the message is to be sent again.")]
     responsible: Annotated[
         str, Meta(extra_json_schema={"enum": ["recipient", "tenant", "provider", "clarion", "nobody"]})
     ]

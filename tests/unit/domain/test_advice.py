@@ -1,6 +1,8 @@
 """What to do about each reason."""
 
-from services.domain.advice import ADVICE
+import re
+
+from services.domain.advice import ADVICE, AFTERWARDS, SUFFICIENT, afterwards
 from services.domain.reasons import Reason
 
 
@@ -10,3 +12,12 @@ def test_each_reason_has_advice() -> None:
     for text in ADVICE.values():
         assert text[0].isupper()
         assert text.endswith(".")
+
+
+def test_nobody_is_told_to_wait_for_what_has_ended() -> None:
+    """And who is told how to send it again is not told so twice."""
+    waits = re.compile(r"\bWait\b|is (tried|read|looked for)\b")
+    assert [reason for reason in Reason if waits.search(afterwards(reason))] == []
+    assert {reason for reason in Reason if waits.search(ADVICE[reason])} == AFTERWARDS.keys()
+    says = re.compile(r"\b(replay|retry|recover|backfill)\b")
+    assert {reason for reason in Reason if says.search(afterwards(reason))} <= SUFFICIENT

@@ -32,10 +32,6 @@ export interface Outcome {
 const MOST_TOLD = 8;
 const LOST = new Set(["failed", "dead", "bounced", "complained"]);
 const OPEN = new Set(["queued", "retrying", ""]);
-// Advice that holds only while a delivery is still tried.
-const WAITING = /^Wait\b|\bis (?:tried|read|looked for) again\b/;
-// Advice that ends with what to do, or says that nothing is to be done.
-const COMPLETE = /\b(?:replay|retry|recover|backfill|again|nothing|do not)\b/i;
 
 /** Return what became of an event. reasonOf: what the words of reasons mean (useReasons()). */
 export function outcomeOf(event: Event, reasonOf: (word: string | null) => Reason | undefined): Outcome {
@@ -251,17 +247,16 @@ function adviceFor(told: Told, groups: readonly Group[]): { todo: string; about:
 
 /** Return what to do about a reason, as it holds for a delivery of that status; empty: nothing. */
 export function adviceOf(reason: Reason | undefined, status: string, channel?: Delivery["channel"]): string {
-  const advice = adviceOn(reason, channel ?? null);
-  if (OPEN.has(status) || status === "skipped") {
-    return advice;
+  if (OPEN.has(status) || status === "skipped" || reason?.reason === "not_requested") {
+    return adviceOn(reason, channel ?? null);
   }
-  const sentences = advice.split(/(?<=\.)\s+/).filter((one) => one && !WAITING.test(one));
-  if (sentences.some((one) => COMPLETE.test(one))) {
-    return sentences.join(" ");
+  const advice = reason?.advice_afterwards ?? "";
+  if (reason && !reason.send_again) {
+    return advice;
   }
   const again =
     status === "dead" || channel === "WEBHOOK" ? "etry this delivery." : "eplay what was not sent.";
-  return sentences.length > 0 ? `${sentences.join(" ")} Then r${again}` : `R${again}`;
+  return advice ? `${advice} Then r${again}` : `R${again}`;
 }
 
 /** Return " to" and for whom the deliveries are; nothing if that is not known. */

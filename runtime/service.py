@@ -163,6 +163,7 @@ def run(
             await process.end()
         else:
             status = await process.serve(server)
+        await asyncio.sleep(0)  # the last lines of the log are written in the loop's next turn
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         # Here: uvloop.run() would wait for a loop that does not end, and the interpreter for gRPC's threads.

@@ -50,6 +50,8 @@ async def test_times_follow_the_servers_clock(visit: Visit, client: Client, behi
     await visit.open(f"/messages/{event}")
     accepted = page.get_by_role("main").locator("dl time").first
     await expect(accepted).to_have_text(re.compile(r"^(now|\d+ sec\. ago|[1-5] min\. ago)$"))
+    # From here on no answer arrives that says how late it is: the page would believe it, rightly.
+    await page.route(f"**{_ADMIN}/**", lambda _: None)
     await page.clock.fast_forward("03:00:00")
     await expect(accepted).to_have_text("3 hr. ago")
 

@@ -20,6 +20,7 @@ from tests.fakes.router import Owners
 from tests.integration.ingest.processes import TOKEN, StartService, starter
 from tests.integration.router.run_world import World
 from tests.streams import Streams
+from tests.waiting import eventually
 
 
 class Bucket:
@@ -66,10 +67,14 @@ class Routed:
         return [record for batch in batches for record in batch.records]
 
     async def decisions(self, event_id: str) -> dict[str, str]:
-        """The reason for each channel, "" where it is used. AssertionError: not routed yet."""
-        records = await self.records()
-        assert event_id in records
-        return {channels.NAMES[one.channel]: one.reason for one in records[event_id].deliveries}
+        """The reason for each channel, "" where it is used, as soon as it is decided."""
+
+        async def decided() -> trace_pb2.Routed | None:
+            return (await self.records()).get(event_id)
+
+        routed = await eventually(decided)
+        assert routed is not None
+        return {channels.NAMES[one.channel]: one.reason for one in routed.deliveries}
 
     async def all_acked(self) -> bool:
         """Whether nothing is left to route."""

@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 import aiohttp
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from tests.packages import installed
 
@@ -31,7 +33,7 @@ async def provider(
         "client_secret": CLIENT_SECRET,
         "redirect_uri": redirect_uri,
         "accounts": accounts,
-        "kid": kid,
+        "key": await asyncio.to_thread(_new_key, kid),
     }
     process = await asyncio.create_subprocess_exec(
         node, "provider.mjs", str(port), json.dumps(wanted), cwd=folder, stdout=asyncio.subprocess.PIPE
@@ -44,6 +46,12 @@ async def provider(
     finally:
         process.kill()
         await process.wait()
+
+
+def _new_key(kid: str) -> dict[str, Any]:
+    """Return a private key as a JWK. Made here: where the machine is busy, Node.js took a minute for one."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return RSAAlgorithm.to_jwk(key, as_dict=True) | {"kid": kid, "use": "sig", "alg": "RS256"}
 
 
 async def sign_in(browser: aiohttp.ClientSession, url: str, login: str, *, stop_at: str) -> str:

@@ -1,12 +1,9 @@
 // A certified implementation of an OpenID provider, on loopback, with the accounts and the client of a test.
-// Arguments: port, and a JSON object: client_id, client_secret, redirect_uri, accounts (claims by login), kid.
-import { generateKeyPairSync } from "node:crypto";
+// Arguments: port, and a JSON object: client_id, client_secret, redirect_uri, accounts (claims by login), key (a JWK).
 import { Provider } from "oidc-provider";
 
 const [port, text] = process.argv.slice(2);
 const wanted = JSON.parse(text);
-const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const key = { ...privateKey.export({ format: "jwk" }), kid: wanted.kid, use: "sig", alg: "RS256" };
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [
@@ -18,7 +15,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       response_types: ["code"],
     },
   ],
-  jwks: { keys: [key] },
+  jwks: { keys: [wanted.key] },
   cookies: { keys: ["of a test"] },
   claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"] },
   pkce: { required: () => true },

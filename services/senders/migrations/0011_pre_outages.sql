@@ -23,8 +23,8 @@ CREATE TABLE senders.outages (
     due_us bigint NOT NULL,
     -- It is held back until then, because its object was told of a moment before, or because many were.
     held_us bigint NOT NULL DEFAULT 0,
-    -- Who is told: 0 the operator of the installation, 1 the tenant. Each has a row of its own, and those of the
-    -- operator are listed.
+    -- Who gets the alert: 0 the operator of the installation, 1 the tenant. Each of them has a row. Lists show the
+    -- operator's rows.
     audience smallint NOT NULL DEFAULT 0,
     -- How often it was tried without success to tell what is to be told now.
     attempts smallint NOT NULL DEFAULT 0
@@ -47,7 +47,7 @@ CREATE TABLE senders.alert_settings (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Whom a tenant's own alerts are told. No row: nobody.
+-- Who gets a tenant's own alerts. Without a row nobody does.
 CREATE TABLE senders.tenant_alert_settings (
     tenant_id uuid PRIMARY KEY,
     recipients text[] NOT NULL,

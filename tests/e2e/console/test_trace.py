@@ -268,7 +268,8 @@ async def test_a_replay_of_what_is_still_tried_is_warned_of(visit: Visit, world:
         await visit.open(f"/messages/{sent['event_id']}")
         await visit.page.get_by_role("button", name="Replay all").click()
         question = visit.page.get_by_role("dialog")
-        await expect(question).to_contain_text("If it succeeds as well, people receive the message twice")
+        await expect(question).to_contain_text("The original is still being tried.")
+        await expect(question).to_contain_text("If it succeeds as well, people receive the message twice.")
 
 
 async def test_a_copied_command_sends_the_event_once_more(visit: Visit, world: World) -> None:

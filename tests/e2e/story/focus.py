@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from playwright.async_api import Page
 
-# Behind the last element of a page the browser's own controls would come: Tab leads nowhere, then to the first one.
 # Said of what has the focus and is covered.
 COVERED = "something lies over it"
+# Behind the last element of a page the browser's own controls would come: Tab leads nowhere, then to the first one.
 NOWHERE = "nowhere"
 
 # The name is for messages only. A ring around the element shows the focus, or one around what holds it, as editors have

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 
 from stack import processes
@@ -98,6 +99,16 @@ def test_the_doctor_finds_nothing_wrong(running: Running) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert " 0 warnings, 0 failed" in done.stdout
+
+
+async def test_commits_wait_for_the_disk(running: Running) -> None:
+    """The stack's own PostgreSQL keeps what is committed even if the machine dies."""
+    connection = await asyncpg.connect(running.variables["CLARION_POSTGRES_URL"])
+    try:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            assert await connection.fetchval(f"SHOW {name}") == "on", name
+    finally:
+        await connection.close()
 
 
 def test_secrets_are_private(running: Running) -> None:

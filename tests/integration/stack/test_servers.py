@@ -10,9 +10,10 @@ from tests.waiting import eventually
 
 
 async def test_each_test_has_its_own_migrated_database(postgres_url: str) -> None:
-    """Every service's migrations are in."""
+    """Every service's migrations are in, and commits wait for PostgreSQL's log."""
     connection = await asyncpg.connect(postgres_url)
     try:
+        assert await connection.fetchval("SHOW synchronous_commit") == "on"
         for owner in ("ingest", "router", "render", "senders", "realtime"):
             assert await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = $1", owner) == 1, owner
         await connection.execute("CREATE TABLE only_here (id int)")

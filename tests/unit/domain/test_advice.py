@@ -15,7 +15,7 @@ def test_each_reason_has_advice() -> None:
 
 
 def test_nobody_is_told_to_wait_for_what_has_ended() -> None:
-    """And who is told how to send it again is not told so twice."""
+    """Advice that already says how to send the message again is in SUFFICIENT, so no second sentence says it."""
     waits = re.compile(r"\bWait\b|is (tried|read|looked for)\b")
     assert [reason for reason in Reason if waits.search(afterwards(reason))] == []
     assert {reason for reason in Reason if waits.search(ADVICE[reason])} == AFTERWARDS.keys()

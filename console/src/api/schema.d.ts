@@ -6030,7 +6030,7 @@ export interface components {
              *     - `failed`: Clarion failed several times in a row
              * @enum {string}
              */
-            state: "waiting" | "expanding" | "paused" | "done" | "canceled" | "failed";
+            state: "waiting" | "expanding" | "paused" | "done" | "canceled" | "failed" | "running";
             /** @description null: it was to be sent at once. */
             due_at: string | null;
             /** @description How many recipients were read so far. */
@@ -11102,7 +11102,7 @@ export interface operations {
         parameters: {
             query?: {
                 tenant_id?: string;
-                state?: "waiting" | "expanding" | "paused" | "done" | "canceled" | "failed";
+                state?: "waiting" | "expanding" | "paused" | "done" | "canceled" | "failed" | "running";
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/common/v1/event.proto\x12\x11\x63larion.common.v1\"\\\n\tRecipient\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x0e\n\x06locale\x18\x04 \x01(\t\x12\x10\n\x08timezone\x18\x05 \x01(\t\"\xa1\x01\n\x06Target\x12\x31\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.clarion.common.v1.RecipientH\x00\x12\x16\n\x0crecipient_id\x18\x02 \x01(\tH\x00\x12\x0f\n\x05group\x18\x03 \x01(\tH\x00\x12\x31\n\teverybody\x18\x04 \x01(\x0b\x32\x1c.clarion.common.v1.EverybodyH\x00\x42\x08\n\x06target\"\x0b\n\tEverybody\"\xb5\x05\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x04 \x01(\t\x12/\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x11\n\tvariables\x18\x06 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x07 \x01(\x0c\x12,\n\x08\x63hannels\x18\x08 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x10\n\x08trace_id\x18\t \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\n \x01(\x03\x12\x12\n\ndedupe_key\x18\x0b \x01(\x0c\x12\x11\n\treplay_of\x18\x37 \x01(\t\x12\x31\n\x06pinned\x18( \x01(\x0b\x32!.clarion.common.v1.PinnedTemplate\x12\x0e\n\x06weight\x18< \x01(\r\x12+\n\x08\x61udience\x18= \x03(\x0b\x32\x19.clarion.common.v1.Target\x12-\n\nexclusions\x18> \x03(\x0b\x32\x19.clarion.common.v1.Target\x12\r\n\x05scope\x18? \x01(\t\x12\x11\n\tid_scheme\x18@ \x01(\r\x12\x11\n\tdue_at_us\x18\x41 \x01(\x03\x12\x14\n\x0c\x64\x65\x64upe_ttl_s\x18\x42 \x01(\x05\x12\x31\n\tendpoints\x18P \x01(\x0b\x32\x1e.clarion.common.v1.EndpointSet\x12\x38\n\x08metadata\x18Q \x03(\x0b\x32&.clarion.common.v1.Event.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"5\n\x0b\x45ndpointSet\x12\x14\n\x0c\x65ndpoint_ids\x18\x01 \x03(\t\x12\x10\n\x08is_named\x18\x02 \x01(\x08\"\x96\x01\n\x0ePinnedTemplate\x12+\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x1b\n\x13template_version_id\x18\x02 \x01(\t\x12\x16\n\x0epush_namespace\x18\x03 \x01(\t\x12\x12\n\nsubscribed\x18\x04 \x01(\x08\x12\x0e\n\x06locale\x18\x05 \x01(\t\"\xc5\x04\n\x08\x44\x65livery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12/\n\trecipient\x18\x06 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x11\n\tvariables\x18\x07 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x08 \x01(\x0c\x12\x1b\n\x13template_version_id\x18\t \x01(\t\x12\x13\n\x0bprovider_id\x18\n \x01(\t\x12\x16\n\x0epush_namespace\x18\x0b \x01(\t\x12\x10\n\x08trace_id\x18\x0c \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\r \x01(\x03\x12\x15\n\rplanned_at_us\x18\x0e \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x0f \x01(\x05\x12\x11\n\tdeferrals\x18\x10 \x01(\x05\x12\x0e\n\x06replay\x18\x11 \x01(\x05\x12\x12\n\nsubscribed\x18# \x01(\x08\x12\x38\n\x0e\x62ody_reference\x18< \x01(\x0b\x32 .clarion.common.v1.BodyReference\x12\x0c\n\x04step\x18= \x01(\t\x12\r\n\x05\x63laim\x18> \x01(\t\x12\x15\n\rdecided_at_us\x18? \x01(\x03\x12+\n\x07webhook\x18P \x01(\x0b\x32\x1a.clarion.common.v1.Webhook\"/\n\x07Webhook\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"/\n\rBodyReference\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\r*m\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x11\n\rCHANNEL_EMAIL\x10\x01\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x02\x12\x10\n\x0c\x43HANNEL_PUSH\x10\x03\x12\x13\n\x0f\x43HANNEL_WEBHOOK\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/common/v1/event.proto\x12\x11\x63larion.common.v1\"z\n\tRecipient\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x0e\n\x06locale\x18\x04 \x01(\t\x12\x10\n\x08timezone\x18\x05 \x01(\t\x12\r\n\x04name\x18\x8c\x01 \x01(\t\x12\r\n\x04\x64\x61ta\x18\x8d\x01 \x01(\x0c\"\x94\x02\n\x06Target\x12\x31\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.clarion.common.v1.RecipientH\x00\x12\x16\n\x0crecipient_id\x18\x02 \x01(\tH\x00\x12\x0f\n\x05group\x18\x03 \x01(\tH\x00\x12\x31\n\teverybody\x18\x04 \x01(\x0b\x32\x1c.clarion.common.v1.EverybodyH\x00\x12.\n\x07\x63ontact\x18\x8c\x01 \x01(\x0b\x32\x1a.clarion.common.v1.ContactH\x00\x12*\n\x04tags\x18\x8d\x01 \x01(\x0b\x32\x19.clarion.common.v1.TagSetH\x00\x12\x15\n\nsegment_id\x18\x8e\x01 \x01(\tH\x00\x42\x08\n\x06target\":\n\x07\x43ontact\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\"\x16\n\x06TagSet\x12\x0c\n\x04tags\x18\x01 \x03(\t\"\x0b\n\tEverybody\"\xb0\x06\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x04 \x01(\t\x12/\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x11\n\tvariables\x18\x06 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x07 \x01(\x0c\x12,\n\x08\x63hannels\x18\x08 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x10\n\x08trace_id\x18\t \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\n \x01(\x03\x12\x12\n\ndedupe_key\x18\x0b \x01(\x0c\x12\x11\n\treplay_of\x18\x37 \x01(\t\x12\x31\n\x06pinned\x18( \x01(\x0b\x32!.clarion.common.v1.PinnedTemplate\x12\x0e\n\x06weight\x18< \x01(\r\x12+\n\x08\x61udience\x18= \x03(\x0b\x32\x19.clarion.common.v1.Target\x12-\n\nexclusions\x18> \x03(\x0b\x32\x19.clarion.common.v1.Target\x12\r\n\x05scope\x18? \x01(\t\x12\x11\n\tid_scheme\x18@ \x01(\r\x12\x11\n\tdue_at_us\x18\x41 \x01(\x03\x12\x14\n\x0c\x64\x65\x64upe_ttl_s\x18\x42 \x01(\x05\x12\x31\n\tendpoints\x18P \x01(\x0b\x32\x1e.clarion.common.v1.EndpointSet\x12\x38\n\x08metadata\x18Q \x03(\x0b\x32&.clarion.common.v1.Event.MetadataEntry\x12\x32\n\tworkflows\x18\x8c\x01 \x01(\x0b\x32\x1e.clarion.common.v1.WorkflowSet\x12\x31\n\x06\x64irect\x18\x8d\x01 \x01(\x0b\x32 .clarion.common.v1.DirectMessage\x12\x12\n\tis_secret\x18\x8e\x01 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x0bWorkflowSet\x12\x35\n\tworkflows\x18\x01 \x03(\x0b\x32\".clarion.common.v1.WorkflowVersion\"7\n\x0fWorkflowVersion\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"\xd7\x01\n\rDirectMessage\x12+\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x16\n\x0ctemplate_key\x18\x02 \x01(\tH\x00\x12\x39\n\rcontent_given\x18\x03 \x01(\x0b\x32 .clarion.common.v1.DirectContentH\x00\x12\x13\n\x0bsender_name\x18\x04 \x01(\t\x12\x14\n\x0csender_email\x18\x05 \x01(\t\x12\x10\n\x08reply_to\x18\x06 \x01(\tB\t\n\x07\x63ontent\"<\n\rDirectContent\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04\x62ody\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"5\n\x0b\x45ndpointSet\x12\x14\n\x0c\x65ndpoint_ids\x18\x01 \x03(\t\x12\x10\n\x08is_named\x18\x02 \x01(\x08\"\x96\x01\n\x0ePinnedTemplate\x12+\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x1b\n\x13template_version_id\x18\x02 \x01(\t\x12\x16\n\x0epush_namespace\x18\x03 \x01(\t\x12\x12\n\nsubscribed\x18\x04 \x01(\x08\x12\x0e\n\x06locale\x18\x05 \x01(\t\"\xbc\x05\n\x08\x44\x65livery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12/\n\trecipient\x18\x06 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x11\n\tvariables\x18\x07 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x08 \x01(\x0c\x12\x1b\n\x13template_version_id\x18\t \x01(\t\x12\x13\n\x0bprovider_id\x18\n \x01(\t\x12\x16\n\x0epush_namespace\x18\x0b \x01(\t\x12\x10\n\x08trace_id\x18\x0c \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\r \x01(\x03\x12\x15\n\rplanned_at_us\x18\x0e \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x0f \x01(\x05\x12\x11\n\tdeferrals\x18\x10 \x01(\x05\x12\x0e\n\x06replay\x18\x11 \x01(\x05\x12\x12\n\nsubscribed\x18# \x01(\x08\x12\x38\n\x0e\x62ody_reference\x18< \x01(\x0b\x32 .clarion.common.v1.BodyReference\x12\x0c\n\x04step\x18= \x01(\t\x12\r\n\x05\x63laim\x18> \x01(\t\x12\x15\n\rdecided_at_us\x18? \x01(\x03\x12+\n\x07webhook\x18P \x01(\x0b\x32\x1a.clarion.common.v1.Webhook\x12\x14\n\x0bworkflow_id\x18\x8c\x01 \x01(\t\x12\x18\n\x0fworkflow_run_id\x18\x8d\x01 \x01(\t\x12\x31\n\x06\x64irect\x18\x8e\x01 \x01(\x0b\x32 .clarion.common.v1.DirectMessage\x12\x12\n\tis_secret\x18\x8f\x01 \x01(\x08\"/\n\x07Webhook\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"/\n\rBodyReference\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\r*m\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x11\n\rCHANNEL_EMAIL\x10\x01\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x02\x12\x10\n\x0c\x43HANNEL_PUSH\x10\x03\x12\x13\n\x0f\x43HANNEL_WEBHOOK\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,26 +33,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENT_METADATAENTRY']._loaded_options = None
   _globals['_EVENT_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_CHANNEL']._serialized_start=1909
-  _globals['_CHANNEL']._serialized_end=2018
+  _globals['_CHANNEL']._serialized_start=2787
+  _globals['_CHANNEL']._serialized_end=2896
   _globals['_RECIPIENT']._serialized_start=52
-  _globals['_RECIPIENT']._serialized_end=144
-  _globals['_TARGET']._serialized_start=147
-  _globals['_TARGET']._serialized_end=308
-  _globals['_EVERYBODY']._serialized_start=310
-  _globals['_EVERYBODY']._serialized_end=321
-  _globals['_EVENT']._serialized_start=324
-  _globals['_EVENT']._serialized_end=1017
-  _globals['_EVENT_METADATAENTRY']._serialized_start=970
-  _globals['_EVENT_METADATAENTRY']._serialized_end=1017
-  _globals['_ENDPOINTSET']._serialized_start=1019
-  _globals['_ENDPOINTSET']._serialized_end=1072
-  _globals['_PINNEDTEMPLATE']._serialized_start=1075
-  _globals['_PINNEDTEMPLATE']._serialized_end=1225
-  _globals['_DELIVERY']._serialized_start=1228
-  _globals['_DELIVERY']._serialized_end=1809
-  _globals['_WEBHOOK']._serialized_start=1811
-  _globals['_WEBHOOK']._serialized_end=1858
-  _globals['_BODYREFERENCE']._serialized_start=1860
-  _globals['_BODYREFERENCE']._serialized_end=1907
+  _globals['_RECIPIENT']._serialized_end=174
+  _globals['_TARGET']._serialized_start=177
+  _globals['_TARGET']._serialized_end=453
+  _globals['_CONTACT']._serialized_start=455
+  _globals['_CONTACT']._serialized_end=513
+  _globals['_TAGSET']._serialized_start=515
+  _globals['_TAGSET']._serialized_end=537
+  _globals['_EVERYBODY']._serialized_start=539
+  _globals['_EVERYBODY']._serialized_end=550
+  _globals['_EVENT']._serialized_start=553
+  _globals['_EVENT']._serialized_end=1369
+  _globals['_EVENT_METADATAENTRY']._serialized_start=1322
+  _globals['_EVENT_METADATAENTRY']._serialized_end=1369
+  _globals['_WORKFLOWSET']._serialized_start=1371
+  _globals['_WORKFLOWSET']._serialized_end=1439
+  _globals['_WORKFLOWVERSION']._serialized_start=1441
+  _globals['_WORKFLOWVERSION']._serialized_end=1496
+  _globals['_DIRECTMESSAGE']._serialized_start=1499
+  _globals['_DIRECTMESSAGE']._serialized_end=1714
+  _globals['_DIRECTCONTENT']._serialized_start=1716
+  _globals['_DIRECTCONTENT']._serialized_end=1776
+  _globals['_ENDPOINTSET']._serialized_start=1778
+  _globals['_ENDPOINTSET']._serialized_end=1831
+  _globals['_PINNEDTEMPLATE']._serialized_start=1834
+  _globals['_PINNEDTEMPLATE']._serialized_end=1984
+  _globals['_DELIVERY']._serialized_start=1987
+  _globals['_DELIVERY']._serialized_end=2687
+  _globals['_WEBHOOK']._serialized_start=2689
+  _globals['_WEBHOOK']._serialized_end=2736
+  _globals['_BODYREFERENCE']._serialized_start=2738
+  _globals['_BODYREFERENCE']._serialized_end=2785
 # @@protoc_insertion_point(module_scope)

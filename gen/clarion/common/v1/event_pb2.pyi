@@ -52,6 +52,8 @@ class Recipient(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     TIMEZONE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The caller's id of the person; at most 255 characters. Empty: a person who is known by an address only."""
     email: _builtins.str
@@ -62,6 +64,10 @@ class Recipient(_message.Message):
     """The person's language, as a BCP 47 tag; empty when unknown."""
     timezone: _builtins.str
     """IANA name ("Africa/Nairobi"); empty when unknown."""
+    name: _builtins.str
+    """The person's name, at most 255 characters; empty when unknown."""
+    data: _builtins.bytes
+    """A JSON object of at most 16 KiB: what else the tenant stores of the person, for templates. Empty: {}."""
     def __init__(
         self,
         *,
@@ -70,10 +76,12 @@ class Recipient(_message.Message):
         phone: _builtins.str = ...,
         locale: _builtins.str = ...,
         timezone: _builtins.str = ...,
+        name: _builtins.str = ...,
+        data: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "locale", b"locale", "phone", b"phone", "timezone", b"timezone", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "email", b"email", "locale", b"locale", "name", b"name", "phone", b"phone", "timezone", b"timezone", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -89,10 +97,15 @@ class Target(_message.Message):
     RECIPIENT_ID_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
     EVERYBODY_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    SEGMENT_ID_FIELD_NUMBER: _builtins.int
     recipient_id: _builtins.str
     """A stored recipient, by the id that the tenant gave them."""
     group: _builtins.str
     """The members of a group at the time of sending, by the group's key."""
+    segment_id: _builtins.str
+    """All stored recipients whom a segment matches at the time of sending, by the segment's id."""
     @_builtins.property
     def recipient(self) -> Global___Recipient:
         """A person whom the caller describes; need not be stored."""
@@ -101,6 +114,14 @@ class Target(_message.Message):
     def everybody(self) -> Global___Everybody:
         """All stored recipients of the tenant at the time of sending."""
 
+    @_builtins.property
+    def contact(self) -> Global___Contact:
+        """A person who is stored, or looked up among those who are, when the event is planned."""
+
+    @_builtins.property
+    def tags(self) -> Global___TagSet:
+        """All stored recipients with all of these tags at the time of sending."""
+
     def __init__(
         self,
         *,
@@ -108,16 +129,67 @@ class Target(_message.Message):
         recipient_id: _builtins.str = ...,
         group: _builtins.str = ...,
         everybody: Global___Everybody | None = ...,
+        contact: Global___Contact | None = ...,
+        tags: Global___TagSet | None = ...,
+        segment_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["everybody", b"everybody", "group", b"group", "recipient", b"recipient", "recipient_id", b"recipient_id", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "everybody", b"everybody", "group", b"group", "recipient", b"recipient", "recipient_id", b"recipient_id", "segment_id", b"segment_id", "tags", b"tags", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["everybody", b"everybody", "group", b"group", "recipient", b"recipient", "recipient_id", b"recipient_id", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "everybody", b"everybody", "group", b"group", "recipient", b"recipient", "recipient_id", b"recipient_id", "segment_id", b"segment_id", "tags", b"tags", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["recipient", "recipient_id", "group", "everybody"]  # noqa: Y015
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["recipient", "recipient_id", "group", "everybody", "contact", "tags", "segment_id"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
 Global___Target: _TypeAlias = Target  # noqa: Y015
+
+@_typing.final
+class Contact(_message.Message):
+    """A person as a caller knows them: looked up by recipient.user_id, else by the e-mail address, else by the phone number.
+    What is given here is stored then, and who is not found is stored if they have an address. If two of the three belong to
+    different people, the first one in this order is meant, nothing is taken from the other, and the record of the plan
+    says so.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def recipient(self) -> Global___Recipient: ...
+    def __init__(
+        self,
+        *,
+        recipient: Global___Recipient | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contact: _TypeAlias = Contact  # noqa: Y015
+
+@_typing.final
+class TagSet(_message.Message):
+    """1 to 20 tags."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagSet: _TypeAlias = TagSet  # noqa: Y015
 
 @_typing.final
 class Everybody(_message.Message):
@@ -182,6 +254,9 @@ class Event(_message.Message):
     DEDUPE_TTL_S_FIELD_NUMBER: _builtins.int
     ENDPOINTS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    DIRECT_FIELD_NUMBER: _builtins.int
+    IS_SECRET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given at admission."""
     tenant_id: _builtins.str
@@ -212,6 +287,8 @@ class Event(_message.Message):
     """When to send it, Unix microseconds; 0: at once."""
     dedupe_ttl_s: _builtins.int
     """How long dedupe_key is remembered, seconds; 0: 24 hours."""
+    is_secret: _builtins.bool
+    """Neither its body nor what was sent is stored longer than it is needed for sending: it has a secret."""
     @_builtins.property
     def recipient(self) -> Global___Recipient:
         """The only recipient, as most events have one; absent where audience is set."""
@@ -242,6 +319,16 @@ class Event(_message.Message):
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's labels, for finding its deliveries; they are not sent. At most 5."""
 
+    @_builtins.property
+    def workflows(self) -> Global___WorkflowSet:
+        """The stored workflows that it starts, decided when it was accepted. Absent: its type has none, and it means what the
+        active templates of its type say. Present and empty: people get nothing.
+        """
+
+    @_builtins.property
+    def direct(self) -> Global___DirectMessage:
+        """What is sent instead of a template, on one channel; then there are no workflows."""
+
     def __init__(
         self,
         *,
@@ -267,14 +354,134 @@ class Event(_message.Message):
         dedupe_ttl_s: _builtins.int = ...,
         endpoints: Global___EndpointSet | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        workflows: Global___WorkflowSet | None = ...,
+        direct: Global___DirectMessage | None = ...,
+        is_secret: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["direct", b"direct", "endpoints", b"endpoints", "pinned", b"pinned", "recipient", b"recipient", "workflows", b"workflows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "dedupe_ttl_s", b"dedupe_ttl_s", "due_at_us", b"due_at_us", "endpoints", b"endpoints", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "metadata", b"metadata", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "dedupe_ttl_s", b"dedupe_ttl_s", "direct", b"direct", "due_at_us", b"due_at_us", "endpoints", b"endpoints", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "is_secret", b"is_secret", "metadata", b"metadata", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class WorkflowSet(_message.Message):
+    """Stored workflows, each once, with the version that the event's runs finish on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowVersion]: ...
+    def __init__(
+        self,
+        *,
+        workflows: _abc.Iterable[Global___WorkflowVersion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflows", b"workflows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowSet: _TypeAlias = WorkflowSet  # noqa: Y015
+
+@_typing.final
+class WorkflowVersion(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    version: _builtins.int
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowVersion: _TypeAlias = WorkflowVersion  # noqa: Y015
+
+@_typing.final
+class DirectMessage(_message.Message):
+    """One message for everybody in the audience."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    TEMPLATE_KEY_FIELD_NUMBER: _builtins.int
+    CONTENT_GIVEN_FIELD_NUMBER: _builtins.int
+    SENDER_NAME_FIELD_NUMBER: _builtins.int
+    SENDER_EMAIL_FIELD_NUMBER: _builtins.int
+    REPLY_TO_FIELD_NUMBER: _builtins.int
+    channel: Global___Channel.ValueType
+    template_key: _builtins.str
+    """The template that is active then under this name; see Event.event_type."""
+    sender_name: _builtins.str
+    """E-mail: in place of the tenant's; empty: the tenant's. Both addresses are one bare address."""
+    sender_email: _builtins.str
+    reply_to: _builtins.str
+    @_builtins.property
+    def content_given(self) -> Global___DirectContent:
+        """Written by the caller, in Handlebars."""
+
+    def __init__(
+        self,
+        *,
+        channel: Global___Channel.ValueType = ...,
+        template_key: _builtins.str = ...,
+        content_given: Global___DirectContent | None = ...,
+        sender_name: _builtins.str = ...,
+        sender_email: _builtins.str = ...,
+        reply_to: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "content_given", b"content_given", "template_key", b"template_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "content", b"content", "content_given", b"content_given", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "template_key", b"template_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["template_key", "content_given"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___DirectMessage: _TypeAlias = DirectMessage  # noqa: Y015
+
+@_typing.final
+class DirectContent(_message.Message):
+    """At most 100 KiB together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    """E-mail."""
+    body: _builtins.str
+    """E-mail: MJML or HTML; SMS: text."""
+    text: _builtins.str
+    """E-mail: the text part; empty: made of the body."""
+    def __init__(
+        self,
+        *,
+        subject: _builtins.str = ...,
+        body: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "subject", b"subject", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DirectContent: _TypeAlias = DirectContent  # noqa: Y015
 
 @_typing.final
 class EndpointSet(_message.Message):
@@ -366,6 +573,10 @@ class Delivery(_message.Message):
     CLAIM_FIELD_NUMBER: _builtins.int
     DECIDED_AT_US_FIELD_NUMBER: _builtins.int
     WEBHOOK_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_RUN_ID_FIELD_NUMBER: _builtins.int
+    DIRECT_FIELD_NUMBER: _builtins.int
+    IS_SECRET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv8 by hash, see services/domain/delivery_ids.py: planning twice gives the same id."""
     event_id: _builtins.str
@@ -403,6 +614,11 @@ class Delivery(_message.Message):
     """Of a run's delivery: Unix time in microseconds when it was decided. Its age counts from then. 0: from
     accepted_at_us.
     """
+    workflow_id: _builtins.str
+    """The stored workflow and its run that send it; empty: none."""
+    workflow_run_id: _builtins.str
+    is_secret: _builtins.bool
+    """See Event.is_secret."""
     @_builtins.property
     def recipient(self) -> Global___Recipient:
         """Who gets it; of the addresses only the channel's is needed."""
@@ -414,6 +630,10 @@ class Delivery(_message.Message):
     @_builtins.property
     def webhook(self) -> Global___Webhook:
         """Of the channel WEBHOOK: where it goes; then there is no recipient and no template. variables is what is sent."""
+
+    @_builtins.property
+    def direct(self) -> Global___DirectMessage:
+        """See Event.direct; of its content only what stands beside the template."""
 
     def __init__(
         self,
@@ -441,10 +661,14 @@ class Delivery(_message.Message):
         claim: _builtins.str = ...,
         decided_at_us: _builtins.int = ...,
         webhook: Global___Webhook | None = ...,
+        workflow_id: _builtins.str = ...,
+        workflow_run_id: _builtins.str = ...,
+        direct: Global___DirectMessage | None = ...,
+        is_secret: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "recipient", b"recipient", "webhook", b"webhook"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "direct", b"direct", "recipient", b"recipient", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "claim", b"claim", "decided_at_us", b"decided_at_us", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "webhook", b"webhook"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "claim", b"claim", "decided_at_us", b"decided_at_us", "deferrals", b"deferrals", "direct", b"direct", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "is_secret", b"is_secret", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "webhook", b"webhook", "workflow_id", b"workflow_id", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -110,6 +110,9 @@ class TraceRecord(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     CANCELED_FIELD_NUMBER: _builtins.int
     PARKED_FIELD_NUMBER: _builtins.int
+    WORKFLOW_STEPS_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
+    CONTACT_CONFLICT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7; the ledger stores records with the same id once."""
     event_id: _builtins.str
@@ -131,6 +134,12 @@ class TraceRecord(_message.Message):
     def canceled(self) -> Global___Canceled: ...
     @_builtins.property
     def parked(self) -> Global___Parked: ...
+    @_builtins.property
+    def workflow_steps(self) -> Global___WorkflowSteps: ...
+    @_builtins.property
+    def released(self) -> Global___Released: ...
+    @_builtins.property
+    def contact_conflict(self) -> Global___ContactConflict: ...
     def __init__(
         self,
         *,
@@ -146,12 +155,15 @@ class TraceRecord(_message.Message):
         waiting: Global___Waiting | None = ...,
         canceled: Global___Canceled | None = ...,
         parked: Global___Parked | None = ...,
+        workflow_steps: Global___WorkflowSteps | None = ...,
+        released: Global___Released | None = ...,
+        contact_conflict: Global___ContactConflict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "canceled", b"canceled", "parked", b"parked", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "canceled", b"canceled", "contact_conflict", b"contact_conflict", "parked", b"parked", "released", b"released", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "waiting", b"waiting", "workflow_steps", b"workflow_steps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "canceled", b"canceled", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "parked", b"parked", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "canceled", b"canceled", "contact_conflict", b"contact_conflict", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "parked", b"parked", "released", b"released", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id", "waiting", b"waiting", "workflow_steps", b"workflow_steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported", "repeat", "waiting", "canceled", "parked"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported", "repeat", "waiting", "canceled", "parked", "workflow_steps", "released", "contact_conflict"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 
@@ -254,6 +266,8 @@ class PlannedDelivery(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     DESTINATION_FIELD_NUMBER: _builtins.int
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_RUN_ID_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     status: Global___DeliveryStatus.ValueType
@@ -270,6 +284,11 @@ class PlannedDelivery(_message.Message):
     """Of a recipient without a user_id: what identifies them within the event, see services/domain/audience.py."""
     endpoint_id: _builtins.str
     """Of the channel WEBHOOK: where it goes; there is no recipient then."""
+    workflow_id: _builtins.str
+    """The stored workflow that plans it, and its run; empty: none. A workflow that is not started for somebody has one
+    skipped delivery, of its first step that sends, and no run.
+    """
+    workflow_run_id: _builtins.str
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """Who gets it; absent: the event's only recipient."""
@@ -288,14 +307,134 @@ class PlannedDelivery(_message.Message):
         step: _builtins.str = ...,
         destination: _builtins.str = ...,
         endpoint_id: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
+        workflow_run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "destination", b"destination", "endpoint_id", b"endpoint_id", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "destination", b"destination", "endpoint_id", b"endpoint_id", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "template_version_id", b"template_version_id", "workflow_id", b"workflow_id", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlannedDelivery: _TypeAlias = PlannedDelivery  # noqa: Y015
+
+@_typing.final
+class WorkflowSteps(_message.Message):
+    """What workflow runs did, besides sending. At most 500."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowStep]: ...
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___WorkflowStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowSteps: _TypeAlias = WorkflowSteps  # noqa: Y015
+
+@_typing.final
+class WorkflowStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_RUN_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_VERSION_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    UNTIL_US_FIELD_NUMBER: _builtins.int
+    workflow_run_id: _builtins.str
+    workflow_id: _builtins.str
+    workflow_version: _builtins.int
+    destination: _builtins.str
+    """Whose run it is; see PlannedDelivery.destination."""
+    step: _builtins.str
+    """The step's id. Empty: the run as a whole."""
+    outcome: _builtins.str
+    """"started", "waiting" (until_us), "went_on" (the wait is over), "condition_met", "condition_not_met", "passed_over" (its
+    own rule does not want it), "stopped", "ended", "failed" (reason).
+    """
+    reason: _builtins.str
+    """See services/domain/reasons.py."""
+    detail: _builtins.str
+    until_us: _builtins.int
+    """Unix microseconds; 0: it does not wait."""
+    def __init__(
+        self,
+        *,
+        workflow_run_id: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
+        workflow_version: _builtins.int = ...,
+        destination: _builtins.str = ...,
+        step: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        until_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "detail", b"detail", "outcome", b"outcome", "reason", b"reason", "step", b"step", "until_us", b"until_us", "workflow_id", b"workflow_id", "workflow_run_id", b"workflow_run_id", "workflow_version", b"workflow_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowStep: _TypeAlias = WorkflowStep  # noqa: Y015
+
+@_typing.final
+class Released(_message.Message):
+    """All that is left of the event waits in workflow runs: it does not count as unfinished any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Released: _TypeAlias = Released  # noqa: Y015
+
+@_typing.final
+class ContactConflict(_message.Message):
+    """Two of the identifiers by which a caller named a contact belong to different people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEANT_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    meant: _builtins.str
+    """The recipient ids of who is meant, and of who has the other identifier."""
+    other: _builtins.str
+    identifier: _builtins.str
+    """What the other one has: "email", "phone"."""
+    def __init__(
+        self,
+        *,
+        meant: _builtins.str = ...,
+        other: _builtins.str = ...,
+        identifier: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier", "meant", b"meant", "other", b"other"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactConflict: _TypeAlias = ContactConflict  # noqa: Y015
 
 @_typing.final
 class Attempted(_message.Message):

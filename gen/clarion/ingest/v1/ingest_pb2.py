@@ -26,7 +26,7 @@ from clarion.common.v1 import error_pb2 as clarion_dot_common_dot_v1_dot_error__
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/ingest/v1/ingest.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/error.proto\x1a\x1d\x63larion/common/v1/event.proto\"\x9f\x05\n\x08NewEvent\x12\x12\n\nevent_type\x18\x01 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x11\n\tvariables\x18\x04 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x05 \x01(\x0c\x12,\n\x08\x63hannels\x18\x06 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x31\n\x06pinned\x18( \x01(\x0b\x32!.clarion.common.v1.PinnedTemplate\x12+\n\x08\x61udience\x18= \x03(\x0b\x32\x19.clarion.common.v1.Target\x12-\n\nexclusions\x18> \x03(\x0b\x32\x19.clarion.common.v1.Target\x12\r\n\x05scope\x18? \x01(\t\x12\x11\n\tdue_at_us\x18\x41 \x01(\x03\x12)\n\x06\x64\x65\x64upe\x18\x42 \x01(\x0b\x32\x19.clarion.ingest.v1.Dedupe\x12\x0c\n\x04\x63ost\x18\x43 \x01(\r\x12\x34\n\x0cto_endpoints\x18P \x01(\x0b\x32\x1e.clarion.ingest.v1.ToEndpoints\x12;\n\x08metadata\x18Q \x03(\x0b\x32).clarion.ingest.v1.NewEvent.MetadataEntry\x12\x0e\n\x06key_id\x18R \x01(\t\x12\x14\n\x0c\x61nswer_by_us\x18S \x01(\x03\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"a\n\x0bToEndpoints\x12\x15\n\x0b\x65ndpoint_id\x18\x01 \x01(\tH\x00\x12\x35\n\x0bsubscribers\x18\x02 \x01(\x0b\x32\x1e.clarion.ingest.v1.SubscribersH\x00\x42\x04\n\x02to\"\r\n\x0bSubscribers\"`\n\x06\x44\x65\x64upe\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.clarion.ingest.v1.DedupeKind\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\r\n\x05ttl_s\x18\x04 \x01(\x03\"A\n\x13TriggerEventRequest\x12*\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1b.clarion.ingest.v1.NewEvent\"\xfe\x01\n\x14TriggerEventResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x0f\n\x07\x64iffers\x18\x04 \x01(\x08\x12-\n\x06limits\x18\x05 \x03(\x0b\x32\x1d.clarion.common.v1.LimitState\x12\x37\n\ndeliveries\x18P \x03(\x0b\x32#.clarion.ingest.v1.EndpointDelivery\x12\x34\n\x08\x66\x61ilures\x18Q \x03(\x0b\x32\".clarion.ingest.v1.EndpointFailure\"C\n\x13\x41\x63\x63\x65ptEventsRequest\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.AcceptItem\"r\n\nAcceptItem\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12*\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.clarion.ingest.v1.NewEvent\x12\x13\n\x0btraceparent\x18\x03 \x01(\t\x12\x10\n\x08revision\x18P \x01(\x04\"H\n\x14\x41\x63\x63\x65ptEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.clarion.ingest.v1.AcceptResult\"t\n\x0c\x41\x63\x63\x65ptResult\x12/\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1b.clarion.ingest.v1.AcceptedH\x00\x12)\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x18.clarion.common.v1.ErrorH\x00\x42\x08\n\x06result\"\xf2\x01\n\x08\x41\x63\x63\x65pted\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x12\n\nfirst_type\x18\x03 \x01(\t\x12\x0f\n\x07\x64iffers\x18\x04 \x01(\x08\x12-\n\x06limits\x18\x05 \x03(\x0b\x32\x1d.clarion.common.v1.LimitState\x12\x37\n\ndeliveries\x18P \x03(\x0b\x32#.clarion.ingest.v1.EndpointDelivery\x12\x34\n\x08\x66\x61ilures\x18Q \x03(\x0b\x32\".clarion.ingest.v1.EndpointFailure\"<\n\x10\x45ndpointDelivery\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\"F\n\x0f\x45ndpointFailure\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\">\n\x13\x41uthenticateRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x16\n\x0ereads_disabled\x18P \x01(\x08\"\xf3\x01\n\x14\x41uthenticateResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0btenant_name\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x17\n\x0fwebhook_secrets\x18\x14 \x03(\t\x12\x0c\n\x04kind\x18\x15 \x01(\t\x12\x0e\n\x06scopes\x18\x16 \x03(\t\x12\x15\n\rexpires_at_us\x18\x17 \x01(\x03\x12\x0e\n\x06key_id\x18P \x01(\t\x12\x10\n\x08\x64isabled\x18Q \x01(\x08\x12\x14\n\x0c\x65ndpoint_ids\x18R \x03(\t\x12\x19\n\x11max_payload_bytes\x18S \x01(\x05*\x86\x01\n\nDedupeKind\x12\x1b\n\x17\x44\x45\x44UPE_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45\x44UPE_KIND_NONE\x10\x01\x12\x13\n\x0f\x44\x45\x44UPE_KIND_KEY\x10\x02\x12\x17\n\x13\x44\x45\x44UPE_KIND_CONTENT\x10\x03\x12\x17\n\x13\x44\x45\x44UPE_KIND_PAYLOAD\x10\x04\x32\xb2\x02\n\rIngestService\x12_\n\x0cTriggerEvent\x12&.clarion.ingest.v1.TriggerEventRequest\x1a\'.clarion.ingest.v1.TriggerEventResponse\x12_\n\x0c\x41\x63\x63\x65ptEvents\x12&.clarion.ingest.v1.AcceptEventsRequest\x1a\'.clarion.ingest.v1.AcceptEventsResponse\x12_\n\x0c\x41uthenticate\x12&.clarion.ingest.v1.AuthenticateRequest\x1a\'.clarion.ingest.v1.AuthenticateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/ingest/v1/ingest.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/error.proto\x1a\x1d\x63larion/common/v1/event.proto\"\x9d\x06\n\x08NewEvent\x12\x12\n\nevent_type\x18\x01 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x11\n\tvariables\x18\x04 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x05 \x01(\x0c\x12,\n\x08\x63hannels\x18\x06 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x31\n\x06pinned\x18( \x01(\x0b\x32!.clarion.common.v1.PinnedTemplate\x12+\n\x08\x61udience\x18= \x03(\x0b\x32\x19.clarion.common.v1.Target\x12-\n\nexclusions\x18> \x03(\x0b\x32\x19.clarion.common.v1.Target\x12\r\n\x05scope\x18? \x01(\t\x12\x11\n\tdue_at_us\x18\x41 \x01(\x03\x12)\n\x06\x64\x65\x64upe\x18\x42 \x01(\x0b\x32\x19.clarion.ingest.v1.Dedupe\x12\x0c\n\x04\x63ost\x18\x43 \x01(\r\x12\x34\n\x0cto_endpoints\x18P \x01(\x0b\x32\x1e.clarion.ingest.v1.ToEndpoints\x12;\n\x08metadata\x18Q \x03(\x0b\x32).clarion.ingest.v1.NewEvent.MetadataEntry\x12\x0e\n\x06key_id\x18R \x01(\t\x12\x14\n\x0c\x61nswer_by_us\x18S \x01(\x03\x12\x35\n\tworkflows\x18\x8c\x01 \x01(\x0b\x32!.clarion.ingest.v1.WorkflowChoice\x12\x31\n\x06\x64irect\x18\x8d\x01 \x01(\x0b\x32 .clarion.common.v1.DirectMessage\x12\x12\n\tis_secret\x18\x8e\x01 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"_\n\x0eWorkflowChoice\x12,\n\x07\x62y_type\x18\x01 \x01(\x0b\x32\x19.clarion.ingest.v1.ByTypeH\x00\x12\x15\n\x0bworkflow_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06\x63hoice\"\x08\n\x06\x42yType\"a\n\x0bToEndpoints\x12\x15\n\x0b\x65ndpoint_id\x18\x01 \x01(\tH\x00\x12\x35\n\x0bsubscribers\x18\x02 \x01(\x0b\x32\x1e.clarion.ingest.v1.SubscribersH\x00\x42\x04\n\x02to\"\r\n\x0bSubscribers\"`\n\x06\x44\x65\x64upe\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.clarion.ingest.v1.DedupeKind\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\r\n\x05ttl_s\x18\x04 \x01(\x03\"A\n\x13TriggerEventRequest\x12*\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1b.clarion.ingest.v1.NewEvent\"\xfe\x01\n\x14TriggerEventResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x0f\n\x07\x64iffers\x18\x04 \x01(\x08\x12-\n\x06limits\x18\x05 \x03(\x0b\x32\x1d.clarion.common.v1.LimitState\x12\x37\n\ndeliveries\x18P \x03(\x0b\x32#.clarion.ingest.v1.EndpointDelivery\x12\x34\n\x08\x66\x61ilures\x18Q \x03(\x0b\x32\".clarion.ingest.v1.EndpointFailure\"C\n\x13\x41\x63\x63\x65ptEventsRequest\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.AcceptItem\"r\n\nAcceptItem\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12*\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.clarion.ingest.v1.NewEvent\x12\x13\n\x0btraceparent\x18\x03 \x01(\t\x12\x10\n\x08revision\x18P \x01(\x04\"H\n\x14\x41\x63\x63\x65ptEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.clarion.ingest.v1.AcceptResult\"t\n\x0c\x41\x63\x63\x65ptResult\x12/\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1b.clarion.ingest.v1.AcceptedH\x00\x12)\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x18.clarion.common.v1.ErrorH\x00\x42\x08\n\x06result\"\xaa\x02\n\x08\x41\x63\x63\x65pted\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x12\n\nfirst_type\x18\x03 \x01(\t\x12\x0f\n\x07\x64iffers\x18\x04 \x01(\x08\x12-\n\x06limits\x18\x05 \x03(\x0b\x32\x1d.clarion.common.v1.LimitState\x12\x37\n\ndeliveries\x18P \x03(\x0b\x32#.clarion.ingest.v1.EndpointDelivery\x12\x34\n\x08\x66\x61ilures\x18Q \x03(\x0b\x32\".clarion.ingest.v1.EndpointFailure\x12\x36\n\tworkflows\x18\x8c\x01 \x03(\x0b\x32\".clarion.common.v1.WorkflowVersion\"<\n\x10\x45ndpointDelivery\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\"F\n\x0f\x45ndpointFailure\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\">\n\x13\x41uthenticateRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x16\n\x0ereads_disabled\x18P \x01(\x08\"\xf3\x01\n\x14\x41uthenticateResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0btenant_name\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x17\n\x0fwebhook_secrets\x18\x14 \x03(\t\x12\x0c\n\x04kind\x18\x15 \x01(\t\x12\x0e\n\x06scopes\x18\x16 \x03(\t\x12\x15\n\rexpires_at_us\x18\x17 \x01(\x03\x12\x0e\n\x06key_id\x18P \x01(\t\x12\x10\n\x08\x64isabled\x18Q \x01(\x08\x12\x14\n\x0c\x65ndpoint_ids\x18R \x03(\t\x12\x19\n\x11max_payload_bytes\x18S \x01(\x05*\x86\x01\n\nDedupeKind\x12\x1b\n\x17\x44\x45\x44UPE_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45\x44UPE_KIND_NONE\x10\x01\x12\x13\n\x0f\x44\x45\x44UPE_KIND_KEY\x10\x02\x12\x17\n\x13\x44\x45\x44UPE_KIND_CONTENT\x10\x03\x12\x17\n\x13\x44\x45\x44UPE_KIND_PAYLOAD\x10\x04\x32\xb2\x02\n\rIngestService\x12_\n\x0cTriggerEvent\x12&.clarion.ingest.v1.TriggerEventRequest\x1a\'.clarion.ingest.v1.TriggerEventResponse\x12_\n\x0c\x41\x63\x63\x65ptEvents\x12&.clarion.ingest.v1.AcceptEventsRequest\x1a\'.clarion.ingest.v1.AcceptEventsResponse\x12_\n\x0c\x41uthenticate\x12&.clarion.ingest.v1.AuthenticateRequest\x1a\'.clarion.ingest.v1.AuthenticateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,40 +35,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NEWEVENT_METADATAENTRY']._loaded_options = None
   _globals['_NEWEVENT_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_DEDUPEKIND']._serialized_start=2392
-  _globals['_DEDUPEKIND']._serialized_end=2526
+  _globals['_DEDUPEKIND']._serialized_start=2681
+  _globals['_DEDUPEKIND']._serialized_end=2815
   _globals['_NEWEVENT']._serialized_start=116
-  _globals['_NEWEVENT']._serialized_end=787
-  _globals['_NEWEVENT_METADATAENTRY']._serialized_start=740
-  _globals['_NEWEVENT_METADATAENTRY']._serialized_end=787
-  _globals['_TOENDPOINTS']._serialized_start=789
-  _globals['_TOENDPOINTS']._serialized_end=886
-  _globals['_SUBSCRIBERS']._serialized_start=888
-  _globals['_SUBSCRIBERS']._serialized_end=901
-  _globals['_DEDUPE']._serialized_start=903
-  _globals['_DEDUPE']._serialized_end=999
-  _globals['_TRIGGEREVENTREQUEST']._serialized_start=1001
-  _globals['_TRIGGEREVENTREQUEST']._serialized_end=1066
-  _globals['_TRIGGEREVENTRESPONSE']._serialized_start=1069
-  _globals['_TRIGGEREVENTRESPONSE']._serialized_end=1323
-  _globals['_ACCEPTEVENTSREQUEST']._serialized_start=1325
-  _globals['_ACCEPTEVENTSREQUEST']._serialized_end=1392
-  _globals['_ACCEPTITEM']._serialized_start=1394
-  _globals['_ACCEPTITEM']._serialized_end=1508
-  _globals['_ACCEPTEVENTSRESPONSE']._serialized_start=1510
-  _globals['_ACCEPTEVENTSRESPONSE']._serialized_end=1582
-  _globals['_ACCEPTRESULT']._serialized_start=1584
-  _globals['_ACCEPTRESULT']._serialized_end=1700
-  _globals['_ACCEPTED']._serialized_start=1703
-  _globals['_ACCEPTED']._serialized_end=1945
-  _globals['_ENDPOINTDELIVERY']._serialized_start=1947
-  _globals['_ENDPOINTDELIVERY']._serialized_end=2007
-  _globals['_ENDPOINTFAILURE']._serialized_start=2009
-  _globals['_ENDPOINTFAILURE']._serialized_end=2079
-  _globals['_AUTHENTICATEREQUEST']._serialized_start=2081
-  _globals['_AUTHENTICATEREQUEST']._serialized_end=2143
-  _globals['_AUTHENTICATERESPONSE']._serialized_start=2146
-  _globals['_AUTHENTICATERESPONSE']._serialized_end=2389
-  _globals['_INGESTSERVICE']._serialized_start=2529
-  _globals['_INGESTSERVICE']._serialized_end=2835
+  _globals['_NEWEVENT']._serialized_end=913
+  _globals['_NEWEVENT_METADATAENTRY']._serialized_start=866
+  _globals['_NEWEVENT_METADATAENTRY']._serialized_end=913
+  _globals['_WORKFLOWCHOICE']._serialized_start=915
+  _globals['_WORKFLOWCHOICE']._serialized_end=1010
+  _globals['_BYTYPE']._serialized_start=1012
+  _globals['_BYTYPE']._serialized_end=1020
+  _globals['_TOENDPOINTS']._serialized_start=1022
+  _globals['_TOENDPOINTS']._serialized_end=1119
+  _globals['_SUBSCRIBERS']._serialized_start=1121
+  _globals['_SUBSCRIBERS']._serialized_end=1134
+  _globals['_DEDUPE']._serialized_start=1136
+  _globals['_DEDUPE']._serialized_end=1232
+  _globals['_TRIGGEREVENTREQUEST']._serialized_start=1234
+  _globals['_TRIGGEREVENTREQUEST']._serialized_end=1299
+  _globals['_TRIGGEREVENTRESPONSE']._serialized_start=1302
+  _globals['_TRIGGEREVENTRESPONSE']._serialized_end=1556
+  _globals['_ACCEPTEVENTSREQUEST']._serialized_start=1558
+  _globals['_ACCEPTEVENTSREQUEST']._serialized_end=1625
+  _globals['_ACCEPTITEM']._serialized_start=1627
+  _globals['_ACCEPTITEM']._serialized_end=1741
+  _globals['_ACCEPTEVENTSRESPONSE']._serialized_start=1743
+  _globals['_ACCEPTEVENTSRESPONSE']._serialized_end=1815
+  _globals['_ACCEPTRESULT']._serialized_start=1817
+  _globals['_ACCEPTRESULT']._serialized_end=1933
+  _globals['_ACCEPTED']._serialized_start=1936
+  _globals['_ACCEPTED']._serialized_end=2234
+  _globals['_ENDPOINTDELIVERY']._serialized_start=2236
+  _globals['_ENDPOINTDELIVERY']._serialized_end=2296
+  _globals['_ENDPOINTFAILURE']._serialized_start=2298
+  _globals['_ENDPOINTFAILURE']._serialized_end=2368
+  _globals['_AUTHENTICATEREQUEST']._serialized_start=2370
+  _globals['_AUTHENTICATEREQUEST']._serialized_end=2432
+  _globals['_AUTHENTICATERESPONSE']._serialized_start=2435
+  _globals['_AUTHENTICATERESPONSE']._serialized_end=2678
+  _globals['_INGESTSERVICE']._serialized_start=2818
+  _globals['_INGESTSERVICE']._serialized_end=3124
 # @@protoc_insertion_point(module_scope)

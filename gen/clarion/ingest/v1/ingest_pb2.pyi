@@ -95,6 +95,9 @@ class NewEvent(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     ANSWER_BY_US_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    DIRECT_FIELD_NUMBER: _builtins.int
+    IS_SECRET_FIELD_NUMBER: _builtins.int
     event_type: _builtins.str
     """1 to 255 characters."""
     caller_event_id: _builtins.str
@@ -120,6 +123,7 @@ class NewEvent(_message.Message):
     """Unix microseconds: nothing is done for the event later, and the answer is TIMEOUT. Once it may be stored its answer
     comes, however late. 0: no such time.
     """
+    is_secret: _builtins.bool
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """The only recipient, with a user_id; instead of audience."""
@@ -152,6 +156,16 @@ class NewEvent(_message.Message):
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """See clarion.common.v1.Event.metadata; names of 1 to 255 characters, values of at most 255."""
 
+    @_builtins.property
+    def workflows(self) -> Global___WorkflowChoice:
+        """Which stored workflows it starts. Absent: the active ones of its type in its scope; if there are none, what the active
+        templates of its type say.
+        """
+
+    @_builtins.property
+    def direct(self) -> _event_pb2.DirectMessage:
+        """See clarion.common.v1.Event; instead of workflows."""
+
     def __init__(
         self,
         *,
@@ -174,14 +188,64 @@ class NewEvent(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         key_id: _builtins.str = ...,
         answer_by_us: _builtins.int = ...,
+        workflows: Global___WorkflowChoice | None = ...,
+        direct: _event_pb2.DirectMessage | None = ...,
+        is_secret: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dedupe", b"dedupe", "pinned", b"pinned", "recipient", b"recipient", "to_endpoints", b"to_endpoints"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dedupe", b"dedupe", "direct", b"direct", "pinned", b"pinned", "recipient", b"recipient", "to_endpoints", b"to_endpoints", "workflows", b"workflows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by_us", b"answer_by_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "cost", b"cost", "dedupe", b"dedupe", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "idempotency_key", b"idempotency_key", "key_id", b"key_id", "metadata", b"metadata", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "scope", b"scope", "to_endpoints", b"to_endpoints", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by_us", b"answer_by_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "cost", b"cost", "dedupe", b"dedupe", "direct", b"direct", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "idempotency_key", b"idempotency_key", "is_secret", b"is_secret", "key_id", b"key_id", "metadata", b"metadata", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "scope", b"scope", "to_endpoints", b"to_endpoints", "trace_id", b"trace_id", "variables", b"variables", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NewEvent: _TypeAlias = NewEvent  # noqa: Y015
+
+@_typing.final
+class WorkflowChoice(_message.Message):
+    """Which stored workflows an event starts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_TYPE_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """This one, active or not, on its current version. NOT_FOUND: the tenant has no such workflow in the event's scope."""
+    @_builtins.property
+    def by_type(self) -> Global___ByType:
+        """The active ones of its type in its scope, perhaps none, and nothing else. NOT_FOUND: the type was not declared, and no
+        workflow names it.
+        """
+
+    def __init__(
+        self,
+        *,
+        by_type: Global___ByType | None = ...,
+        workflow_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["by_type", b"by_type", "choice", b"choice", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_type", b"by_type", "choice", b"choice", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_choice: _TypeAlias = _typing.Literal["by_type", "workflow_id"]  # noqa: Y015
+    _WhichOneofArgType_choice: _TypeAlias = _typing.Literal["choice", b"choice"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_choice) -> _WhichOneofReturnType_choice | None: ...
+
+Global___WorkflowChoice: _TypeAlias = WorkflowChoice  # noqa: Y015
+
+@_typing.final
+class ByType(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ByType: _TypeAlias = ByType  # noqa: Y015
 
 @_typing.final
 class ToEndpoints(_message.Message):
@@ -453,6 +517,7 @@ class Accepted(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     DELIVERIES_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     duplicate: _builtins.bool
     first_type: _builtins.str
@@ -473,6 +538,10 @@ class Accepted(_message.Message):
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointFailure]:
         """Of to_endpoints: the endpoints that get nothing although they should; empty for a duplicate."""
 
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.WorkflowVersion]:
+        """The stored workflows that it starts."""
+
     def __init__(
         self,
         *,
@@ -483,10 +552,11 @@ class Accepted(_message.Message):
         limits: _abc.Iterable[_error_pb2.LimitState] | None = ...,
         deliveries: _abc.Iterable[Global___EndpointDelivery] | None = ...,
         failures: _abc.Iterable[Global___EndpointFailure] | None = ...,
+        workflows: _abc.Iterable[_event_pb2.WorkflowVersion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "failures", b"failures", "first_type", b"first_type", "limits", b"limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "failures", b"failures", "first_type", b"first_type", "limits", b"limits", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -114,6 +114,26 @@ Global___ListEventsResponse: _TypeAlias = ListEventsResponse  # noqa: Y015
 class EventSummary(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
@@ -132,6 +152,10 @@ class EventSummary(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    ROUTED_AT_US_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    HAS_WORKFLOWS_FIELD_NUMBER: _builtins.int
+    RECIPIENT_COUNT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     event_type: _builtins.str
@@ -156,6 +180,12 @@ class EventSummary(_message.Message):
     """Why nothing, or no more, of it is sent ("no_active_template", "canceled"); empty: see the deliveries."""
     replayed: _builtins.bool
     """Another event is a replay of it, of the whole or of a part."""
+    routed_at_us: _builtins.int
+    """Unix microseconds when the first of it was planned; 0: not yet."""
+    has_workflows: _builtins.bool
+    """It starts stored workflows; their steps are counted in GetWorkflowCounts."""
+    recipient_count: _builtins.int
+    """How many people it is for, as far as they are known."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """The only recipient; absent if there are several, or if none is known yet."""
@@ -166,6 +196,10 @@ class EventSummary(_message.Message):
 
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusCount]: ...
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its labels; see clarion.common.v1.Event."""
+
     def __init__(
         self,
         *,
@@ -187,10 +221,14 @@ class EventSummary(_message.Message):
         waiting: _builtins.bool = ...,
         reason: _builtins.str = ...,
         replayed: _builtins.bool = ...,
+        routed_at_us: _builtins.int = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        has_workflows: _builtins.bool = ...,
+        recipient_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "reason", b"reason", "recipient", b"recipient", "replay_of", b"replay_of", "replayed", b"replayed", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "has_workflows", b"has_workflows", "id", b"id", "metadata", b"metadata", "reason", b"reason", "recipient", b"recipient", "recipient_count", b"recipient_count", "replay_of", b"replay_of", "replayed", b"replayed", "routed_at_us", b"routed_at_us", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,6 +300,8 @@ class DeliverySummary(_message.Message):
     NEXT_ATTEMPT_AT_US_FIELD_NUMBER: _builtins.int
     PARKED_FIELD_NUMBER: _builtins.int
     HAS_CONTENT_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_RUN_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     status: _trace_pb2.DeliveryStatus.ValueType
@@ -288,6 +328,9 @@ class DeliverySummary(_message.Message):
     """Why it waits in a row of the senders, see clarion.common.v1.Parked; empty: it does not."""
     has_content: _builtins.bool
     """The content of the event is stored."""
+    workflow_id: _builtins.str
+    """See clarion.common.v1.PlannedDelivery."""
+    workflow_run_id: _builtins.str
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """Who gets it; absent: the event's only recipient."""
@@ -317,10 +360,12 @@ class DeliverySummary(_message.Message):
         next_attempt_at_us: _builtins.int = ...,
         parked: _builtins.str = ...,
         has_content: _builtins.bool = ...,
+        workflow_id: _builtins.str = ...,
+        workflow_run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "caller_event_id", b"caller_event_id", "channel", b"channel", "created_at_us", b"created_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "event_type", b"event_type", "first_attempt_at_us", b"first_attempt_at_us", "has_content", b"has_content", "id", b"id", "metadata", b"metadata", "next_attempt_at_us", b"next_attempt_at_us", "parked", b"parked", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "sent_at_us", b"sent_at_us", "status", b"status", "step", b"step", "updated_at_us", b"updated_at_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "caller_event_id", b"caller_event_id", "channel", b"channel", "created_at_us", b"created_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "event_type", b"event_type", "first_attempt_at_us", b"first_attempt_at_us", "has_content", b"has_content", "id", b"id", "metadata", b"metadata", "next_attempt_at_us", b"next_attempt_at_us", "parked", b"parked", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "sent_at_us", b"sent_at_us", "status", b"status", "step", b"step", "updated_at_us", b"updated_at_us", "workflow_id", b"workflow_id", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -380,6 +425,9 @@ class ListDeliveriesRequest(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     status: _trace_pb2.DeliveryStatus.ValueType
     """UNSPECIFIED: any."""
@@ -388,6 +436,11 @@ class ListDeliveriesRequest(_message.Message):
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    workflow_id: _builtins.str
+    """Of this workflow, and of this step of it; empty: any. See clarion.common.v1.Delivery.step."""
+    step: _builtins.str
+    tenant_id: _builtins.str
+    """If it is not empty, the event must be this tenant's; else NOT_FOUND."""
     def __init__(
         self,
         *,
@@ -396,10 +449,13 @@ class ListDeliveriesRequest(_message.Message):
         recipient: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
+        step: _builtins.str = ...,
+        tenant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "limit", b"limit", "recipient", b"recipient", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "limit", b"limit", "recipient", b"recipient", "status", b"status", "step", b"step", "tenant_id", b"tenant_id", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -510,6 +566,9 @@ class TimelineStep(_message.Message):
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     HTTP_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_RUN_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_STEP_FIELD_NUMBER: _builtins.int
     WAIT_US_FIELD_NUMBER: _builtins.int
     PREPARE_US_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
@@ -543,6 +602,10 @@ class TimelineStep(_message.Message):
     sms_segments: _builtins.int
     """Of an SMS: see clarion.common.v1.Attempted."""
     sms_encoding: _builtins.str
+    workflow_id: _builtins.str
+    """The step of a workflow: then step is "workflow", and outcome is one of clarion.common.v1.WorkflowStep."""
+    workflow_run_id: _builtins.str
+    workflow_step: _builtins.str
     wait_us: _builtins.int
     """Of an attempt: how long the delivery had waited for it since it was planned or due, and how long the message took to
     prepare; microseconds.
@@ -575,17 +638,96 @@ class TimelineStep(_message.Message):
         sms_segments: _builtins.int = ...,
         sms_encoding: _builtins.str = ...,
         http: _trace_pb2.HttpExchange | None = ...,
+        workflow_id: _builtins.str = ...,
+        workflow_run_id: _builtins.str = ...,
+        workflow_step: _builtins.str = ...,
         wait_us: _builtins.int = ...,
         prepare_us: _builtins.int = ...,
         replay: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["http", b"http"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "http", b"http", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "prepare_us", b"prepare_us", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "replay", b"replay", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id", "wait_us", b"wait_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "http", b"http", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "prepare_us", b"prepare_us", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "replay", b"replay", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id", "wait_us", b"wait_us", "workflow_id", b"workflow_id", "workflow_run_id", b"workflow_run_id", "workflow_step", b"workflow_step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TimelineStep: _TypeAlias = TimelineStep  # noqa: Y015
+
+@_typing.final
+class GetWorkflowCountsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    event_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkflowCountsRequest: _TypeAlias = GetWorkflowCountsRequest  # noqa: Y015
+
+@_typing.final
+class GetWorkflowCountsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowCount]:
+        """In the order of workflow and step; at most 5,000."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___WorkflowCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkflowCountsResponse: _TypeAlias = GetWorkflowCountsResponse  # noqa: Y015
+
+@_typing.final
+class WorkflowCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """Empty: deliveries of no stored workflow."""
+    step: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    status: _trace_pb2.DeliveryStatus.ValueType
+    count: _builtins.int
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        step: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        status: _trace_pb2.DeliveryStatus.ValueType = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "count", b"count", "status", b"status", "step", b"step", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowCount: _TypeAlias = WorkflowCount  # noqa: Y015
 
 @_typing.final
 class GetEventProgressRequest(_message.Message):

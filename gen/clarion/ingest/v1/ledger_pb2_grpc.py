@@ -70,6 +70,11 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.FromString,
                 _registered_method=True)
+        self.GetWorkflowCounts = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetWorkflowCounts',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetWorkflowCountsRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetWorkflowCountsResponse.FromString,
+                _registered_method=True)
         self.GetEventProgress = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/GetEventProgress',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.SerializeToString,
@@ -158,6 +163,13 @@ class LedgerServiceServicer:
     def GetLastEventBody(self, request, context):
         """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
         the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWorkflowCounts(self, request, context):
+        """How many deliveries of an event have each status, by workflow and step. NOT_FOUND: the event, or it is another tenant's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -252,6 +264,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetLastEventBody,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.SerializeToString,
+            ),
+            'GetWorkflowCounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorkflowCounts,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetWorkflowCountsRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetWorkflowCountsResponse.SerializeToString,
             ),
             'GetEventProgress': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEventProgress,
@@ -479,6 +496,33 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/GetLastEventBody',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetLastEventBodyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkflowCounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetWorkflowCounts',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetWorkflowCountsRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetWorkflowCountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,8 @@ class LedgerServiceStub:
     """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
     the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
     """
+    GetWorkflowCounts: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetWorkflowCountsRequest, _ledger_pb2.GetWorkflowCountsResponse]
+    """How many deliveries of an event have each status, by workflow and step. NOT_FOUND: the event, or it is another tenant's."""
     GetEventProgress: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]
     """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
     that the ledger does not know yet has none.
@@ -98,6 +100,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
     the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
     """
+    GetWorkflowCounts: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetWorkflowCountsRequest, _ledger_pb2.GetWorkflowCountsResponse]  # type: ignore[assignment]
+    """How many deliveries of an event have each status, by workflow and step. NOT_FOUND: the event, or it is another tenant's."""
     GetEventProgress: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]  # type: ignore[assignment]
     """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
     that the ledger does not know yet has none.
@@ -182,6 +186,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """The body of a tenant's newest event of a type that is stored, without tests, as a sample for templates. It looks at
         the tenant's newest 20,000 events. NOT_FOUND: there is none among them.
         """
+
+    @_abc_1.abstractmethod
+    def GetWorkflowCounts(
+        self,
+        request: _ledger_pb2.GetWorkflowCountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetWorkflowCountsResponse, _abc.Awaitable[_ledger_pb2.GetWorkflowCountsResponse]]:
+        """How many deliveries of an event have each status, by workflow and step. NOT_FOUND: the event, or it is another tenant's."""
 
     @_abc_1.abstractmethod
     def GetEventProgress(

@@ -3,12 +3,14 @@
 isort:skip_file
 """
 
+from clarion.common.v1 import error_pb2 as _error_pb2
 from clarion.common.v1 import event_pb2 as _event_pb2
 from clarion.common.v1 import search_pb2 as _search_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +21,32 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SaveMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SaveModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SaveMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SAVE_MODE_UNSPECIFIED: _SaveMode.ValueType  # 0
+    SAVE_MODE_CREATE: _SaveMode.ValueType  # 1
+    """Only somebody new; CONFLICT: the recipient_id, or with unique_email the address, is taken."""
+    SAVE_MODE_UPDATE: _SaveMode.ValueType  # 2
+    """Only somebody who is stored; NOT_FOUND."""
+    SAVE_MODE_UPSERT: _SaveMode.ValueType  # 3
+    """Whoever it is."""
+
+class SaveMode(_SaveMode, metaclass=_SaveModeEnumTypeWrapper):
+    """How a recipient is stored who may be stored already."""
+
+SAVE_MODE_UNSPECIFIED: SaveMode.ValueType  # 0
+SAVE_MODE_CREATE: SaveMode.ValueType  # 1
+"""Only somebody new; CONFLICT: the recipient_id, or with unique_email the address, is taken."""
+SAVE_MODE_UPDATE: SaveMode.ValueType  # 2
+"""Only somebody who is stored; NOT_FOUND."""
+SAVE_MODE_UPSERT: SaveMode.ValueType  # 3
+"""Whoever it is."""
+Global___SaveMode: _TypeAlias = SaveMode  # noqa: Y015
 
 @_typing.final
 class StoredRecipient(_message.Message):
@@ -37,6 +65,9 @@ class StoredRecipient(_message.Message):
     MUTED_CHANNELS_FIELD_NUMBER: _builtins.int
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
     UPDATED_AT_US_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    CATEGORY_PREFERENCES_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKENS_FIELD_NUMBER: _builtins.int
     recipient_id: _builtins.str
     """The id that the tenant gave them, 1 to 255 characters; unique within the tenant."""
     email: _builtins.str
@@ -52,6 +83,8 @@ class StoredRecipient(_message.Message):
     created_at_us: _builtins.int
     """Unix microseconds; ignored in requests."""
     updated_at_us: _builtins.int
+    id: _builtins.str
+    """Our own id of them, which never changes; ignored in requests."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 50, of 1 to 64 characters each."""
@@ -59,6 +92,14 @@ class StoredRecipient(_message.Message):
     @_builtins.property
     def muted_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]:
         """The channels that they do not want to be notified on."""
+
+    @_builtins.property
+    def category_preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryPreference]:
+        """What they do not want of single categories; see services/router/policies.py. At most 200."""
+
+    @_builtins.property
+    def device_tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceToken]:
+        """For push through a provider; at most 10. Shown without their middle."""
 
     def __init__(
         self,
@@ -74,14 +115,446 @@ class StoredRecipient(_message.Message):
         muted_channels: _abc.Iterable[_event_pb2.Channel.ValueType] | None = ...,
         created_at_us: _builtins.int = ...,
         updated_at_us: _builtins.int = ...,
+        id: _builtins.str = ...,
+        category_preferences: _abc.Iterable[Global___CategoryPreference] | None = ...,
+        device_tokens: _abc.Iterable[Global___DeviceToken] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "data", b"data", "email", b"email", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "phone", b"phone", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone", "updated_at_us", b"updated_at_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category_preferences", b"category_preferences", "created_at_us", b"created_at_us", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "id", b"id", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "phone", b"phone", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone", "updated_at_us", b"updated_at_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StoredRecipient: _TypeAlias = StoredRecipient  # noqa: Y015
+
+@_typing.final
+class CategoryPreference(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
+    channel: _event_pb2.Channel.ValueType
+    category: _builtins.str
+    """1 to 64 characters: what workflows and direct messages name as theirs."""
+    wanted: _builtins.bool
+    """Wants it; false: does not, though the channel is not muted."""
+    def __init__(
+        self,
+        *,
+        channel: _event_pb2.Channel.ValueType = ...,
+        category: _builtins.str = ...,
+        wanted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "channel", b"channel", "wanted", b"wanted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CategoryPreference: _TypeAlias = CategoryPreference  # noqa: Y015
+
+@_typing.final
+class DeviceToken(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """"fcm", "apns", "expo"."""
+    token: _builtins.str
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeviceToken: _TypeAlias = DeviceToken  # noqa: Y015
+
+@_typing.final
+class SaveRecipientsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    UNIQUE_EMAIL_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    mode: Global___SaveMode.ValueType
+    unique_email: _builtins.bool
+    """Two recipients who are saved so never have one e-mail address, whatever its case."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipientChange]: ...
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        mode: Global___SaveMode.ValueType = ...,
+        changes: _abc.Iterable[Global___RecipientChange] | None = ...,
+        unique_email: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "mode", b"mode", "tenant_id", b"tenant_id", "unique_email", b"unique_email"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveRecipientsRequest: _TypeAlias = SaveRecipientsRequest  # noqa: Y015
+
+@_typing.final
+class RecipientChange(_message.Message):
+    """What is absent stays as it is; of somebody new it is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    MERGES_DATA_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    MUTED_CHANNELS_FIELD_NUMBER: _builtins.int
+    CATEGORY_PREFERENCES_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKENS_FIELD_NUMBER: _builtins.int
+    NEW_RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    recipient_id: _builtins.str
+    """Who: the tenant's id of them, else our own id, else, with unique_email, the address. All empty: somebody new, who gets
+    an id.
+    """
+    id: _builtins.str
+    email: _builtins.str
+    phone: _builtins.str
+    name: _builtins.str
+    locale: _builtins.str
+    timezone: _builtins.str
+    data: _builtins.bytes
+    """JSON: replaces all, or only the fields that it has; null deletes one."""
+    merges_data: _builtins.bool
+    new_recipient_id: _builtins.str
+    """Another recipient_id in place of theirs; empty: it stays."""
+    @_builtins.property
+    def tags(self) -> Global___TagList:
+        """Absent: as they are."""
+
+    @_builtins.property
+    def muted_channels(self) -> Global___ChannelList: ...
+    @_builtins.property
+    def category_preferences(self) -> Global___CategoryPreferences: ...
+    @_builtins.property
+    def device_tokens(self) -> Global___DeviceTokens: ...
+    def __init__(
+        self,
+        *,
+        recipient_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+        email: _builtins.str | None = ...,
+        phone: _builtins.str | None = ...,
+        name: _builtins.str | None = ...,
+        locale: _builtins.str | None = ...,
+        timezone: _builtins.str | None = ...,
+        data: _builtins.bytes | None = ...,
+        merges_data: _builtins.bool = ...,
+        tags: Global___TagList | None = ...,
+        muted_channels: Global___ChannelList | None = ...,
+        category_preferences: Global___CategoryPreferences | None = ...,
+        device_tokens: Global___DeviceTokens | None = ...,
+        new_recipient_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "phone", b"phone", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "id", b"id", "locale", b"locale", "merges_data", b"merges_data", "muted_channels", b"muted_channels", "name", b"name", "new_recipient_id", b"new_recipient_id", "phone", b"phone", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__data: _TypeAlias = _typing.Literal["data"]  # noqa: Y015
+    _WhichOneofArgType__data: _TypeAlias = _typing.Literal["_data", b"_data"]  # noqa: Y015
+    _WhichOneofReturnType__email: _TypeAlias = _typing.Literal["email"]  # noqa: Y015
+    _WhichOneofArgType__email: _TypeAlias = _typing.Literal["_email", b"_email"]  # noqa: Y015
+    _WhichOneofReturnType__locale: _TypeAlias = _typing.Literal["locale"]  # noqa: Y015
+    _WhichOneofArgType__locale: _TypeAlias = _typing.Literal["_locale", b"_locale"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__phone: _TypeAlias = _typing.Literal["phone"]  # noqa: Y015
+    _WhichOneofArgType__phone: _TypeAlias = _typing.Literal["_phone", b"_phone"]  # noqa: Y015
+    _WhichOneofReturnType__timezone: _TypeAlias = _typing.Literal["timezone"]  # noqa: Y015
+    _WhichOneofArgType__timezone: _TypeAlias = _typing.Literal["_timezone", b"_timezone"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__data) -> _WhichOneofReturnType__data | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__email) -> _WhichOneofReturnType__email | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__locale) -> _WhichOneofReturnType__locale | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__phone) -> _WhichOneofReturnType__phone | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timezone) -> _WhichOneofReturnType__timezone | None: ...
+
+Global___RecipientChange: _TypeAlias = RecipientChange  # noqa: Y015
+
+@_typing.final
+class TagList(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagList: _TypeAlias = TagList  # noqa: Y015
+
+@_typing.final
+class ChannelList(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        channels: _abc.Iterable[_event_pb2.Channel.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChannelList: _TypeAlias = ChannelList  # noqa: Y015
+
+@_typing.final
+class CategoryPreferences(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryPreference]: ...
+    def __init__(
+        self,
+        *,
+        preferences: _abc.Iterable[Global___CategoryPreference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CategoryPreferences: _TypeAlias = CategoryPreferences  # noqa: Y015
+
+@_typing.final
+class DeviceTokens(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceToken]: ...
+    def __init__(
+        self,
+        *,
+        tokens: _abc.Iterable[Global___DeviceToken] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeviceTokens: _TypeAlias = DeviceTokens  # noqa: Y015
+
+@_typing.final
+class SaveRecipientsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SaveResult]:
+        """As many as changes, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SaveResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveRecipientsResponse: _TypeAlias = SaveRecipientsResponse  # noqa: Y015
+
+@_typing.final
+class SaveResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    IS_NEW_FIELD_NUMBER: _builtins.int
+    is_new: _builtins.bool
+    """They were not stored before."""
+    @_builtins.property
+    def recipient(self) -> Global___StoredRecipient: ...
+    @_builtins.property
+    def error(self) -> _error_pb2.Error: ...
+    def __init__(
+        self,
+        *,
+        recipient: Global___StoredRecipient | None = ...,
+        error: _error_pb2.Error | None = ...,
+        is_new: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "recipient", b"recipient", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "is_new", b"is_new", "recipient", b"recipient", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["recipient", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___SaveResult: _TypeAlias = SaveResult  # noqa: Y015
+
+@_typing.final
+class ChangeTagsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    ADD_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    recipient_id: _builtins.str
+    """One of them."""
+    id: _builtins.str
+    @_builtins.property
+    def add(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def remove(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        recipient_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+        add: _abc.Iterable[_builtins.str] | None = ...,
+        remove: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add", b"add", "id", b"id", "recipient_id", b"recipient_id", "remove", b"remove", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeTagsRequest: _TypeAlias = ChangeTagsRequest  # noqa: Y015
+
+@_typing.final
+class ChangeTagsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def recipient(self) -> Global___StoredRecipient: ...
+    def __init__(
+        self,
+        *,
+        recipient: Global___StoredRecipient | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeTagsResponse: _TypeAlias = ChangeTagsResponse  # noqa: Y015
+
+@_typing.final
+class ListTagsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    limit: _builtins.int
+    """1 to 1,000; 0: 100."""
+    prefix: _builtins.str
+    """Only those that begin so; at most 64 characters."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        prefix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "prefix", b"prefix", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTagsRequest: _TypeAlias = ListTagsRequest  # noqa: Y015
+
+@_typing.final
+class ListTagsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagCount]: ...
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[Global___TagCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTagsResponse: _TypeAlias = ListTagsResponse  # noqa: Y015
+
+@_typing.final
+class TagCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    recipients: _builtins.int
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        recipients: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipients", b"recipients", "tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagCount: _TypeAlias = TagCount  # noqa: Y015
 
 @_typing.final
 class Group(_message.Message):
@@ -163,17 +636,21 @@ class GetRecipientRequest(_message.Message):
 
     TENANT_ID_FIELD_NUMBER: _builtins.int
     RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     recipient_id: _builtins.str
+    """One of them."""
+    id: _builtins.str
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         recipient_id: _builtins.str = ...,
+        id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient_id", b"recipient_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "recipient_id", b"recipient_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,12 +691,23 @@ class ListRecipientsRequest(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    SEGMENT_ID_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     address: _builtins.str
     """Exactly this e-mail address or phone number; empty: any."""
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    search: _builtins.str
+    """A part of the recipient's id, name, address or number, whatever its case; at most 100 characters."""
+    segment_id: _builtins.str
+    offset: _builtins.int
+    """Instead of cursor: pages by number, of the first 10,000."""
+    count: _builtins.bool
+    """Also count those that match: exact up to 10,000."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Those with all of these tags; empty: all."""
@@ -232,10 +720,14 @@ class ListRecipientsRequest(_message.Message):
         address: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        search: _builtins.str = ...,
+        segment_id: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        count: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cursor", b"cursor", "limit", b"limit", "tags", b"tags", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "count", b"count", "cursor", b"cursor", "limit", b"limit", "offset", b"offset", "search", b"search", "segment_id", b"segment_id", "tags", b"tags", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,7 +739,10 @@ class ListRecipientsResponse(_message.Message):
 
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
+    total: _builtins.int
+    """If asked for; -1: more than 10,000."""
     @_builtins.property
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredRecipient]: ...
     def __init__(
@@ -255,10 +750,11 @@ class ListRecipientsResponse(_message.Message):
         *,
         recipients: _abc.Iterable[Global___StoredRecipient] | None = ...,
         next_cursor: _builtins.str = ...,
+        total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "recipients", b"recipients"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "recipients", b"recipients", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -270,17 +766,21 @@ class DeleteRecipientRequest(_message.Message):
 
     TENANT_ID_FIELD_NUMBER: _builtins.int
     RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     recipient_id: _builtins.str
+    """One of them."""
+    id: _builtins.str
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         recipient_id: _builtins.str = ...,
+        id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient_id", b"recipient_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "recipient_id", b"recipient_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -90,6 +90,21 @@ class RecipientServiceStub:
                 request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsResponse.FromString,
                 _registered_method=True)
+        self.SaveRecipients = channel.unary_unary(
+                '/clarion.router.v1.RecipientService/SaveRecipients',
+                request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsResponse.FromString,
+                _registered_method=True)
+        self.ChangeTags = channel.unary_unary(
+                '/clarion.router.v1.RecipientService/ChangeTags',
+                request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ChangeTagsRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ChangeTagsResponse.FromString,
+                _registered_method=True)
+        self.ListTags = channel.unary_unary(
+                '/clarion.router.v1.RecipientService/ListTags',
+                request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ListTagsRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ListTagsResponse.FromString,
+                _registered_method=True)
 
 
 class RecipientServiceServicer:
@@ -172,6 +187,27 @@ class RecipientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SaveRecipients(self, request, context):
+        """Stores 1 to 100 recipients, each with a result of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeTags(self, request, context):
+        """Adds and removes tags of one recipient, at once. NOT_FOUND; INVALID: more than 50 would be left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTags(self, request, context):
+        """The tags of a tenant with the number of their recipients, the most frequent first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecipientServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -229,6 +265,21 @@ def add_RecipientServiceServicer_to_server(servicer, server):
                     servicer.SearchRecipients,
                     request_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsResponse.SerializeToString,
+            ),
+            'SaveRecipients': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveRecipients,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsResponse.SerializeToString,
+            ),
+            'ChangeTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeTags,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ChangeTagsRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ChangeTagsResponse.SerializeToString,
+            ),
+            'ListTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTags,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ListTagsRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ListTagsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -529,6 +580,87 @@ class RecipientService:
             '/clarion.router.v1.RecipientService/SearchRecipients',
             clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsRequest.SerializeToString,
             clarion_dot_router_dot_v1_dot_recipients__pb2.SearchRecipientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveRecipients(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.RecipientService/SaveRecipients',
+            clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.RecipientService/ChangeTags',
+            clarion_dot_router_dot_v1_dot_recipients__pb2.ChangeTagsRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_recipients__pb2.ChangeTagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.RecipientService/ListTags',
+            clarion_dot_router_dot_v1_dot_recipients__pb2.ListTagsRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_recipients__pb2.ListTagsResponse.FromString,
             options,
             channel_credentials,
             insecure,

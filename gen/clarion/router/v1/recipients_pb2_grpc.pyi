@@ -56,6 +56,12 @@ class RecipientServiceStub:
     """In the order of the recipients' creation."""
     SearchRecipients: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.SearchRecipientsRequest, _recipients_pb2.SearchRecipientsResponse]
     """Stored recipients by their user id, e-mail address or phone number."""
+    SaveRecipients: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.SaveRecipientsRequest, _recipients_pb2.SaveRecipientsResponse]
+    """Stores 1 to 100 recipients, each with a result of its own."""
+    ChangeTags: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ChangeTagsRequest, _recipients_pb2.ChangeTagsResponse]
+    """Adds and removes tags of one recipient, at once. NOT_FOUND; INVALID: more than 50 would be left."""
+    ListTags: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ListTagsRequest, _recipients_pb2.ListTagsResponse]
+    """The tags of a tenant with the number of their recipients, the most frequent first."""
 
 @_typing.type_check_only
 class RecipientServiceAsyncStub(RecipientServiceStub):
@@ -85,6 +91,12 @@ class RecipientServiceAsyncStub(RecipientServiceStub):
     """In the order of the recipients' creation."""
     SearchRecipients: _aio.UnaryUnaryMultiCallable[_recipients_pb2.SearchRecipientsRequest, _recipients_pb2.SearchRecipientsResponse]  # type: ignore[assignment]
     """Stored recipients by their user id, e-mail address or phone number."""
+    SaveRecipients: _aio.UnaryUnaryMultiCallable[_recipients_pb2.SaveRecipientsRequest, _recipients_pb2.SaveRecipientsResponse]  # type: ignore[assignment]
+    """Stores 1 to 100 recipients, each with a result of its own."""
+    ChangeTags: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ChangeTagsRequest, _recipients_pb2.ChangeTagsResponse]  # type: ignore[assignment]
+    """Adds and removes tags of one recipient, at once. NOT_FOUND; INVALID: more than 50 would be left."""
+    ListTags: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ListTagsRequest, _recipients_pb2.ListTagsResponse]  # type: ignore[assignment]
+    """The tags of a tenant with the number of their recipients, the most frequent first."""
 
 class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
     """The stored recipients of each tenant, and groups of them."""
@@ -177,5 +189,29 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recipients_pb2.SearchRecipientsResponse, _abc.Awaitable[_recipients_pb2.SearchRecipientsResponse]]:
         """Stored recipients by their user id, e-mail address or phone number."""
+
+    @_abc_1.abstractmethod
+    def SaveRecipients(
+        self,
+        request: _recipients_pb2.SaveRecipientsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recipients_pb2.SaveRecipientsResponse, _abc.Awaitable[_recipients_pb2.SaveRecipientsResponse]]:
+        """Stores 1 to 100 recipients, each with a result of its own."""
+
+    @_abc_1.abstractmethod
+    def ChangeTags(
+        self,
+        request: _recipients_pb2.ChangeTagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recipients_pb2.ChangeTagsResponse, _abc.Awaitable[_recipients_pb2.ChangeTagsResponse]]:
+        """Adds and removes tags of one recipient, at once. NOT_FOUND; INVALID: more than 50 would be left."""
+
+    @_abc_1.abstractmethod
+    def ListTags(
+        self,
+        request: _recipients_pb2.ListTagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recipients_pb2.ListTagsResponse, _abc.Awaitable[_recipients_pb2.ListTagsResponse]]:
+        """The tags of a tenant with the number of their recipients, the most frequent first."""
 
 def add_RecipientServiceServicer_to_server(servicer: RecipientServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,37 +24,37 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63larion/router/v1/runs.proto\x12\x11\x63larion.router.v1\"\x8b\x02\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.clarion.router.v1.RunState\x12\x11\n\tdue_at_us\x18\x06 \x01(\x03\x12\x12\n\nrecipients\x18\x07 \x01(\x03\x12\r\n\x05sends\x18\x08 \x01(\x03\x12\r\n\x05skips\x18\t \x01(\x03\x12\x11\n\theld_back\x18\n \x01(\t\x12\x15\n\rcreated_at_us\x18\x0b \x01(\x03\x12\x15\n\rupdated_at_us\x18\x0c \x01(\x03\x12\r\n\x05scope\x18\r \x01(\t\"\x83\x01\n\x0fListRunsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.clarion.router.v1.RunState\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12\x12\n\ntenant_ids\x18Z \x03(\t\"M\n\x10ListRunsResponse\x12$\n\x04runs\x18\x01 \x03(\x0b\x32\x16.clarion.router.v1.Run\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"!\n\rGetRunRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"5\n\x0eGetRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x16.clarion.router.v1.Run\"#\n\x0fPauseRunRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"7\n\x10PauseRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x16.clarion.router.v1.Run\"$\n\x10ResumeRunRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"8\n\x11ResumeRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x16.clarion.router.v1.Run\"E\n\x12\x43\x61ncelEventRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\n\n\x02\x62y\x18\x03 \x01(\t\":\n\x13\x43\x61ncelEventResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x16.clarion.router.v1.Run*\xad\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_WAITING\x10\x01\x12\x17\n\x13RUN_STATE_EXPANDING\x10\x02\x12\x14\n\x10RUN_STATE_PAUSED\x10\x03\x12\x12\n\x0eRUN_STATE_DONE\x10\x04\x12\x16\n\x12RUN_STATE_CANCELED\x10\x05\x12\x14\n\x10RUN_STATE_FAILED\x10\x06\x32\xbb\x03\n\nRunService\x12S\n\x08ListRuns\x12\".clarion.router.v1.ListRunsRequest\x1a#.clarion.router.v1.ListRunsResponse\x12M\n\x06GetRun\x12 .clarion.router.v1.GetRunRequest\x1a!.clarion.router.v1.GetRunResponse\x12S\n\x08PauseRun\x12\".clarion.router.v1.PauseRunRequest\x1a#.clarion.router.v1.PauseRunResponse\x12V\n\tResumeRun\x12#.clarion.router.v1.ResumeRunRequest\x1a$.clarion.router.v1.ResumeRunResponse\x12\\\n\x0b\x43\x61ncelEvent\x12%.clarion.router.v1.CancelEventRequest\x1a&.clarion.router.v1.CancelEventResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63larion/router/v1/runs.proto\x12\x11\x63larion.router.v1\"\xa8\x02\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.clarion.router.v1.RunState\x12\x11\n\tdue_at_us\x18\x06 \x01(\x03\x12\x12\n\nrecipients\x18\x07 \x01(\x03\x12\r\n\x05sends\x18\x08 \x01(\x03\x12\r\n\x05skips\x18\t \x01(\x03\x12\x11\n\theld_back\x18\n \x01(\t\x12\x15\n\rcreated_at_us\x18\x0b \x01(\x03\x12\x15\n\rupdated_at_us\x18\x0c \x01(\x03\x12\r\n\x05scope\x18\r \x01(\t\x12\x1b\n\x12open_workflow_runs\x18\x8c\x01 \x01(\x03\"\x83\x01\n\x0fListRunsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.clarion.router.v1.RunState\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12\x12\n\ntenant_ids\x18Z \x03(\t\"M\n\x10ListRunsResponse\x12$\n\x04runs\x18\x01 \x03(\x0b\x32\x16.clarion.router.v1.Run\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"!\n\rGetRunRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"5\n\x0eGetRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x16.clarion.router.v1.Run\"#\n\x0fPauseRunRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"7\n\x10PauseRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x16.clarion.router.v1.Run\"$\n\x10ResumeRunRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"8\n\x11ResumeRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x16.clarion.router.v1.Run\"E\n\x12\x43\x61ncelEventRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\n\n\x02\x62y\x18\x03 \x01(\t\":\n\x13\x43\x61ncelEventResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x16.clarion.router.v1.Run*\xc4\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_WAITING\x10\x01\x12\x17\n\x13RUN_STATE_EXPANDING\x10\x02\x12\x14\n\x10RUN_STATE_PAUSED\x10\x03\x12\x12\n\x0eRUN_STATE_DONE\x10\x04\x12\x16\n\x12RUN_STATE_CANCELED\x10\x05\x12\x14\n\x10RUN_STATE_FAILED\x10\x06\x12\x15\n\x11RUN_STATE_RUNNING\x10\x07\x32\xbb\x03\n\nRunService\x12S\n\x08ListRuns\x12\".clarion.router.v1.ListRunsRequest\x1a#.clarion.router.v1.ListRunsResponse\x12M\n\x06GetRun\x12 .clarion.router.v1.GetRunRequest\x1a!.clarion.router.v1.GetRunResponse\x12S\n\x08PauseRun\x12\".clarion.router.v1.PauseRunRequest\x1a#.clarion.router.v1.PauseRunResponse\x12V\n\tResumeRun\x12#.clarion.router.v1.ResumeRunRequest\x1a$.clarion.router.v1.ResumeRunResponse\x12\\\n\x0b\x43\x61ncelEvent\x12%.clarion.router.v1.CancelEventRequest\x1a&.clarion.router.v1.CancelEventResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.router.v1.runs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNSTATE']._serialized_start=946
-  _globals['_RUNSTATE']._serialized_end=1119
+  _globals['_RUNSTATE']._serialized_start=975
+  _globals['_RUNSTATE']._serialized_end=1171
   _globals['_RUN']._serialized_start=52
-  _globals['_RUN']._serialized_end=319
-  _globals['_LISTRUNSREQUEST']._serialized_start=322
-  _globals['_LISTRUNSREQUEST']._serialized_end=453
-  _globals['_LISTRUNSRESPONSE']._serialized_start=455
-  _globals['_LISTRUNSRESPONSE']._serialized_end=532
-  _globals['_GETRUNREQUEST']._serialized_start=534
-  _globals['_GETRUNREQUEST']._serialized_end=567
-  _globals['_GETRUNRESPONSE']._serialized_start=569
-  _globals['_GETRUNRESPONSE']._serialized_end=622
-  _globals['_PAUSERUNREQUEST']._serialized_start=624
-  _globals['_PAUSERUNREQUEST']._serialized_end=659
-  _globals['_PAUSERUNRESPONSE']._serialized_start=661
-  _globals['_PAUSERUNRESPONSE']._serialized_end=716
-  _globals['_RESUMERUNREQUEST']._serialized_start=718
-  _globals['_RESUMERUNREQUEST']._serialized_end=754
-  _globals['_RESUMERUNRESPONSE']._serialized_start=756
-  _globals['_RESUMERUNRESPONSE']._serialized_end=812
-  _globals['_CANCELEVENTREQUEST']._serialized_start=814
-  _globals['_CANCELEVENTREQUEST']._serialized_end=883
-  _globals['_CANCELEVENTRESPONSE']._serialized_start=885
-  _globals['_CANCELEVENTRESPONSE']._serialized_end=943
-  _globals['_RUNSERVICE']._serialized_start=1122
-  _globals['_RUNSERVICE']._serialized_end=1565
+  _globals['_RUN']._serialized_end=348
+  _globals['_LISTRUNSREQUEST']._serialized_start=351
+  _globals['_LISTRUNSREQUEST']._serialized_end=482
+  _globals['_LISTRUNSRESPONSE']._serialized_start=484
+  _globals['_LISTRUNSRESPONSE']._serialized_end=561
+  _globals['_GETRUNREQUEST']._serialized_start=563
+  _globals['_GETRUNREQUEST']._serialized_end=596
+  _globals['_GETRUNRESPONSE']._serialized_start=598
+  _globals['_GETRUNRESPONSE']._serialized_end=651
+  _globals['_PAUSERUNREQUEST']._serialized_start=653
+  _globals['_PAUSERUNREQUEST']._serialized_end=688
+  _globals['_PAUSERUNRESPONSE']._serialized_start=690
+  _globals['_PAUSERUNRESPONSE']._serialized_end=745
+  _globals['_RESUMERUNREQUEST']._serialized_start=747
+  _globals['_RESUMERUNREQUEST']._serialized_end=783
+  _globals['_RESUMERUNRESPONSE']._serialized_start=785
+  _globals['_RESUMERUNRESPONSE']._serialized_end=841
+  _globals['_CANCELEVENTREQUEST']._serialized_start=843
+  _globals['_CANCELEVENTREQUEST']._serialized_end=912
+  _globals['_CANCELEVENTRESPONSE']._serialized_start=914
+  _globals['_CANCELEVENTRESPONSE']._serialized_end=972
+  _globals['_RUNSERVICE']._serialized_start=1174
+  _globals['_RUNSERVICE']._serialized_end=1617
 # @@protoc_insertion_point(module_scope)

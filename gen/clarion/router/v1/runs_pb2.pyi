@@ -35,6 +35,8 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     RUN_STATE_CANCELED: _RunState.ValueType  # 5
     RUN_STATE_FAILED: _RunState.ValueType  # 6
     """It ended because Clarion failed, several times in a row; the router's log has the error."""
+    RUN_STATE_RUNNING: _RunState.ValueType  # 7
+    """All recipients are read, and workflow runs of some of them go on."""
 
 class RunState(_RunState, metaclass=_RunStateEnumTypeWrapper): ...
 
@@ -48,6 +50,8 @@ RUN_STATE_DONE: RunState.ValueType  # 4
 RUN_STATE_CANCELED: RunState.ValueType  # 5
 RUN_STATE_FAILED: RunState.ValueType  # 6
 """It ended because Clarion failed, several times in a row; the router's log has the error."""
+RUN_STATE_RUNNING: RunState.ValueType  # 7
+"""All recipients are read, and workflow runs of some of them go on."""
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
 @_typing.final
@@ -67,6 +71,7 @@ class Run(_message.Message):
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
     UPDATED_AT_US_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
+    OPEN_WORKFLOW_RUNS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     event_id: _builtins.str
     tenant_id: _builtins.str
@@ -86,6 +91,8 @@ class Run(_message.Message):
     """Unix microseconds."""
     updated_at_us: _builtins.int
     scope: _builtins.str
+    open_workflow_runs: _builtins.int
+    """Workflow runs that have not ended."""
     def __init__(
         self,
         *,
@@ -102,10 +109,11 @@ class Run(_message.Message):
         created_at_us: _builtins.int = ...,
         updated_at_us: _builtins.int = ...,
         scope: _builtins.str = ...,
+        open_workflow_runs: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "due_at_us", b"due_at_us", "event_id", b"event_id", "event_type", b"event_type", "held_back", b"held_back", "id", b"id", "recipients", b"recipients", "scope", b"scope", "sends", b"sends", "skips", b"skips", "state", b"state", "tenant_id", b"tenant_id", "updated_at_us", b"updated_at_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "due_at_us", b"due_at_us", "event_id", b"event_id", "event_type", b"event_type", "held_back", b"held_back", "id", b"id", "open_workflow_runs", b"open_workflow_runs", "recipients", b"recipients", "scope", b"scope", "sends", b"sends", "skips", b"skips", "state", b"state", "tenant_id", b"tenant_id", "updated_at_us", b"updated_at_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

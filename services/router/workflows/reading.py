@@ -150,7 +150,7 @@ class _Steps:
         if not isinstance(value, list):
             self._faults.append(Fault(path, step, "must be a list of steps"))
             return ()
-        if depth > MAX_DEPTH:
+        if value and depth > MAX_DEPTH:
             self._faults.append(Fault(path, step, f"must be nested at most {MAX_DEPTH} levels deep"))
             return ()
         found = []
@@ -350,7 +350,7 @@ def _days(fields: Fields) -> frozenset[int]:
     if "days" not in fields.values:
         return EVERY_DAY
     found = _texts(fields, "days", len(WEEKDAYS), lambda day: day in WEEKDAYS)
-    if not found:
+    if fields.get("days") in (None, []):
         fields.fault("days", f"must be some of {', '.join(WEEKDAYS)}")
     return frozenset(WEEKDAYS.index(day) for day in found)
 

@@ -10,6 +10,7 @@ from services.router.ports import Person, RecipientKey, StoredRecipients
 
 Found: TypeAlias = Mapping[RecipientKey, Person]
 
+_NO_CONTACTS: Mapping[int, Person] = {}
 # Recipients that one query asks for.
 _MAX_ASKED = 2_000
 
@@ -28,14 +29,19 @@ def named_ids(event: event_pb2.Event) -> list[RecipientKey]:
     return [(event.tenant_id, id_) for id_ in ids if id_ not in left_out]
 
 
-def named_directly(event: event_pb2.Event, found: Found) -> Sequence[Person]:
+def named_directly(
+    event: event_pb2.Event, found: Found, contacts: Mapping[int, Person] = _NO_CONTACTS
+) -> Sequence[Person]:
     """Return the recipients that the event describes or names by id, each once, without those it excludes.
 
-    One who is described and also named by id is the described one. found: of named_ids().
+    One who is described and also named by id is the described one. found: of named_ids(). contacts: those whom it names
+    as contacts, by their place among its targets.
     """
     if not event.audience and not event.exclusions:
         return only_recipient(event)
     stored = dict.fromkeys(named_ids(event))
+    for contact in contacts.values():
+        stored.pop((event.tenant_id, contact.recipient.user_id), None)
     taken = _excluded(event)
     people = []
     for position, target in enumerate(audience.targets(event)):
@@ -45,6 +51,11 @@ def named_directly(event: event_pb2.Event, found: Found) -> Sequence[Person]:
                 people.append(Person(recipient, audience.destination(recipient, position)))
             if recipient.user_id:
                 taken.add(recipient.user_id)
+        elif (contact := contacts.get(position)) is not None:
+            if contact.recipient.user_id not in taken:
+                people.append(contact)
+            if contact.recipient.user_id:
+                taken.add(contact.recipient.user_id)
         elif target.HasField("recipient_id"):
             key = event.tenant_id, target.recipient_id
             if key in stored:

@@ -1,9 +1,9 @@
 """The interfaces that runs need."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from services.router.messages import Plan
 from services.router.ports import Person
 
@@ -21,6 +21,52 @@ class Planner(Protocol):
         Raises UNAVAILABLE or OVERLOADED if what the planner must know cannot be asked for at the moment; other errors
         count as a fault of ours, and end the run after many tries.
         """
+
+
+class NewWorkflowRun(NamedTuple):
+    """One workflow for one person, that does not do everything at once.
+
+    recipient: clarion.common.v1.Recipient of somebody whom the event describes; None: they are stored.
+    """
+
+    id: str
+    workflow_id: str
+    version: int
+    destination: str
+    recipient_id: str
+    recipient: bytes | None
+
+
+class Started(NamedTuple):
+    """What an event's workflows do for some people. plan: what is sent at once, and why not. new: what goes on."""
+
+    plan: Plan
+    new: Sequence[NewWorkflowRun]
+
+
+class Workflows(Protocol):
+    """Starts the stored workflows of events."""
+
+    async def start(self, event: event_pb2.Event, people: Sequence[Person]) -> Started:
+        """Return what the event's workflows do for these people; asked again it is the same. Errors: see Planner.
+
+        Nobody: the event is for nobody. Deliveries: see Planner.
+        """
+
+
+class Identified(NamedTuple):
+    """Who a contact is. is_new: they are stored since. conflict: None: there is none."""
+
+    person: Person
+    is_new: bool
+    conflict: trace_pb2.ContactConflict | None = None
+
+
+class Identity(Protocol):
+    """Finds the people whom callers know as contacts, and stores them. See clarion.common.v1.Contact."""
+
+    async def resolve(self, wanted: Sequence[tuple[str, event_pb2.Contact]]) -> Sequence[Identified]:
+        """Return who each is, by the tenant's id and the contact. Raises UNAVAILABLE while the database is away."""
 
 
 class InactiveTenants(Protocol):

@@ -97,4 +97,5 @@ def _wire(run: RunSummary) -> runs_pb2.Run:
         created_at_us=run.created_us,
         updated_at_us=run.updated_us,
         scope=run.scope,
+        open_workflow_runs=run.open_runs,
     )

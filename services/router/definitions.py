@@ -21,6 +21,7 @@ ChannelNumber: TypeAlias = event_pb2.Channel.ValueType
 class Template:
     """An active template version. locale: empty: for recipients whom no other version suits.
 
+    version_id: empty: the event has the content itself, see clarion.common.v1.DirectMessage.
     subscribed: recipients may unsubscribe from this mail.
     """
 

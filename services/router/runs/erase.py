@@ -75,7 +75,7 @@ def _event_without(event: event_pb2.Event, user_id: str) -> event_pb2.Event | No
     left.exclusions.extend(excluded)
     if is_recipient:
         # The body is about them, so endpoints do not get it either.
-        for field in ("recipient", "caller_event_id", "variables", "payload_extra", "endpoints"):
+        for field in ("recipient", "caller_event_id", "variables", "payload_extra", "endpoints", "direct"):
             left.ClearField(field)
     return left
 

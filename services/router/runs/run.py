@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import run_output_pb2, runs_pb2
 from runtime.ids import derived_id_at, new_id
-from services.domain import audience
+from services.domain import audience, direct_messages
 from services.domain.reasons import Reason
 from services.router import messages
 from services.router.messages import Plan
@@ -133,13 +133,15 @@ def run_id(event_id: str) -> str:
 
 def without_large_body(event: event_pb2.Event, sequence: int) -> tuple[event_pb2.Event, event_pb2.BodyReference]:
     """Return the event as a run stores it, and where its body is; empty: the event carries it."""
-    size = len(event.variables) + len(event.payload_extra)
+    size = messages.body_size(event)
     if size <= MAX_INLINE_BODY:
         return event, event_pb2.BodyReference()
     small = event_pb2.Event()
     small.CopyFrom(event)
     small.ClearField("variables")
     small.ClearField("payload_extra")
+    if event.HasField("direct"):
+        small.direct.CopyFrom(direct_messages.without_content(event.direct))
     return small, event_pb2.BodyReference(sequence=sequence, size=size)
 
 
@@ -294,6 +296,8 @@ def output_of(
         delivery.decided_at_us = now_us
         for field in ("variables", "payload_extra", "body_reference"):
             delivery.ClearField(field)  # with_body() adds it
+        if delivery.HasField("direct"):
+            delivery.direct.ClearField("content")
     return output
 
 
@@ -305,6 +309,8 @@ def with_body(
         whole = event_pb2.Delivery(body_reference=body)
     else:
         whole = event_pb2.Delivery(variables=event.variables, payload_extra=event.payload_extra)
+        if event.HasField("direct"):
+            whole.direct.CopyFrom(event.direct)
     whole.MergeFrom(delivery)
     return whole
 

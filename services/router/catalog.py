@@ -51,8 +51,8 @@ class Catalog:
         self._subscribers_memo: dict[str, tuple[bytes, Subscribers]] = {}
 
     def at_hand(self, event: event_pb2.Event) -> Definition | None:
-        """Return of_event() from memory alone; None: an owner must be asked, or it is a test or a direct message."""
-        if event.HasField("pinned") or event.HasField("direct"):
+        """Return of_event() from memory alone; None: an owner must be asked, or it is no event of the usual kind."""
+        if event.HasField("pinned") or event.HasField("direct") or event.HasField("workflows"):
             return None
         if event.HasField("endpoints") and fan_out.is_for_endpoints_alone(event):
             return self._endpoints_from_memory(event.tenant_id, event.event_type)
@@ -146,8 +146,10 @@ class Catalog:
                 return await self._pinned(event)
             if event.HasField("direct"):
                 return await self._direct(event)
+            if event.HasField("workflows"):
+                return replace(await self.to_endpoints(event.tenant_id, event.event_type), reason=Reason.NO_WORKFLOW)
             if fan_out.is_for_endpoints_alone(event):
-                return await self._of_endpoints(event.tenant_id, event.event_type)
+                return await self.to_endpoints(event.tenant_id, event.event_type)
             return await self.definition(event.tenant_id, event.event_type)
         except ClarionError as error:
             if error.code not in _FINAL_ERRORS:
@@ -170,8 +172,11 @@ class Catalog:
         workflows = [compiler.direct(event.direct, templates)]
         return await self._with_facts(event.tenant_id, workflows, locale, compiler.subscribers(None))
 
-    async def _of_endpoints(self, tenant_id: str, event_type: str) -> Definition:
-        """Return what an event for endpoints alone means: which channels the tenant may use, and the filters."""
+    async def to_endpoints(self, tenant_id: str, event_type: str) -> Definition:
+        """Return what an event means to endpoints alone: which channels the tenant may use, and the filters.
+
+        Raises PartAway while an owner is away, NOT_FOUND.
+        """
         known = self._endpoints_from_memory(tenant_id, event_type)
         if known is not None:
             return known

@@ -32,9 +32,6 @@ MAX_INLINE_BODY = 1024
 # An event that names more targets or endpoints waits for its turn among those that are read page by page.
 MAX_FEW = 10
 
-# Why a plan says nothing of the event's workflows either.
-REFUSED = frozenset({Reason.TENANT_UNKNOWN, Reason.UNROUTABLE})
-
 # Seconds until a run is looked at again that waits for the deliveries before, or for a part of Clarion: a quarter of
 # the time that it has waited already, between these.
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 15.0
@@ -261,7 +258,7 @@ def decide(
     # What it knows of cannot grow any more, so that none are open is certain.
     closes = is_last and not (new or run.open_runs)
     told = planned._replace(reason=_told(run, planned, people, is_last=is_last))
-    written = [*_dated(more, now_us), *records(run.event, told, now_us, closes=closes, before=run.planned)]
+    written = [*dated(more, now_us), *records(run.event, told, now_us, closes=closes, before=run.planned)]
     if is_last and not closes:
         written.append(_released(run, now_us))
     output = output_of(planned.deliveries, written, now_us)
@@ -352,11 +349,11 @@ def records(
     event: event_pb2.Event, plan: Plan, now_us: int, *, closes: bool, before: int
 ) -> list[trace_pb2.TraceRecord]:
     """Return the records of a part of the event's plan; see messages.records."""
-    return _dated(messages.records(event, plan, closes=closes, before=before), now_us)
+    return dated(messages.records(event, plan, closes=closes, before=before), now_us)
 
 
-def _dated(written: Sequence[trace_pb2.TraceRecord], now_us: int) -> list[trace_pb2.TraceRecord]:
-    """Give records their ids and their time."""
+def dated(written: Sequence[trace_pb2.TraceRecord], now_us: int) -> list[trace_pb2.TraceRecord]:
+    """Give records their ids and their time; return them."""
     for record in written:
         record.id, record.at_us = new_id(), now_us
     return list(written)

@@ -20,6 +20,7 @@ from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
+from services.router.definitions import REFUSALS
 from services.router.messages import Plan
 from services.router.ports import NewRun
 from services.router.runs import run as runs
@@ -198,7 +199,7 @@ class Runs:
             sequence=run.body.sequence if run.body else 0,
             with_endpoints=not run.page_after,  # with the first page
         )
-        if not runs.starts_workflows(event) or planned.reason in runs.REFUSED:
+        if not runs.starts_workflows(event) or planned.reason in REFUSALS:
             return planned, ()
         started = await self._workflows.start(event, page.people)
         return runs.with_workflows(planned, started.plan, len(page.people)), started.new

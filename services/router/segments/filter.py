@@ -145,9 +145,9 @@ class _Reader:
             return None
         if op not in ops:
             self._wrong(f"{at}.op", f"must be one of {', '.join(ops)}")
+            return None
         check, description = ops[op]
         checked = check(value)
-            return None
         if checked is None or (name == "muted_channels" and not _are_channels(checked)):
             self._wrong(f"{at}.value", f"must be {description}")
             return None

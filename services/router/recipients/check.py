@@ -23,6 +23,11 @@ MAX_NAME = 255
 MAX_DATA_BYTES = 16 * 1024
 MAX_TAGS = 50
 MAX_TAG = 64
+MAX_PREFERENCES = 200
+MAX_CATEGORY = 64
+MAX_DEVICES = 10
+MAX_TOKEN = 4096
+DEVICE_KINDS = ("fcm", "apns", "expo")
 # How many faults an error's sentence holds; its fields are complete.
 _MAX_IN_SENTENCE = 5
 
@@ -52,6 +57,23 @@ class CheckedRecipient:
     data: bytes
     tags: tuple[str, ...]
     muted_channels: tuple[event_pb2.Channel.ValueType, ...]
+    category_preferences: tuple["Preference", ...] = ()
+    device_tokens: tuple["Device", ...] = ()
+
+
+class Preference(msgspec.Struct, frozen=True):
+    """What a recipient wants of a category on a channel, as it is stored."""
+
+    channel: int
+    category: str
+    wanted: bool
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A token of a recipient's device, as it is stored. kind: see DEVICE_KINDS."""
+
+    kind: str
+    token: str
 
 
 def checked(request: recipients_pb2.PutRecipientsRequest) -> list[CheckedRecipient]:
@@ -154,3 +176,13 @@ def _data(raw: bytes, faults: list[Fault]) -> bytes:
     if _NUL.search(compact):  # PostgreSQL's jsonb, in which it is searched, has none
         faults.append(("data", "must not contain a NUL character"))
     return compact
+
+
+def read_preferences(stored: str) -> tuple[Preference, ...]:
+    """Return category preferences as they are stored."""
+    return () if stored == "[]" else msgspec.json.decode(stored, type=tuple[Preference, ...])
+
+
+def read_devices(stored: str) -> tuple[Device, ...]:
+    """Return device tokens as they are stored."""
+    return () if stored == "[]" else msgspec.json.decode(stored, type=tuple[Device, ...])

@@ -13,7 +13,9 @@ ORDER BY item.recipient_id
 ON CONFLICT (recipient_id, tenant_id) DO UPDATE SET
     email = EXCLUDED.email, phone = EXCLUDED.phone, name = EXCLUDED.name, locale = EXCLUDED.locale,
     timezone = EXCLUDED.timezone, data = EXCLUDED.data, tags = EXCLUDED.tags,
-    muted_channels = EXCLUDED.muted_channels, updated_at = now()
+    muted_channels = EXCLUDED.muted_channels, updated_at = now(),
+    -- Another address is nobody's alone.
+    unique_email = CASE WHEN lower(EXCLUDED.email) = r.unique_email THEN r.unique_email END
 RETURNING r.id
 
 -- name: remove_old_tags

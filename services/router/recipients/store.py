@@ -24,7 +24,7 @@ AFTER_ALL = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 # Seconds to wait for a free connection.
-_ACQUIRE_S = 5.0
+ACQUIRE_S = 5.0
 
 _encode = msgspec.json.Encoder().encode
 
@@ -66,7 +66,7 @@ class RecipientStore:
         wanted = {new_id(): one for one in new}
         items = _encode([_item(id_, one) for id_, one in wanted.items()]).decode()
         with postgres.unavailable_while_down():
-            async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
+            async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
                 ids = [row["id"] for row in await connection.fetch(_SQL.put, tenant_id, items)]
                 await connection.execute(_SQL.remove_old_tags, tenant_id, ids)
                 await connection.execute(_SQL.add_tags, tenant_id, ids)
@@ -118,7 +118,7 @@ class RecipientStore:
     async def delete(self, tenant_id: str, recipient_id: str) -> int | None:
         """Delete a recipient; return the number of groups that they were in, None: they were not stored."""
         with postgres.unavailable_while_down():
-            async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
+            async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
                 found = await connection.fetchval(_SQL.lock, tenant_id, recipient_id)
                 if found is None:
                     return None

@@ -32,6 +32,15 @@ def destination(recipient: event_pb2.Recipient, position: int = 0) -> str:
     return of_user(recipient.user_id) if recipient.user_id else f"#{position}"
 
 
+def described(event: event_pb2.Event) -> frozenset[str]:
+    """Return the destinations of the recipients whom the event itself describes."""
+    return frozenset(
+        destination(target.recipient, position)
+        for position, target in enumerate(targets(event))
+        if target.HasField("recipient")
+    )
+
+
 def of_user(user_id: str) -> str:
     """Return the destination of a recipient with this id. One that begins with # gets another #: it is no place."""
     return f"#{user_id}" if user_id.startswith("#") else user_id

@@ -1,5 +1,6 @@
 """Starts the router: ``python -m services.router``."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
@@ -83,6 +84,7 @@ class _Stores:
     recipients: RecipientStore
     groups: GroupStore
     runs: RunStore
+    workflow_runs: WorkflowRunStore
     people_in_runs: PeopleInRuns
     portal: PortalStore
     usage: RouterUsageServicer
@@ -117,6 +119,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         RecipientStore(pool),
         GroupStore(pool),
         RunStore(runs_pool, outbox),
+        WorkflowRunStore(runs_pool),
         PeopleInRuns(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
@@ -133,15 +136,15 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         process.on_close(channel.close)
     own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
-    filtering = Filtering(Bodies(connection, channels["ingest"], caller, own))
+    bodies = Bodies(connection, channels["ingest"], caller, own)
+    filtering = Filtering(bodies)
     process.on_close(filtering.close)
     events = EventPlanner(known.policies, filtering)
     planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
     progress = LedgerProgress(connection, channels["ingest"], caller, own)
-    runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
-    working = process.start(runs.run(), name="runs")
+    working = _runs(...)
 
     consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
@@ -150,7 +153,8 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         await consumer.drain()
         await routing
         await runs.drain()
-        await working
+        await workflow_runs.drain()
+        await asyncio.gather(*working)
 
     process.on_drain(finish)
 

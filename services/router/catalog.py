@@ -1,6 +1,7 @@
 """Finds what an event means to its tenant: in the configuration's copy, else at the services that own it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2

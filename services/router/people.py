@@ -46,23 +46,25 @@ def named_directly(
     taken = _excluded(event)
     people = []
     for position, target in enumerate(audience.targets(event)):
-        if target.HasField("recipient"):
-            recipient = target.recipient
-            if recipient.user_id not in taken:
-                people.append(Person(recipient, audience.destination(recipient, position)))
-            if recipient.user_id:
-                taken.add(recipient.user_id)
-        elif (contact := contacts.get(position)) is not None:
-            if contact.recipient.user_id not in taken:
-                people.append(contact)
-            if contact.recipient.user_id:
-                taken.add(contact.recipient.user_id)
-        elif target.HasField("recipient_id"):
+        if target.HasField("recipient_id"):
             key = event.tenant_id, target.recipient_id
             if key in stored:
                 del stored[key]
                 people.append(found.get(key) or _unknown(target.recipient_id))
+        elif (person := _described(target, position, contacts)) is not None:
+            user_id = person.recipient.user_id
+            if user_id not in taken:
+                people.append(person)
+            if user_id:
+                taken.add(user_id)
     return people
+
+
+def _described(target: event_pb2.Target, position: int, contacts: Mapping[int, Person]) -> Person | None:
+    """Return whom a target describes, or names as a contact."""
+    if target.HasField("recipient"):
+        return Person(target.recipient, audience.destination(target.recipient, position))
+    return contacts.get(position)
 
 
 def _excluded(event: event_pb2.Event) -> set[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.common.v1 import event_pb2
 from services.router.messages import Plan
 from services.router.ports import Person
 
@@ -52,21 +52,6 @@ class Workflows(Protocol):
 
         Nobody: the event is for nobody. Deliveries: see Planner.
         """
-
-
-class Identified(NamedTuple):
-    """Who a contact is. is_new: they are stored since. conflict: None: there is none."""
-
-    person: Person
-    is_new: bool
-    conflict: trace_pb2.ContactConflict | None = None
-
-
-class Identity(Protocol):
-    """Finds the people whom callers know as contacts, and stores them. See clarion.common.v1.Contact."""
-
-    async def resolve(self, wanted: Sequence[tuple[str, event_pb2.Contact]]) -> Sequence[Identified]:
-        """Return who each is, by the tenant's id and the contact. Raises UNAVAILABLE while the database is away."""
 
 
 class InactiveTenants(Protocol):

@@ -98,7 +98,7 @@ RETURNING r.id
 -- name: published
 UPDATE router.runs r SET
     output = NULL,
-    event = CASE WHEN r.is_closed THEN ''::bytea ELSE r.event END,
+    event = CASE WHEN r.is_closed AND r.open_runs = 0 THEN ''::bytea ELSE r.event END,
     state = CASE WHEN r.is_closed AND r.state NOT IN (5, 6) THEN 4 ELSE r.state END,
     wake_at = CASE WHEN r.is_closed OR r.state NOT IN (1, 2, 7) OR r.is_read AND r.open_runs > 0 THEN NULL
         ELSE 'epoch'::timestamptz + $3::bigint * interval '1 microsecond' END,

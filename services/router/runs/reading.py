@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.common.v1 import event_pb2
 from services.domain import audience
 from services.router import people
-from services.router.ports import Membership, Person, StoredRecipients
+from services.router.ports import Conflict, Contacts, Identified, Membership, Person, StoredRecipients
 from services.router.runs import run as runs
-from services.router.runs.ports import Identified, Identity
 from services.router.runs.run import Run
 
 
@@ -17,15 +16,15 @@ class Page(NamedTuple):
 
     people: Sequence[Person]
     after: str
-    conflicts: Sequence[trace_pb2.ContactConflict] = ()
+    conflicts: Sequence[Conflict] = ()
 
 
 class Audiences:
     """Reads pages of so many recipients. Each method raises UNAVAILABLE while the database is away."""
 
-    def __init__(self, recipients: StoredRecipients, identity: Identity, *, page: int) -> None:
+    def __init__(self, recipients: StoredRecipients, contacts: Contacts, *, page: int) -> None:
         self._recipients = recipients
-        self._identity = identity
+        self._contacts = contacts
         self._stored = people.StoredPeople(recipients)
         self._page = page
 
@@ -35,26 +34,32 @@ class Audiences:
 
     async def next(self, run: Run) -> Page:
         """Return the next page of a run; of one that names its recipients the only one."""
-        contacts = await self._contacts(run.event)
-        conflicts = [one.conflict for one in contacts.values() if one.conflict is not None]
+        contacts = await self._named_contacts(run.event)
+        conflicts = [conflict for one in contacts.values() for conflict in one.conflicts]
         if runs.is_paged(run.event):
             page = await self._members(run, contacts)
             return Page(page.people, page.after, () if run.page_after else conflicts)
-        found = await self._stored.find(people.named_ids(run.event))
+        found = await self._find(run.event)
         return Page(people.named_directly(run.event, found, _people(contacts)), "", conflicts)
 
-    async def _contacts(self, event: event_pb2.Event) -> Mapping[int, Identified]:
+    async def _named_contacts(self, event: event_pb2.Event) -> Mapping[int, Identified]:
         """Return the contacts that an event names, by their place among its targets."""
         named = {place: target.contact for place, target in enumerate(event.audience) if target.HasField("contact")}
         if not named:
             return {}
-        found = await self._identity.resolve([(event.tenant_id, contact) for contact in named.values()])
+        found = await self._contacts.resolve([(event.tenant_id, contact) for contact in named.values()])
         return dict(zip(named, found, strict=True))
+
+    async def _find(self, event: event_pb2.Event) -> people.Found:
+        """Return the stored recipients that an event names by their ids."""
+        return await self._stored.find(people.named_ids(event), whole=runs.needs_whole(event))
 
     async def _members(self, run: Run, contacts: Mapping[int, Identified]) -> Page:
         """Return the next page; the first one begins with those whom the event describes itself."""
         membership = runs.membership(run.event, [one.person.recipient.user_id for one in contacts.values()])
-        page = await self._recipients.page(membership, run.page_after, runs.page_size(run.event, self._page), run.page_upto)
+        page = await self._recipients.page(
+            membership, run.page_after, runs.page_size(run.event, self._page), run.page_upto
+        )
         if run.page_after:
             return Page(page.people, page.after)
         return Page([*await self._described(run, membership, contacts), *page.people], page.after)
@@ -66,7 +71,7 @@ class Audiences:
 
         And those whom it names by id and the tenant does not store, so that the plan says so.
         """
-        found = await self._stored.find(people.named_ids(run.event))
+        found = await self._find(run.event)
         stored_ids = {id_ for _, id_ in found}  # they are on the pages
         direct = people.named_directly(run.event, found, _people(contacts))
         described = [person for person in direct if person.recipient.user_id not in stored_ids]

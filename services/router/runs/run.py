@@ -11,20 +11,21 @@ from services.domain import audience, direct_messages
 from services.domain.reasons import Reason
 from services.router import messages
 from services.router.messages import Plan
-from services.router.ports import Membership
+from services.router.ports import Conflict, Membership
 from services.router.runs.ports import NewWorkflowRun
 
 WAITING = runs_pb2.RUN_STATE_WAITING
 EXPANDING = runs_pb2.RUN_STATE_EXPANDING
 RUNNING = runs_pb2.RUN_STATE_RUNNING
+PAUSED = runs_pb2.RUN_STATE_PAUSED
 DONE = runs_pb2.RUN_STATE_DONE
 CANCELED = runs_pb2.RUN_STATE_CANCELED
 FAILED = runs_pb2.RUN_STATE_FAILED
 
-# Shares of the tenants that are served in turn. More than the lanes of streams: they cost less. Lanes of the second half
-# are for events that routers of earlier versions would plan otherwise: these do not look at them.
-_SHARES = 64
-LANES = 2 * _SHARES
+# Shares of the tenants that are served in turn. More than the lanes of streams: they cost less. Lanes of the second
+# half are for events that routers of earlier versions would plan otherwise: these do not look at them.
+FIRST_LATER_LANE = 64
+LANES = 2 * FIRST_LATER_LANE
 _EARLIER_TARGETS = frozenset({"recipient", "recipient_id", "group", "everybody", None})
 
 # A body that is larger, in bytes, is read from where it is stored: a run repeats it in each of its deliveries.
@@ -96,7 +97,8 @@ class RunSummary:
 class Decision:
     """What is to be stored of a run before it is published. sends, skips: how many there are more.
 
-    is_last: no page follows it. closes: nothing follows it. state: then, or meanwhile. new: the workflow runs that begin.
+    is_last: no page follows it. closes: nothing follows it. state: then, or meanwhile. new: the workflow runs that
+    begin.
     """
 
     run: Run
@@ -174,15 +176,15 @@ def is_large(event: event_pb2.Event) -> bool:
 
 def lane_of(event: event_pb2.Event) -> int:
     """Return the lane of an event's run."""
-    share = zlib.crc32(event.tenant_id.encode()) % _SHARES
+    share = zlib.crc32(event.tenant_id.encode()) % FIRST_LATER_LANE
     targets = {target.WhichOneof("target") for target in event.audience}
     is_later = event.HasField("workflows") or event.HasField("direct") or not targets <= _EARLIER_TARGETS
-    return share + _SHARES if is_later else share
+    return share + FIRST_LATER_LANE if is_later else share
 
 
-def pause_s(run: Run, now_us: int) -> float:
-    """Return the seconds until a run is looked at again that waits for others."""
-    waited_s = (now_us - max(run.updated_us, run.due_us)) / 1_000_000
+def pause_s(since_us: int, now_us: int) -> float:
+    """Return the seconds until a run is looked at again that waits for others since then."""
+    waited_s = (now_us - since_us) / 1_000_000
     return min(max(SHORTEST_WAIT_S, waited_s / 4), LONGEST_WAIT_S)
 
 
@@ -222,7 +224,15 @@ def membership(event: event_pb2.Event, contacts: Sequence[str] = ()) -> Membersh
         # They get one message, as they are described, and not another one as stored recipients.
         excluded=[*_named(event.exclusions), *_inline_ids(event), *filter(None, contacts)],
         excluded_groups=[target.group for target in event.exclusions if target.WhichOneof("target") == "group"],
+        tags=tags,
+        segment_ids=segments,
+        whole=needs_whole(event),
     )
+
+
+def needs_whole(event: event_pb2.Event) -> bool:
+    """Return whether more is needed of stored recipients than their addresses; see StoredRecipients.find."""
+    return event.HasField("workflows") or event.HasField("direct")
 
 
 def with_workflows(planned: Plan, started: Plan, people: int) -> Plan:
@@ -234,9 +244,10 @@ def with_workflows(planned: Plan, started: Plan, people: int) -> Plan:
     )
 
 
-def conflict_record(event: event_pb2.Event, conflict: trace_pb2.ContactConflict) -> trace_pb2.TraceRecord:
+def conflict_record(event: event_pb2.Event, conflict: Conflict) -> trace_pb2.TraceRecord:
     """Return the record that a contact is not quite known, without id and time."""
-    return trace_pb2.TraceRecord(tenant_id=event.tenant_id, event_id=event.id, contact_conflict=conflict)
+    told = trace_pb2.ContactConflict(meant=conflict.meant, other=conflict.other, identifier=conflict.identifier)
+    return trace_pb2.TraceRecord(tenant_id=event.tenant_id, event_id=event.id, contact_conflict=told)
 
 
 def decide(

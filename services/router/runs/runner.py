@@ -9,22 +9,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nats.aio.client import Client
 from prometheus_client import Counter, Histogram
 
-from clarion.common.v1 import event_pb2
 from clarion.router.v1 import run_output_pb2
-from runtime import clock, logs, nats
+from runtime import clock, logs
 from runtime.batching import Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
-from services.domain import topology
 from services.domain.reasons import Reason
-from services.domain.trace import TraceWriter
 from services.router.definitions import REFUSALS
 from services.router.messages import Plan
 from services.router.ports import NewRun
 from services.router.runs import run as runs
 from services.router.runs.ports import InactiveTenants, NewWorkflowRun, Planner, Progress, Workflows
+from services.router.runs.publishing import OutputPublisher
 from services.router.runs.queues import STORE_ERRORS, Queues, varied
 from services.router.runs.reading import Audiences, Page
 from services.router.runs.run import Decision, Hold, Run
@@ -70,11 +67,11 @@ class Runs:
 
     def __init__(
         self,
-        connection: Client,
         store: RunStore,
         planner: Planner,
         audiences: Audiences,
         workflows: Workflows,
+        publishing: OutputPublisher,
         progress: Progress,
         is_inactive: InactiveTenants,
         *,
@@ -88,7 +85,7 @@ class Runs:
         self._progress = progress
         self._is_inactive = is_inactive
         self._began = began
-        self._publishing = OutputPublisher(connection)
+        self._publishing = publishing
         self._now = now
         self._queues = Queues(self, few=FEW_BATCH, large=LARGE_BATCH)
         self._decisions: Batcher[Decision, bool] = Batcher(
@@ -235,7 +232,7 @@ class Runs:
         self, run: Run, reason: str, *, revision: int | None = None, pause_s: float | None = None, crashes: int = 0
     ) -> None:
         now = self._now()
-        pause_s = runs.pause_s(run, now) if pause_s is None else pause_s
+        pause_s = runs.pause_s(max(run.updated_us, run.due_us), now) if pause_s is None else pause_s
         until_us = now + int(pause_s * varied() * 1_000_000)
         await self._holds.submit(Hold(run, run.revision if revision is None else revision, reason, crashes, until_us))
 

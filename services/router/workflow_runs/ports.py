@@ -16,16 +16,6 @@ class Versions(Protocol):
         """Return the versions that there are, without those of deleted workflows. Raises UNAVAILABLE."""
 
 
-class Segments(Protocol):
-    """The segments of tenants."""
-
-    async def matching(self, tenant_id: str, segment_id: str, recipient_ids: Collection[str]) -> Collection[str]:
-        """Return those of these recipients, by the tenant's ids, whom a segment matches; of a deleted one nobody.
-
-        Raises UNAVAILABLE.
-        """
-
-
 class Statuses(Protocol):
     """What became of deliveries. Implemented by LedgerStatuses."""
 

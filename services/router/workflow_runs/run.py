@@ -35,12 +35,13 @@ RunState: TypeAlias = workflows_pb2.WorkflowRunState.ValueType
 class WorkflowRun:
     """A workflow run that has not ended, or whose end is not published. Times in Unix microseconds, 0: none.
 
-    of: its event's run; None: it was ended long ago, and deleted. is_closed: that has ended. recipient: as the event
+    of: its event's run, by run_id. is_closed: that has ended. recipient: as the event
     describes them; None: they are stored, by recipient_id. position: where it is. steps: what it did, besides sending.
     crashes: how often in a row it could not be decided. updated_us: when it last went on.
     """
 
     id: str
+    run_id: str
     event_id: str
     tenant_id: str
     workflow_id: str
@@ -55,15 +56,15 @@ class WorkflowRun:
     crashes: int
     updated_us: int
     output: run_output_pb2.RunOutput | None
-    of: Run | None = None
-    is_closed: bool = False
+    of: Run
+    is_closed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowDecision:
     """What is to be stored of a workflow run before it is published. next_us: when it goes on then; 0: it has ended.
 
-    sends, skips: how many deliveries its event has more. frees: see store.
+    sends, skips: how many deliveries its event has more.
     """
 
     run: WorkflowRun
@@ -97,15 +98,17 @@ def workflow_run_id(event: event_pb2.Event, workflow_id: str, destination: str) 
     return derived_id_at(event.id, "workflow", event.id, workflow_id, destination)
 
 
-def new_run(event: event_pb2.Event, workflow_id: str, version: int, person: Person) -> NewWorkflowRun:
-    """Return the run of a workflow that begins for somebody."""
+def new_run(
+    event: event_pb2.Event, workflow_id: str, version: int, person: Person, *, is_described: bool
+) -> NewWorkflowRun:
+    """Return the run of a workflow that begins for somebody. is_described: by the event; else they are stored."""
     return NewWorkflowRun(
         workflow_run_id(event, workflow_id, person.destination),
         workflow_id,
         version,
         person.destination,
         person.recipient.user_id,
-        None if person.is_stored else person.recipient.SerializeToString(),
+        person.recipient.SerializeToString() if is_described else None,
     )
 
 

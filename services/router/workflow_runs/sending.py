@@ -16,7 +16,7 @@ _WEBHOOK = event_pb2.CHANNEL_WEBHOOK
 class Sending:
     """What is decided about the steps that a run has come to. deliveries, planned: see messages.Plan.
 
-    of: the workflow and its run. sends: what its steps send. category: see services.router.workflows.document.Document.
+    of: the workflow and its run. sends: what its steps send.
     """
 
     def __init__(
@@ -27,8 +27,6 @@ class Sending:
         sends: Sent,
         policies: Policies,
         now_us: int,
-        *,
-        category: str = "",
     ) -> None:
         self._event = event
         self._person = person
@@ -36,7 +34,6 @@ class Sending:
         self._sends = sends
         self._policies = policies
         self._now_us = now_us
-        self._category = category
         self._shared: event_pb2.Delivery | None = None
         self.deliveries: list[event_pb2.Delivery] = []
         self.planned: list[trace_pb2.PlannedDelivery] = []

@@ -1,7 +1,7 @@
 """Finds what the steps of a workflow send: the templates of their keys, and what the tenant may use."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from runtime.errors import ClarionError, Code
@@ -20,9 +20,7 @@ class Definitions(Protocol):
     async def to_endpoints(self, tenant_id: str, event_type: str) -> Definition:
         """Return what an event of this type means to endpoints. Raises PartAway while an owner is away, NOT_FOUND."""
 
-    async def template_version(
-        self, tenant_id: str, key: str, channel: ChannelNumber, version: int
-    ) -> Template | None:
+    async def template_version(self, tenant_id: str, key: str, channel: ChannelNumber, version: int) -> Template | None:
         """Return a version of a template, active or not; None: there is none. Raises PartAway."""
 
 
@@ -38,7 +36,7 @@ class CatalogSends:
         found = await asyncio.gather(*[_or_nothing(self._catalog.definition(tenant_id, key)) for key in keys])
         definitions = dict(zip(keys, found, strict=True))
         steps = {
-            step.id: SendStep(definition, await self._step(tenant_id, step, definition))
+            step.id: SendStep(definition, await self._step(tenant_id, step, definition, document.category))
             for step in document.sends
             for definition in (definitions[step.template_key],)
         }
@@ -46,14 +44,16 @@ class CatalogSends:
         to_endpoints = await _or_nothing(self._catalog.to_endpoints(tenant_id, "")) if has_webhooks else Definition()
         return Sent(steps, to_endpoints)
 
-    async def _step(self, tenant_id: str, step: Send, definition: Definition) -> Step:
+    async def _step(self, tenant_id: str, step: Send, definition: Definition, category: str) -> Step:
+        templates: Sequence[Template] = ()
         if step.template_version:
             found = await self._catalog.template_version(
                 tenant_id, step.template_key, step.channel, step.template_version
             )
-            return Step(step.id, step.channel, [found] if found is not None else [])
-        templates = [one.templates for _, one in definition.steps if one.channel == step.channel]
-        return Step(step.id, step.channel, templates[0] if templates else [])
+            templates = [found] if found is not None else ()
+        else:
+            templates = next((one.templates for _, one in definition.steps if one.channel == step.channel), ())
+        return Step(step.id, step.channel, templates, category)
 
 
 async def _or_nothing(asked: Awaitable[Definition]) -> Definition:

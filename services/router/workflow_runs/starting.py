@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock
+from services.domain import audience
 from services.domain.reasons import Reason
 from services.router.messages import OfWorkflow, Plan
 from services.router.policies import Erased, Policies
-from services.router.ports import Person
+from services.router.ports import Person, Segments
 from services.router.runs.ports import NewWorkflowRun, Started
-from services.router.workflow_runs.ports import Cooldown, Cooldowns, Segments, Sends, Sent, Versions
+from services.router.workflow_runs.ports import Cooldown, Cooldowns, Sends, Sent, Versions
 from services.router.workflow_runs.run import later_version, new_run, workflow_run_id
 from services.router.workflow_runs.sending import Sending
 from services.router.workflows.document import Document
@@ -61,35 +62,31 @@ class WorkflowStarter:
         """See runs.ports.Workflows."""
         now_us = self._now()
         workflows = await self._workflows(event, people)
-        is_for_nobody = not people and not event.HasField("recipient") and not event.audience
         reasons = {
             (workflow.id, person.destination): self._filtered(event, workflow, person)
             for workflow in workflows
             for person in people
         }
+        if not people and not event.HasField("recipient") and not event.audience:
+            people = (_NOBODY,)
+            reasons = {(workflow.id, _NOBODY.destination): Reason.NO_CONTACT for workflow in workflows}
         await self._cool(event, workflows, people, reasons, now_us)
+        described = audience.described(event)
         deliveries: list[event_pb2.Delivery] = []
         planned: list[trace_pb2.PlannedDelivery] = []
         new: list[NewWorkflowRun] = []
         for workflow in workflows:
-            for person in (_NOBODY,) if is_for_nobody else people:
-                reason = Reason.NO_CONTACT if is_for_nobody else reasons[workflow.id, person.destination]
-                run_id = "" if reason else workflow_run_id(event, workflow.id, person.destination)
-                sending = Sending(
-                    event,
-                    person,
-                    OfWorkflow(workflow.id, run_id),
-                    workflow.sends,
-                    self._policies,
-                    now_us,
-                    category=workflow.document.category,
-                )
+            for person in people:
+                reason = reasons[workflow.id, person.destination]
+                of = OfWorkflow(workflow.id, "" if reason else workflow_run_id(event, workflow.id, person.destination))
+                sending = Sending(event, person, of, workflow.sends, self._policies, now_us)
                 if reason:
                     _skip(workflow.document, sending, reason)
                 elif workflow.document.is_immediate:
                     advance(workflow.document, State(), Facts(plan=sending.plan), now_us)
                 else:
-                    new.append(new_run(event, workflow.id, workflow.version, person))
+                    is_described = person.destination in described
+                    new.append(new_run(event, workflow.id, workflow.version, person, is_described=is_described))
                 deliveries += sending.deliveries
                 planned += sending.planned
         return Started(Plan(deliveries, planned), new)
@@ -110,9 +107,7 @@ class WorkflowStarter:
             workflows.append(_Workflow(key.workflow_id, key.version, document, sends, matching))
         return workflows
 
-    async def _matching(
-        self, tenant_id: str, document: Document, people: Sequence[Person]
-    ) -> Collection[str] | None:
+    async def _matching(self, tenant_id: str, document: Document, people: Sequence[Person]) -> Collection[str] | None:
         if not document.segment_id:
             return None
         ids = [person.recipient.user_id for person in people if person.recipient.user_id]
@@ -125,7 +120,7 @@ class WorkflowStarter:
             return reason
         if person.is_unknown:
             return Reason.RECIPIENT_UNKNOWN
-        if not set(document.tags) <= set(person.tags):
+        if not person.tags.issuperset(document.tags):
             return Reason.FILTERED_TAGS
         if workflow.matching is not None and user_id not in workflow.matching:
             return Reason.FILTERED_SEGMENT

@@ -12,7 +12,7 @@ from services.domain import direct_messages, pseudonyms, topology
 from services.domain.reasons import Reason
 from services.router import compiler, fan_out
 from services.router.compiler import ActiveTemplate, Subscribers
-from services.router.definitions import Definition, Template, Workflow
+from services.router.definitions import ChannelNumber, Definition, Template, Workflow
 from services.router.owners import ConfigurationOwners
 
 # The owners whose keys (default locales, suppressions) are read from the copy only.
@@ -131,6 +131,10 @@ class Catalog:
         if found:
             return found, _text(get(topology.locale_key(tenant_id)))
         return await self._owners.active_templates(tenant_id, event_type)
+
+    async def template_version(self, tenant_id: str, key: str, channel: ChannelNumber, version: int) -> Template | None:
+        """Return a version of a template, active or not; None: there is none. Raises PartAway."""
+        return await self._owners.template_version(tenant_id, key, channel, version)
 
     def is_inactive(self, tenant_id: str) -> bool:
         """Return whether the copy says that a tenant is inactive."""

@@ -4,7 +4,7 @@
 docs/workflows.md for the steps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -59,6 +59,11 @@ class Document:
         return found
 
     @cached_property
+    def places(self) -> Mapping[str, str]:
+        """Where each step is, by its id: "steps[2].then[0]"."""
+        return dict(_places(self.steps, "steps"))
+
+    @cached_property
     def sends(self) -> Sequence[Send]:
         """The steps that send a message to the person."""
         return [step for step in self.by_id.values() if isinstance(step, Send)]
@@ -91,17 +96,22 @@ class Document:
         return {id_: found for id_, found in named.items() if found}
 
 
-def parse(raw: bytes, *, field: str = "document") -> Document:
+def parse(raw: bytes) -> Document:
     """Return the document. Raises INVALID naming each wrong field, as "document.steps[2].template.key"."""
     found, faults = read(raw)
     if found is None:
-        fields = [(f"{field}.{fault.field}" if fault.field else field, fault.description) for fault in faults]
-        sentence = "; ".join(
-            f"{name}{f' (step {fault.step!r})' if fault.step else ''} {description}"
-            for (name, description), fault in zip(fields[:_MAX_IN_SENTENCE], faults, strict=False)
-        )
-        raise ClarionError(Code.INVALID, sentence, fields=fields)
+        raise refused(faults)
     return found
+
+
+def refused(faults: Sequence[Fault]) -> ClarionError:
+    """Return the error for a document with these faults."""
+    fields = [(f"document.{one.field}" if one.field else "document", one.description) for one in faults]
+    sentence = "; ".join(
+        f"{name}{f' (step {fault.step!r})' if fault.step else ''} {description}"
+        for (name, description), fault in zip(fields[:_MAX_IN_SENTENCE], faults, strict=False)
+    )
+    return ClarionError(Code.INVALID, sentence, fields=fields)
 
 
 def read(raw: bytes) -> tuple[Document | None, Sequence[Fault]]:
@@ -134,3 +144,16 @@ def _link(steps: Sequence[Step], end: Follow, found: dict[str, Follow]) -> None:
         found[step.id] = after
         for some in inner(step):
             _link(some, Follow(joins=step.id) if isinstance(step, Parallel) else after, found)
+
+
+def _places(steps: Sequence[Step], path: str) -> Iterator[tuple[str, str]]:
+    for position, step in enumerate(steps):
+        place = f"{path}[{position}]"
+        yield step.id, place
+        match step:
+            case Condition():
+                yield from _places(step.then, f"{place}.then")
+                yield from _places(step.otherwise, f"{place}.else")
+            case Parallel():
+                for number, branch in enumerate(step.branches):
+                    yield from _places(branch, f"{place}.branches[{number}]")

@@ -15,7 +15,8 @@ from services.domain.searching import check_search
 from services.router.groups.check import check_group, check_members
 from services.router.groups.store import GroupRow, GroupStore
 from services.router.recipients.check import MAX_TAGS, Fault, checked, invalid, tenant, text
-from services.router.recipients.store import RecipientRow, RecipientSearch, RecipientStore
+from services.router.recipients.row import RecipientRow
+from services.router.recipients.store import RecipientSearch, RecipientStore
 
 RECIPIENT_SERVICE = "clarion.router.v1.RecipientService"
 

@@ -112,6 +112,20 @@ UPDATE router.groups g SET members = g.members - 1 FROM ended WHERE g.tenant_id 
 -- name: delete
 DELETE FROM router.recipients r WHERE r.tenant_id = $1 AND r.id = $2
 
+-- name: lock_tags
+SELECT r.id, r.tags FROM router.recipients r WHERE r.tenant_id = $1 AND r.id = $2 FOR UPDATE
+
+-- name: set_tags
+UPDATE router.recipients r SET tags = $3, updated_at = now() WHERE r.tenant_id = $1 AND r.id = $2
+
+-- name: tags
+SELECT t.tag, count(*) AS recipients
+FROM router.recipient_tags t
+WHERE t.tenant_id = $1 AND starts_with(t.tag, $2)
+GROUP BY t.tag
+ORDER BY count(*) DESC, t.tag
+LIMIT $3
+
 -- Recipients by the tenant's id of them, and by address. $1: what was typed; $2: as an address in the form that is stored;
 -- null: it is none. $3: of these tenants; null: of all.
 -- name: search

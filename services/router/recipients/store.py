@@ -1,6 +1,6 @@
 """Stored recipients in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +16,9 @@ from runtime.ids import new_id
 from services.domain.searching import hit
 from services.router.recipients.check import (
     MAX_RECIPIENTS,
+    MAX_TAGS,
     CheckedRecipient,
+    invalid,
     read_devices,
     read_preferences,
 )
@@ -78,6 +80,40 @@ class RecipientStore:
             found = await self._pool.fetchval(_SQL.id_of, tenant_id, recipient_id)
             row = await self._pool.fetchrow(_SQL.by_ids, tenant_id, [found]) if found else None
         return row_of(row) if row else None
+
+    async def get_by_id(self, tenant_id: str, id_: str) -> RecipientRow | None:
+        """Return a recipient; None: they are not stored. id_: RecipientRow.id."""
+        with postgres.unavailable_while_down():
+            row = await self._pool.fetchrow(_SQL.by_ids, tenant_id, [id_])
+        return row_of(row) if row else None
+
+    async def change_tags(
+        self, tenant_id: str, id_: str, add: Sequence[str], remove: Collection[str]
+    ) -> RecipientRow | None:
+        """Add and remove tags, and return the recipient; None: they are not stored. id_: RecipientRow.id.
+
+        Raises INVALID if more than MAX_TAGS would be left.
+        """
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
+                row = await connection.fetchrow(_SQL.lock_tags, tenant_id, id_)
+                if row is None:
+                    return None
+                tags = [tag for tag in dict.fromkeys([*row["tags"], *add]) if tag not in remove]
+                if len(tags) > MAX_TAGS:
+                    raise invalid([("add", f"must leave at most {MAX_TAGS} tags")])
+                if tags != row["tags"]:
+                    await connection.execute(_SQL.set_tags, tenant_id, id_, tags)
+                    await connection.execute(_SQL.remove_old_tags, tenant_id, [id_])
+                    await connection.execute(_SQL.add_tags, tenant_id, [id_])
+                [changed] = await connection.fetch(_SQL.by_ids, tenant_id, [id_])
+        return row_of(changed)
+
+    async def tags(self, tenant_id: str, prefix: str, limit: int) -> list[tuple[str, int]]:
+        """Return tags with the number of their recipients, the most frequent first."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.tags, tenant_id, prefix, limit)
+        return [(row["tag"], row["recipients"]) for row in rows]
 
     async def groups_of(self, tenant_id: str, id_: str) -> list[str]:
         """Return the keys of the groups that a recipient is in. id_: RecipientRow.id."""

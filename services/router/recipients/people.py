@@ -10,7 +10,7 @@ from runtime import postgres
 from runtime.ids import is_uuid
 from services.domain import audience
 from services.router.ports import MemberPage, Membership, Person, RecipientKey
-from services.router.recipients.check import read_preferences
+from services.router.recipients.check import read_preferences, unwanted
 from services.router.recipients.store import AFTER_ALL, BEFORE_ALL, Pool
 from services.router.segments.condition import condition_of
 from services.router.segments.filter import Test
@@ -131,13 +131,9 @@ def person_of(row: asyncpg.Record, *, whole: bool = False) -> Person:
     if not whole:
         return Person(recipient, audience.destination(recipient), muted)
     recipient.name, recipient.data = row["name"], row["data"].encode()
-    unwanted = frozenset(
-        (event_pb2.Channel.ValueType(one.channel), one.category)
-        for one in read_preferences(row["category_preferences"])
-        if not one.wanted
-    )
+    of_categories = unwanted(read_preferences(row["category_preferences"]))
     tags = frozenset(row["tags"])
-    return Person(recipient, audience.destination(recipient), muted, tags=tags, unwanted=unwanted)
+    return Person(recipient, audience.destination(recipient), muted, tags=tags, unwanted=of_categories)
 
 
 def _storable(texts: Iterable[str]) -> list[str]:

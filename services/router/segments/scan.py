@@ -5,7 +5,8 @@ their creation, some thousands with each statement: a statement never takes long
 costs one pass. A filter that asks for a tag looks only at those who have it.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from services.router.segments.condition import Condition
 
 # Recipients that a statement looks at.
 LOOKED_AT = 20_000
+# Lists and counts at a time: each may look at all recipients of a tenant.
+_AT_A_TIME = 2
 
 _SQL = postgres.Queries(Path(__file__).with_name("scan.sql"))
 
@@ -33,6 +36,7 @@ class Scan:
     def __init__(self, pool: Pool, *, looked_at: int = LOOKED_AT) -> None:
         self._pool = pool
         self._looked_at = looked_at
+        self._whole_tenants = asyncio.Semaphore(_AT_A_TIME)
 
     async def step(self, tenant_id: str, condition: Condition, after: str, limit: int, upto: str = "") -> Found:
         """Return the next recipients whom a condition matches, at most limit, from one statement's part.
@@ -58,30 +62,27 @@ class Scan:
     async def page(self, tenant_id: str, condition: Condition, after: str, limit: int) -> Found:
         """Return the next recipients whom a condition matches: limit of them, unless there are no more."""
         ids: list[str] = []
-        while True:
-            found = await self.step(tenant_id, condition, after, limit - len(ids))
-            ids += found.ids
-            after = found.looked_at
-            if not after or len(ids) == limit:
-                return Found(ids, after)
+        async with self._whole_tenants:
+            while True:
+                found = await self.step(tenant_id, condition, after, limit - len(ids))
+                ids += found.ids
+                after = found.looked_at
+                if not after or len(ids) == limit:
+                    return Found(ids, after)
 
     async def count(self, tenant_id: str, condition: Condition, at_most: int) -> int:
         """Return how many recipients a condition matches; at_most + 1: there are more than that."""
-        total = 0
-        async for after, end in self._parts(tenant_id, condition):
-            sql = _SQL.count_with_tag if condition.tag else _SQL.count
-            with postgres.unavailable_while_down():
-                total += await self._pool.fetchval(
-                    sql.replace("{condition}", condition.sql),
-                    tenant_id,
-                    after,
-                    end or AFTER_ALL,
-                    at_most + 1 - total,
-                    condition.tag,
-                    *condition.arguments,
-                )
-            if total > at_most:
-                break
+        total, after = 0, BEFORE_ALL
+        sql = (_SQL.count_with_tag if condition.tag else _SQL.count).replace("{condition}", condition.sql)
+        async with self._whole_tenants:
+            while after and total <= at_most:
+                end = await self._end(tenant_id, condition, after, AFTER_ALL)
+                left = at_most + 1 - total
+                with postgres.unavailable_while_down():
+                    total += await self._pool.fetchval(
+                        sql, tenant_id, after, end or AFTER_ALL, left, condition.tag, *condition.arguments
+                    )
+                after = end
         return total
 
     async def among(self, tenant_id: str, condition: Condition, recipient_ids: Collection[str]) -> frozenset[str]:
@@ -98,14 +99,6 @@ class Scan:
                 *condition.arguments,
             )
         return frozenset(row["recipient_id"] for row in rows)
-
-    async def _parts(self, tenant_id: str, condition: Condition) -> AsyncIterator[tuple[str, str]]:
-        """Yield behind whom each part of the tenant's recipients begins, and with whom it ends; empty: the last one."""
-        after = BEFORE_ALL
-        while after:
-            end = await self._end(tenant_id, condition, after, AFTER_ALL)
-            yield after, end
-            after = end
 
     async def _end(self, tenant_id: str, condition: Condition, after: str, upto: str) -> str:
         """Return with whom the next part ends; empty: it goes up to the end."""

@@ -190,11 +190,12 @@ async def test_a_session_is_its_tenants_own(codes: Codes) -> None:
 
 async def test_a_stolen_table_reveals_no_code(codes: Codes) -> None:
     """It has neither code nor token, and without the key all codes can be tried without finding the hash."""
+    long = await codes.create(digits=10)
+    stored = repr(await codes.pool.fetch("SELECT * FROM router.codes"))
+    assert long.session_token not in stored
+    assert long.code not in stored
     made = await codes.create(digits=4)
-    row = await codes.pool.fetchrow("SELECT * FROM router.codes")
-    stored = repr(dict(row or {}))
-    assert made.session_token not in stored
-    assert not re.search(rf"(?<!\d){made.code}(?!\d)", re.sub(r"datetime\.\w+\([^)]*\)", "", stored))
+    row = await codes.pool.fetchrow("SELECT * FROM router.codes WHERE digits = 4")
     assert row is not None
     token_hash, code_hash = row["token_hash"], row["code_hash"]
     guesses = {Pseudonyms("x" * 32).code(token_hash, f"{number:04}") for number in range(10_000)}

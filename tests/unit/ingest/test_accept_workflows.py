@@ -10,7 +10,7 @@ from clarion.ingest.v1 import ingest_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
-from services.domain.workflows import EventType, PublishedWorkflow
+from services.domain.workflows import Workflow
 from tests.unit.ingest.desk import KEY, MARKER, OURS, TENANT, Desk, call
 
 _BY_TYPE = ingest_pb2.WorkflowChoice(by_type=ingest_pb2.ByType())
@@ -20,9 +20,9 @@ _RED, _BLUE = "red", "blue"
 class _Desk(Desk):
     """An acceptor with what is published of workflows."""
 
-    def publish(self, *workflows: PublishedWorkflow, declared: bool = False, event_type: str = OURS) -> None:
-        """Publish an event type and the workflows that name it."""
-        self.copy.put(topology.workflows_key(TENANT, event_type), EventType(declared, workflows))
+    def publish(self, *workflows: Workflow, event_type: str = OURS) -> None:
+        """Publish an event type and the workflows that name it; none: it was declared."""
+        self.copy.put(topology.workflows_key(TENANT, event_type), workflows)
 
     def complete(self) -> None:
         """Publish that everything is published."""
@@ -45,8 +45,8 @@ def _named(workflow_id: str) -> ingest_pb2.WorkflowChoice:
     return ingest_pb2.WorkflowChoice(workflow_id=workflow_id)
 
 
-def _workflow(version: int = 1, scope: str = "", *, active: bool = True) -> PublishedWorkflow:
-    return PublishedWorkflow(new_id(), version, scope, active)
+def _workflow(version: int = 1, scope: str = "", *, active: bool = True) -> Workflow:
+    return Workflow(new_id(), version, scope, active)
 
 
 async def test_an_event_starts_the_active_workflows_of_its_type_and_scope() -> None:
@@ -69,15 +69,13 @@ async def test_an_event_of_a_type_without_workflows_means_its_templates() -> Non
 
 
 async def test_an_unknown_type_is_refused_where_workflows_are_asked_for() -> None:
-    """A type is known if it was declared, or if a workflow of the scope names it, active or not."""
+    """A type is known if it was declared, or if a workflow names it, active or not."""
     desk = _Desk()
     desk.complete()
     assert await desk.code(workflows=_BY_TYPE) is Code.NOT_FOUND
-    desk.publish(_workflow(scope=_BLUE))
-    assert await desk.code(workflows=_BY_TYPE, scope=_RED) is Code.NOT_FOUND
-    desk.publish(_workflow(scope=_RED, active=False))
+    desk.publish(_workflow(scope=_BLUE, active=False))
     assert await desk.started(workflows=_BY_TYPE, scope=_RED) == []
-    desk.publish(declared=True)
+    desk.publish()
     assert await desk.started(workflows=_BY_TYPE, scope=_RED) == []
     assert [event.event_type for event in desk.log.events] == [OURS, OURS]
 
@@ -101,7 +99,7 @@ async def test_what_is_not_known_yet_is_not_denied() -> None:
     assert await desk.code(workflows=_BY_TYPE) is Code.UNAVAILABLE
     assert await desk.code(workflows=_named(new_id())) is Code.UNAVAILABLE
     assert await desk.started() is None
-    desk.publish(declared=True)
+    desk.publish()
     assert await desk.started(workflows=_BY_TYPE) == []
 
 
@@ -111,7 +109,7 @@ async def test_what_cannot_be_read_is_an_error_of_ours() -> None:
     desk.copy.put(topology.workflows_key(TENANT, OURS), b"[")
     assert await desk.code() is Code.INTERNAL
     assert await desk.code(workflows=_BY_TYPE) is Code.INTERNAL
-    desk.publish(declared=True)
+    desk.publish()
     assert await desk.started(workflows=_BY_TYPE) == []
 
 
@@ -177,6 +175,6 @@ async def test_equal_events_for_two_workflows_are_two_events() -> None:
         await desk.accept(call(key="", dedupe=by_content, workflows=_named(workflow.id))) for workflow in (one, two)
     ]
     assert not second.duplicate
-    desk.publish(PublishedWorkflow(one.id, 2), two)
+    desk.publish(Workflow(one.id, 2), two)
     again = await desk.accept(call(key="", dedupe=by_content, workflows=_named(one.id)))
     assert (again.event_id, again.duplicate) == (first.event_id, True)

@@ -215,7 +215,7 @@ class WorkflowChoice(_message.Message):
     @_builtins.property
     def by_type(self) -> Global___ByType:
         """The active ones of its type in its scope, perhaps none, and nothing else. NOT_FOUND: the type was not declared, and no
-        workflow of the scope names it. UNAVAILABLE: it is not known yet which workflows there are.
+        workflow names it. UNAVAILABLE: it is not known yet which workflows there are.
         """
 
     def __init__(

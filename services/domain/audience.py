@@ -54,3 +54,8 @@ def user_id_of(destination: str) -> str:
 def of_excluded(user_id: str) -> str:
     """Return what stands for somebody who is excluded by id. No recipient has this destination."""
     return f"#-{user_id}"
+
+
+def is_of_many(target: event_pb2.Target) -> bool:
+    """Return whether a target names any number of stored recipients, who are read page by page."""
+    return target.WhichOneof("target") in _MANY

@@ -8,6 +8,7 @@ from nats.aio.client import Client
 
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
+    codes_pb2_grpc,
     endpoints_pb2_grpc,
     portal_pb2_grpc,
     privacy_pb2_grpc,
@@ -41,6 +42,8 @@ from services.router.catalogs.applications.store import ApplicationStore
 from services.router.catalogs.environments.store import EnvironmentStore
 from services.router.catalogs.event_types.store import EventTypeStore
 from services.router.catalogs.servicer import CATALOG_SERVICE, CatalogServicer, CatalogStores
+from services.router.codes.servicer import CODE_SERVICE, CodeServicer
+from services.router.codes.store import CodeStore
 from services.router.consumer import RouterConsumer
 from services.router.egress import webhook_guard
 from services.router.endpoints.servicer import ENDPOINT_SERVICE, EndpointServicer
@@ -165,6 +168,9 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
     run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
+    codes = CodeStore(pool, keyed)
+    process.start(codes.keep_deleting_old(), name="old codes")
+    server.add(codes_pb2_grpc.add_CodeServiceServicer_to_server, CodeServicer(codes), CODE_SERVICE)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 import asyncpg
+from grpc.aio import Channel
 from nats.aio.client import Client
 
 from clarion.router.v1 import (
@@ -20,6 +21,7 @@ from clarion.router.v1 import (
     workflows_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, postgres
+from runtime.clock import Clock
 from runtime.configuration import ConfigurationWatch
 from runtime.database_clock import DatabaseClock
 from runtime.egress import EgressGuard
@@ -53,18 +55,23 @@ from services.router.endpoints.writing import TenantWrites
 from services.router.filtering import Filtering
 from services.router.groups.store import GroupStore
 from services.router.owners import ConfigurationOwners
+from services.router.people import StoredPeople
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
 from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
 from services.router.portal.store import PortalStore
+from services.router.recipients.identity import Identities
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.progress import LedgerProgress
-from services.router.runs.runner import Runs
+from services.router.runs.publishing import OutputPublisher
+from services.router.runs.reading import Audiences
+from services.router.runs.runner import PAGE, Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
+from services.router.segments.members import SegmentMembers
 from services.router.servicer import RouterServicer
 from services.router.servicer_privacy import ROUTER_PRIVACY_SERVICE, RouterPrivacyServicer
 from services.router.servicer_usage import NAME as USAGE_SERVICE
@@ -73,6 +80,15 @@ from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
+from services.router.workflow_runs.cooldowns import PostgresCooldowns
+from services.router.workflow_runs.deciding import Deciding
+from services.router.workflow_runs.pressure import Pressure
+from services.router.workflow_runs.runner import WorkflowRuns
+from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.starting import WorkflowStarter
+from services.router.workflow_runs.statuses import LedgerStatuses
+from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflows.documents import Documents
 from services.router.workflows.references import References, TemplateVersions
 from services.router.workflows.servicer import WORKFLOW_SERVICE, WorkflowServicer
 from services.router.workflows.store import WorkflowStore
@@ -104,6 +120,18 @@ class _Configuration:
     watch: ConfigurationWatch
     policies: Policies
     erased: Erased
+
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """What is asked of the rest of Clarion."""
+
+    connection: Client
+    ingest: Channel
+    caller: grpc.Caller
+    own: OwnParts
+    catalog: Catalog
+    bodies: Bodies
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
@@ -150,8 +178,9 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
-    progress = LedgerProgress(connection, channels["ingest"], caller, own)
-    working = _runs(...)
+    others = _Others(connection, channels["ingest"], caller, own, catalog, bodies)
+    runs, workflow_runs = _runs(stores, others, known, planner, people, pool, runs_pool, clock)
+    working = [process.start(runs.run(), name="runs"), process.start(workflow_runs.run(), name="workflow runs")]
 
     consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
@@ -178,6 +207,62 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+def _runs(
+    stores: _Stores,
+    others: _Others,
+    known: _Configuration,
+    planner: CatalogPlanner,
+    people: PostgresRecipients,
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    runs_pool: "asyncpg.Pool[asyncpg.Record]",
+    now: Clock,
+) -> tuple[Runs, WorkflowRuns]:
+    """Return what works off events that are kept, and their workflow runs. Each wakes the other."""
+    versions, sends, cooldowns = Documents(runs_pool), CatalogSends(others.catalog), PostgresCooldowns(runs_pool)
+    publishing, progress = (
+        OutputPublisher(others.connection),
+        LedgerProgress(others.connection, others.ingest, others.caller, others.own),
+    )
+    statuses = LedgerStatuses(others.ingest, others.caller, others.own)
+    deciding = Deciding(
+        versions,
+        sends,
+        StoredPeople(people),
+        statuses,
+        others.bodies,
+        known.policies,
+        erased=known.erased,
+        now=now,
+    )
+    is_inactive = others.catalog.is_inactive
+    workflow_runs = WorkflowRuns(
+        stores.workflow_runs,
+        cooldowns,
+        deciding,
+        publishing,
+        Pressure(progress),
+        is_inactive,
+        ended=lambda: runs.wake(),  # noqa: PLW0108 - it is made below
+        now=now,
+    )
+    starter = WorkflowStarter(
+        versions, sends, SegmentMembers(pool), cooldowns, known.policies, erased=known.erased, now=now
+    )
+    audiences = Audiences(people, Identities(pool), page=PAGE)
+    runs = Runs(
+        stores.runs,
+        planner,
+        audiences,
+        starter,
+        publishing,
+        progress,
+        is_inactive,
+        began=workflow_runs.wake,
+        now=now,
+    )
+    return runs, workflow_runs
 
 
 def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:

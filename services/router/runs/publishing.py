@@ -9,7 +9,7 @@ from clarion.router.v1 import run_output_pb2
 from runtime import nats
 from services.domain import topology
 from services.domain.trace import TraceWriter
-from services.router.runs import run as runs
+from services.router.runs.run import Run, with_body
 
 # Deliveries that wait to be stored: more than all runs that are under way have on all channels.
 _MAX_WAITING = 60_000
@@ -22,14 +22,12 @@ class OutputPublisher:
         self._deliveries = nats.StreamPublisher(connection, max_waiting=_MAX_WAITING)
         self._trace = TraceWriter(nats.StreamPublisher(connection))
 
-    async def publish(
-        self, output: run_output_pb2.RunOutput, event: event_pb2.Event, body: event_pb2.BodyReference | None
-    ) -> None:
+    async def publish(self, output: run_output_pb2.RunOutput, run: Run) -> None:
         """Return when all of an output is stored. Raises ClarionError; a repeat stores each message once.
 
-        event, body: see runs.run.Run.
+        run: of the event, which has the body.
         """
-        messages = [_outgoing(delivery, event, body) for delivery in output.deliveries]
+        messages = [_outgoing(delivery, run) for delivery in output.deliveries]
         stored = await asyncio.gather(
             self._deliveries.publish_all(messages), self._trace.write_all(output.records), return_exceptions=True
         )
@@ -38,8 +36,6 @@ class OutputPublisher:
                 raise failure
 
 
-def _outgoing(
-    delivery: event_pb2.Delivery, event: event_pb2.Event, body: event_pb2.BodyReference | None
-) -> nats.Outgoing:
+def _outgoing(delivery: event_pb2.Delivery, run: Run) -> nats.Outgoing:
     subject = topology.delivery_subject(delivery.channel, delivery.tenant_id)
-    return nats.Outgoing(subject, runs.with_body(delivery, event, body).SerializeToString(), msg_id=delivery.id)
+    return nats.Outgoing(subject, with_body(delivery, run).SerializeToString(), msg_id=delivery.id)

@@ -309,16 +309,14 @@ def output_of(
     return output
 
 
-def with_body(
-    delivery: event_pb2.Delivery, event: event_pb2.Event, body: event_pb2.BodyReference | None
-) -> event_pb2.Delivery:
-    """Return a delivery of a run's output with the body, or with where it is. body: see Run."""
-    if body is not None:
-        whole = event_pb2.Delivery(body_reference=body)
+def with_body(delivery: event_pb2.Delivery, run: Run) -> event_pb2.Delivery:
+    """Return a delivery of the run's output, or of one of its workflow runs, with the body, or with where it is."""
+    if run.body is not None:
+        whole = event_pb2.Delivery(body_reference=run.body)
     else:
-        whole = event_pb2.Delivery(variables=event.variables, payload_extra=event.payload_extra)
-        if event.HasField("direct"):
-            whole.direct.CopyFrom(event.direct)
+        whole = event_pb2.Delivery(variables=run.event.variables, payload_extra=run.event.payload_extra)
+        if run.event.HasField("direct"):
+            whole.direct.CopyFrom(run.event.direct)
     whole.MergeFrom(delivery)
     return whole
 

@@ -145,7 +145,7 @@ class Runs:
                     return
                 revision, output = run.revision + 1, decision.output
             try:
-                await self._publishing.publish(output, run.event, run.body)
+                await self._publishing.publish(output, run)
             except ClarionError as error:
                 log.warning("run_waits", event_id=run.event.id, error=error.detail, code=error.code.name)
                 await self._hold(run, "unavailable", revision=revision)

@@ -124,7 +124,7 @@ class WorkflowRuns:
                     return
                 revision, output = run.revision + 1, decision.output
             try:
-                await self._publishing.publish(output, run.of.event, run.of.body)
+                await self._publishing.publish(output, run.of)
             except ClarionError as error:
                 log.warning("workflow_run_waits", workflow_run_id=run.id, error=error.detail, code=error.code.name)
                 await self._hold(run, "unavailable", revision=revision)

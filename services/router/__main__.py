@@ -82,15 +82,17 @@ from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
 from services.router.workflow_runs.cooldowns import PostgresCooldowns
 from services.router.workflow_runs.deciding import Deciding
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
 from services.router.workflow_runs.pressure import Pressure
 from services.router.workflow_runs.runner import WorkflowRuns
 from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.servicer import WorkflowAndRunServicer
 from services.router.workflow_runs.starting import WorkflowStarter
 from services.router.workflow_runs.statuses import LedgerStatuses
 from services.router.workflow_runs.store import WorkflowRunStore
 from services.router.workflows.documents import Documents
-from services.router.workflows.references import References, TemplateVersions
-from services.router.workflows.servicer import WORKFLOW_SERVICE, WorkflowServicer
+from services.router.workflows.references import References
+from services.router.workflows.servicer import WORKFLOW_SERVICE
 from services.router.workflows.store import WorkflowStore
 
 # Suppressions and recipients change rarely, and are read a page at a time; runs are worked off in batches.
@@ -109,6 +111,7 @@ class _Stores:
     runs: RunStore
     workflow_runs: WorkflowRunStore
     people_in_runs: PeopleInRuns
+    people_in_workflow_runs: PeopleInWorkflowRuns
     portal: PortalStore
     usage: RouterUsageServicer
 
@@ -156,6 +159,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         RunStore(runs_pool, outbox),
         WorkflowRunStore(runs_pool),
         PeopleInRuns(runs_pool),
+        PeopleInWorkflowRuns(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
     )
@@ -194,16 +198,26 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
 
     process.on_drain(finish)
 
+    def wake() -> None:
+        runs.wake()
+        workflow_runs.wake()
+
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
-    run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
+    run_servicer = RunServicer(stores.runs, stores.workflow_runs, wake, trace, now=clock)
     codes = CodeStore(pool, keyed)
     process.start(codes.keep_deleting_old(), name="old codes")
     server.add(codes_pb2_grpc.add_CodeServiceServicer_to_server, CodeServicer(codes), CODE_SERVICE)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
-    _add_workflow_service(server, endpoints_pool, writes, catalog)
+    workflows = WorkflowStore(endpoints_pool, writes)
+    references = References(workflows, catalog)
+    server.add(
+        workflows_pb2_grpc.add_WorkflowServiceServicer_to_server,
+        WorkflowAndRunServicer(workflows, references, stores.workflow_runs, pool, workflow_runs.wake, now=clock),
+        WORKFLOW_SERVICE,
+    )
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
@@ -329,7 +343,7 @@ def _add_services(
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
+        RouterPrivacyServicer(stores.recipients, stores.people_in_runs, stores.people_in_workflow_runs),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
@@ -351,14 +365,6 @@ def _add_endpoint_services(
     )
     stores = CatalogStores(EventTypeStore(pool, writes), environments, ApplicationStore(pool, writes))
     server.add(catalogs_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(stores), CATALOG_SERVICE)
-
-
-def _add_workflow_service(
-    server: grpc.GrpcServer, pool: "asyncpg.Pool[asyncpg.Record]", writes: TenantWrites, templates: TemplateVersions
-) -> None:
-    store = WorkflowStore(pool, writes)
-    servicer = WorkflowServicer(store, References(store, templates))
-    server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, WORKFLOW_SERVICE)
 
 
 if __name__ == "__main__":

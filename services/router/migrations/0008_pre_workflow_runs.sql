@@ -46,9 +46,11 @@ CREATE TABLE router.workflow_runs (
 
 CREATE INDEX workflow_runs_waking ON router.workflow_runs (is_large, lane, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX workflow_runs_of_event ON router.workflow_runs (run_id, id);
+CREATE INDEX workflow_runs_of_tenant ON router.workflow_runs (tenant_id, id);
 CREATE INDEX workflow_runs_of_workflow ON router.workflow_runs (tenant_id, workflow_id, id);
 CREATE INDEX workflow_runs_of_recipient ON router.workflow_runs (tenant_id, recipient_id, id);
-CREATE INDEX workflow_runs_open ON router.workflow_runs (tenant_id, workflow_id) WHERE state IN (1, 2);
+-- The versions that runs are on, and how many go on.
+CREATE INDEX workflow_runs_open ON router.workflow_runs (tenant_id, workflow_id, version) WHERE state IN (1, 2);
 CREATE INDEX workflow_runs_finished ON router.workflow_runs (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Until when a workflow is not started again for a person. The run that took it passes again.
@@ -62,3 +64,12 @@ CREATE TABLE router.cooldowns (
 );
 CREATE INDEX cooldowns_of_recipient ON router.cooldowns (tenant_id, recipient_id);
 CREATE INDEX cooldowns_ended ON router.cooldowns (until);
+
+-- What is shown of a workflow run: those of an event that has ended count as canceled before their rows say so.
+CREATE VIEW router.shown_workflow_runs AS
+SELECT w.id, w.run_id, w.event_id, w.tenant_id, w.workflow_id, f.name AS workflow_name, w.version, w.recipient_id,
+    CASE WHEN r.is_closed AND w.state IN (1, 2) THEN 4::smallint ELSE w.state END AS state,
+    w.position, w.steps, w.wake_at, w.held_back, w.created_at, w.updated_at, w.finished_at
+FROM router.workflow_runs w
+LEFT JOIN router.runs r ON r.id = w.run_id
+LEFT JOIN router.workflows f ON f.tenant_id = w.tenant_id AND f.id = w.workflow_id;

@@ -37,6 +37,13 @@ SELECT id, state, revision, sequence, body_size, page_after, page_upto, recipien
     updated_at, open_runs, is_closed, event, NULL::bytea AS output
 FROM router.runs WHERE id = ANY($1::uuid[])
 
+-- name: lock_event
+SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_upto, r.recipients, r.sends, r.skips,
+    r.due_at, r.crashes, r.updated_at, r.open_runs, r.is_closed, r.event, NULL::bytea AS output
+FROM router.runs r
+WHERE r.id = (SELECT run_id FROM router.workflow_runs WHERE id = $1) AND NOT r.is_closed
+FOR NO KEY UPDATE
+
 -- Seconds from $2 until the next run must be looked at; null: none.
 -- name: until_next
 SELECT extract(epoch FROM min(head.wake_at) - ('epoch'::timestamptz + $2::bigint * interval '1 microsecond'))::float8
@@ -126,6 +133,20 @@ WHERE id IN (
     LIMIT 1000
     FOR UPDATE SKIP LOCKED
 )
+
+-- name: lock
+SELECT w.id, w.run_id, w.event_id, w.tenant_id, w.workflow_id, w.version, w.destination, w.recipient_id, w.recipient,
+    w.state, w.revision, w.position, w.steps, w.output, w.crashes, w.updated_at
+FROM router.workflow_runs w
+WHERE w.id = $1 AND w.state IN (1, 2) FOR UPDATE
+
+-- Ends a run whatever it waits for; its output is published next.
+-- name: end
+UPDATE router.workflow_runs SET
+    state = 4, revision = revision + 1, output = $2, steps = $3, held_back = '', next_at = NULL,
+    wake_at = 'epoch'::timestamptz + $4::bigint * interval '1 microsecond',
+    updated_at = 'epoch'::timestamptz + $4::bigint * interval '1 microsecond'
+WHERE id = $1
 
 -- name: ended_events
 SELECT id FROM router.runs WHERE is_closed AND open_runs > 0 ORDER BY id LIMIT $1

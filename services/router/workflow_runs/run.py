@@ -118,17 +118,26 @@ def decide(run: WorkflowRun, looked: engine.Decision, sending: Sending, now_us: 
     return _decision(run, looked.records, sending, looked.state, state, looked.wake_at_us, now_us)
 
 
-def ended(run: WorkflowRun, state: RunState, outcome: str, reason: str, now_us: int) -> WorkflowDecision:
-    """Return the end of a run, whatever it waits for. outcome: see clarion.common.v1.WorkflowStep."""
-    return _decision(run, [Record("", outcome, reason)], None, run.position, state, 0, now_us)
+def ended(
+    run: WorkflowRun, state: RunState, outcome: str, reason: str, now_us: int, *, detail: str = ""
+) -> WorkflowDecision:
+    """Return the end of a run, whatever it waits for. outcome, detail: see clarion.common.v1.WorkflowStep."""
+    return _decision(run, [Record("", outcome, reason, detail)], None, run.position, state, 0, now_us)
 
 
-def with_deliveries(run: WorkflowRun, output: run_output_pb2.RunOutput) -> run_output_pb2.RunOutput:
+def is_open(state: RunState) -> bool:
+    """Return whether a run in this state goes on."""
+    return state not in _ENDED
+
+
+def with_earlier(
+    earlier: run_output_pb2.RunOutput | None, output: run_output_pb2.RunOutput
+) -> run_output_pb2.RunOutput:
     """Return an output with what was decided before and perhaps not published."""
-    if run.output is None:
+    if earlier is None:
         return output
     whole = run_output_pb2.RunOutput()
-    whole.CopyFrom(run.output)
+    whole.CopyFrom(earlier)
     whole.MergeFrom(output)
     return whole
 

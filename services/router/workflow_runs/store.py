@@ -11,9 +11,17 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import run_output_pb2, workflows_pb2
 from runtime import logs, postgres
 from runtime.clock import micros_of
+from services.domain.reasons import Reason
 from services.router.runs import run as runs
 from services.router.runs.store import LEASE_S, read_run
-from services.router.workflow_runs.run import WorkflowDecision, WorkflowHold, WorkflowRun
+from services.router.workflow_runs.run import (
+    CANCELED,
+    WorkflowDecision,
+    WorkflowHold,
+    WorkflowRun,
+    ended,
+    with_earlier,
+)
 from services.router.workflows import state as positions
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -42,7 +50,7 @@ class WorkflowRunStore:
             )
             events = await self._pool.fetch(_SQL.events, list({str(row["run_id"]) for row in rows})) if rows else []
         by_id = {str(row["id"]): row for row in events}
-        return [run for row in rows if (run := _read(row, by_id.get(str(row["run_id"])))) is not None]
+        return [run for row in rows if (run := read_workflow_run(row, by_id.get(str(row["run_id"])))) is not None]
 
     async def until_next(self, now_us: int, *, large: bool) -> float | None:
         """Return the seconds until a run must be looked at; None: there is none."""
@@ -95,6 +103,20 @@ class WorkflowRunStore:
         with postgres.unavailable_while_down():
             await self._pool.execute(_SQL.hold_back, *map(list, zip(*sorted(rows), strict=True)))
 
+    async def cancel(self, workflow_run_id: str, by: str, now_us: int) -> bool:
+        """End a run; False: it has ended, or its event has. by: who does it."""
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                event = await connection.fetchrow(_SQL.lock_event, workflow_run_id)
+                row = await connection.fetchrow(_SQL.lock, workflow_run_id) if event is not None else None
+                run = read_workflow_run(row, event) if row is not None else None
+                if run is None:
+                    return False
+                end = ended(run, CANCELED, "ended", Reason.CANCELED, now_us, detail=by)
+                output = with_earlier(run.output, end.output).SerializeToString()
+                await connection.execute(_SQL.end, run.id, output, end.steps.SerializeToString(), now_us)
+        return True
+
     async def end_closed(self, now_us: int) -> None:
         """End the runs of events that have ended, some at a time."""
         with postgres.unavailable_while_down():
@@ -116,7 +138,7 @@ class WorkflowRunStore:
         return int(status.rpartition(" ")[2])
 
 
-def _read(row: asyncpg.Record, event: asyncpg.Record | None) -> WorkflowRun | None:
+def read_workflow_run(row: asyncpg.Record, event: asyncpg.Record | None) -> WorkflowRun | None:
     """Return the run; None: its row cannot be read. It must not stop the others. event: the row of its event's run."""
     of = read_run(event) if event is not None else None
     if event is None or of is None:

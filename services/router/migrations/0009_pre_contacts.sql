@@ -32,27 +32,32 @@ CREATE TABLE router.imports (
     tenant_id uuid NOT NULL,
     -- UUIDv7
     id uuid NOT NULL,
-    -- clarion.router.v1.ImportOptions, serialized.
-    options bytea NOT NULL,
+    file_name text NOT NULL,
+    -- What each column of the file is, by its header, as it was asked for; empty: by their headers.
+    columns json NOT NULL,
+    tags text[] NOT NULL,
+    unique_email boolean NOT NULL,
+    created_by text NOT NULL,
     -- clarion.router.v1.ImportState
     state smallint NOT NULL,
-    size bigint NOT NULL,
-    -- The header's cells as they are read, and what each column is; empty: it is left out.
-    columns text[] NOT NULL,
-    headers text[] NOT NULL,
-    -- How the file is read: its encoding, its delimiter.
-    encoding text NOT NULL,
-    delimiter text NOT NULL,
+    -- Bytes of the file, so far.
+    size bigint NOT NULL DEFAULT 0,
+    -- Once it is started: how the file is separated, its headers, and what each column is; empty: it is left out.
+    delimiter text NOT NULL DEFAULT '',
+    headers text[] NOT NULL DEFAULT '{}',
+    fields text[] NOT NULL DEFAULT '{}',
     -- The byte and the line at which the next row begins.
-    position bigint NOT NULL,
-    line bigint NOT NULL,
+    position bigint NOT NULL DEFAULT 0,
+    line bigint NOT NULL DEFAULT 1,
     created bigint NOT NULL DEFAULT 0,
     updated bigint NOT NULL DEFAULT 0,
     faults bigint NOT NULL DEFAULT 0,
     detail text NOT NULL DEFAULT '',
-    -- Raised with each step: a step that another process took meanwhile is not taken again.
-    revision bigint NOT NULL DEFAULT 0,
-    -- When it is looked at next, by whichever router; null: it has ended.
+    -- Identifiers of people who were erased since; rows with one of them are not stored.
+    erased text[] NOT NULL DEFAULT '{}',
+    -- How often in a row it could not be worked on because of our own fault.
+    crashes integer NOT NULL DEFAULT 0,
+    -- When it is worked on next, by whichever router; null: it has ended. While it is uploaded: when it is given up.
     wake_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
@@ -60,7 +65,7 @@ CREATE TABLE router.imports (
 );
 
 CREATE INDEX imports_due ON router.imports (wake_at) WHERE wake_at IS NOT NULL;
-CREATE INDEX imports_old ON router.imports (id);
+CREATE INDEX imports_of_time ON router.imports (created_at);
 
 -- The file of an import that has not ended.
 CREATE TABLE router.import_chunks (
@@ -73,6 +78,9 @@ CREATE TABLE router.import_chunks (
     FOREIGN KEY (tenant_id, import_id) REFERENCES router.imports (tenant_id, id) ON DELETE CASCADE
 );
 
+-- Parts of it are read, which takes the whole where it is compressed.
+ALTER TABLE router.import_chunks ALTER COLUMN body SET STORAGE EXTERNAL;
+
 -- Rows of a file that were not stored.
 CREATE TABLE router.import_faults (
     tenant_id uuid NOT NULL,
@@ -81,7 +89,7 @@ CREATE TABLE router.import_faults (
     line bigint NOT NULL,
     -- Among those of its line.
     number integer NOT NULL,
-    field text NOT NULL,
+    header text NOT NULL,
     description text NOT NULL,
     PRIMARY KEY (tenant_id, import_id, line, number),
     FOREIGN KEY (tenant_id, import_id) REFERENCES router.imports (tenant_id, id) ON DELETE CASCADE

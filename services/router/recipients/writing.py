@@ -6,8 +6,9 @@ looking and storing nobody else stores the same person. PostgreSQL's unique inde
 these locks (PutRecipients): what they refuse is looked at again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,13 +64,22 @@ class RecipientWriter:
         Of several with a common identifier a later one finds what an earlier one stored. Each is stored or not by
         itself; but a failure of PostgreSQL is raised, and then some may be stored.
         """
-        results: dict[int, Saved] = {}
-        left = list(enumerate(wanted))
-        while left:
-            batch, left = _without_common_names(left)
-            results.update(await self._save_batch(tenant_id, batch, refuse_new=None))
-            left = sorted([*(one for one in batch if one[0] not in results), *left])
-        return [results[position] for position in range(len(wanted))]
+        return await _in_batches(wanted, lambda batch: self._save_batch(tenant_id, batch, refuse_new=None))
+
+    async def save_within(self, connection: Connection, tenant_id: str, wanted: Sequence[Wanted]) -> list[Saved]:
+        """Do as save() in a transaction of the caller, who must begin it again if another one disturbs it."""
+
+        async def save_batch(batch: Sequence[tuple[int, Wanted]]) -> Mapping[int, Saved]:
+            try:
+                async with connection.transaction():
+                    return await _save(connection, tenant_id, batch, None)
+            except ClarionError as error:
+                if error.code is not Code.CONFLICT:
+                    raise
+                full = error
+            return await _save(connection, tenant_id, batch, full)
+
+        return await _in_batches(wanted, save_batch)
 
     async def _save_batch(
         self, tenant_id: str, batch: Sequence[tuple[int, Wanted]], *, refuse_new: ClarionError | None
@@ -96,6 +106,19 @@ class RecipientWriter:
                 full = error
         # The tenant has as many recipients as it may have: the others are still changed.
         return await self._save_batch(tenant_id, batch, refuse_new=full)
+
+
+async def _in_batches(
+    wanted: Sequence[Wanted], save: Callable[[Sequence[tuple[int, Wanted]]], Awaitable[Mapping[int, Saved]]]
+) -> list[Saved]:
+    """Return the results of all. save: stores some without a common identifier, and leaves out whom it stores later."""
+    results: dict[int, Saved] = {}
+    left = list(enumerate(wanted))
+    while left:
+        batch, left = _without_common_names(left)
+        results.update(await save(batch))
+        left = sorted([*(one for one in batch if one[0] not in results), *left], key=itemgetter(0))
+    return [results[position] for position in range(len(wanted))]
 
 
 def _without_common_names(left: Sequence[tuple[int, W]]) -> tuple[list[tuple[int, W]], list[tuple[int, W]]]:

@@ -32,3 +32,12 @@ RETURNING s.id, s.key, s.name, s.filter, s.created_at, s.updated_at
 
 -- name: delete
 DELETE FROM router.segments s WHERE s.tenant_id = $1 AND s.id = $2
+
+-- Workflows whose current version names a segment.
+-- name: workflows_with
+SELECT w.name
+FROM router.workflows w
+JOIN router.workflow_versions v ON v.tenant_id = w.tenant_id AND v.workflow_id = w.id AND v.version = w.version
+WHERE w.tenant_id = $1 AND v.document #>> '{filters,segment_id}' = $2
+ORDER BY w.name
+LIMIT $3

@@ -1,6 +1,5 @@
 """SegmentService: wire to stores."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from clarion.router.v1 import segments_pb2, segments_pb2_grpc
@@ -22,20 +21,16 @@ MAX_KEY = 64
 # Members that a count shows.
 _FIRST = 5
 
-# Returns the names of a tenant's workflows that name a segment by its id.
-Users = Callable[[str, str], Awaitable[list[str]]]
-
 log = logs.get(__name__)
 
 
 class SegmentServicer(segments_pb2_grpc.SegmentServiceServicer):
     """See proto/clarion/router/v1/segments.proto."""
 
-    def __init__(self, segments: SegmentStore, scan: Scan, recipients: RecipientStore, users: Users) -> None:
+    def __init__(self, segments: SegmentStore, scan: Scan, recipients: RecipientStore) -> None:
         self._segments = segments
         self._scan = scan
         self._recipients = recipients
-        self._users = users
 
     async def CreateSegment(
         self, request: segments_pb2.CreateSegmentRequest, context: Any
@@ -98,9 +93,6 @@ class SegmentServicer(segments_pb2_grpc.SegmentServiceServicer):
     ) -> segments_pb2.DeleteSegmentResponse:
         """Delete a segment that no workflow names."""
         await self._find(request.tenant_id, request.segment_id)
-        if users := await self._users(request.tenant_id, request.segment_id):
-            message = f"Workflows use this segment: {', '.join(users)}. Remove it from them first."
-            raise ClarionError(Code.CONFLICT, message)
         if not await self._segments.delete(request.tenant_id, request.segment_id):
             raise _no_segment()
         log.info("segment_deleted", tenant_id=request.tenant_id, segment_id=request.segment_id)

@@ -16,6 +16,8 @@ from services.router.segments.filter import parse
 # Of one tenant.
 MAX_SEGMENTS = 1000
 _KEPT_CONDITIONS = 1000
+# Workflows that an error names.
+_SHOWN = 5
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -83,9 +85,15 @@ class SegmentStore:
         return _segment(row) if row else None
 
     async def delete(self, tenant_id: str, segment_id: str) -> bool:
-        """Delete a segment; False: there is none with this id."""
+        """Delete a segment; False: there is none with this id. Raises CONFLICT if workflows name it."""
         with postgres.unavailable_while_down():
-            return count_of(await self._pool.execute(_SQL.delete, tenant_id, segment_id)) > 0
+            async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
+                users = await connection.fetch(_SQL.workflows_with, tenant_id, segment_id, _SHOWN)
+                if users:
+                    names = ", ".join([row["name"] for row in users])
+                    message = f"Workflows use this segment: {names}. Remove it from them first."
+                    raise ClarionError(Code.CONFLICT, message)
+                return count_of(await connection.execute(_SQL.delete, tenant_id, segment_id)) > 0
 
 
 def _segment(row: asyncpg.Record) -> SegmentRow:

@@ -42,6 +42,16 @@ def user_id_of(destination: str) -> str:
     return destination[1:] if destination.startswith("##") else destination
 
 
+def id_of(destination: str) -> str:
+    """Return the recipient's id; empty: they have none, and are known by their place among the targets."""
+    return "" if destination.startswith("#") and not destination.startswith("##") else user_id_of(destination)
+
+
+def of_contact(position: int) -> str:
+    """Return what stands for a contact until it is known who is meant. No recipient has this destination."""
+    return f"#?{position}"
+
+
 def of_excluded(user_id: str) -> str:
     """Return what stands for somebody who is excluded by id. No recipient has this destination."""
     return f"#-{user_id}"

@@ -27,11 +27,11 @@ SELECT id, subject, digits, memo, renewals, max_attempts - attempts AS attempts_
 FROM router.codes
 WHERE token_hash = $1 AND tenant_id = $2
 
--- Another code, if nobody was faster. $4: how often there was one before.
+-- Another code, if nobody was faster.
 -- name: renew
 UPDATE router.codes
 SET code_hash = $3, attempts = 0, renewals = renewals + 1, made_at = now(), expires_at = now() + ttl
-WHERE token_hash = $1 AND tenant_id = $2 AND renewals = $4
+WHERE token_hash = $1 AND tenant_id = $2
     AND verified_at IS NULL AND attempts < max_attempts AND expires_at > now() AND made_at + resend_after <= now()
 RETURNING expires_at
 

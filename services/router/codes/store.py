@@ -99,7 +99,7 @@ class CodeStore:
                 raise refused
             code = codes.random_code(session["digits"])
             hashed = self._keyed.code(digest, code)
-            expires_at = await self._pool.fetchval(_SQL.renew, digest, tenant_id, hashed, session["renewals"])
+            expires_at = await self._pool.fetchval(_SQL.renew, digest, tenant_id, hashed)
         if expires_at is None:  # another call was faster, or the last attempt was made meanwhile
             raise codes.too_early(0)
         return Made(str(session["id"]), "", code, micros_of(expires_at), session["memo"])

@@ -1,16 +1,23 @@
 """What a worker has rendered of direct messages, and of those of stored workflows."""
 
 import asyncio
+from typing import Any
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.ids import new_id
-from tests.unit.delivery.desk import FAILED, SENT, Desk, a_delivery
+from services.delivery.render_client import RenderClient
+from tests.fakes.delivery import Neighbours
+from tests.fakes.grpc import MemoryCaller, MemoryChannel
+from tests.unit.delivery.desk import FAILED, RENDER_SERVICE, SENT, Desk, a_delivery
 
 _ADA = event_pb2.Recipient(user_id="ada", phone="+254712345678", name="Ada", data=b'{"plan":"gold"}')
 
 
-def _direct(event_id: str, body: str = "Hi {{contact_name}}") -> event_pb2.Delivery:
+_TEXT = "Hi {{contact_name}}"
+
+
+def _direct(event_id: str, body: str = _TEXT) -> event_pb2.Delivery:
     content = event_pb2.DirectContent(body=body)
     direct = event_pb2.DirectMessage(channel=event_pb2.CHANNEL_SMS, content_given=content)
     return a_delivery(id=new_id(), event_id=event_id, template_version_id="", recipient=_ADA, direct=direct)
@@ -18,20 +25,22 @@ def _direct(event_id: str, body: str = "Hi {{contact_name}}") -> event_pb2.Deliv
 
 async def test_one_events_content_is_handed_over_once() -> None:
     """Though many deliveries are rendered together; another event's content is its own."""
-    desk = Desk()
-    desk.start()
+    neighbours = Neighbours()  # type: ignore[abstract]  # the other methods are never called
+    channel: Any = MemoryChannel()
+    caller: Any = MemoryCaller({RENDER_SERVICE: neighbours})
+    client = RenderClient(channel, caller)
     event_id, other_id = new_id(), new_id()
-    sent = [_direct(event_id), _direct(event_id), _direct(other_id, "Bye"), a_delivery()]
-    await asyncio.gather(*[desk.see(one) for one in sent])
-    await desk.stop()
-    requests = desk.neighbours.requests
-    shown = [
-        request.templates[item.unsaved_template - 1].body if item.unsaved_template else item.template_version_id
-        for request in requests
-        for item in request.items
+    stored = a_delivery()
+    waiting = [_direct(event_id), _direct(event_id), _direct(other_id, "Bye"), stored]
+    await asyncio.gather(*map(client.render, waiting))
+    (request,) = neighbours.requests
+    assert [template.body for template in request.templates] == [_TEXT, "Bye"]
+    assert [(item.unsaved_template, item.template_version_id) for item in request.items] == [
+        (1, ""),
+        (1, ""),
+        (2, ""),
+        (0, stored.template_version_id),
     ]
-    assert sorted(shown) == sorted(["Hi {{contact_name}}"] * 2 + ["Bye", sent[3].template_version_id])
-    assert all(len(request.templates) <= len({item.unsaved_template for item in request.items}) for request in requests)
 
 
 async def test_templates_know_the_contact_of_workflows_and_direct_messages_alone() -> None:

@@ -72,6 +72,7 @@ def test_templates_read_event_source_and_contact() -> None:
     extra = b'{"event_data":{"order_id":"ORD-1"},"source":{"type":"web_signup"}}'
     assert _text(body, b'{"code":"A1"}', extra) == "Ada, Acorn: ORD-1 (web_signup), A1"
     assert _text(body, b'{"code":"A1","contact_first_name":"Dr. King"}', extra).startswith("Dr. King, ")
+    assert _text("{{contact_first_name}}", b"{}", b'{"contact_first_name":"Dr. King"}') == "Dr. King"
     assert _text("{{contact_first_name}}|{{code}}", b'{"code":"A1"}', contact=None) == "|A1"
 
 

@@ -78,6 +78,11 @@ class Reason(StrEnum):
     NO_RECIPIENT = "no_recipient", "The event names no recipient.", _TENANT
     RECIPIENT_UNKNOWN = "recipient_unknown", "The tenant stores no recipient with this id.", _TENANT
     CHANNEL_MUTED = "channel_muted", "The recipient does not want to be notified on this channel.", _RECIPIENT
+    CATEGORY_MUTED = (
+        "category_muted",
+        "The recipient does not want notifications of this category on this channel.",
+        _RECIPIENT,
+    )
     CANCELED = "canceled", "The event was canceled before this was sent.", _NOBODY
     NOT_MATCHED = "not_matched", "The filter of the endpoint's subscription does not match the event.", _TENANT
     NO_SUBSCRIBER = "no_subscriber", "No active endpoint subscribes to this event type.", _TENANT

@@ -8,11 +8,13 @@ from nats.aio.client import Client
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
+    imports_pb2_grpc,
     portal_pb2_grpc,
     privacy_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
+    segments_pb2_grpc,
     suppressions_pb2_grpc,
     usage_pb2_grpc,
     workflows_pb2_grpc,
@@ -48,6 +50,9 @@ from services.router.endpoints.subscriptions.store import SubscriptionStore
 from services.router.endpoints.writing import TenantWrites
 from services.router.filtering import Filtering
 from services.router.groups.store import GroupStore
+from services.router.imports.servicer import IMPORT_SERVICE, ImportServicer
+from services.router.imports.store import ImportStore
+from services.router.imports.worker import Imports
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
@@ -55,12 +60,15 @@ from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
 from services.router.portal.store import PortalStore
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
-from services.router.recipients.store import RecipientStore
+from services.router.recipients.store import Pool, RecipientStore
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
+from services.router.segments.scan import Scan
+from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
+from services.router.segments.store import SegmentStore
 from services.router.servicer import RouterServicer
 from services.router.servicer_privacy import ROUTER_PRIVACY_SERVICE, RouterPrivacyServicer
 from services.router.servicer_usage import NAME as USAGE_SERVICE
@@ -85,6 +93,7 @@ class _Stores:
 
     suppressions: SuppressionStore
     recipients: RecipientStore
+    imports: ImportStore
     groups: GroupStore
     runs: RunStore
     people_in_runs: PeopleInRuns
@@ -119,6 +128,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     stores = _Stores(
         SuppressionStore(pool, outbox),
         RecipientStore(pool),
+        ImportStore(pool),
         GroupStore(pool),
         RunStore(runs_pool, outbox),
         PeopleInRuns(runs_pool),
@@ -161,6 +171,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
     run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
+    _add_recipient_services(server, process, pool, stores)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
@@ -226,19 +237,35 @@ def _add_services(
         SuppressionServicer(stores.suppressions, keyed),
         SUPPRESSION_SERVICE,
     )
-    server.add(
-        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
-        RecipientServicer(stores.recipients, stores.groups),
-        RECIPIENT_SERVICE,
-    )
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
+        RouterPrivacyServicer(stores.recipients, stores.people_in_runs, stores.imports),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
+
+
+def _add_recipient_services(server: grpc.GrpcServer, process: Process, pool: Pool, stores: _Stores) -> None:
+    scan, imports = Scan(pool), Imports(pool)
+    process.start(imports.run(), name="imports")
+    process.start(imports.sweep(), name="old imports")
+    server.add(
+        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
+        RecipientServicer(pool, stores.recipients, stores.groups, scan),
+        RECIPIENT_SERVICE,
+    )
+    server.add(
+        segments_pb2_grpc.add_SegmentServiceServicer_to_server,
+        SegmentServicer(SegmentStore(pool), scan, stores.recipients),
+        SEGMENT_SERVICE,
+    )
+    server.add(
+        imports_pb2_grpc.add_ImportServiceServicer_to_server,
+        ImportServicer(stores.imports, imports.wake),
+        IMPORT_SERVICE,
+    )
 
 
 def _add_endpoint_services(

@@ -35,12 +35,14 @@ class Step:
     """Sends a message to each recipient on one channel.
 
     name: unique within its workflow. It never changes, because the ids of deliveries are made of it.
-    templates: one for each locale, of which each recipient gets the best one. Empty: there is none.
+    templates: one for each locale, of which each recipient gets the best one. Empty: there is none. category: of its
+    stored workflow, which recipients may refuse; empty: none.
     """
 
     name: str
     channel: ChannelNumber
     templates: Sequence[Template]
+    category: str = ""
 
     @cached_property
     def is_localised(self) -> bool:

@@ -1,6 +1,7 @@
 """Whom an event is sent to: the recipients whom the caller describes, and stored ones. Pure, but for StoredPeople."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
@@ -69,12 +70,14 @@ class StoredPeople:
         self._stored = stored
         # What counts as the bytes of an item is the number of its recipients.
         limits = BatchLimits(bytes=_MAX_ASKED)
-        self._batcher: Batcher[Sequence[RecipientKey], Found] = Batcher(self._find, limits, size=len)
+        self._batchers: Mapping[bool, Batcher[Sequence[RecipientKey], Found]] = {
+            whole: Batcher(partial(self._find, whole=whole), limits, size=len) for whole in (False, True)
+        }
 
-    async def find(self, wanted: Sequence[RecipientKey]) -> Found:
-        """Return those that are stored. Raises UNAVAILABLE while the database is away."""
-        return await self._batcher.submit(wanted) if wanted else {}
+    async def find(self, wanted: Sequence[RecipientKey], *, whole: bool = False) -> Found:
+        """Return those that are stored; see StoredRecipients.find. Raises UNAVAILABLE while the database is away."""
+        return await self._batchers[whole].submit(wanted) if wanted else {}
 
-    async def _find(self, wanted: Sequence[Sequence[RecipientKey]]) -> Sequence[Found]:
-        found = await self._stored.find({key for keys in wanted for key in keys})
+    async def _find(self, wanted: Sequence[Sequence[RecipientKey]], *, whole: bool) -> Sequence[Found]:
+        found = await self._stored.find({key for keys in wanted for key in keys}, whole=whole)
         return [{key: found[key] for key in keys if key in found} for keys in wanted]

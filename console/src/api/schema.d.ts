@@ -2505,6 +2505,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -2895,6 +2896,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -3026,6 +3028,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -3300,6 +3303,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -5231,6 +5235,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.

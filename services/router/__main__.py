@@ -7,6 +7,7 @@ from nats.aio.client import Client
 
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
+    codes_pb2_grpc,
     endpoints_pb2_grpc,
     imports_pb2_grpc,
     portal_pb2_grpc,
@@ -42,6 +43,8 @@ from services.router.catalogs.applications.store import ApplicationStore
 from services.router.catalogs.environments.store import EnvironmentStore
 from services.router.catalogs.event_types.store import EventTypeStore
 from services.router.catalogs.servicer import CATALOG_SERVICE, CatalogServicer, CatalogStores
+from services.router.codes.servicer import CODE_SERVICE, CodeServicer
+from services.router.codes.store import CodeStore
 from services.router.consumer import RouterConsumer
 from services.router.egress import webhook_guard
 from services.router.endpoints.servicer import ENDPOINT_SERVICE, EndpointServicer
@@ -53,6 +56,7 @@ from services.router.groups.store import GroupStore
 from services.router.imports.servicer import IMPORT_SERVICE, ImportServicer
 from services.router.imports.store import ImportStore
 from services.router.imports.worker import Imports
+from services.router.kept_events import Asked, KeptEvents
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
@@ -62,8 +66,6 @@ from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import Pool, RecipientStore
 from services.router.runs.people import PeopleInRuns
-from services.router.runs.progress import LedgerProgress
-from services.router.runs.runner import Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
 from services.router.segments.scan import Scan
@@ -77,8 +79,11 @@ from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
-from services.router.workflows.references import References, TemplateVersions
-from services.router.workflows.servicer import WORKFLOW_SERVICE, WorkflowServicer
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
+from services.router.workflow_runs.servicer import WorkflowAndRunServicer, WorkflowRunMethods
+from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflows.references import References
+from services.router.workflows.servicer import WORKFLOW_SERVICE
 from services.router.workflows.store import WorkflowStore
 
 # Suppressions and recipients change rarely, and are read a page at a time; runs are worked off in batches.
@@ -96,7 +101,9 @@ class _Stores:
     imports: ImportStore
     groups: GroupStore
     runs: RunStore
+    workflow_runs: WorkflowRunStore
     people_in_runs: PeopleInRuns
+    people_in_workflow_runs: PeopleInWorkflowRuns
     portal: PortalStore
     usage: RouterUsageServicer
 
@@ -131,7 +138,9 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         ImportStore(pool),
         GroupStore(pool),
         RunStore(runs_pool, outbox),
+        WorkflowRunStore(runs_pool),
         PeopleInRuns(runs_pool),
+        PeopleInWorkflowRuns(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
     )
@@ -147,35 +156,49 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         process.on_close(channel.close)
     own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
-    filtering = Filtering(Bodies(connection, channels["ingest"], caller, own))
+    bodies = Bodies(connection, channels["ingest"], caller, own)
+    filtering = Filtering(bodies)
     process.on_close(filtering.close)
     events = EventPlanner(known.policies, filtering)
     planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
-    progress = LedgerProgress(connection, channels["ingest"], caller, own)
-    runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
-    working = process.start(runs.run(), name="runs")
+    asked = Asked(
+        connection,
+        channels["ingest"],
+        caller,
+        own,
+        catalog,
+        bodies,
+        people,
+        known.policies,
+        known.erased,
+        pool,
+        runs_pool,
+    )
+    kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
+    kept.start(process)
 
-    consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
+    consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
         await consumer.drain()
         await routing
-        await runs.drain()
-        await working
+        await kept.drain()
 
     process.on_drain(finish)
 
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
-    run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
+    run_servicer = RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock)
+    _add_codes(server, process, CodeStore(pool, keyed))
     _add_recipient_services(server, process, pool, stores)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
-    _add_workflow_service(server, endpoints_pool, writes, catalog)
+    run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
+    _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
@@ -240,7 +263,7 @@ def _add_services(
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(stores.recipients, stores.people_in_runs, stores.imports),
+        RouterPrivacyServicer(stores.recipients, stores.people_in_runs, stores.people_in_workflow_runs, stores.imports),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
@@ -285,11 +308,15 @@ def _add_endpoint_services(
     server.add(catalogs_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(stores), CATALOG_SERVICE)
 
 
+def _add_codes(server: grpc.GrpcServer, process: Process, codes: CodeStore) -> None:
+    process.start(codes.keep_deleting_old(), name="old codes")
+    server.add(codes_pb2_grpc.add_CodeServiceServicer_to_server, CodeServicer(codes), CODE_SERVICE)
+
+
 def _add_workflow_service(
-    server: grpc.GrpcServer, pool: "asyncpg.Pool[asyncpg.Record]", writes: TenantWrites, templates: TemplateVersions
+    server: grpc.GrpcServer, store: WorkflowStore, catalog: Catalog, runs: WorkflowRunMethods
 ) -> None:
-    store = WorkflowStore(pool, writes)
-    servicer = WorkflowServicer(store, References(store, templates))
+    servicer = WorkflowAndRunServicer(store, References(store, catalog), runs)
     server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, WORKFLOW_SERVICE)
 
 

@@ -13,6 +13,7 @@ from clarion.router.v1 import (
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
+    schedules_pb2_grpc,
     suppressions_pb2_grpc,
     usage_pb2_grpc,
 )
@@ -60,6 +61,10 @@ from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
+from services.router.schedules.people import PeopleInSchedules
+from services.router.schedules.runner import Schedules
+from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
+from services.router.schedules.store import ScheduleStore
 from services.router.servicer import RouterServicer
 from services.router.servicer_privacy import ROUTER_PRIVACY_SERVICE, RouterPrivacyServicer
 from services.router.servicer_usage import NAME as USAGE_SERVICE
@@ -84,6 +89,8 @@ class _Stores:
     groups: GroupStore
     runs: RunStore
     people_in_runs: PeopleInRuns
+    schedules: ScheduleStore
+    people_in_schedules: PeopleInSchedules
     portal: PortalStore
     usage: RouterUsageServicer
 
@@ -118,6 +125,8 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         GroupStore(pool),
         RunStore(runs_pool, outbox),
         PeopleInRuns(runs_pool),
+        ScheduleStore(runs_pool),
+        PeopleInSchedules(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
     )
@@ -142,15 +151,19 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     progress = LedgerProgress(connection, channels["ingest"], caller, own)
     runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
     working = process.start(runs.run(), name="runs")
+    schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
+    recurring = process.start(schedules.run(), name="schedules")
 
     consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
+        await schedules.drain()
         await consumer.drain()
         await routing
         await runs.drain()
         await working
+        await recurring
 
     process.on_drain(finish)
 
@@ -159,6 +172,11 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     _add_endpoint_services(server, endpoints_pool, outbox, vault, guard)
+    server.add(
+        schedules_pb2_grpc.add_ScheduleServiceServicer_to_server,
+        ScheduleServicer(stores.schedules, schedules.wake, now=clock),
+        SCHEDULE_SERVICE,
+    )
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
@@ -228,7 +246,7 @@ def _add_services(
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
+        RouterPrivacyServicer(stores.recipients, stores.people_in_runs, stores.people_in_schedules),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)

@@ -1,8 +1,8 @@
 """When a schedule is due: pure. Expressions are read by cronsim, which follows Debian's cron.
 
-A time of day in a time zone happens once a day. Where a change of the clock skips it, it happens at the next instant there
-is; where the clock shows it twice, the first time. An expression for any hour ("*/15 * * * *") counts on through the change
-instead: else it would pause for an hour in autumn.
+A time of day in a time zone happens once a day. Where a change of the clock skips it, it happens at the next instant
+there is; where the clock shows it twice, the first time. An expression for any hour ("*/15 * * * *") counts on through
+the change instead: else it would pause for an hour in autumn.
 """
 
 from collections.abc import Iterator

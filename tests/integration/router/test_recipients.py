@@ -16,6 +16,7 @@ from services.router.recipients import store as recipient_store
 from services.router.recipients.servicer import RecipientServicer
 from services.router.recipients.store import RecipientStore
 from services.router.runs.people import PeopleInRuns
+from services.router.schedules.people import PeopleInSchedules
 from services.router.servicer_privacy import RouterPrivacyServicer
 from tests.waiting import eventually
 
@@ -31,7 +32,7 @@ class Api:
         self.groups = GroupStore(pool)
         recipients = RecipientStore(pool)
         self._service = RecipientServicer(recipients, self.groups)
-        self._privacy = RouterPrivacyServicer(recipients, PeopleInRuns(pool))
+        self._privacy = RouterPrivacyServicer(recipients, PeopleInRuns(pool), PeopleInSchedules(pool))
 
     async def put(self, *names: str, tenant_id: str = TENANT, **fields: Any) -> list[recipients_pb2.StoredRecipient]:
         """Store recipients that have these fields."""

@@ -38,6 +38,7 @@ from clarion.router.v1 import (
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
+    schedules_pb2_grpc,
     suppressions_pb2_grpc,
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
@@ -88,6 +89,7 @@ class Clients:
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
         self.recipients = recipients_pb2_grpc.RecipientServiceStub(self.connections["router"])
+        self.schedules = schedules_pb2_grpc.ScheduleServiceStub(self.connections["router"])
         self.runs = runs_pb2_grpc.RunServiceStub(self.connections["router"])
         self.endpoints = endpoints_pb2_grpc.EndpointServiceStub(self.connections["router"])
         self.catalogs = catalogs_pb2_grpc.CatalogServiceStub(self.connections["router"])

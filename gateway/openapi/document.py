@@ -81,6 +81,7 @@ TAGS = {
     "Recipients": "People whom a tenant stores, and groups of them.",
     "Refused requests": "Requests of the public APIs that were refused, by the key that sent them.",
     "Replays": "Sending events again.",
+    "Schedules": "Events that are sent again and again, at the times of a cron expression.",
     "Runs": "Events for many recipients, and events that wait for their time.",
     "Session": "Who is signed in.",
     "Suppressions": "Addresses that get no more messages.",

@@ -1545,6 +1545,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/events/{id}/workflow-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count the deliveries of an event by workflow and step */
+        get: operations["getWorkflowCounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events/{id}/run/pause": {
         parameters: {
             query?: never;
@@ -1573,6 +1590,69 @@ export interface paths {
         put?: never;
         /** Let a paused run go on */
         post: operations["resumeRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List schedules, newest first */
+        get: operations["listSchedules"];
+        put?: never;
+        /**
+         * Create a schedule
+         * @description At each of its times the event is accepted as if it were sent then. A time of day that a change of the clock skips happens at the next instant there is, one that it repeats happens once. Where the hour is `*`, the minutes count on through the change instead.
+         */
+        post: operations["createSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a schedule */
+        get: operations["getSchedule"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a schedule
+         * @description Events that it has sent are not affected.
+         */
+        delete: operations["deleteSchedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a schedule
+         * @description The next time is found again if the expression, the time zone or `active` change.
+         */
+        patch: operations["changeSchedule"];
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedule-times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the next times of an expression */
+        get: operations["listScheduleTimes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2591,6 +2671,9 @@ export interface components {
         /**
          * AudienceTarget
          * @description Whom an event is for: exactly one of these fields. everybody: true, or absent.
+         *
+         *         contact: a person who is looked up among the stored recipients by user_id, else email, else phone, and stored.
+         *         tags: the stored recipients with all of these.
          */
         AudienceTarget: {
             /** @default null */
@@ -2598,7 +2681,13 @@ export interface components {
             /** @default null */
             recipient_id?: string | null;
             /** @default null */
+            contact?: components["schemas"]["TargetRecipient"] | null;
+            /** @default null */
             group?: string | null;
+            /** @default null */
+            tags?: string[] | null;
+            /** @default null */
+            segment_id?: string | null;
             /** @default false */
             everybody?: boolean;
         };
@@ -3526,6 +3615,8 @@ export interface components {
             memberships: number;
             /** @description Events that wait, or are read page by page, that named them. */
             waiting_events: number;
+            /** @description Recurring events that named them. */
+            schedules: number;
             notifications: number;
             messages: number;
             provider_records: number;
@@ -3559,45 +3650,33 @@ export interface components {
         };
         /**
          * Event
-         * @description An accepted event.
+         * @description What an event is, without when it is sent.
+         *
+         *         endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
+         *         workflow_id: the event starts this stored workflow and no other, whether it is active or not.
          */
         Event: {
-            /**
-             * Format: uuid
-             * @example 01a1fe7a-0000-7000-8000-000000000000
-             */
-            id: string;
-            tenant_id: string;
             event_type: string;
-            caller_event_id: string | null;
-            /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
-            recipient: components["schemas"]["EventRecipient"] | null;
-            /** @description true: it has several recipients, or it is for a group or everybody. */
-            several_recipients: boolean;
-            trace_id: string;
-            /** @description true: an operator sent it to test a template. */
-            test: boolean;
-            /** @description The id of the event that this one repeats; null: it is not a replay. */
-            replay_of: string | null;
-            /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
-            replayed: boolean;
-            accepted_at: string | null;
-            /** @description When it is to be sent. null: at once. */
-            due_at: string | null;
-            /** @description true: its time has not come, and nothing of it is sent yet. */
-            waiting: boolean;
-            /** @description null: some deliveries are not finished yet. */
-            finished_at: string | null;
-            /** @description Why nothing, or no more, of it is sent. */
-            reason: string | null;
-            /** @description The number of deliveries that are planned so far. */
-            delivery_count: number;
-            /** @description How many of them have each status. */
-            counts: {
-                [key: string]: number;
+            /** @default [] */
+            audience?: components["schemas"]["AudienceTarget"][];
+            /** @default null */
+            endpoints?: components["schemas"]["EndpointTarget"] | null;
+            /** @default null */
+            workflow_id?: string | null;
+            /** @default {} */
+            metadata?: {
+                [key: string]: string;
             };
-            /** @description The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all. */
-            deliveries: components["schemas"]["Delivery"][];
+            /** @default [] */
+            exclusions?: components["schemas"]["ExcludedTarget"][];
+            /** @default {} */
+            variables?: Record<string, unknown>;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default [] */
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            /** @default  */
+            scope?: string;
         };
         /**
          * EventBody
@@ -4338,8 +4417,6 @@ export interface components {
         /**
          * NewEvent
          * @description The body of POST /tenants/{id}/events. due_at: at once if it is absent or past.
-         *
-         *         endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
          */
         NewEvent: {
             event_type: string;
@@ -4347,14 +4424,14 @@ export interface components {
             audience?: components["schemas"]["AudienceTarget"][];
             /** @default null */
             endpoints?: components["schemas"]["EndpointTarget"] | null;
+            /** @default null */
+            workflow_id?: string | null;
             /** @default {} */
             metadata?: {
                 [key: string]: string;
             };
             /** @default [] */
             exclusions?: components["schemas"]["ExcludedTarget"][];
-            /** @default null */
-            due_at?: string | null;
             /** @default {} */
             variables?: Record<string, unknown>;
             /** @default {} */
@@ -4363,6 +4440,8 @@ export interface components {
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
             scope?: string;
+            /** @default null */
+            due_at?: string | null;
             /** @default  */
             idempotency_key?: string;
         };
@@ -4544,6 +4623,28 @@ export interface components {
             variables: Record<string, unknown>;
             /** @default  */
             tenant_id?: string | unknown | "";
+        };
+        /**
+         * NewSchedule
+         * @description The body of POST /tenants/{id}/schedules.
+         */
+        NewSchedule: {
+            /** @example Weekly report */
+            name: string;
+            /**
+             * @description Five fields: minute, hour, day of the month, month, day of the week.
+             * @example 0 9 * * MON
+             */
+            cron: string;
+            event: components["schemas"]["Event"];
+            /**
+             * @description IANA name; empty: UTC.
+             * @default
+             * @example Africa/Nairobi
+             */
+            timezone?: string;
+            /** @default true */
+            active?: boolean;
         };
         /**
          * NewSuppression
@@ -5090,6 +5191,14 @@ export interface components {
          */
         Page_SandboxMessage_: {
             data: components["schemas"]["SandboxMessage"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Schedule]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Schedule_: {
+            data: components["schemas"]["Schedule"][];
             next_cursor: string | null;
         };
         /**
@@ -6025,6 +6134,7 @@ export interface components {
              * @description - `waiting`: for its time
              *     - `expanding`: its recipients are read page by page, and their deliveries are sent
              *     - `paused`
+             *     - `running`: all recipients are read, and workflow runs of some of them go on
              *     - `done`
              *     - `canceled`
              *     - `failed`: Clarion failed several times in a row
@@ -6038,6 +6148,8 @@ export interface components {
             /** @description How many deliveries were planned for them, without the skipped ones. */
             sends: number;
             skips: number;
+            /** @description Workflow runs that have not ended. */
+            open_workflow_runs: number;
             /**
              * @description Why the next page waits: `backlog` (for the deliveries before it), `streams` (a stream is crowded), `unavailable` (a part of Clarion is), `internal_error` (it is tried again), `tenant_inactive`; null: it does not.
              * @example backlog
@@ -6105,6 +6217,143 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             recorded_at: string;
+        };
+        /**
+         * Schedule
+         * @description An event that is sent at the times of a cron expression in a time zone.
+         */
+        Schedule: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            scope: string | null;
+            name: string;
+            cron: string;
+            /** @description IANA name; empty: UTC. */
+            timezone: string;
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            active: boolean;
+            event: components["schemas"]["Event"];
+            /** @description null: it is not active, or never comes again. */
+            next_at: string | null;
+            /** @description null: no time has come yet. */
+            last_at: string | null;
+            /** @description Of the last event that was accepted; null: none was. */
+            last_event_id: string | null;
+            /**
+             * @description Why the last time gave no event, or gives none yet: `rate_limit`, `unfinished_limit`, `scheduled_limit`, `unavailable`, `internal_error` (these are tried again), `tenant_inactive`, `invalid`, `not_found`, `recipient_erased`; null: it gave one.
+             * @example rate_limit
+             */
+            last_error: string | null;
+            /** @description The same in one sentence. */
+            last_error_detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
+        };
+        /**
+         * ScheduleChange
+         * @description The body of PATCH /tenants/{id}/schedules/{schedule_id}. event: replaces all of it; its scope stays.
+         */
+        ScheduleChange: {
+            /** @example Weekly report */
+            name?: string;
+            /**
+             * @description Five fields: minute, hour, day of the month, month, day of the week.
+             * @example 0 9 * * MON
+             */
+            cron?: string;
+            /**
+             * @description IANA name; empty: UTC.
+             * @example Africa/Nairobi
+             */
+            timezone?: string;
+            active?: boolean;
+            event?: components["schemas"]["Event"];
+        };
+        /**
+         * ScheduleTimes
+         * @description What an expression means, and when it comes next.
+         */
+        ScheduleTimes: {
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            /** @description The next five times. */
+            next_times: string[];
+        };
+        /**
+         * ScheduleWithTimes
+         * @description A schedule with its next times.
+         */
+        ScheduleWithTimes: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            scope: string | null;
+            name: string;
+            cron: string;
+            /** @description IANA name; empty: UTC. */
+            timezone: string;
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            active: boolean;
+            event: components["schemas"]["Event"];
+            /** @description null: it is not active, or never comes again. */
+            next_at: string | null;
+            /** @description null: no time has come yet. */
+            last_at: string | null;
+            /** @description Of the last event that was accepted; null: none was. */
+            last_event_id: string | null;
+            /**
+             * @description Why the last time gave no event, or gives none yet: `rate_limit`, `unfinished_limit`, `scheduled_limit`, `unavailable`, `internal_error` (these are tried again), `tenant_inactive`, `invalid`, `not_found`, `recipient_erased`; null: it gave one.
+             * @example rate_limit
+             */
+            last_error: string | null;
+            /** @description The same in one sentence. */
+            last_error_detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
+            /** @description The next five times. */
+            next_times: string[];
         };
         /**
          * Search
@@ -6576,6 +6825,10 @@ export interface components {
             locale?: string;
             /** @default  */
             timezone?: string;
+            /** @default  */
+            name?: string;
+            /** @default {} */
+            data?: Record<string, unknown>;
         };
         /**
          * Template
@@ -7055,6 +7308,25 @@ export interface components {
             kind: "fixed" | "sliding";
         };
         /**
+         * WorkflowCount
+         * @description How many deliveries of one step of a workflow have a status.
+         */
+        WorkflowCount: {
+            /** @description null: deliveries of no stored workflow. */
+            workflow_id: string | null;
+            step: string;
+            channel: string | null;
+            status: string | null;
+            count: number;
+        };
+        /**
+         * WorkflowCounts
+         * @description In the order of workflow and step; at most 5,000.
+         */
+        WorkflowCounts: {
+            data: components["schemas"]["WorkflowCount"][];
+        };
+        /**
          * Limit
          * @description A limit, and what is used of it.
          */
@@ -7200,7 +7472,7 @@ export interface operations {
                 resource?: string;
                 method?: string;
                 /** @description Only what is about such an object. */
-                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user";
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "schedule" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -11164,6 +11436,37 @@ export interface operations {
             };
         };
     };
+    getWorkflowCounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowCounts"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pauseRun: {
         parameters: {
             query?: never;
@@ -11213,6 +11516,230 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSchedules: {
+        parameters: {
+            query?: {
+                scope?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Schedule_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Weekly report",
+                 *       "cron": "0 9 * * MON",
+                 *       "timezone": "Africa/Nairobi",
+                 *       "event": {
+                 *         "event_type": "report.due",
+                 *         "audience": [
+                 *           {
+                 *             "group": "managers"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "active": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["ScheduleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listScheduleTimes: {
+        parameters: {
+            query: {
+                cron: string;
+                /** @description IANA name; absent: UTC. */
+                timezone?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleTimes"];
                 };
             };
             /** @description A problem */

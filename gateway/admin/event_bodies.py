@@ -61,7 +61,7 @@ class EndpointTarget(forms.Body):
     subscribers: bool = False
 
 
-class EventBody(forms.Body):
+class EventToSendBody(forms.Body):
     """What an event is, without when it is sent.
 
     endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
@@ -90,7 +90,7 @@ FIELDS = {
 _KINDS = ("recipient", "recipient_id", "contact", "group", "tags", "segment_id")
 
 
-def event_of(body: EventBody, prefix: str = "") -> ingest_pb2.NewEvent:
+def event_of(body: EventToSendBody, prefix: str = "") -> ingest_pb2.NewEvent:
     """Return the event. prefix: where the body stands in the request's, for errors. Raises INVALID."""
     if bool(body.audience) == (body.endpoints is not None) and body.workflow_id is None:
         raise forms.invalid(f"{prefix}audience", "must have at least one target, unless the event is for endpoints")
@@ -114,7 +114,7 @@ def event_of(body: EventBody, prefix: str = "") -> ingest_pb2.NewEvent:
 
 
 def shown(event: ingest_pb2.NewEvent) -> dict[str, Any]:
-    """Return an event in the form of EventBody, with all fields."""
+    """Return an event in the form of EventToSendBody, with all fields."""
     to = event.to_endpoints.WhichOneof("to")
     return {
         "event_type": event.event_type,

@@ -10,7 +10,7 @@ from clarion.ingest.v1 import ingest_pb2, ledger_pb2
 from clarion.router.v1 import runs_pb2
 from gateway.accepting import DEADLINE_S
 from gateway.admin import event_bodies, forms
-from gateway.admin.event_bodies import EventBody
+from gateway.admin.event_bodies import EventToSendBody
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
@@ -30,7 +30,7 @@ _BY = "operator"
 Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
 
 
-class NewEventBody(EventBody):
+class NewEventBody(EventToSendBody):
     """The body of POST /tenants/{id}/events. due_at: at once if it is absent or past."""
 
     due_at: Moment | None = None

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from clarion.ingest.v1 import ingest_pb2
 from clarion.router.v1 import schedules_pb2
 from gateway.admin import event_bodies, forms
-from gateway.admin.event_bodies import EventBody
+from gateway.admin.event_bodies import EventToSendBody
 from gateway.clients import Clients
 from gateway.replies import json_reply
 from runtime.errors import ClarionError
@@ -37,7 +37,7 @@ class NewScheduleBody(forms.Body):
 
     name: Name
     cron: Cron
-    event: EventBody
+    event: EventToSendBody
     timezone: Zone = ""
     active: bool = True
 
@@ -49,7 +49,7 @@ class ScheduleChangeBody(forms.Body):
     cron: Cron | UnsetType = UNSET
     timezone: Zone | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    event: EventBody | UnsetType = UNSET
+    event: EventToSendBody | UnsetType = UNSET
 
 
 class ScheduleRoutes:
@@ -169,5 +169,5 @@ def _with_times(schedule: schedules_pb2.Schedule, next_at_us: Any) -> dict[str, 
     return {**shown(schedule), "next_times": list(map(forms.iso, next_at_us))}
 
 
-def _event(body: EventBody) -> bytes:
+def _event(body: EventToSendBody) -> bytes:
     return event_bodies.event_of(body, "event.").SerializeToString()

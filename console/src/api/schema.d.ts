@@ -3650,33 +3650,45 @@ export interface components {
         };
         /**
          * Event
-         * @description What an event is, without when it is sent.
-         *
-         *         endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
-         *         workflow_id: the event starts this stored workflow and no other, whether it is active or not.
+         * @description An accepted event.
          */
         Event: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            tenant_id: string;
             event_type: string;
-            /** @default [] */
-            audience?: components["schemas"]["AudienceTarget"][];
-            /** @default null */
-            endpoints?: components["schemas"]["EndpointTarget"] | null;
-            /** @default null */
-            workflow_id?: string | null;
-            /** @default {} */
-            metadata?: {
-                [key: string]: string;
+            caller_event_id: string | null;
+            /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
+            recipient: components["schemas"]["EventRecipient"] | null;
+            /** @description true: it has several recipients, or it is for a group or everybody. */
+            several_recipients: boolean;
+            trace_id: string;
+            /** @description true: an operator sent it to test a template. */
+            test: boolean;
+            /** @description The id of the event that this one repeats; null: it is not a replay. */
+            replay_of: string | null;
+            /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
+            replayed: boolean;
+            accepted_at: string | null;
+            /** @description When it is to be sent. null: at once. */
+            due_at: string | null;
+            /** @description true: its time has not come, and nothing of it is sent yet. */
+            waiting: boolean;
+            /** @description null: some deliveries are not finished yet. */
+            finished_at: string | null;
+            /** @description Why nothing, or no more, of it is sent. */
+            reason: string | null;
+            /** @description The number of deliveries that are planned so far. */
+            delivery_count: number;
+            /** @description How many of them have each status. */
+            counts: {
+                [key: string]: number;
             };
-            /** @default [] */
-            exclusions?: components["schemas"]["ExcludedTarget"][];
-            /** @default {} */
-            variables?: Record<string, unknown>;
-            /** @default {} */
-            payload?: Record<string, unknown>;
-            /** @default [] */
-            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
-            /** @default  */
-            scope?: string;
+            /** @description The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all. */
+            deliveries: components["schemas"]["Delivery"][];
         };
         /**
          * EventBody
@@ -3724,6 +3736,36 @@ export interface components {
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default [] */
             recipients?: string[];
+        };
+        /**
+         * EventToSend
+         * @description What an event is, without when it is sent.
+         *
+         *         endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
+         *         workflow_id: the event starts this stored workflow and no other, whether it is active or not.
+         */
+        EventToSend: {
+            event_type: string;
+            /** @default [] */
+            audience?: components["schemas"]["AudienceTarget"][];
+            /** @default null */
+            endpoints?: components["schemas"]["EndpointTarget"] | null;
+            /** @default null */
+            workflow_id?: string | null;
+            /** @default {} */
+            metadata?: {
+                [key: string]: string;
+            };
+            /** @default [] */
+            exclusions?: components["schemas"]["ExcludedTarget"][];
+            /** @default {} */
+            variables?: Record<string, unknown>;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default [] */
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            /** @default  */
+            scope?: string;
         };
         /**
          * EventType
@@ -4636,7 +4678,7 @@ export interface components {
              * @example 0 9 * * MON
              */
             cron: string;
-            event: components["schemas"]["Event"];
+            event: components["schemas"]["EventToSend"];
             /**
              * @description IANA name; empty: UTC.
              * @default
@@ -6244,7 +6286,7 @@ export interface components {
              */
             in_words: string;
             active: boolean;
-            event: components["schemas"]["Event"];
+            event: components["schemas"]["EventToSend"];
             /** @description null: it is not active, or never comes again. */
             next_at: string | null;
             /** @description null: no time has come yet. */
@@ -6287,7 +6329,7 @@ export interface components {
              */
             timezone?: string;
             active?: boolean;
-            event?: components["schemas"]["Event"];
+            event?: components["schemas"]["EventToSend"];
         };
         /**
          * ScheduleTimes
@@ -6328,7 +6370,7 @@ export interface components {
              */
             in_words: string;
             active: boolean;
-            event: components["schemas"]["Event"];
+            event: components["schemas"]["EventToSend"];
             /** @description null: it is not active, or never comes again. */
             next_at: string | null;
             /** @description null: no time has come yet. */

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.event_bodies import EventBody
+from gateway.admin.event_bodies import EventToSendBody
 from gateway.admin.schedules import NewScheduleBody, ScheduleChangeBody
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
 from gateway.openapi.values import Id, PageSchema, Shape, Text, Time
@@ -28,7 +28,7 @@ class ScheduleSchema(Shape):
     timezone: Annotated[str, Meta(description="IANA name; empty: UTC.")]
     in_words: InWords
     active: bool
-    event: EventBody
+    event: EventToSendBody
     next_at: Annotated[Time | None, Meta(description="null: it is not active, or never comes again.")]
     last_at: Annotated[Time | None, Meta(description="null: no time has come yet.")]
     last_event_id: Annotated[Id | None, Meta(description="Of the last event that was accepted; null: none was.")]
@@ -77,8 +77,8 @@ OPERATIONS: tuple[Operation, ...] = (
         },
         description=(
             "At each of its times the event is accepted as if it were sent then. A time of day that a change of the"
-            " clock skips happens at the next instant there is, one that it repeats happens once. Where the hour is `*`,"
-            " the minutes count on through the change instead."
+            " clock skips happens at the next instant there is, one that it repeats happens once. Where the hour is"
+            " `*`, the minutes count on through the change instead."
         ),
     ),
     admin(

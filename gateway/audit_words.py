@@ -26,6 +26,8 @@ KINDS: Mapping[str, str] = {
     "template_part": "layout or partial",
     "tenant": "tenant",
     "user": "user",
+    "workflow": "workflow",
+    "workflow_run": "workflow run",
 }
 
 # The first word of each sentence, as it stands after "tried to".

@@ -40,6 +40,7 @@ from clarion.router.v1 import (
     runs_pb2_grpc,
     schedules_pb2_grpc,
     suppressions_pb2_grpc,
+    workflows_pb2_grpc,
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
 from clarion.router.v1 import usage_pb2_grpc as router_usage_pb2_grpc
@@ -93,6 +94,7 @@ class Clients:
         self.runs = runs_pb2_grpc.RunServiceStub(self.connections["router"])
         self.endpoints = endpoints_pb2_grpc.EndpointServiceStub(self.connections["router"])
         self.catalogs = catalogs_pb2_grpc.CatalogServiceStub(self.connections["router"])
+        self.workflows = workflows_pb2_grpc.WorkflowServiceStub(self.connections["router"])
         self.portal = portal_pb2_grpc.PortalServiceStub(self.connections["router"])
         self.parking = parking_pb2_grpc.ParkingServiceStub(self.connections["senders"])
         self.contents = contents_pb2_grpc.ContentServiceStub(self.connections["senders"])

@@ -31,6 +31,8 @@ _ENDPOINT = _TENANT + "/endpoints/{endpoint_id}"
 _ENVIRONMENT = _TENANT + "/environments/{environment_id}"
 _APPLICATION = _TENANT + "/applications/{application_id}"
 _SCHEDULE = _TENANT + "/schedules/{schedule_id}"
+_WORKFLOW = _TENANT + "/workflows/{workflow_id}"
+_WORKFLOW_RUN = _TENANT + "/workflow-runs/{workflow_run_id}"
 
 _PEOPLE: Mapping[tuple[str, str], Rule] = {
     ("GET", "/session"): rule(_V, Place.SIGNED_IN),
@@ -245,6 +247,21 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _APPLICATION + "/portal"): rule(_O, _PATH),
 }
 
+_WORKFLOWS: Mapping[tuple[str, str], Rule] = {
+    ("POST", _TENANT + "/workflows"): rule(_D, _PATH),
+    ("GET", _TENANT + "/workflows"): rule(_V, _PATH),
+    ("GET", _WORKFLOW): rule(_V, _PATH),
+    ("PATCH", _WORKFLOW): rule(_D, _PATH),
+    ("DELETE", _WORKFLOW): rule(_D, _PATH),
+    ("GET", _WORKFLOW + "/versions"): rule(_V, _PATH),
+    ("GET", _WORKFLOW + "/versions/{version}"): rule(_V, _PATH),
+    ("POST", _TENANT + "/workflow-check"): rule(_D, _PATH),
+    ("POST", _TENANT + "/workflow-dry-run"): rule(_D, _PATH),
+    ("GET", _TENANT + "/workflow-runs"): rule(_V, _PATH),
+    ("GET", _WORKFLOW_RUN): rule(_V, _PATH),
+    ("POST", _WORKFLOW_RUN + "/cancel"): rule(_D, _PATH),
+}
+
 # In the order of docs/console-roles.md.
 GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
     "Users, sessions, audit log": _PEOPLE,
@@ -252,6 +269,7 @@ GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
     "Recipients, outbox, suppressions": _RECIPIENTS,
     "Providers": _PROVIDERS,
     "Templates": _TEMPLATES,
+    "Workflows": _WORKFLOWS,
     "Events, runs, schedules, replays": _EVENTS,
     "Operating": _OPERATING,
     "Endpoints": _WEBHOOKS,

@@ -13,6 +13,7 @@ _TENANT = "/tenants/{id}"
 _ENDPOINT = _TENANT + "/endpoints/{endpoint_id}"
 _ENVIRONMENT = _TENANT + "/environments/{environment_id}"
 _APPLICATION = _TENANT + "/applications/{application_id}"
+_WORKFLOW = _TENANT + "/workflows/{workflow_id}"
 _EVENT_TYPE = _TENANT + "/event-types/{event_type_id}"
 
 _PEOPLE: Mapping[tuple[str, str], Words] = {
@@ -101,6 +102,13 @@ _EVENTS: Mapping[tuple[str, str], Words] = {
     ("POST", _TENANT + "/alerts/test"): Words("sent a test alert of {tenant}", "alerts"),
 }
 
+_WORKFLOWS: Mapping[tuple[str, str], Words] = {
+    ("POST", _TENANT + "/workflows"): Words("created {it}", "workflow"),
+    ("PATCH", _WORKFLOW): Words("changed {it}", "workflow"),
+    ("DELETE", _WORKFLOW): Words("deleted {it}", "workflow"),
+    ("POST", _TENANT + "/workflow-runs/{workflow_run_id}/cancel"): Words("canceled {it}", "workflow_run"),
+}
+
 _WEBHOOKS: Mapping[tuple[str, str], Words] = {
     ("POST", _TENANT + "/endpoints"): Words("created {it}", "endpoint"),
     ("PATCH", _ENDPOINT): Words("changed {it}", "endpoint"),
@@ -140,6 +148,7 @@ ADMIN: Mapping[tuple[str, str], Words] = {
     **_PROVIDERS,
     **_TEMPLATES,
     **_EVENTS,
+    **_WORKFLOWS,
     **_WEBHOOKS,
 }
 

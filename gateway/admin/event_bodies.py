@@ -139,9 +139,9 @@ def _target(target: AudienceTarget, place: str) -> event_pb2.Target:
     if len(chosen) + target.everybody != 1:
         raise forms.invalid(place, f"must have exactly one of {', '.join(_KINDS)} and everybody")
     if target.recipient is not None:
-        return event_pb2.Target(recipient=_recipient(target.recipient))
+        return event_pb2.Target(recipient=recipient_of(target.recipient))
     if target.contact is not None:
-        return event_pb2.Target(contact=event_pb2.Contact(recipient=_recipient(target.contact)))
+        return event_pb2.Target(contact=event_pb2.Contact(recipient=recipient_of(target.contact)))
     if target.tags is not None:
         return event_pb2.Target(tags=event_pb2.TagSet(tags=target.tags))
     if target.segment_id is not None:
@@ -151,7 +151,8 @@ def _target(target: AudienceTarget, place: str) -> event_pb2.Target:
     return _stored(target)
 
 
-def _recipient(person: TargetRecipient) -> event_pb2.Recipient:
+def recipient_of(person: TargetRecipient) -> event_pb2.Recipient:
+    """Return a person as an event has them."""
     fields = msgspec.structs.asdict(person)
     data = fields.pop("data")
     return event_pb2.Recipient(**fields, data=_encode(data) if data else b"")

@@ -22,6 +22,8 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants/{id}/endpoints/{endpoint_id}/deliveries"): _DELIVERIES,
     ("GET", "/tenants/{id}/deliveries"): _DELIVERIES,
     ("GET", "/tenants/{id}/event-types"): _PAGE,
+    ("GET", "/tenants/{id}/workflows"): ("scope", "event_type", "active", "search", *_PAGE),
+    ("GET", "/tenants/{id}/workflow-runs"): ("event_id", "workflow_id", "recipient_id", "state", *_PAGE),
     ("GET", "/tenants/{id}/applications"): _PAGE,
     ("GET", "/providers"): ("tenant_id",),
     ("GET", "/suppressions"): ("tenant_id", "channel", "reason", "address", *_PAGE),

@@ -56,6 +56,8 @@ from gateway.admin.tenant_alerts import TenantAlertRoutes
 from gateway.admin.tenants import TenantRoutes
 from gateway.admin.usage import UsageRoutes
 from gateway.admin.users import UserRoutes
+from gateway.admin.workflow_routes import ASKING as WORKFLOWS_ASKING
+from gateway.admin.workflow_routes import workflow_routes
 from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
@@ -75,7 +77,7 @@ _APPLICATIONS = "/tenants/{id}/applications"
 _SCHEDULES = "/tenants/{id}/schedules"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
-_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open"})
+_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open", *WORKFLOWS_ASKING})
 # A page keeps it open, and opens it again by itself.
 _LIVE = "/live"
 # Identity providers add parameters of their own.
@@ -112,6 +114,7 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         *_routes(backend),
         *_operating_routes(backend),
         *_webhook_routes(backend),
+        *workflow_routes(backend.clients, backend.revisions),
         ("GET", _LIVE, live.serve),
     )
     for method, path, handler in served:

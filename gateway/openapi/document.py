@@ -87,6 +87,7 @@ TAGS = {
     "Suppressions": "Addresses that get no more messages.",
     "Users": "People who sign in to the console, with their roles.",
     "Templates": "Templates, layouts and partials, with their versions.",
+    "Workflows": "What events start, step by step, for each person.",
     "Tenants": "Customers with their API keys, limits and secrets.",
 }
 _ANY_ID = {"type": "string", "minLength": 1}

@@ -2422,6 +2422,180 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List workflows, newest first */
+        get: operations["listWorkflows"];
+        put?: never;
+        /**
+         * Create a workflow
+         * @description 422 names the step that is at fault.
+         */
+        post: operations["createWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflows/{workflow_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a workflow */
+        get: operations["getWorkflow"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a workflow
+         * @description Its workflow runs end when they are looked at next.
+         */
+        delete: operations["deleteWorkflow"];
+        options?: never;
+        head?: never;
+        /**
+         * Update the fields of a workflow that the body contains
+         * @description Another `document` is a new version; workflow runs finish on the version that they began with. 409: the name is taken, or `expected_version` is not the current version.
+         */
+        patch: operations["changeWorkflow"];
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflows/{workflow_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of a workflow, newest first
+         * @description The newest 100, and those that workflow runs are on.
+         */
+        get: operations["listWorkflowVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflows/{workflow_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a version of a workflow */
+        get: operations["getWorkflowVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a document of a workflow, without storing it */
+        post: operations["checkWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a workflow would send to somebody, and when
+         * @description Sends and stores nothing. Steps whose status is not in `outcomes` count as sent.
+         */
+        post: operations["dryRunWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List workflow runs, newest first */
+        get: operations["listWorkflowRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-runs/{workflow_run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a workflow run with its steps */
+        get: operations["getWorkflowRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-runs/{workflow_run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a workflow run
+         * @description Nothing more of it is sent, except what was in hand. 409: it has ended.
+         */
+        post: operations["cancelWorkflowRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3226,6 +3400,41 @@ export interface components {
             variables?: Record<string, unknown>;
             /** @default [] */
             samples?: components["schemas"]["SampleData"][];
+        };
+        /**
+         * DryRun
+         * @description What a workflow would do, in the order in which it would happen.
+         */
+        DryRun: {
+            /** @description Why the workflow is not started; null: it is. */
+            reason: string | null;
+            steps: components["schemas"]["DryStep"][];
+        };
+        /**
+         * DryStep
+         * @description What one step would do.
+         */
+        DryStep: {
+            step: string;
+            /**
+             * @description What the step does.
+             * @example send
+             * @example delay
+             * @example condition
+             * @example parallel
+             * @example webhook
+             * @example stop
+             */
+            kind: string;
+            /** @description When it would happen. */
+            at: string | null;
+            /** @description `sent`, `skipped`, `waiting`, `went_on`, `condition_met`, `condition_not_met`, `passed_over` (its own rule does not want it), `stopped`, `ended` or `failed`. */
+            outcome: string;
+            reason: string | null;
+            /** @description One sentence for people. */
+            detail: string;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            template_version_id: string | null;
         };
         /**
          * Element
@@ -4824,6 +5033,24 @@ export interface components {
             kind: "fixed" | "sliding";
         };
         /**
+         * NewWorkflow
+         * @description The body of POST /tenants/{id}/workflows. scope: empty: events of every scope start it.
+         */
+        NewWorkflow: {
+            /** @example Welcome */
+            name: string;
+            /** @example user_signup */
+            event_type: string;
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document: Record<string, unknown>;
+            /** @default  */
+            description?: string;
+            /** @default  */
+            scope?: string;
+            /** @default false */
+            active?: boolean;
+        };
+        /**
          * NewerVersion
          * @description The version that somebody else has saved meanwhile.
          */
@@ -5313,6 +5540,30 @@ export interface components {
          */
         Page_Visibility_: {
             data: components["schemas"]["Visibility"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[WorkflowRun]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_WorkflowRun_: {
+            data: components["schemas"]["WorkflowRun"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[WorkflowSummary]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_WorkflowSummary_: {
+            data: components["schemas"]["WorkflowSummary"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[WorkflowVersionSummary]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_WorkflowVersionSummary_: {
+            data: components["schemas"]["WorkflowVersionSummary"][];
             next_cursor: string | null;
         };
         /**
@@ -7350,6 +7601,65 @@ export interface components {
             kind: "fixed" | "sliding";
         };
         /**
+         * Workflow
+         * @description What events of a type start, step by step, for each person.
+         */
+        Workflow: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description null: events of every scope start it. */
+            scope: string | null;
+            name: string;
+            description: string;
+            event_type: string;
+            /** @description Events start it. */
+            active: boolean;
+            /** @description The current version, from 1. */
+            version: number;
+            /** @description How many workflow runs have not ended. */
+            open_runs: number;
+            /** @description When the last one began; null: never, or not known. */
+            last_started_at: string | null;
+            created_at: string | null;
+            updated_at: string | null;
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document: Record<string, unknown>;
+        };
+        /**
+         * WorkflowChange
+         * @description The body of PATCH /tenants/{id}/workflows/{workflow_id}. Absent fields stay as they are.
+         *
+         *         document: a new version, if it differs. expected_version: the version that it was made from; 0: whichever.
+         */
+        WorkflowChange: {
+            /** @example Welcome */
+            name?: string;
+            /** @example user_signup */
+            event_type?: string;
+            description?: string;
+            active?: boolean;
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document?: Record<string, unknown>;
+            /** @default 0 */
+            expected_version?: number;
+        };
+        /**
+         * WorkflowCheck
+         * @description The body of POST /tenants/{id}/workflow-check.
+         */
+        WorkflowCheck: {
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document: Record<string, unknown>;
+        };
+        /**
          * WorkflowCount
          * @description How many deliveries of one step of a workflow have a status.
          */
@@ -7367,6 +7677,222 @@ export interface components {
          */
         WorkflowCounts: {
             data: components["schemas"]["WorkflowCount"][];
+        };
+        /**
+         * WorkflowDryRun
+         * @description The body of POST /tenants/{id}/workflow-dry-run.
+         *
+         *         Exactly one of workflow_id and document, and exactly one of recipient and recipient_id.
+         */
+        WorkflowDryRun: {
+            /** @default  */
+            workflow_id?: string | unknown | "";
+            /** @default null */
+            document?: Record<string, unknown> | null;
+            /** @default null */
+            recipient?: components["schemas"]["TargetRecipient"] | null;
+            /** @default  */
+            recipient_id?: string;
+            /** @default  */
+            event_type?: string;
+            /** @default {} */
+            variables?: Record<string, unknown>;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default null */
+            at?: string | null;
+            /** @default {} */
+            outcomes?: {
+                [key: string]: string;
+            };
+            /** @default  */
+            scope?: string;
+        };
+        /**
+         * WorkflowFault
+         * @description Something that is wrong with a document.
+         */
+        WorkflowFault: {
+            /**
+             * @description Where it is.
+             * @example steps[2].template.key
+             */
+            field: string;
+            /** @description The id of the step; null: it has none. */
+            step: string | null;
+            detail: string;
+        };
+        /**
+         * WorkflowFaults
+         * @description What is wrong with a document. Without faults it can be stored.
+         */
+        WorkflowFaults: {
+            faults: components["schemas"]["WorkflowFault"][];
+        };
+        /**
+         * WorkflowRun
+         * @description One workflow for one person.
+         */
+        WorkflowRun: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            workflow_id: string;
+            workflow_name: string;
+            /** @description The version that it began with, and finishes on. */
+            workflow_version: number;
+            /** @description null: a person without an id. */
+            recipient_id: string | null;
+            /**
+             * @description - `active`: goes on at once
+             *     - `waiting`: until `wake_at`
+             *     - `done`
+             *     - `canceled`
+             *     - `failed`: Clarion failed several times in a row
+             * @enum {string}
+             */
+            state: "active" | "waiting" | "done" | "canceled" | "failed";
+            /** @description The ids of the steps at which it is. */
+            at_steps: string[];
+            /** @description When it goes on; null: nothing is left to do. */
+            wake_at: string | null;
+            /** @description Why it cannot go on at the moment; null: it can. */
+            held_back: string | null;
+            created_at: string | null;
+            updated_at: string | null;
+            finished_at: string | null;
+        };
+        /**
+         * WorkflowRunWithSteps
+         * @description A workflow run with what it did until now, besides sending.
+         */
+        WorkflowRunWithSteps: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            workflow_id: string;
+            workflow_name: string;
+            /** @description The version that it began with, and finishes on. */
+            workflow_version: number;
+            /** @description null: a person without an id. */
+            recipient_id: string | null;
+            /**
+             * @description - `active`: goes on at once
+             *     - `waiting`: until `wake_at`
+             *     - `done`
+             *     - `canceled`
+             *     - `failed`: Clarion failed several times in a row
+             * @enum {string}
+             */
+            state: "active" | "waiting" | "done" | "canceled" | "failed";
+            /** @description The ids of the steps at which it is. */
+            at_steps: string[];
+            /** @description When it goes on; null: nothing is left to do. */
+            wake_at: string | null;
+            /** @description Why it cannot go on at the moment; null: it can. */
+            held_back: string | null;
+            created_at: string | null;
+            updated_at: string | null;
+            finished_at: string | null;
+            steps: components["schemas"]["WorkflowStep"][];
+        };
+        /**
+         * WorkflowStep
+         * @description Something that a workflow run did, besides sending.
+         */
+        WorkflowStep: {
+            /** @description The id of the step; null: the run as a whole. */
+            step: string | null;
+            /** @description `started`, `waiting` (until `until`), `went_on`, `condition_met`, `condition_not_met`, `passed_over`, `stopped`, `ended` or `failed`. */
+            outcome: string;
+            reason: string | null;
+            detail: string;
+            until: string | null;
+        };
+        /**
+         * WorkflowSummary
+         * @description A workflow without its document.
+         */
+        WorkflowSummary: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description null: events of every scope start it. */
+            scope: string | null;
+            name: string;
+            description: string;
+            event_type: string;
+            /** @description Events start it. */
+            active: boolean;
+            /** @description The current version, from 1. */
+            version: number;
+            /** @description How many workflow runs have not ended. */
+            open_runs: number;
+            /** @description When the last one began; null: never, or not known. */
+            last_started_at: string | null;
+            created_at: string | null;
+            updated_at: string | null;
+        };
+        /**
+         * WorkflowVersion
+         * @description A version of a workflow. It never changes.
+         */
+        WorkflowVersion: {
+            version: number;
+            created_at: string | null;
+            /** @description Who made it, as the audit log names them; null: not known. */
+            created_by: string | null;
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document: Record<string, unknown>;
+        };
+        /**
+         * WorkflowVersionSummary
+         * @description A version of a workflow without its document.
+         */
+        WorkflowVersionSummary: {
+            version: number;
+            created_at: string | null;
+            /** @description Who made it, as the audit log names them; null: not known. */
+            created_by: string | null;
         };
         /**
          * Limit
@@ -7514,7 +8040,7 @@ export interface operations {
                 resource?: string;
                 method?: string;
                 /** @description Only what is about such an object. */
-                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "schedule" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user";
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "schedule" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow" | "workflow_run";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -13868,6 +14394,538 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWorkflows: {
+        parameters: {
+            query?: {
+                /** @description Those of this scope, and of every scope. */
+                scope?: string;
+                event_type?: string;
+                active?: "false" | "true";
+                /** @description A part of the name, in any case. */
+                search?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkflowSummary_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Welcome",
+                 *       "event_type": "user_signup",
+                 *       "document": {
+                 *         "filters": {
+                 *           "tags": [
+                 *             "new"
+                 *           ]
+                 *         },
+                 *         "steps": [
+                 *           {
+                 *             "id": "hello",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "welcome"
+                 *             }
+                 *           },
+                 *           {
+                 *             "id": "later",
+                 *             "kind": "delay",
+                 *             "for_s": 86400
+                 *           },
+                 *           {
+                 *             "id": "tips",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "first_tips"
+                 *             }
+                 *           }
+                 *         ]
+                 *       },
+                 *       "active": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewWorkflow"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "active": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkflowChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWorkflowVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkflowVersionSummary_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorkflowVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowVersion"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": {
+                 *         "filters": {
+                 *           "tags": [
+                 *             "new"
+                 *           ]
+                 *         },
+                 *         "steps": [
+                 *           {
+                 *             "id": "hello",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "welcome"
+                 *             }
+                 *           },
+                 *           {
+                 *             "id": "later",
+                 *             "kind": "delay",
+                 *             "for_s": 86400
+                 *           },
+                 *           {
+                 *             "id": "tips",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "first_tips"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkflowCheck"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowFaults"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dryRunWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": {
+                 *         "filters": {
+                 *           "tags": [
+                 *             "new"
+                 *           ]
+                 *         },
+                 *         "steps": [
+                 *           {
+                 *             "id": "hello",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "welcome"
+                 *             }
+                 *           },
+                 *           {
+                 *             "id": "later",
+                 *             "kind": "delay",
+                 *             "for_s": 86400
+                 *           },
+                 *           {
+                 *             "id": "tips",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "first_tips"
+                 *             }
+                 *           }
+                 *         ]
+                 *       },
+                 *       "recipient": {
+                 *         "user_id": "u1",
+                 *         "email": "ada@example.com"
+                 *       },
+                 *       "event_type": "user_signup",
+                 *       "payload": {
+                 *         "event_data": {
+                 *           "plan": "pro"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkflowDryRun"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWorkflowRuns: {
+        parameters: {
+            query?: {
+                event_id?: string;
+                workflow_id?: string;
+                recipient_id?: string;
+                state?: "active" | "waiting" | "done" | "canceled" | "failed";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkflowRun_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorkflowRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowRunWithSteps"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelWorkflowRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowRun"];
+                };
             };
             /** @description A problem */
             default: {

@@ -26,6 +26,8 @@ const LABELS: Readonly<Record<AuditKind, string>> = {
   template_part: "Layouts and partials",
   tenant: "Tenants",
   user: "Users",
+  workflow: "Workflows",
+  workflow_run: "Workflow runs",
 };
 
 /** What a change may be about. The record above is complete: its type says so. */

@@ -19,6 +19,7 @@ import { templatesRoutes } from "~/screens/templates/routes";
 import { tenantsRoutes } from "~/screens/tenants/routes";
 import { testSendRoutes } from "~/screens/test-send/routes";
 import { usersRoutes } from "~/screens/users/routes";
+import { workflowsRoutes } from "~/screens/workflows/routes";
 import { Failure, NotFound } from "~/shell/Failure";
 import { frameRoute, rootRoute } from "~/shell/roots";
 
@@ -44,6 +45,7 @@ const routeTree = rootRoute.addChildren([
     ...overviewRoutes,
     ...deadLettersRoutes,
     ...refusedRoutes,
+    ...workflowsRoutes,
     ...templatesRoutes,
     ...testSendRoutes,
     ...providersRoutes,

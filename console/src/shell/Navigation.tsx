@@ -13,6 +13,7 @@ import {
   Settings,
   Users,
   Webhook,
+  Workflow,
 } from "lucide-react";
 
 interface Entry {
@@ -34,6 +35,7 @@ const GROUPS: readonly { title: string; entries: readonly Entry[] }[] = [
   {
     title: "What is sent",
     entries: [
+      { to: "/workflows", label: "Workflows", icon: Workflow },
       { to: "/templates", label: "Templates", icon: FileCode2 },
       { to: "/test-send", label: "Test send", icon: Send },
     ],

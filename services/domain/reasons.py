@@ -88,6 +88,18 @@ class Reason(StrEnum):
         True,
     )
     UNROUTABLE = "unroutable", "The tenant's configuration cannot be looked up for this event.", _CLARION
+    FILTERED_TAGS = "filtered_tags", "The recipient lacks a tag that the workflow asks for.", _TENANT
+    FILTERED_SEGMENT = "filtered_segment", "The recipient is not in the workflow's segment.", _TENANT
+    COOLDOWN = "cooldown", "The workflow was started for this recipient a short time before.", _TENANT
+    NO_CONTACT = "no_contact", "The event names nobody, and the workflow is for people.", _TENANT
+    WORKFLOW_DELETED = "workflow_deleted", "The workflow was deleted.", _TENANT
+    DELAY_UNREADABLE = (
+        "delay_unreadable",
+        "The workflow waits until a time that the event was to name, and the event names none.",
+        _TENANT,
+    )
+    DELAY_TOO_LONG = "delay_too_long", "The workflow was to wait for more than a year.", _TENANT
+    RULE_FAILED = "rule_failed", "A rule of the workflow could not be evaluated; it counts as not met.", _TENANT
     BODY_DIFFERS = (
         "body_differs",
         "A later call with the same key asked for something else, and nothing was sent for it.",

@@ -15,6 +15,7 @@ from clarion.router.v1 import (
     runs_pb2_grpc,
     suppressions_pb2_grpc,
     usage_pb2_grpc,
+    workflows_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
@@ -68,10 +69,13 @@ from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
+from services.router.workflows.references import References, TemplateVersions
+from services.router.workflows.servicer import WORKFLOW_SERVICE, WorkflowServicer
+from services.router.workflows.store import WorkflowStore
 
 # Suppressions and recipients change rarely, and are read a page at a time; runs are worked off in batches.
 _POSTGRES_CONNECTIONS, _RUNS_POSTGRES_CONNECTIONS = 4, 6
-# Changes of endpoints have connections of their own: planning does not wait for them.
+# Changes of endpoints and workflows have connections of their own: planning does not wait for them.
 _ENDPOINTS_POSTGRES_CONNECTIONS = 3
 
 
@@ -158,7 +162,9 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     trace = TraceWriter(nats.StreamPublisher(connection))
     run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
-    _add_endpoint_services(server, endpoints_pool, outbox, vault, guard)
+    writes = TenantWrites(endpoints_pool, outbox)
+    _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
+    _add_workflow_service(server, endpoints_pool, writes, catalog)
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
@@ -238,11 +244,10 @@ def _add_services(
 def _add_endpoint_services(
     server: grpc.GrpcServer,
     pool: "asyncpg.Pool[asyncpg.Record]",
-    outbox: configuration.ConfigurationOutbox,
+    writes: TenantWrites,
     vault: Vault,
     guard: EgressGuard,
 ) -> None:
-    writes = TenantWrites(pool, outbox)
     environments = EnvironmentStore(pool, writes)
     server.add(
         endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
@@ -251,6 +256,14 @@ def _add_endpoint_services(
     )
     stores = CatalogStores(EventTypeStore(pool, writes), environments, ApplicationStore(pool, writes))
     server.add(catalogs_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(stores), CATALOG_SERVICE)
+
+
+def _add_workflow_service(
+    server: grpc.GrpcServer, pool: "asyncpg.Pool[asyncpg.Record]", writes: TenantWrites, templates: TemplateVersions
+) -> None:
+    store = WorkflowStore(pool, writes)
+    servicer = WorkflowServicer(store, References(store, templates))
+    server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, WORKFLOW_SERVICE)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from services.domain import pseudonyms, topology
 from services.domain.reasons import Reason
 from services.router import compiler, fan_out
 from services.router.compiler import Subscribers
-from services.router.definitions import Definition, Template, Workflow
+from services.router.definitions import ChannelNumber, Definition, Template, Workflow
 from services.router.owners import ConfigurationOwners
 
 # The owners whose keys (default locales, suppressions) are read from the copy only.
@@ -126,6 +126,10 @@ class Catalog:
         if not workflows and not subscribers.subscribers:
             return Definition()
         return await self._with_facts(tenant_id, workflows, locale, subscribers)
+
+    async def template_version(self, tenant_id: str, key: str, channel: ChannelNumber, version: int) -> Template | None:
+        """Return a version of a template, active or not; None: there is none. Raises PartAway."""
+        return await self._owners.template_version(tenant_id, key, channel, version)
 
     def is_inactive(self, tenant_id: str) -> bool:
         """Return whether the copy says that a tenant is inactive."""

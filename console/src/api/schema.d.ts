@@ -2684,6 +2684,14 @@ export interface components {
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.
@@ -3066,6 +3074,14 @@ export interface components {
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.
@@ -3189,6 +3205,14 @@ export interface components {
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.
@@ -3490,6 +3514,14 @@ export interface components {
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.
@@ -5455,6 +5487,14 @@ export interface components {
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.

@@ -153,6 +153,18 @@ def subscribers_key(tenant_id: str, event_type: str) -> str:
     return f"{SUBSCRIBERS}.{tenant_id}.{key_part(event_type)}"
 
 
+# The prefix of workflows_key.
+WORKFLOWS = "workflows"
+
+
+def workflows_key(tenant_id: str, event_type: str) -> str:
+    """What is stored for a type: see services.domain.workflows.EventType. Absent: the type is unknown.
+
+    The router writes it in the transaction that declares or deletes the type, or that changes a workflow of it.
+    """
+    return f"{WORKFLOWS}.{tenant_id}.{key_part(event_type)}"
+
+
 # The prefix of endpoint_state_key.
 ENDPOINT_STATES = "endpoint_states"
 

@@ -373,16 +373,20 @@ class WorkflowSet(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORKFLOWS_FIELD_NUMBER: _builtins.int
+    IS_NAMED_FIELD_NUMBER: _builtins.int
+    is_named: _builtins.bool
+    """The caller named it; else they are those of the event's type."""
     @_builtins.property
     def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowVersion]: ...
     def __init__(
         self,
         *,
         workflows: _abc.Iterable[Global___WorkflowVersion] | None = ...,
+        is_named: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflows", b"workflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_named", b"is_named", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

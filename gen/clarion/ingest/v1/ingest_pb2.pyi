@@ -209,11 +209,13 @@ class WorkflowChoice(_message.Message):
     BY_TYPE_FIELD_NUMBER: _builtins.int
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     workflow_id: _builtins.str
-    """This one, active or not, on its current version. NOT_FOUND: the tenant has no such workflow in the event's scope."""
+    """This one, active or not, on its current version; the event's type is the workflow's. NOT_FOUND: the tenant has no such
+    workflow of this type in the event's scope.
+    """
     @_builtins.property
     def by_type(self) -> Global___ByType:
         """The active ones of its type in its scope, perhaps none, and nothing else. NOT_FOUND: the type was not declared, and no
-        workflow names it.
+        workflow of the scope names it. UNAVAILABLE: it is not known yet which workflows there are.
         """
 
     def __init__(
@@ -435,8 +437,8 @@ class AcceptItem(_message.Message):
     traceparent: _builtins.str
     """The span that the item belongs to, as in the W3C header of that name: a call carries items of many. Empty: none."""
     revision: _builtins.int
-    """The newest revision of the tenant's endpoints and subscriptions that the caller knows of: to_endpoints is read from
-    a copy that has it. 0: none.
+    """The newest revision of the tenant's endpoints, subscriptions, event types and workflows that the caller knows of:
+    to_endpoints and workflows are read from a copy that has it. 0: none.
     """
     @_builtins.property
     def event(self) -> Global___NewEvent: ...
@@ -540,7 +542,7 @@ class Accepted(_message.Message):
 
     @_builtins.property
     def workflows(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.WorkflowVersion]:
-        """The stored workflows that it starts."""
+        """The stored workflows that it starts; empty for a duplicate."""
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ KINDS: Mapping[str, str] = {
     "template_part": "layout or partial",
     "tenant": "tenant",
     "user": "user",
+    "workflow": "workflow",
 }
 
 # The first word of each sentence, as it stands after "tried to".

@@ -7200,7 +7200,7 @@ export interface operations {
                 resource?: string;
                 method?: string;
                 /** @description Only what is about such an object. */
-                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user";
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */

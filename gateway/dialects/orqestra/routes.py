@@ -25,6 +25,7 @@ _ONCE = (
     SIGNATURE_HEADER,
 )
 
+
 def claims(request: web.Request) -> bool:
     """Return whether the path is one of the Orqestra API, or lies beside one."""
     return request.path.startswith(_PREFIXES)

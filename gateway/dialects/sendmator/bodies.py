@@ -114,7 +114,7 @@ class Fields:
         value = msgspec.json.decode(self._fields[name], type=list[msgspec.Raw]) if self._is_list(name) else []
         if not 1 <= len(value) <= most:
             raise bad_request(f"{self._at}{name} must be a list of 1 to {most} objects")
-        return [Fields({"": one}, f"{self._at}{name}[{position}]")._only() for position, one in enumerate(value)]
+        return [_row(bytes(one).strip(), f"{self._at}{name}[{position}]") for position, one in enumerate(value)]
 
     def value(self, name: str) -> Any:
         """Return a field as JSON has it, None if it is absent."""
@@ -123,13 +123,6 @@ class Fields:
     def names(self) -> Sequence[str]:
         """Return the names of all fields."""
         return tuple(self._fields)
-
-    def _only(self) -> "Fields":
-        """Return the fields of the one object that is here."""
-        raw = bytes(self._fields[""]).strip()
-        if not raw.startswith(b"{"):
-            raise bad_request(f"{self._at} must be an object")
-        return Fields(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]), f"{self._at}.")
 
     def _is_list(self, name: str) -> bool:
         return name in self and bytes(self._fields[name]).lstrip().startswith(b"[")
@@ -143,6 +136,12 @@ class Fields:
         if "\0" in text:
             raise bad_request(f"{self._at}{name} must not contain a NUL character")
         return text
+
+
+def _row(raw: bytes, at: str) -> Fields:
+    if not raw.startswith(b"{"):
+        raise bad_request(f"{at} must be an object")
+    return Fields(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]), f"{at}.")
 
 
 async def read(request: web.Request, *, optional: bool = False) -> Fields:

@@ -111,8 +111,8 @@ class Call:
 class Route:
     """One path.
 
-    needs_team: the request must name the team. action: what it does, in the audit log ("workflow.created"); empty: it is
-    not recorded. query: parameters that it takes.
+    needs_team: the request must name the team. action: what it does, in the audit log ("workflow.created"); empty: it
+    is not recorded. query: parameters that it takes.
     """
 
     method: str
@@ -169,5 +169,7 @@ def _check_query(request: web.Request, known: Collection[str]) -> None:
         if name not in known:
             taken = f"this path takes {', '.join(known)}" if known else "this path takes no parameters"
             raise bad_request(f"{name[:64]} is not known here: {taken}")
+        if "" in request.query.getall(name):
+            raise bad_request(f"{name} must not be empty: set a value, or omit the parameter")
         if any(len(value) > 1024 or "\0" in value for value in request.query.getall(name)):
             raise bad_request(f"{name} must be at most 1,024 characters, none of them NUL")

@@ -61,7 +61,7 @@ class Credentials:
         return Caller(key, team, names_team=False)
 
     async def _checked(self, key: AuthenticatedTenant, team: str) -> str:
-        """Return a team that the caller named. The name is the caller's choice, so it must be the account's and the key's."""
+        """Return a team that the caller chose to name: it must be the account's and the key's. Raises ApiError."""
         allowed = team in key.scopes if key.scopes else await self._teams.has(key.id, team)
         if not allowed:
             raise invalid_team()

@@ -35,7 +35,7 @@ def page(request: web.Request, *, default: int = 20) -> Page:
 def flag(request: web.Request, name: str) -> bool | None:
     """Return ?name=true|false, None if it is absent. Raises ApiError."""
     text = request.query.get(name)
-    if text is None or text == "":
+    if text is None:
         return None
     if text not in ("true", "false"):
         raise bad_request(f"{name} must be true or false")

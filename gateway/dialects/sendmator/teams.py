@@ -41,7 +41,7 @@ class Teams:
         return await self._find(tenant_id, _DEFAULT)
 
     async def _find(self, tenant_id: str, team: str) -> str:
-        """Return the environment's id; empty: there is none. One that was known stays known while the router is away."""
+        """Return the environment's id; empty: there is none. A known one stays known while the router is away."""
         asked = tenant_id, team
         known, missing = self._found.get(asked), self._missing.get(asked)
         if known is not None and self._now() < known.until:

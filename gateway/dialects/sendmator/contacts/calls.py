@@ -41,9 +41,7 @@ async def get_external(call: Call) -> web.Response:
 
 async def get_by_email(call: Call) -> web.Response:
     """Return the contact with an e-mail address."""
-    wire = recipients_pb2.ListRecipientsRequest(
-        tenant_id=call.caller.tenant_id, address=call.path("email"), limit=1
-    )
+    wire = recipients_pb2.ListRecipientsRequest(tenant_id=call.caller.tenant_id, address=call.path("email"), limit=1)
     found = (await call.ask(call.clients.recipients.ListRecipients, wire)).recipients
     if not found:
         raise not_found("Contact")
@@ -84,7 +82,8 @@ async def delete(call: Call) -> web.Response:
     made = shapes.change(Fields({"is_active": msgspec.Raw(b"false")}), person)
     made.id = person.id
     saved = await save(call, made, recipients_pb2.SAVE_MODE_UPDATE)
-    return json_reply({**lists.both(shapes.shown(saved)), "message": "Contact deactivated"})
+    contact = shapes.shown(saved)
+    return json_reply({"success": True, "message": "Contact deactivated", "id": saved.id, "data": contact})
 
 
 async def bulk(call: Call) -> web.Response:
@@ -151,9 +150,7 @@ async def find(call: Call) -> recipients_pb2.StoredRecipient:
 
 async def find_external(call: Call) -> recipients_pb2.StoredRecipient:
     """Return the contact with the caller's id in the path. Raises ApiError (404)."""
-    wire = recipients_pb2.GetRecipientRequest(
-        tenant_id=call.caller.tenant_id, recipient_id=call.path("external_id")
-    )
+    wire = recipients_pb2.GetRecipientRequest(tenant_id=call.caller.tenant_id, recipient_id=call.path("external_id"))
     return await _get(call, wire)
 
 
@@ -205,13 +202,16 @@ async def _want(call: Call, *, value: bool) -> web.Response:
     await call.body(optional=True)
     person = await find(call)
     made = recipients_pb2.RecipientChange(id=person.id)
-    preferences.write(preferences.changed(preferences.of(person), preferences.everything(value)), made, person)
+    preferences.write(preferences.changed(preferences.of(person), preferences.everything(value=value)), made, person)
     return _shown(await save(call, made, recipients_pb2.SAVE_MODE_UPDATE))
 
 
 def _bulk_result(call: Call, rows: Sequence[Fields], results: Sequence[Any]) -> dict[str, Any]:
     """Return what became of each row. results: a result of the router, or what is wrong with the row."""
-    created, skipped, errors, shown = [], [], [], []
+    created: list[dict[str, Any]] = []
+    skipped: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
     for index, (row, result) in enumerate(zip(rows, results, strict=True)):
         named = {name: row.value(name) for name in ("email", "external_id") if name in row}
         if isinstance(result, str):
@@ -226,7 +226,10 @@ def _bulk_result(call: Call, rows: Sequence[Fields], results: Sequence[Any]) -> 
             error = ClarionError.from_proto(result.error)
             is_taken = error.code is Code.CONFLICT
             why = _conflict(error) if is_taken else message_of(error)
-            (skipped if is_taken else errors).append({**named, "reason" if is_taken else "error": why})
+            if is_taken:
+                skipped.append({**named, "reason": why})
+            else:
+                errors.append({**named, "error": why})
             shown.append({"index": index, "status": "skipped" if is_taken else "error", "error": why})
     counts = {"created_count": len(created), "skipped_count": len(skipped), "error_count": len(errors)}
     return {

@@ -68,9 +68,7 @@ async def list_all(call: Call) -> web.Response:
     total = answer.total if answer.total >= 0 else MAX_SCANNED
     following = call.backend.cursors.seal(answer.next_cursor, *bound) if answer.next_cursor else None
     has_more = bool(following) if following or cursor else None
-    return json_reply(
-        lists.shown("contacts", rows, page, total=total, has_more=has_more, next_cursor=following)
-    )
+    return json_reply(lists.shown("contacts", rows, page, total=total, has_more=has_more, next_cursor=following))
 
 
 async def _scan(call: Call, wire: recipients_pb2.ListRecipientsRequest) -> list[_Contact]:
@@ -103,9 +101,10 @@ def _search(request: web.Request) -> str:
 def _filters(request: web.Request) -> list[Callable[[_Contact], bool]]:
     """Return what contacts must be besides what the store finds."""
     found: list[Callable[[_Contact], bool]] = []
-    for name in ("is_active", "is_unsubscribed"):
-        if (flag := lists.flag(request, name)) is not None:
-            found.append(lambda contact, name=name, flag=flag: contact[name] is flag)  # type: ignore[misc]
+    flags = {name: lists.flag(request, name) for name in ("is_active", "is_unsubscribed")}
+    wanted = {name: flag for name, flag in flags.items() if flag is not None}
+    if wanted:
+        found.append(lambda contact: all(contact[name] is flag for name, flag in wanted.items()))
     if request.query.get("search") and (email := request.query.get("email", "").lower()):
         found.append(lambda contact: email in (contact["email"] or "").lower())
     if after := _moment(request, "created_after"):

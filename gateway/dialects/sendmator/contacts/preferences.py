@@ -50,7 +50,7 @@ def check(channel: str, category: str = "") -> None:
         raise bad_request(f"category must be one of {', '.join(CATEGORIES)}")
 
 
-def everything(value: bool, channels: Iterable[str] = tuple(CHANNELS)) -> list[tuple[str, str, bool]]:
+def everything(*, value: bool, channels: Iterable[str] = tuple(CHANNELS)) -> list[tuple[str, str, bool]]:
     """Return the changes that want, or do not want, all of these channels."""
     return [(channel, category, value) for channel in channels for category in CATEGORIES]
 

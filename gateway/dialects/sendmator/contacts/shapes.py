@@ -1,7 +1,7 @@
 """Contacts in this API's form, and changes of stored recipients: pure.
 
-Custom fields are the recipient's data, so that templates, segments and rules of workflows find them by their names. What
-this API has besides them lies there too: first and last name, and under names with "_" what only this API knows.
+Custom fields are the recipient's data, so that templates, segments and rules of workflows find them by their names.
+What this API has besides them lies there too: first and last name, and under names with "_" what only it knows.
 """
 
 from collections.abc import Mapping
@@ -78,18 +78,7 @@ def change(
     person: as they are stored; None: they are new. replaces: custom fields that the body leaves out are deleted.
     """
     made = recipients_pb2.RecipientChange()
-    if external_id := body.id("external_id"):
-        if person is None:
-            made.recipient_id = external_id
-        elif external_id != person.recipient_id:
-            made.new_recipient_id = external_id
-    for name in ("email", "phone", "locale", "timezone"):
-        if name in body or body.is_null(name):
-            setattr(made, name, body.text(name, longest=MAX_EMAIL).strip())
-    if tags := body.texts("tags", "tag"):
-        made.tags.tags.extend(tags)
-    elif "tags" in body:
-        made.tags.SetInParent()
+    _write_fields(body, person, made)
     data = _data(body, person, replaces=replaces)
     _write_name(body, person, made, data)
     _write_wanted(body, person, made, data)
@@ -100,6 +89,23 @@ def change(
         if token := body.text(name, longest=4096):
             made.device_tokens.tokens.add(kind=kind, token=token)
     return made
+
+
+def _write_fields(
+    body: Fields, person: recipients_pb2.StoredRecipient | None, made: recipients_pb2.RecipientChange
+) -> None:
+    """Store what has a field of its own."""
+    external_id = body.id("external_id")
+    if person is None:
+        made.recipient_id = external_id
+    elif external_id and external_id != person.recipient_id:
+        made.new_recipient_id = external_id
+    for name in ("email", "phone", "locale", "timezone"):
+        if name in body or body.is_null(name):
+            setattr(made, name, body.text(name, longest=MAX_EMAIL).strip())
+    if (tags := body.texts("tags", "tag")) is not None:
+        made.tags.SetInParent()
+        made.tags.tags.extend(tags)
 
 
 def _data(body: Fields, person: recipients_pb2.StoredRecipient | None, *, replaces: bool) -> dict[str, Any]:
@@ -130,7 +136,8 @@ def _write_name(
         return
     known = shown(person) if person is not None else {}
     names = {
-        name: body.text(name) if name in body or body.is_null(name) else known.get(name) or "" for name in (_FIRST, _LAST)
+        name: body.text(name) if name in body or body.is_null(name) else known.get(name) or ""
+        for name in (_FIRST, _LAST)
     }
     data |= {name: value or None for name, value in names.items() if value or person is not None}
     made.name = " ".join(value for value in names.values() if value)[:255]

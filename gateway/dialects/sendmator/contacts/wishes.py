@@ -44,19 +44,19 @@ async def change_one(call: Call) -> web.Response:
 
 async def refuse_all(call: Call) -> web.Response:
     """Want nothing of any channel."""
-    return await _write(call, preferences.everything(False))
+    return await _write(call, preferences.everything(value=False))
 
 
 async def refuse_channel(call: Call) -> web.Response:
     """Want nothing of one channel."""
     channel = call.path("channel")
     preferences.check(channel)
-    return await _write(call, preferences.everything(False, (channel,)))
+    return await _write(call, preferences.everything(value=False, channels=(channel,)))
 
 
 async def want_all(call: Call) -> web.Response:
     """Want everything of all channels."""
-    return await _write(call, preferences.everything(True))
+    return await _write(call, preferences.everything(value=True))
 
 
 async def _write(call: Call, changes: Iterable[tuple[str, str, bool]]) -> web.Response:

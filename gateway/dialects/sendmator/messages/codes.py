@@ -1,7 +1,7 @@
 """POST /otp/…: one-time codes.
 
-A session of this API has a code for each channel. Each is a session of the router's codes, and the session token of this
-API is a list of theirs: nothing is kept here.
+A session of this API has a code for each channel. Each is a session of the router's codes, and the session token of
+this API is a list of theirs: nothing is kept here.
 """
 
 import base64
@@ -110,9 +110,7 @@ async def verify(call: Call) -> web.Response:
     codes = _codes(body, tokens)
     results: dict[str, dict[str, Any]] = {}
     for channel, code in codes.items():
-        wire = codes_pb2.CheckCodeRequest(
-            tenant_id=call.caller.tenant_id, session_token=tokens[channel], code=code
-        )
+        wire = codes_pb2.CheckCodeRequest(tenant_id=call.caller.tenant_id, session_token=tokens[channel], code=code)
         try:
             found = await call.ask(call.clients.codes.CheckCode, wire)
         except ClarionError as error:

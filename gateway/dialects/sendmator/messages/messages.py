@@ -18,9 +18,7 @@ _MAX_CONTENT = 100 * 1024
 _EMAIL, _SMS = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
 
 
-def message_of(
-    body: Fields, caller: Caller, channel: "event_pb2.Channel.ValueType", when: When
-) -> ingest_pb2.NewEvent:
+def message_of(body: Fields, caller: Caller, channel: "event_pb2.Channel.ValueType", when: When) -> ingest_pb2.NewEvent:
     """Return the event of a body that sends on a channel. Raises ApiError."""
     direct = f"direct_{CHANNEL_NAMES[channel]}"
     kind = body.text("recipient_type")

@@ -137,7 +137,7 @@ def _statuses(name: str) -> Sequence[int]:
 async def _deliveries(
     call: Call, wire: ledger_pb2.ListDeliveriesRequest, wanted: Sequence[int]
 ) -> tuple[Sequence[ledger_pb2.DeliverySummary], str]:
-    """Return a page of deliveries with one of these statuses, and the cursor of the next; of one status as it is read."""
+    """Return a page of deliveries with one of these statuses, and the cursor of the next one."""
     if len(wanted) == 1:
         wire.status = wanted[0]  # type: ignore[assignment]
     answer = await call.ask(call.clients.ledger.ListDeliveries, wire)

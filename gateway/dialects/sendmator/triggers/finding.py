@@ -16,8 +16,8 @@ from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, time_of
 
-# The ledger is about a second behind. An id that was made this recently, in microseconds, is looked for as long as this,
-# in seconds, before it counts as unknown.
+# The ledger is about a second behind: an id that was made this recently, in microseconds, is looked for as long as
+# this, in seconds, before it counts as unknown.
 RECENT_US = 60_000_000
 PATIENCE_S = 5.0
 _LOOK_S = 0.1

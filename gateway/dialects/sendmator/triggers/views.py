@@ -21,8 +21,8 @@ CHANNELS: dict[str, event_pb2.Channel.ValueType] = {
     "push": event_pb2.CHANNEL_PUSH,
     "webhook": event_pb2.CHANNEL_WEBHOOK,
 }
-CHANNEL_NAMES = {number: name for name, number in CHANNELS.items()}
-_PATHS = {event_pb2.CHANNEL_EMAIL: "messages", event_pb2.CHANNEL_SMS: "sms"}
+CHANNEL_NAMES: dict[int, str] = {number: name for name, number in CHANNELS.items()}
+_PATHS: dict[int, str] = {event_pb2.CHANNEL_EMAIL: "messages", event_pb2.CHANNEL_SMS: "sms"}
 # What each word for a job stands for among our statuses.
 JOB_STATUSES: dict[str, tuple[trace_pb2.DeliveryStatus.ValueType, ...]] = {
     "pending": (trace_pb2.DELIVERY_STATUS_QUEUED, trace_pb2.DELIVERY_STATUS_RETRYING),

@@ -73,9 +73,7 @@ async def update(call: Call) -> web.Response:
     """Update the fields that the body has; another content is a new version."""
     body = await call.body()
     stored = await _find(call)
-    wire = workflows_pb2.UpdateWorkflowRequest(
-        tenant_id=call.caller.tenant_id, workflow_id=stored.id, by=_by(call)
-    )
+    wire = workflows_pb2.UpdateWorkflowRequest(tenant_id=call.caller.tenant_id, workflow_id=stored.id, by=_by(call))
     if name := body.text("name"):
         wire.name = name
     if "description" in body:

@@ -81,7 +81,7 @@ def is_given(body: Fields) -> bool:
 
 
 def document_of(body: Fields, stored: bytes = b"") -> bytes:
-    """Return the document that a body describes. stored: the current one, of which absent parts stay. Raises ApiError."""
+    """Return the document that a body describes. stored: the current one; absent parts stay. Raises ApiError."""
     if "document" in body:
         return body.object("document")
     kept = msgspec.json.decode(stored) if stored else {}

@@ -37,9 +37,7 @@ async def of_workflow(call: Call, workflow: workflows_pb2.Workflow) -> dict[str,
     for event in events:
         if not event.has_workflows or not is_readable(event, call.caller):
             continue
-        counts = [
-            one for one in await call.triggers.counts(call.caller, event.id) if one.workflow_id == workflow.id
-        ]
+        counts = [one for one in await call.triggers.counts(call.caller, event.id) if one.workflow_id == workflow.id]
         if counts:
             found = await call.triggers.get(call.caller, event.id)
             return {"campaign_name": workflow.name, "trigger_id": event.id, **_statistics(found, counts)}

@@ -158,9 +158,8 @@ WORKFLOWS = "workflows"
 
 
 def workflows_key(tenant_id: str, event_type: str) -> str:
-    """What is stored for a type: see services.domain.workflows.EventType. Absent: the type is unknown.
-
-    The router writes it in the transaction that declares or deletes the type, or that changes a workflow of it.
+    """The stored workflows of an event type, active or not, in the order of their creation: JSON list of
+    services.domain.workflows.Workflow. An empty list: the type was declared, and no workflow names it. Absent: neither.
     """
     return f"{WORKFLOWS}.{tenant_id}.{key_part(event_type)}"
 

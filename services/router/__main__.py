@@ -1,22 +1,29 @@
 """Starts the router: ``python -m services.router``."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
+from grpc.aio import Channel
 from nats.aio.client import Client
 
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
+    codes_pb2_grpc,
     endpoints_pb2_grpc,
+    imports_pb2_grpc,
     portal_pb2_grpc,
     privacy_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
+    segments_pb2_grpc,
     suppressions_pb2_grpc,
     usage_pb2_grpc,
+    workflows_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, postgres
+from runtime.clock import Clock
 from runtime.configuration import ConfigurationWatch
 from runtime.database_clock import DatabaseClock
 from runtime.egress import EgressGuard
@@ -39,6 +46,8 @@ from services.router.catalogs.applications.store import ApplicationStore
 from services.router.catalogs.environments.store import EnvironmentStore
 from services.router.catalogs.event_types.store import EventTypeStore
 from services.router.catalogs.servicer import CATALOG_SERVICE, CatalogServicer, CatalogStores
+from services.router.codes.servicer import CODE_SERVICE, CodeServicer
+from services.router.codes.store import CodeStore
 from services.router.consumer import RouterConsumer
 from services.router.egress import webhook_guard
 from services.router.endpoints.servicer import ENDPOINT_SERVICE, EndpointServicer
@@ -47,19 +56,30 @@ from services.router.endpoints.subscriptions.store import SubscriptionStore
 from services.router.endpoints.writing import TenantWrites
 from services.router.filtering import Filtering
 from services.router.groups.store import GroupStore
+from services.router.imports.servicer import IMPORT_SERVICE, ImportServicer
+from services.router.imports.store import ImportStore
+from services.router.imports.worker import Imports
 from services.router.owners import ConfigurationOwners
+from services.router.people import StoredPeople
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
 from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
 from services.router.portal.store import PortalStore
+from services.router.recipients.identity import Identities
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
-from services.router.recipients.store import RecipientStore
+from services.router.recipients.store import Pool, RecipientStore
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.progress import LedgerProgress
-from services.router.runs.runner import Runs
+from services.router.runs.publishing import OutputPublisher
+from services.router.runs.reading import Audiences
+from services.router.runs.runner import PAGE, Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
+from services.router.segments.members import SegmentMembers
+from services.router.segments.scan import Scan
+from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
+from services.router.segments.store import SegmentStore
 from services.router.servicer import RouterServicer
 from services.router.servicer_privacy import ROUTER_PRIVACY_SERVICE, RouterPrivacyServicer
 from services.router.servicer_usage import NAME as USAGE_SERVICE
@@ -68,10 +88,24 @@ from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
+from services.router.workflow_runs.cooldowns import PostgresCooldowns
+from services.router.workflow_runs.deciding import Deciding
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
+from services.router.workflow_runs.pressure import Pressure
+from services.router.workflow_runs.runner import WorkflowRuns
+from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.servicer import WorkflowAndRunServicer
+from services.router.workflow_runs.starting import WorkflowStarter
+from services.router.workflow_runs.statuses import LedgerStatuses
+from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflows.documents import Documents
+from services.router.workflows.references import References
+from services.router.workflows.servicer import WORKFLOW_SERVICE
+from services.router.workflows.store import WorkflowStore
 
 # Suppressions and recipients change rarely, and are read a page at a time; runs are worked off in batches.
 _POSTGRES_CONNECTIONS, _RUNS_POSTGRES_CONNECTIONS = 4, 6
-# Changes of endpoints have connections of their own: planning does not wait for them.
+# Changes of endpoints and workflows have connections of their own: planning does not wait for them.
 _ENDPOINTS_POSTGRES_CONNECTIONS = 3
 
 
@@ -81,9 +115,12 @@ class _Stores:
 
     suppressions: SuppressionStore
     recipients: RecipientStore
+    imports: ImportStore
     groups: GroupStore
     runs: RunStore
+    workflow_runs: WorkflowRunStore
     people_in_runs: PeopleInRuns
+    people_in_workflow_runs: PeopleInWorkflowRuns
     portal: PortalStore
     usage: RouterUsageServicer
 
@@ -95,6 +132,18 @@ class _Configuration:
     watch: ConfigurationWatch
     policies: Policies
     erased: Erased
+
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """What is asked of the rest of Clarion."""
+
+    connection: Client
+    ingest: Channel
+    caller: grpc.Caller
+    own: OwnParts
+    catalog: Catalog
+    bodies: Bodies
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
@@ -115,9 +164,12 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     stores = _Stores(
         SuppressionStore(pool, outbox),
         RecipientStore(pool),
+        ImportStore(pool),
         GroupStore(pool),
         RunStore(runs_pool, outbox),
+        WorkflowRunStore(runs_pool),
         PeopleInRuns(runs_pool),
+        PeopleInWorkflowRuns(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
     )
@@ -133,15 +185,16 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         process.on_close(channel.close)
     own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
-    filtering = Filtering(Bodies(connection, channels["ingest"], caller, own))
+    bodies = Bodies(connection, channels["ingest"], caller, own)
+    filtering = Filtering(bodies)
     process.on_close(filtering.close)
     events = EventPlanner(known.policies, filtering)
     planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
-    progress = LedgerProgress(connection, channels["ingest"], caller, own)
-    runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
-    working = process.start(runs.run(), name="runs")
+    others = _Others(connection, channels["ingest"], caller, own, catalog, bodies)
+    runs, workflow_runs = _runs(stores, others, known, planner, people, pool, runs_pool, clock)
+    working = [process.start(runs.run(), name="runs"), process.start(workflow_runs.run(), name="workflow runs")]
 
     consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
@@ -150,18 +203,91 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         await consumer.drain()
         await routing
         await runs.drain()
-        await working
+        await workflow_runs.drain()
+        await asyncio.gather(*working)
 
     process.on_drain(finish)
 
+    def wake() -> None:
+        runs.wake()
+        workflow_runs.wake()
+
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
-    run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
+    run_servicer = RunServicer(stores.runs, stores.workflow_runs, wake, trace, now=clock)
+    codes = CodeStore(pool, keyed)
+    process.start(codes.keep_deleting_old(), name="old codes")
+    server.add(codes_pb2_grpc.add_CodeServiceServicer_to_server, CodeServicer(codes), CODE_SERVICE)
+    _add_recipient_services(server, process, pool, stores)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
-    _add_endpoint_services(server, endpoints_pool, outbox, vault, guard)
+    writes = TenantWrites(endpoints_pool, outbox)
+    _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
+    workflows = WorkflowStore(endpoints_pool, writes)
+    references = References(workflows, catalog)
+    server.add(
+        workflows_pb2_grpc.add_WorkflowServiceServicer_to_server,
+        WorkflowAndRunServicer(workflows, references, stores.workflow_runs, pool, workflow_runs.wake, now=clock),
+        WORKFLOW_SERVICE,
+    )
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+def _runs(
+    stores: _Stores,
+    others: _Others,
+    known: _Configuration,
+    planner: CatalogPlanner,
+    people: PostgresRecipients,
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    runs_pool: "asyncpg.Pool[asyncpg.Record]",
+    now: Clock,
+) -> tuple[Runs, WorkflowRuns]:
+    """Return what works off events that are kept, and their workflow runs. Each wakes the other."""
+    versions, sends, cooldowns = Documents(runs_pool), CatalogSends(others.catalog), PostgresCooldowns(runs_pool)
+    publishing, progress = (
+        OutputPublisher(others.connection),
+        LedgerProgress(others.connection, others.ingest, others.caller, others.own),
+    )
+    statuses = LedgerStatuses(others.ingest, others.caller, others.own)
+    deciding = Deciding(
+        versions,
+        sends,
+        StoredPeople(people),
+        statuses,
+        others.bodies,
+        known.policies,
+        erased=known.erased,
+        now=now,
+    )
+    is_inactive = others.catalog.is_inactive
+    workflow_runs = WorkflowRuns(
+        stores.workflow_runs,
+        cooldowns,
+        deciding,
+        publishing,
+        Pressure(progress),
+        is_inactive,
+        ended=lambda: runs.wake(),  # noqa: PLW0108 - it is made below
+        now=now,
+    )
+    starter = WorkflowStarter(
+        versions, sends, SegmentMembers(pool), cooldowns, known.policies, erased=known.erased, now=now
+    )
+    audiences = Audiences(people, Identities(pool), page=PAGE)
+    runs = Runs(
+        stores.runs,
+        planner,
+        audiences,
+        starter,
+        publishing,
+        progress,
+        is_inactive,
+        began=workflow_runs.wake,
+        now=now,
+    )
+    return runs, workflow_runs
 
 
 def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:
@@ -220,29 +346,46 @@ def _add_services(
         SuppressionServicer(stores.suppressions, keyed),
         SUPPRESSION_SERVICE,
     )
-    server.add(
-        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
-        RecipientServicer(stores.recipients, stores.groups),
-        RECIPIENT_SERVICE,
-    )
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
+        RouterPrivacyServicer(
+            stores.recipients, stores.people_in_runs, stores.people_in_workflow_runs, stores.imports
+        ),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
 
 
+def _add_recipient_services(server: grpc.GrpcServer, process: Process, pool: Pool, stores: _Stores) -> None:
+    scan, imports = Scan(pool), Imports(pool)
+    process.start(imports.run(), name="imports")
+    process.start(imports.sweep(), name="old imports")
+    server.add(
+        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
+        RecipientServicer(pool, stores.recipients, stores.groups, scan),
+        RECIPIENT_SERVICE,
+    )
+    server.add(
+        segments_pb2_grpc.add_SegmentServiceServicer_to_server,
+        SegmentServicer(SegmentStore(pool), scan, stores.recipients),
+        SEGMENT_SERVICE,
+    )
+    server.add(
+        imports_pb2_grpc.add_ImportServiceServicer_to_server,
+        ImportServicer(stores.imports, imports.wake),
+        IMPORT_SERVICE,
+    )
+
+
 def _add_endpoint_services(
     server: grpc.GrpcServer,
     pool: "asyncpg.Pool[asyncpg.Record]",
-    outbox: configuration.ConfigurationOutbox,
+    writes: TenantWrites,
     vault: Vault,
     guard: EgressGuard,
 ) -> None:
-    writes = TenantWrites(pool, outbox)
     environments = EnvironmentStore(pool, writes)
     server.add(
         endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,

@@ -19,6 +19,7 @@ from tests.conftest import NatsServer, free_port
 from tests.fakes.router import Owners
 from tests.integration.ingest.processes import TOKEN, StartService, starter
 from tests.integration.router.run_world import World
+from tests.integration.router.workflow_world import WorkflowWorld
 from tests.streams import Streams
 from tests.waiting import eventually
 
@@ -137,3 +138,9 @@ async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]
 def world(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams, bucket: Bucket) -> World:
     """One router, nobody stored."""
     return World(pool, connection, streams)
+
+
+@pytest.fixture
+def flow(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams, bucket: Bucket) -> WorkflowWorld:
+    """One router with stored workflows, nobody stored."""
+    return WorkflowWorld(pool, connection, streams)

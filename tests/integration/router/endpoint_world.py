@@ -60,7 +60,7 @@ class EndpointWorld:
 
     async def event_type(self, tenant_id: str, name: str) -> str:
         """Store an event type; return its id."""
-        return str((await self.event_types.create(tenant_id, name, ""))["id"])
+        return str((await self.event_types.create(tenant_id, name, ""))[0]["id"])
 
     async def application(self, tenant_id: str, *, most: int | None = None, external_id: str = "") -> str:
         """Store an application; return its id."""

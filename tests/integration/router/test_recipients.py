@@ -12,10 +12,12 @@ from runtime import postgres
 from runtime.errors import ClarionError, Code
 from services.router.groups import store as group_store
 from services.router.groups.store import GroupStore
+from services.router.imports.store import ImportStore
 from services.router.recipients import store as recipient_store
 from services.router.recipients.servicer import RecipientServicer
 from services.router.recipients.store import RecipientStore
 from services.router.runs.people import PeopleInRuns
+from services.router.segments.scan import Scan
 from services.router.servicer_privacy import RouterPrivacyServicer
 from tests.waiting import eventually
 
@@ -30,8 +32,8 @@ class Api:
         self.pool = pool
         self.groups = GroupStore(pool)
         recipients = RecipientStore(pool)
-        self._service = RecipientServicer(recipients, self.groups)
-        self._privacy = RouterPrivacyServicer(recipients, PeopleInRuns(pool))
+        self._service = RecipientServicer(pool, recipients, self.groups, Scan(pool))
+        self._privacy = RouterPrivacyServicer(recipients, PeopleInRuns(pool), ImportStore(pool))
 
     async def put(self, *names: str, tenant_id: str = TENANT, **fields: Any) -> list[recipients_pb2.StoredRecipient]:
         """Store recipients that have these fields."""
@@ -102,7 +104,11 @@ async def test_a_recipient_is_stored_replaced_and_deleted(api: Api) -> None:
     [stored] = await api.put("ada", **fields)
     assert stored.created_at_us == stored.updated_at_us > 0
     wanted = recipients_pb2.StoredRecipient(
-        recipient_id="ada", created_at_us=stored.created_at_us, updated_at_us=stored.updated_at_us, **fields
+        recipient_id="ada",
+        id=stored.id,
+        created_at_us=stored.created_at_us,
+        updated_at_us=stored.updated_at_us,
+        **fields,
     )
     assert stored == wanted
     await api.put("bob")

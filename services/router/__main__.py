@@ -1,10 +1,8 @@
 """Starts the router: ``python -m services.router``."""
 
-import asyncio
 from dataclasses import dataclass
 
 import asyncpg
-from grpc.aio import Channel
 from nats.aio.client import Client
 
 from clarion.router.v1 import (
@@ -23,7 +21,6 @@ from clarion.router.v1 import (
     workflows_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, postgres
-from runtime.clock import Clock
 from runtime.configuration import ConfigurationWatch
 from runtime.database_clock import DatabaseClock
 from runtime.egress import EgressGuard
@@ -59,24 +56,18 @@ from services.router.groups.store import GroupStore
 from services.router.imports.servicer import IMPORT_SERVICE, ImportServicer
 from services.router.imports.store import ImportStore
 from services.router.imports.worker import Imports
+from services.router.kept_events import Asked, KeptEvents
 from services.router.owners import ConfigurationOwners
-from services.router.people import StoredPeople
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
 from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
 from services.router.portal.store import PortalStore
-from services.router.recipients.identity import Identities
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import Pool, RecipientStore
 from services.router.runs.people import PeopleInRuns
-from services.router.runs.progress import LedgerProgress
-from services.router.runs.publishing import OutputPublisher
-from services.router.runs.reading import Audiences
-from services.router.runs.runner import PAGE, Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
-from services.router.segments.members import SegmentMembers
 from services.router.segments.scan import Scan
 from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
 from services.router.segments.store import SegmentStore
@@ -88,17 +79,9 @@ from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
-from services.router.workflow_runs.cooldowns import PostgresCooldowns
-from services.router.workflow_runs.deciding import Deciding
 from services.router.workflow_runs.people import PeopleInWorkflowRuns
-from services.router.workflow_runs.pressure import Pressure
-from services.router.workflow_runs.runner import WorkflowRuns
-from services.router.workflow_runs.sends import CatalogSends
-from services.router.workflow_runs.servicer import WorkflowAndRunServicer
-from services.router.workflow_runs.starting import WorkflowStarter
-from services.router.workflow_runs.statuses import LedgerStatuses
+from services.router.workflow_runs.servicer import WorkflowAndRunServicer, WorkflowRunMethods
 from services.router.workflow_runs.store import WorkflowRunStore
-from services.router.workflows.documents import Documents
 from services.router.workflows.references import References
 from services.router.workflows.servicer import WORKFLOW_SERVICE
 from services.router.workflows.store import WorkflowStore
@@ -132,18 +115,6 @@ class _Configuration:
     watch: ConfigurationWatch
     policies: Policies
     erased: Erased
-
-
-@dataclass(frozen=True, slots=True)
-class _Others:
-    """What is asked of the rest of Clarion."""
-
-    connection: Client
-    ingest: Channel
-    caller: grpc.Caller
-    own: OwnParts
-    catalog: Catalog
-    bodies: Bodies
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
@@ -192,102 +163,45 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
-    others = _Others(connection, channels["ingest"], caller, own, catalog, bodies)
-    runs, workflow_runs = _runs(stores, others, known, planner, people, pool, runs_pool, clock)
-    working = [process.start(runs.run(), name="runs"), process.start(workflow_runs.run(), name="workflow runs")]
+    asked = Asked(
+        connection,
+        channels["ingest"],
+        caller,
+        own,
+        catalog,
+        bodies,
+        people,
+        known.policies,
+        known.erased,
+        pool,
+        runs_pool,
+    )
+    kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
+    kept.start(process)
 
-    consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
+    consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
         await consumer.drain()
         await routing
-        await runs.drain()
-        await workflow_runs.drain()
-        await asyncio.gather(*working)
+        await kept.drain()
 
     process.on_drain(finish)
 
-    def wake() -> None:
-        runs.wake()
-        workflow_runs.wake()
-
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
-    run_servicer = RunServicer(stores.runs, stores.workflow_runs, wake, trace, now=clock)
-    codes = CodeStore(pool, keyed)
-    process.start(codes.keep_deleting_old(), name="old codes")
-    server.add(codes_pb2_grpc.add_CodeServiceServicer_to_server, CodeServicer(codes), CODE_SERVICE)
+    run_servicer = RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock)
+    _add_codes(server, process, CodeStore(pool, keyed))
     _add_recipient_services(server, process, pool, stores)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
-    workflows = WorkflowStore(endpoints_pool, writes)
-    references = References(workflows, catalog)
-    server.add(
-        workflows_pb2_grpc.add_WorkflowServiceServicer_to_server,
-        WorkflowAndRunServicer(workflows, references, stores.workflow_runs, pool, workflow_runs.wake, now=clock),
-        WORKFLOW_SERVICE,
-    )
+    run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
+    _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
-
-
-def _runs(
-    stores: _Stores,
-    others: _Others,
-    known: _Configuration,
-    planner: CatalogPlanner,
-    people: PostgresRecipients,
-    pool: "asyncpg.Pool[asyncpg.Record]",
-    runs_pool: "asyncpg.Pool[asyncpg.Record]",
-    now: Clock,
-) -> tuple[Runs, WorkflowRuns]:
-    """Return what works off events that are kept, and their workflow runs. Each wakes the other."""
-    versions, sends, cooldowns = Documents(runs_pool), CatalogSends(others.catalog), PostgresCooldowns(runs_pool)
-    publishing, progress = (
-        OutputPublisher(others.connection),
-        LedgerProgress(others.connection, others.ingest, others.caller, others.own),
-    )
-    statuses = LedgerStatuses(others.ingest, others.caller, others.own)
-    deciding = Deciding(
-        versions,
-        sends,
-        StoredPeople(people),
-        statuses,
-        others.bodies,
-        known.policies,
-        erased=known.erased,
-        now=now,
-    )
-    is_inactive = others.catalog.is_inactive
-    workflow_runs = WorkflowRuns(
-        stores.workflow_runs,
-        cooldowns,
-        deciding,
-        publishing,
-        Pressure(progress),
-        is_inactive,
-        ended=lambda: runs.wake(),  # noqa: PLW0108 - it is made below
-        now=now,
-    )
-    starter = WorkflowStarter(
-        versions, sends, SegmentMembers(pool), cooldowns, known.policies, erased=known.erased, now=now
-    )
-    audiences = Audiences(people, Identities(pool), page=PAGE)
-    runs = Runs(
-        stores.runs,
-        planner,
-        audiences,
-        starter,
-        publishing,
-        progress,
-        is_inactive,
-        began=workflow_runs.wake,
-        now=now,
-    )
-    return runs, workflow_runs
 
 
 def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:
@@ -349,9 +263,7 @@ def _add_services(
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(
-            stores.recipients, stores.people_in_runs, stores.people_in_workflow_runs, stores.imports
-        ),
+        RouterPrivacyServicer(stores.recipients, stores.people_in_runs, stores.people_in_workflow_runs, stores.imports),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
@@ -394,6 +306,18 @@ def _add_endpoint_services(
     )
     stores = CatalogStores(EventTypeStore(pool, writes), environments, ApplicationStore(pool, writes))
     server.add(catalogs_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(stores), CATALOG_SERVICE)
+
+
+def _add_codes(server: grpc.GrpcServer, process: Process, codes: CodeStore) -> None:
+    process.start(codes.keep_deleting_old(), name="old codes")
+    server.add(codes_pb2_grpc.add_CodeServiceServicer_to_server, CodeServicer(codes), CODE_SERVICE)
+
+
+def _add_workflow_service(
+    server: grpc.GrpcServer, store: WorkflowStore, catalog: Catalog, runs: WorkflowRunMethods
+) -> None:
+    servicer = WorkflowAndRunServicer(store, References(store, catalog), runs)
+    server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, WORKFLOW_SERVICE)
 
 
 if __name__ == "__main__":

@@ -28,28 +28,23 @@ _MAX_RECIPIENT_ID, _MAX_BY = 255, 255
 log = logs.get(__name__)
 
 
-class WorkflowAndRunServicer(WorkflowServicer):
-    """See proto/clarion/router/v1/workflows.proto. wake: makes this process look at what is due."""
+class WorkflowRunMethods:
+    """WorkflowService's methods about runs. wake: makes this process look at what is due."""
 
     def __init__(
         self,
-        store: WorkflowStore,
-        references: References,
-        runs: WorkflowRunStore,
+        store: WorkflowRunStore,
         pool: "asyncpg.Pool[asyncpg.Record]",
         wake: Callable[[], None],
         *,
         now: clock.Clock = clock.now_us,
     ) -> None:
-        super().__init__(store, references)
-        self._runs = runs
+        self._store = store
         self._pool = pool
         self._wake = wake
         self._now = now
 
-    async def ListWorkflowRuns(
-        self, request: workflows_pb2.ListWorkflowRunsRequest, context: Any
-    ) -> workflows_pb2.ListWorkflowRunsResponse:
+    async def list_page(self, request: workflows_pb2.ListWorkflowRunsRequest) -> workflows_pb2.ListWorkflowRunsResponse:
         """Return a page of workflow runs, newest first."""
         limit = page_limit(request.limit)
         check_id("tenant_id", request.tenant_id)
@@ -64,22 +59,18 @@ class WorkflowAndRunServicer(WorkflowServicer):
             runs=map(_run, rows), next_cursor=str(rows[-1]["id"]) if len(rows) == limit else ""
         )
 
-    async def GetWorkflowRun(
-        self, request: workflows_pb2.GetWorkflowRunRequest, context: Any
-    ) -> workflows_pb2.GetWorkflowRunResponse:
+    async def get(self, request: workflows_pb2.GetWorkflowRunRequest) -> workflows_pb2.GetWorkflowRunResponse:
         """Return a workflow run."""
         row = await self._one(request.tenant_id, request.workflow_run_id)
         steps = trace_pb2.WorkflowSteps.FromString(row["steps"]).steps
         return workflows_pb2.GetWorkflowRunResponse(run=_run(row), steps=steps)
 
-    async def CancelWorkflowRun(
-        self, request: workflows_pb2.CancelWorkflowRunRequest, context: Any
-    ) -> workflows_pb2.CancelWorkflowRunResponse:
+    async def cancel(self, request: workflows_pb2.CancelWorkflowRunRequest) -> workflows_pb2.CancelWorkflowRunResponse:
         """End a workflow run."""
         if not 0 < len(request.by) <= _MAX_BY:
             raise invalid("by", f"must have 1 to {_MAX_BY} characters")
         await self._one(request.tenant_id, request.workflow_run_id)
-        if not await self._runs.cancel(request.workflow_run_id, request.by, self._now()):
+        if not await self._store.cancel(request.workflow_run_id, request.by, self._now()):
             raise ClarionError(Code.CONFLICT, "This workflow run has ended.")
         self._wake()
         log.info("workflow_run_canceled", tenant_id=request.tenant_id, workflow_run_id=request.workflow_run_id)
@@ -109,6 +100,32 @@ class WorkflowAndRunServicer(WorkflowServicer):
         if row is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such workflow run: it sent all at once, or is not known.")
         return row
+
+
+class WorkflowAndRunServicer(WorkflowServicer):
+    """See proto/clarion/router/v1/workflows.proto."""
+
+    def __init__(self, store: WorkflowStore, references: References, runs: WorkflowRunMethods) -> None:
+        super().__init__(store, references)
+        self._runs = runs
+
+    async def ListWorkflowRuns(
+        self, request: workflows_pb2.ListWorkflowRunsRequest, context: Any
+    ) -> workflows_pb2.ListWorkflowRunsResponse:
+        """Return a page of workflow runs."""
+        return await self._runs.list_page(request)
+
+    async def GetWorkflowRun(
+        self, request: workflows_pb2.GetWorkflowRunRequest, context: Any
+    ) -> workflows_pb2.GetWorkflowRunResponse:
+        """Return a workflow run."""
+        return await self._runs.get(request)
+
+    async def CancelWorkflowRun(
+        self, request: workflows_pb2.CancelWorkflowRunRequest, context: Any
+    ) -> workflows_pb2.CancelWorkflowRunResponse:
+        """End a workflow run."""
+        return await self._runs.cancel(request)
 
 
 def _run(row: asyncpg.Record) -> workflows_pb2.WorkflowRun:

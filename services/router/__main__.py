@@ -1,5 +1,6 @@
 """Starts the router: ``python -m services.router``."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
@@ -188,17 +189,18 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
     kept.start(process)
     schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
-    recurring = process.start(schedules.run(), name="schedules")
 
     consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
-    routing = process.start(consumer.run(), name="consumer")
+    recurring, routing = (
+        process.start(schedules.run(), name="schedules"),
+        process.start(consumer.run(), name="consumer"),
+    )
 
     async def finish() -> None:
         await schedules.drain()
         await consumer.drain()
-        await routing
+        await asyncio.gather(routing, recurring)
         await kept.drain()
-        await recurring
 
     process.on_drain(finish)
 
@@ -212,14 +214,14 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
     run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
     _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
-    server.add(
-        schedules_pb2_grpc.add_ScheduleServiceServicer_to_server,
-        ScheduleServicer(stores.schedules, schedules.wake, now=clock),
-        SCHEDULE_SERVICE,
-    )
+    _add_schedule_service(server, ScheduleServicer(stores.schedules, schedules.wake, now=clock))
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+def _add_schedule_service(server: grpc.GrpcServer, servicer: ScheduleServicer) -> None:
+    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, servicer, SCHEDULE_SERVICE)
 
 
 def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:

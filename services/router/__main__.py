@@ -130,14 +130,11 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     vault, guard = _checked(settings)
     url = settings.postgres_url.reveal()
-    pool = await postgres.connect(url, name="router", size=_POSTGRES_CONNECTIONS)
-    process.on_close(pool.close)
+    pool = await _pool(process, url, _POSTGRES_CONNECTIONS)
+    runs_pool = await _pool(process, url, _RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
+    endpoints_pool = await _pool(process, url, _ENDPOINTS_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
-    runs_pool = await postgres.connect(url, name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
-    process.on_close(runs_pool.close)
-    endpoints_pool = await postgres.connect(url, name="router", size=_ENDPOINTS_POSTGRES_CONNECTIONS)
-    process.on_close(endpoints_pool.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     known = await _configuration(process, connection, pool, outbox, keyed)
     stores = _Stores(
@@ -191,15 +188,12 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
 
     consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
-    recurring, routing = (
-        process.start(schedules.run(), name="schedules"),
-        process.start(consumer.run(), name="consumer"),
-    )
+    working = (process.start(consumer.run(), name="consumer"), process.start(schedules.run(), name="schedules"))
 
     async def finish() -> None:
         await schedules.drain()
         await consumer.drain()
-        await asyncio.gather(routing, recurring)
+        await asyncio.gather(*working)
         await kept.drain()
 
     process.on_drain(finish)
@@ -218,6 +212,12 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+async def _pool(process: Process, url: str, size: int, *, bitmap_scans: bool = True) -> Pool:
+    pool = await postgres.connect(url, name="router", size=size, bitmap_scans=bitmap_scans)
+    process.on_close(pool.close)
+    return pool
 
 
 def _add_schedule_service(server: grpc.GrpcServer, servicer: ScheduleServicer) -> None:

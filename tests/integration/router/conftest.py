@@ -20,6 +20,7 @@ from tests.fakes.router import Owners
 from tests.integration.ingest.processes import TOKEN, StartService, starter
 from tests.integration.router.recipient_world import Api
 from tests.integration.router.run_world import World
+from tests.integration.router.workflow_world import WorkflowWorld
 from tests.streams import Streams
 from tests.waiting import eventually
 

@@ -2515,6 +2515,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -2906,6 +2907,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -3038,6 +3040,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -3313,6 +3316,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -5245,6 +5249,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.

@@ -15,7 +15,7 @@ from services.router.workflow_runs.ports import Cooldown, Cooldowns, Sends, Sent
 from services.router.workflow_runs.run import later_version, new_run, workflow_run_id
 from services.router.workflow_runs.sending import Sending
 from services.router.workflows.document import Document
-from services.router.workflows.documents import VersionKey
+from services.router.workflows.versions import VersionKey
 from services.router.workflows.engine import advance
 from services.router.workflows.facts import Facts
 from services.router.workflows.state import State

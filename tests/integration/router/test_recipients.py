@@ -19,6 +19,7 @@ from services.router.recipients.store import RecipientStore
 from services.router.runs.people import PeopleInRuns
 from services.router.segments.scan import Scan
 from services.router.servicer_privacy import RouterPrivacyServicer
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
 from tests.waiting import eventually
 
 TENANT = "01a1fe7a-0000-7000-8000-000000000001"
@@ -33,7 +34,9 @@ class Api:
         self.groups = GroupStore(pool)
         recipients = RecipientStore(pool)
         self._service = RecipientServicer(pool, recipients, self.groups, Scan(pool))
-        self._privacy = RouterPrivacyServicer(recipients, PeopleInRuns(pool), ImportStore(pool))
+        self._privacy = RouterPrivacyServicer(
+            recipients, PeopleInRuns(pool), PeopleInWorkflowRuns(pool), ImportStore(pool)
+        )
 
     async def put(self, *names: str, tenant_id: str = TENANT, **fields: Any) -> list[recipients_pb2.StoredRecipient]:
         """Store recipients that have these fields."""

@@ -16,6 +16,7 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, channel
 from runtime.ids import new_id
 from stack.client import Running
+from tests.e2e import searching
 
 EMAIL, SMS = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
 ADA = event_pb2.Recipient(
@@ -112,12 +113,14 @@ async def test_a_one_time_code(client: Client, called: Services, shared_stack: R
             codes_pb2.CreateCodeRequest(tenant_id=client.tenant.id, subject=f"sms:{new_id()}", digits=8),
             deadline=5.0,
         )
-        content = event_pb2.DirectContent(body="Your code is {{code}}.")
+        content = event_pb2.DirectContent(body="Your code is {{code}}.{{marker}}")
         direct = event_pb2.DirectMessage(channel=SMS, content_given=content)
-        code = f'{{"code":"{made.code}"}}'.encode()
+        # Found wherever it stands: the code alone may stand anywhere by chance.
+        marker = new_id()
+        code = f'{{"code":"{made.code}","marker":"{marker}"}}'.encode()
         event, (secret,) = await _send(client, called, _new(direct, variables=code, is_secret=True))
         _, (other,) = await _send(client, called, _new(direct, variables=b'{"code":"public"}'))
-        assert (secret["text"], other["text"]) == (f"Your code is {made.code}.", "Your code is public.")
+        assert (secret["text"], other["text"]) == (f"Your code is {made.code}.{marker}", "Your code is public.")
 
         async def stored(message: dict[str, Any]) -> dict[str, Any]:
             return dict(await client.operator.must("GET", f"/deliveries/{message['delivery_id']}/content"))
@@ -128,7 +131,16 @@ async def test_a_one_time_code(client: Client, called: Services, shared_stack: R
 
         await until(is_stored, "the other message's content", deadline=30)
         assert (await stored(secret))["stored"] is False
-        assert made.code not in repr(event)
+        assert marker not in repr(event)
+        forms = searching.spellings(marker)
+        url = shared_stack.variables["CLARION_POSTGRES_URL"]
+
+        async def is_forgotten() -> bool:
+            return {found.partition(":")[0] for found in await searching.in_tables(url, forms)} == {"senders.outbox"}
+
+        # What the event carried is deleted when the ledger knows that it has ended.
+        await until(is_forgotten, "that the secret is in the sandbox alone", deadline=30)
+        assert searching.in_files([shared_stack.data / "log"], forms) == set()
         checked = await call(
             codes.CheckCode,
             codes_pb2.CheckCodeRequest(

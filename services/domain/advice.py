@@ -157,6 +157,7 @@ SUFFICIENT: Final = frozenset(
         Reason.CANCELED,
         Reason.NO_SUBSCRIBER,
         Reason.COOLDOWN,
+        Reason.NO_WORKFLOW,
         Reason.WORKFLOW_DELETED,
         Reason.DELAY_TOO_LONG,
         Reason.TEMPLATE_NOT_FOUND,

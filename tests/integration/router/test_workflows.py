@@ -16,9 +16,10 @@ from services.domain import topology
 from services.domain.workflows import Workflow, decode_workflows, in_scope
 from services.router.definitions import Template
 from services.router.workflows import store
-from services.router.workflows.documents import Documents, VersionKey
+from services.router.workflows.documents import Documents
 from services.router.workflows.references import References
 from services.router.workflows.servicer import WorkflowServicer
+from services.router.workflows.versions import VersionKey
 from tests.integration.router.endpoint_world import EndpointWorld
 from tests.unit.router.workflows.building import delay, raw, send, stop
 

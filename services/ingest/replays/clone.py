@@ -21,9 +21,9 @@ def clone_event(
     """Return a new event with the content of first and without a deduplication key, to be published as its replay.
 
     channels: some of those that the caller asked for; empty: all. destinations: of some of its recipients; None: the
-    same audience. Stored workflows begin again, on their versions. Endpoints get it as they got the first one: those that the event names, or those that subscribe now;
-    none if destinations, or channels without WEBHOOK, are given. None: the caller asked for none of the channels, or
-    nobody is left.
+    same audience. Stored workflows begin again, on their versions. Endpoints get it as they got the first one: those
+    that the event names, or those that subscribe now; none if destinations, or channels without WEBHOOK, are given.
+    None: the caller asked for none of the channels, or nobody is left.
     """
     event = _renewed(first, new_id, now_us)
     if channels:

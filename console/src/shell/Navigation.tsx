@@ -3,6 +3,7 @@ import {
   BadgeAlert,
   Ban,
   Building2,
+  CalendarClock,
   ChartNoAxesCombined,
   FileCode2,
   type LucideIcon,
@@ -13,6 +14,7 @@ import {
   Settings,
   Users,
   Webhook,
+  Zap,
 } from "lucide-react";
 
 interface Entry {
@@ -26,6 +28,7 @@ const GROUPS: readonly { title: string; entries: readonly Entry[] }[] = [
     title: "What happened",
     entries: [
       { to: "/messages", label: "Messages", icon: MessagesSquare },
+      { to: "/triggers", label: "Triggers", icon: Zap },
       { to: "/overview", label: "Overview", icon: ChartNoAxesCombined },
       { to: "/dead-letters", label: "Dead letters", icon: MailX },
       { to: "/refused", label: "Refused requests", icon: BadgeAlert },
@@ -35,6 +38,7 @@ const GROUPS: readonly { title: string; entries: readonly Entry[] }[] = [
     title: "What is sent",
     entries: [
       { to: "/templates", label: "Templates", icon: FileCode2 },
+      { to: "/schedules", label: "Schedules", icon: CalendarClock },
       { to: "/test-send", label: "Test send", icon: Send },
     ],
   },

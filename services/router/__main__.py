@@ -1,5 +1,6 @@
 """Starts the router: ``python -m services.router``."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
@@ -129,14 +130,11 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     vault, guard = _checked(settings)
     url = settings.postgres_url.reveal()
-    pool = await postgres.connect(url, name="router", size=_POSTGRES_CONNECTIONS)
-    process.on_close(pool.close)
+    pool = await _pool(process, url, _POSTGRES_CONNECTIONS)
+    runs_pool = await _pool(process, url, _RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
+    endpoints_pool = await _pool(process, url, _ENDPOINTS_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
-    runs_pool = await postgres.connect(url, name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
-    process.on_close(runs_pool.close)
-    endpoints_pool = await postgres.connect(url, name="router", size=_ENDPOINTS_POSTGRES_CONNECTIONS)
-    process.on_close(endpoints_pool.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     known = await _configuration(process, connection, pool, outbox, keyed)
     stores = _Stores(
@@ -188,17 +186,15 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
     kept.start(process)
     schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
-    recurring = process.start(schedules.run(), name="schedules")
 
     consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
-    routing = process.start(consumer.run(), name="consumer")
+    working = (process.start(consumer.run(), name="consumer"), process.start(schedules.run(), name="schedules"))
 
     async def finish() -> None:
         await schedules.drain()
         await consumer.drain()
-        await routing
+        await asyncio.gather(*working)
         await kept.drain()
-        await recurring
 
     process.on_drain(finish)
 
@@ -212,14 +208,20 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
     run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
     _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
-    server.add(
-        schedules_pb2_grpc.add_ScheduleServiceServicer_to_server,
-        ScheduleServicer(stores.schedules, schedules.wake, now=clock),
-        SCHEDULE_SERVICE,
-    )
+    _add_schedule_service(server, ScheduleServicer(stores.schedules, schedules.wake, now=clock))
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+async def _pool(process: Process, url: str, size: int, *, bitmap_scans: bool = True) -> Pool:
+    pool = await postgres.connect(url, name="router", size=size, bitmap_scans=bitmap_scans)
+    process.on_close(pool.close)
+    return pool
+
+
+def _add_schedule_service(server: grpc.GrpcServer, servicer: ScheduleServicer) -> None:
+    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, servicer, SCHEDULE_SERVICE)
 
 
 def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:

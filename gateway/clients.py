@@ -34,10 +34,12 @@ from clarion.render.v1 import (
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
+    imports_pb2_grpc,
     portal_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
+    segments_pb2_grpc,
     suppressions_pb2_grpc,
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
@@ -88,6 +90,8 @@ class Clients:
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
         self.recipients = recipients_pb2_grpc.RecipientServiceStub(self.connections["router"])
+        self.segments = segments_pb2_grpc.SegmentServiceStub(self.connections["router"])
+        self.imports = imports_pb2_grpc.ImportServiceStub(self.connections["router"])
         self.runs = runs_pb2_grpc.RunServiceStub(self.connections["router"])
         self.endpoints = endpoints_pb2_grpc.EndpointServiceStub(self.connections["router"])
         self.catalogs = catalogs_pb2_grpc.CatalogServiceStub(self.connections["router"])

@@ -94,7 +94,7 @@ _RECIPIENTS: Mapping[tuple[str, str], Rule] = {
     ("PATCH", _TENANT + "/segments/{segment_id}"): rule(_O, _PATH),
     ("DELETE", _TENANT + "/segments/{segment_id}"): rule(_O, _PATH),
     ("GET", _TENANT + "/segments/{segment_id}/members"): rule(_V, _PATH),
-    ("POST", _TENANT + "/segment-count"): rule(_V, _PATH),
+    ("POST", _TENANT + "/segment-count"): rule(_D, _PATH),
     ("POST", _TENANT + "/imports"): rule(_O, _PATH),
     ("GET", _TENANT + "/imports"): rule(_V, _PATH),
     ("GET", _TENANT + "/imports/{import_id}"): rule(_V, _PATH),

@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+")
 _HAS_SEPARATOR = re.compile(r"[,;\[]")
 
 
-class ExportBody(forms.Body):
+class RecipientExportBody(forms.Body):
     """The body of POST /tenants/{id}/recipient-export: whom the file has; all of it empty: everybody.
 
     segment_id: who is in this segment now. tags: who has all of these. search: a part of an id, name or address.
@@ -46,7 +46,7 @@ class RecipientExportRoutes:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         """Stream the file. What fails on the way breaks the connection off, so that no part is taken for the whole."""
-        body = await forms.read(request, ExportBody)
+        body = await forms.read(request, RecipientExportBody)
         wire = recipients_pb2.ListRecipientsRequest(
             tenant_id=await forms.path_tenant(request, self._clients),
             segment_id=body.segment_id,

@@ -78,7 +78,7 @@ class RecipientChangeBody(forms.Body):
     device_tokens: list[DeviceToken] | UnsetType = UNSET
 
 
-class TagsBody(forms.Body):
+class TagChangesBody(forms.Body):
     """The body of POST /tenants/{id}/recipients/{recipient_id}/tags."""
 
     add: list[str] = msgspec.field(default_factory=list)
@@ -158,7 +158,7 @@ class RecipientRoutes:
 
     async def change_tags(self, request: web.Request) -> web.Response:
         """Add and remove tags of one recipient."""
-        body = await forms.read(request, TagsBody)
+        body = await forms.read(request, TagChangesBody)
         wire = recipients_pb2.ChangeTagsRequest(
             tenant_id=await forms.path_tenant(request, self._clients),
             recipient_id=_id(request),

@@ -45,7 +45,7 @@ class SegmentChangeBody(forms.Body):
     filter: Filter | UnsetType = UNSET
 
 
-class SegmentCountBody(forms.Body):
+class SegmentOrFilterBody(forms.Body):
     """The body of POST /tenants/{id}/segment-count: one of both. filter: need not be stored."""
 
     segment_id: forms.OptionalId = ""
@@ -86,7 +86,8 @@ class SegmentRoutes:
     async def change(self, request: web.Request) -> web.Response:
         """Change the name or the filter of a segment."""
         body = await forms.read(request, SegmentChangeBody)
-        wire = segments_pb2.UpdateSegmentRequest(**await self._segment(request))
+        which = await self._segment(request)
+        wire = segments_pb2.UpdateSegmentRequest(tenant_id=which["tenant_id"], segment_id=which["segment_id"])
         if body.name is not UNSET:
             wire.name = body.name
         if body.filter is not UNSET:
@@ -110,7 +111,7 @@ class SegmentRoutes:
 
     async def count(self, request: web.Request) -> web.Response:
         """Count the recipients whom a segment, or a filter that is not stored, matches now."""
-        body = await forms.read(request, SegmentCountBody)
+        body = await forms.read(request, SegmentOrFilterBody)
         tenant_id = await forms.path_tenant(request, self._clients)
         wire = segments_pb2.CountSegmentRequest(
             tenant_id=tenant_id,

@@ -4022,17 +4022,20 @@ export interface components {
         };
         /**
          * Export
-         * @description The body of POST /tenants/{id}/recipient-export: whom the file has; all of it empty: everybody.
-         *
-         *         segment_id: who is in this segment now. tags: who has all of these. search: a part of an id, name or address.
+         * @description One page of a recipient's data.
          */
         Export: {
-            /** @default  */
-            segment_id?: string | unknown | "";
-            /** @default [] */
-            tags?: string[];
-            /** @default  */
-            search?: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            user_id: string;
+            /** @description On the first page, the stored recipient. null: they are not stored. */
+            recipient: components["schemas"]["StoredRecipientWithGroups"] | null;
+            events: components["schemas"]["ExportedEvent"][];
+            inbox: components["schemas"]["ExportedNotification"][];
+            next_cursor: string | null;
         };
         /**
          * ExportRequest
@@ -4043,6 +4046,129 @@ export interface components {
             user_id: string;
             /** @default  */
             cursor?: string;
+        };
+        /**
+         * ExportedContent
+         * @description What one attempt sent.
+         */
+        ExportedContent: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            delivery_id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            attempt: number;
+            replay: number;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            captured_at: string;
+            size_bytes: number;
+            provider: string | null;
+            provider_id: string | null;
+            from: string | null;
+            to: string | null;
+            reply_to: string | null;
+            subject: string | null;
+            headers: components["schemas"]["SentHeader"][];
+            text: string | null;
+            html: string | null;
+            is_composed: boolean | null;
+            sms: components["schemas"]["SentSms"] | null;
+            webhook: components["schemas"]["SentWebhook"] | null;
+            request: components["schemas"]["SentRequest"] | null;
+        };
+        /**
+         * ExportedEvent
+         * @description An event with its variables and payload (null once they are deleted) its sandbox messages, and what was sent.
+         */
+        ExportedEvent: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            tenant_id: string;
+            event_type: string;
+            caller_event_id: string | null;
+            /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
+            recipient: components["schemas"]["EventRecipient"] | null;
+            /** @description true: it has several recipients, or it is for a group or everybody. */
+            several_recipients: boolean;
+            trace_id: string;
+            /** @description true: an operator sent it to test a template. */
+            test: boolean;
+            /** @description The id of the event that this one repeats; null: it is not a replay. */
+            replay_of: string | null;
+            /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
+            replayed: boolean;
+            accepted_at: string | null;
+            /** @description When it is to be sent. null: at once. */
+            due_at: string | null;
+            /** @description true: its time has not come, and nothing of it is sent yet. */
+            waiting: boolean;
+            /** @description null: some deliveries are not finished yet. */
+            finished_at: string | null;
+            /** @description Why nothing, or no more, of it is sent. */
+            reason: string | null;
+            /** @description The number of deliveries that are planned so far. */
+            delivery_count: number;
+            /** @description How many of them have each status. */
+            counts: {
+                [key: string]: number;
+            };
+            /** @description The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all. */
+            deliveries: components["schemas"]["Delivery"][];
+            timeline: components["schemas"]["Step"][];
+            variables: Record<string, unknown> | null;
+            payload: Record<string, unknown> | null;
+            dead_letters: components["schemas"]["DeadLetter"][];
+            messages: components["schemas"]["ExportedMessage"][];
+            contents: components["schemas"]["ExportedContent"][];
+        };
+        /**
+         * ExportedMessage
+         * @description A message that a sandbox provider received.
+         */
+        ExportedMessage: {
+            id: string;
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            recipient: string;
+            sender: string;
+            reply_to: string | null;
+            subject: string | null;
+            text: string;
+            html: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            recorded_at: string;
+        };
+        /**
+         * ExportedNotification
+         * @description A notification in the inbox.
+         */
+        ExportedNotification: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            event_id: string;
+            event_type: string;
+            title: string;
+            body: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            read_at: string | null;
         };
         /**
          * FieldFault
@@ -6048,6 +6174,20 @@ export interface components {
             device_tokens?: components["schemas"]["DeviceToken"][];
         };
         /**
+         * RecipientExport
+         * @description The body of POST /tenants/{id}/recipient-export: whom the file has; all of it empty: everybody.
+         *
+         *         segment_id: who is in this segment now. tags: who has all of these. search: a part of an id, name or address.
+         */
+        RecipientExport: {
+            /** @default  */
+            segment_id?: string | unknown | "";
+            /** @default [] */
+            tags?: string[];
+            /** @default  */
+            search?: string;
+        };
+        /**
          * RecipientFields
          * @description The body of PUT /tenants/{id}/recipients/{recipient_id}: all fields; an absent one becomes empty.
          */
@@ -6536,9 +6676,21 @@ export interface components {
         };
         /**
          * SegmentCount
-         * @description The body of POST /tenants/{id}/segment-count: one of both. filter: need not be stored.
+         * @description How many recipients a filter matches now.
          */
         SegmentCount: {
+            /** @description Exact up to 100,000. */
+            count: number;
+            /** @description true: there are more than `count`. */
+            more: boolean;
+            /** @description At most five of them. */
+            first: components["schemas"]["StoredRecipient"][];
+        };
+        /**
+         * SegmentOrFilter
+         * @description The body of POST /tenants/{id}/segment-count: one of both. filter: need not be stored.
+         */
+        SegmentOrFilter: {
             /** @default  */
             segment_id?: string | unknown | "";
             /**
@@ -7002,6 +7154,16 @@ export interface components {
         Tag: {
             tag: string;
             recipients: number;
+        };
+        /**
+         * TagChanges
+         * @description The body of POST /tenants/{id}/recipients/{recipient_id}/tags.
+         */
+        TagChanges: {
+            /** @default [] */
+            add?: string[];
+            /** @default [] */
+            remove?: string[];
         };
         /**
          * Tags
@@ -11212,7 +11374,7 @@ export interface operations {
                  *       ]
                  *     }
                  */
-                "application/json": components["schemas"]["Tags"];
+                "application/json": components["schemas"]["TagChanges"];
             };
         };
         responses: {
@@ -11289,7 +11451,7 @@ export interface operations {
                  *       ]
                  *     }
                  */
-                "application/json": components["schemas"]["Export"];
+                "application/json": components["schemas"]["RecipientExport"];
             };
         };
         responses: {
@@ -12334,7 +12496,7 @@ export interface operations {
                  *       }
                  *     }
                  */
-                "application/json": components["schemas"]["SegmentCount"];
+                "application/json": components["schemas"]["SegmentOrFilter"];
             };
         };
         responses: {

@@ -6,14 +6,14 @@ from msgspec import Meta
 
 from gateway.admin.groups import GroupFieldsBody, MembersBody
 from gateway.admin.imports import CSV
-from gateway.admin.recipient_export import ExportBody
+from gateway.admin.recipient_export import RecipientExportBody
 from gateway.admin.recipients import (
     CategoryPreference,
     DeviceToken,
     RecipientChangeBody,
     RecipientFieldsBody,
     RecipientsBody,
-    TagsBody,
+    TagChangesBody,
 )
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin
 from gateway.openapi.values import Id, PageSchema, PeopleChannel, Shape, Text, Time
@@ -204,7 +204,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Add and remove tags of a recipient",
         {200: StoredRecipientSchema},
         tag=_TAG,
-        body=TagsBody,
+        body=TagChangesBody,
         example={"add": ["vip"], "remove": ["trial"]},
     ),
     admin(
@@ -226,7 +226,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Get stored recipients as a CSV file",
         {200: str},
         tag=_TAG,
-        body=ExportBody,
+        body=RecipientExportBody,
         example={"tags": ["vip"]},
         content_type=CSV,
         description="In the form that an import reads. A file that breaks off is not whole.",

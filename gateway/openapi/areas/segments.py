@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.segments import Filter, NewSegmentBody, SegmentChangeBody, SegmentCountBody
+from gateway.admin.segments import Filter, NewSegmentBody, SegmentChangeBody, SegmentOrFilterBody
 from gateway.openapi.areas.recipients import StoredRecipientSchema
 from gateway.openapi.operations import PAGING, Operation, admin
 from gateway.openapi.values import Id, PageSchema, Shape, Time
@@ -96,7 +96,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Count the recipients whom a segment, or a filter, matches now",
         {200: SegmentCountSchema},
         tag=_TAG,
-        body=SegmentCountBody,
+        body=SegmentOrFilterBody,
         example={"filter": _VIPS},
         description="Nothing is stored.",
     ),

@@ -33,6 +33,7 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.CATEGORY_MUTED: "Nothing needs to be done. The recipient can turn the category on again.",
     Reason.CANCELED: "Send the event again if it is wanted after all.",
     Reason.NOT_MATCHED: "Change the filter of the subscription if the endpoint is to get such events.",
+    Reason.NO_WORKFLOW: "Activate a workflow for the type, if such events are to start one.",
     Reason.NO_SUBSCRIBER: "Subscribe an endpoint to the type, then backfill the endpoint.",
     Reason.TENANT_UNKNOWN: "Wait: it is looked for again. If it stays so, look into the log of the service.",
     Reason.UNROUTABLE: "Look into the router's log.",

@@ -97,6 +97,7 @@ class Reason(StrEnum):
     FILTERED_SEGMENT = "filtered_segment", "The recipient is not in the workflow's segment.", _TENANT
     COOLDOWN = "cooldown", "The workflow was started for this recipient a short time before.", _TENANT
     NO_CONTACT = "no_contact", "The event names nobody, and the workflow is for people.", _TENANT
+    NO_WORKFLOW = "no_workflow", "No active workflow is for this event type.", _TENANT
     WORKFLOW_DELETED = "workflow_deleted", "The workflow was deleted.", _TENANT
     DELAY_UNREADABLE = (
         "delay_unreadable",

@@ -150,7 +150,7 @@ class _Steps:
         if not isinstance(value, list):
             self._faults.append(Fault(path, step, "must be a list of steps"))
             return ()
-        if depth > MAX_DEPTH:
+        if value and depth > MAX_DEPTH:
             self._faults.append(Fault(path, step, f"must be nested at most {MAX_DEPTH} levels deep"))
             return ()
         found = []
@@ -231,7 +231,7 @@ def _parallel(fields: Fields, head: _Head) -> Step:
         fields.fault("branches", f"must be from 1 to {MAX_BRANCHES} lists of steps")
         return Parallel(*head[:3])
     branches = [head.within(one, fields.place(f"branches[{position}]")) for position, one in enumerate(value)]
-    if not all(branches):
+    if [] in value:
         fields.fault("branches", "must have a step each")
     return Parallel(*head[:3], tuple(branches))
 
@@ -350,7 +350,7 @@ def _days(fields: Fields) -> frozenset[int]:
     if "days" not in fields.values:
         return EVERY_DAY
     found = _texts(fields, "days", len(WEEKDAYS), lambda day: day in WEEKDAYS)
-    if not found:
+    if fields.get("days") in (None, []):
         fields.fault("days", f"must be some of {', '.join(WEEKDAYS)}")
     return frozenset(WEEKDAYS.index(day) for day in found)
 

@@ -71,11 +71,13 @@ async def test_a_content_that_the_caller_wrote(client: Client, called: Services,
         sender_email="hello@acorn.example",
         reply_to="help@acorn.example",
     )
-    _, (mail,) = await _send(client, called, _new(direct, variables=b'{"n":"<1>"}'))
+    event, (mail,) = await _send(client, called, _new(direct, variables=b'{"n":"<1>"}'))
     assert (mail["subject"], mail["text"]) == ("For Ada Lovelace", "Hi ada@example.org")
     assert "<p>Hi Ada of Acorn: ORD-98765 from web_signup, &lt;1&gt;</p>" in mail["html"]
     assert (mail["sender"], mail["reply_to"]) == ("Ada's shop <hello@acorn.example>", "help@acorn.example")
     assert mail["recipient"] == "ada@example.org"
+    carried = await client.operator.must("GET", f"/events/{event['id']}/body")
+    assert (carried["direct"]["text"], carried["request"]) == ("Hi {{contact_email}}", None)
 
 
 async def test_a_template_by_its_key(client: Client, called: Services) -> None:
@@ -130,7 +132,8 @@ async def test_a_one_time_code(client: Client, called: Services, shared_stack: R
             return bool((await stored(other))["stored"])
 
         await until(is_stored, "the other message's content", deadline=30)
-        assert (await stored(secret))["stored"] is False
+        told = await stored(secret)
+        assert (told["stored"], told["missing"]) == (False, "secret")
         assert marker not in repr(event)
         forms = searching.spellings(marker)
         url = shared_stack.variables["CLARION_POSTGRES_URL"]
@@ -141,6 +144,9 @@ async def test_a_one_time_code(client: Client, called: Services, shared_stack: R
         # What the event carried is deleted when the ledger knows that it has ended.
         await until(is_forgotten, "that the secret is in the sandbox alone", deadline=30)
         assert searching.in_files([shared_stack.data / "log"], forms) == set()
+        carried = await client.operator.must("GET", f"/events/{event['id']}/body")
+        assert (carried["stored"], carried["variables"]) == (False, None)
+        assert "secret" in carried["why"]
         checked = await call(
             codes.CheckCode,
             codes_pb2.CheckCodeRequest(

@@ -21,7 +21,7 @@ URL = "$CLARION_URL"
 # Makes a value of its own each time a shell runs the command. POSIX has these programs; uuidgen is not everywhere.
 _FRESH = "copy-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \\n')"
 _DELETED = "What the event carried was deleted, because its days were over or its recipient was erased."
-_OF_SECRET = "What the event carried was deleted when it had ended, because it is marked as a secret."
+_ENDED = "What the event carried was deleted when it had ended, because it is marked as a secret."
 
 
 class BodyRoutes:
@@ -44,7 +44,7 @@ class BodyRoutes:
             if error.code is not Code.NOT_FOUND:
                 raise
             nothing = dict.fromkeys(("variables", "payload", "direct", "request"))
-            why = _OF_SECRET if known.event.is_secret else _DELETED
+            why = _ENDED if known.event.is_secret else _DELETED
             return json_reply({**answer, "stored": False, "why": why, **nothing})
         event = body.event
         event.variables, event.payload_extra = body.variables, body.payload_extra

@@ -19,12 +19,15 @@ KINDS: Mapping[str, str] = {
     "recipient": "recipient",
     "replay": "replay",
     "sample": "sample",
+    "schedule": "schedule",
     "session": "session",
     "suppression": "suppression",
     "template": "template",
     "template_part": "layout or partial",
     "tenant": "tenant",
     "user": "user",
+    "workflow": "workflow",
+    "workflow_run": "workflow run",
 }
 
 # The first word of each sentence, as it stands after "tried to".

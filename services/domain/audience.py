@@ -32,6 +32,20 @@ def destination(recipient: event_pb2.Recipient, position: int = 0) -> str:
     return of_user(recipient.user_id) if recipient.user_id else f"#{position}"
 
 
+def described(event: event_pb2.Event) -> frozenset[str]:
+    """Return the destinations of the recipients whom the event itself describes."""
+    return frozenset(
+        destination(target.recipient, position)
+        for position, target in enumerate(targets(event))
+        if target.HasField("recipient")
+    )
+
+
+def user_id_named(target: event_pb2.Target) -> str:
+    """Return the id of the person whom a target names or describes; empty: it names many, or somebody without one."""
+    return target.recipient_id or target.recipient.user_id or target.contact.recipient.user_id
+
+
 def of_user(user_id: str) -> str:
     """Return the destination of a recipient with this id. One that begins with # gets another #: it is no place."""
     return f"#{user_id}" if user_id.startswith("#") else user_id

@@ -1,6 +1,7 @@
 """Finds what an event means to its tenant: in the configuration's copy, else at the services that own it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
@@ -11,7 +12,7 @@ from services.domain import direct_messages, pseudonyms, topology
 from services.domain.reasons import Reason
 from services.router import compiler, fan_out
 from services.router.compiler import ActiveTemplate, Subscribers
-from services.router.definitions import Definition, Template, Workflow
+from services.router.definitions import ChannelNumber, Definition, Template, Workflow
 from services.router.owners import ConfigurationOwners
 
 # The owners whose keys (default locales, suppressions) are read from the copy only.
@@ -51,8 +52,8 @@ class Catalog:
         self._subscribers_memo: dict[str, tuple[bytes, Subscribers]] = {}
 
     def at_hand(self, event: event_pb2.Event) -> Definition | None:
-        """Return of_event() from memory alone; None: an owner must be asked, or it is a test or a direct message."""
-        if event.HasField("pinned") or event.HasField("direct"):
+        """Return of_event() from memory alone; None: an owner must be asked, or it is no event of the usual kind."""
+        if event.HasField("pinned") or event.HasField("direct") or event.HasField("workflows"):
             return None
         if event.HasField("endpoints") and fan_out.is_for_endpoints_alone(event):
             return self._endpoints_from_memory(event.tenant_id, event.event_type)
@@ -131,6 +132,10 @@ class Catalog:
             return found, _text(get(topology.locale_key(tenant_id)))
         return await self._owners.active_templates(tenant_id, event_type)
 
+    async def template_version(self, tenant_id: str, key: str, channel: ChannelNumber, version: int) -> Template | None:
+        """Return a version of a template, active or not; None: there is none. Raises PartAway."""
+        return await self._owners.template_version(tenant_id, key, channel, version)
+
     def is_inactive(self, tenant_id: str) -> bool:
         """Return whether the copy says that a tenant is inactive."""
         tenant = self._watch.get(topology.tenant_key(tenant_id))
@@ -146,8 +151,10 @@ class Catalog:
                 return await self._pinned(event)
             if event.HasField("direct"):
                 return await self._direct(event)
+            if event.HasField("workflows"):
+                return replace(await self.to_endpoints(event.tenant_id, event.event_type), reason=Reason.NO_WORKFLOW)
             if fan_out.is_for_endpoints_alone(event):
-                return await self._of_endpoints(event.tenant_id, event.event_type)
+                return await self.to_endpoints(event.tenant_id, event.event_type)
             return await self.definition(event.tenant_id, event.event_type)
         except ClarionError as error:
             if error.code not in _FINAL_ERRORS:
@@ -170,8 +177,11 @@ class Catalog:
         workflows = [compiler.direct(event.direct, templates)]
         return await self._with_facts(event.tenant_id, workflows, locale, compiler.subscribers(None))
 
-    async def _of_endpoints(self, tenant_id: str, event_type: str) -> Definition:
-        """Return what an event for endpoints alone means: which channels the tenant may use, and the filters."""
+    async def to_endpoints(self, tenant_id: str, event_type: str) -> Definition:
+        """Return what an event means to endpoints alone: which channels the tenant may use, and the filters.
+
+        Raises PartAway while an owner is away, NOT_FOUND.
+        """
         known = self._endpoints_from_memory(tenant_id, event_type)
         if known is not None:
             return known

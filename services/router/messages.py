@@ -1,7 +1,7 @@
 """Writes a plan as messages: the deliveries to send, and the records of what was decided. Pure."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from services.domain import direct_messages
@@ -20,6 +20,16 @@ MAX_PLANNED = 500
 MAX_PLANNED_BYTES = 256 * 1024
 # So many are never that large.
 _FEW = 50
+
+
+_Of = TypeVar("_Of", event_pb2.Delivery, trace_pb2.PlannedDelivery)
+
+
+class OfWorkflow(NamedTuple):
+    """A stored workflow, and its run for somebody; empty: it is not started for them."""
+
+    workflow_id: str
+    workflow_run_id: str
 
 
 class Plan(NamedTuple):
@@ -155,6 +165,13 @@ def delivery(
         written.subscribed = True
     if candidate.step.name_if_not_channels:
         written.step = candidate.step.name_if_not_channels
+    return written
+
+
+def of_workflow(written: _Of, of: OfWorkflow, step: str) -> _Of:
+    """Say which step of which stored workflow a delivery, or a decision about it, is; return it."""
+    written.workflow_id, written.workflow_run_id = of
+    written.step = step
     return written
 
 

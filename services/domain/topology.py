@@ -153,6 +153,17 @@ def subscribers_key(tenant_id: str, event_type: str) -> str:
     return f"{SUBSCRIBERS}.{tenant_id}.{key_part(event_type)}"
 
 
+# The prefix of workflows_key.
+WORKFLOWS = "workflows"
+
+
+def workflows_key(tenant_id: str, event_type: str) -> str:
+    """The stored workflows of an event type, active or not, in the order of their creation: JSON list of
+    services.domain.workflows.Workflow. An empty list: the type was declared, and no workflow names it. Absent: neither.
+    """
+    return f"{WORKFLOWS}.{tenant_id}.{key_part(event_type)}"
+
+
 # The prefix of endpoint_state_key.
 ENDPOINT_STATES = "endpoint_states"
 

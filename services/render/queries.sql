@@ -50,6 +50,11 @@ SELECT tenant_id, channel, id, push_namespace, locale, subscribed
  WHERE tenant_id = ANY($1::text[]) AND event_type = $2 AND active
  ORDER BY channel, locale;
 
+-- name: find_version
+SELECT tenant_id, channel, id, push_namespace, locale, subscribed
+  FROM render.templates
+ WHERE tenant_id = $1 AND event_type = $2 AND channel = $3 AND version = $4;
+
 -- $1: tenants, "" is the platform; empty: all.
 -- name: list_templates
 SELECT id, tenant_id, event_type, channel, version, subject, body, push_namespace, active, created_at,

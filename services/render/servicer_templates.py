@@ -157,8 +157,11 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     async def ResolveTemplates(
         self, request: templates_pb2.ResolveTemplatesRequest, context: Context
     ) -> templates_pb2.ResolveTemplatesResponse:
-        """Return the active versions of a tenant's event type."""
-        found = await self._templates.resolve(request.tenant_id, request.event_type)
+        """Return the active versions of a tenant's event type, or the one that is named."""
+        if request.version:
+            found = await self._store.version(request.tenant_id, request.event_type, request.channel, request.version)
+        else:
+            found = await self._templates.resolve(request.tenant_id, request.event_type)
         active = [
             templates_pb2.ActiveTemplate(
                 channel=event_pb2.Channel.ValueType(one.channel),

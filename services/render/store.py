@@ -13,6 +13,7 @@ from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from services.domain import channels, topology
 from services.domain.searching import hit, id_range
+from services.render import frames
 from services.render.frames import TemplateSource
 from services.render.parts import LAYOUT, PARTIAL
 from services.render.templates import (
@@ -129,13 +130,13 @@ class PostgresTemplates:
         """Return the active versions of an event type, each with its tenant."""
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_active, list(tenant_ids), event_type)
-        return [
-            (
-                row["tenant_id"],
-                ActiveTemplate(row["channel"], row["id"], row["push_namespace"], row["locale"], row["subscribed"]),
-            )
-            for row in rows
-        ]
+        return [(row["tenant_id"], _active(row)) for row in rows]
+
+    async def version(self, tenant_id: str, event_type: str, channel: int, version: int) -> list[ActiveTemplate]:
+        """Return the version with this number, active or not; an empty list: there is none."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.find_version, tenant_id, event_type, channel, version)
+        return [_active(row) for row in rows]
 
     async def sources(self, version_ids: Collection[str]) -> Mapping[str, TemplateSource]:
         """Return the sources of those versions that exist."""
@@ -176,7 +177,7 @@ class PostgresTemplates:
             part_ids,
             new.subscribed,
         )
-        await self._outbox.add(connection, topology.version_key(version_id), msgspec.json.encode(source))
+        await self._outbox.add(connection, topology.version_key(version_id), frames.published(source))
         return await _one(connection, version_id)
 
     async def _activate(self, connection: _Connection, version_id: str, *, active: bool) -> TemplateVersion:
@@ -282,6 +283,10 @@ def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> TemplateS
         partials={part["name"]: part["body"] for part in parts if part["kind"] == PARTIAL},
         locale=row["locale"],
     )
+
+
+def _active(row: asyncpg.Record) -> ActiveTemplate:
+    return ActiveTemplate(row["channel"], row["id"], row["push_namespace"], row["locale"], row["subscribed"])
 
 
 def _published(row: asyncpg.Record) -> dict[str, str | bool]:

@@ -7,15 +7,19 @@ from nats.aio.client import Client
 
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
+    codes_pb2_grpc,
     endpoints_pb2_grpc,
+    imports_pb2_grpc,
     portal_pb2_grpc,
     privacy_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
     schedules_pb2_grpc,
+    segments_pb2_grpc,
     suppressions_pb2_grpc,
     usage_pb2_grpc,
+    workflows_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
@@ -40,6 +44,8 @@ from services.router.catalogs.applications.store import ApplicationStore
 from services.router.catalogs.environments.store import EnvironmentStore
 from services.router.catalogs.event_types.store import EventTypeStore
 from services.router.catalogs.servicer import CATALOG_SERVICE, CatalogServicer, CatalogStores
+from services.router.codes.servicer import CODE_SERVICE, CodeServicer
+from services.router.codes.store import CodeStore
 from services.router.consumer import RouterConsumer
 from services.router.egress import webhook_guard
 from services.router.endpoints.servicer import ENDPOINT_SERVICE, EndpointServicer
@@ -48,6 +54,10 @@ from services.router.endpoints.subscriptions.store import SubscriptionStore
 from services.router.endpoints.writing import TenantWrites
 from services.router.filtering import Filtering
 from services.router.groups.store import GroupStore
+from services.router.imports.servicer import IMPORT_SERVICE, ImportServicer
+from services.router.imports.store import ImportStore
+from services.router.imports.worker import Imports
+from services.router.kept_events import Asked, KeptEvents
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
@@ -55,16 +65,16 @@ from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
 from services.router.portal.store import PortalStore
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
-from services.router.recipients.store import RecipientStore
+from services.router.recipients.store import Pool, RecipientStore
 from services.router.runs.people import PeopleInRuns
-from services.router.runs.progress import LedgerProgress
-from services.router.runs.runner import Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
 from services.router.schedules.people import PeopleInSchedules
-from services.router.schedules.runner import Schedules
 from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
 from services.router.schedules.store import ScheduleStore
+from services.router.segments.scan import Scan
+from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
+from services.router.segments.store import SegmentStore
 from services.router.servicer import RouterServicer
 from services.router.servicer_privacy import ROUTER_PRIVACY_SERVICE, RouterPrivacyServicer
 from services.router.servicer_usage import NAME as USAGE_SERVICE
@@ -73,10 +83,16 @@ from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
+from services.router.workflow_runs.servicer import WorkflowAndRunServicer, WorkflowRunMethods
+from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflows.references import References
+from services.router.workflows.servicer import WORKFLOW_SERVICE
+from services.router.workflows.store import WorkflowStore
 
 # Suppressions and recipients change rarely, and are read a page at a time; runs are worked off in batches.
 _POSTGRES_CONNECTIONS, _RUNS_POSTGRES_CONNECTIONS = 4, 6
-# Changes of endpoints have connections of their own: planning does not wait for them.
+# Changes of endpoints and workflows have connections of their own: planning does not wait for them.
 _ENDPOINTS_POSTGRES_CONNECTIONS = 3
 
 
@@ -86,11 +102,14 @@ class _Stores:
 
     suppressions: SuppressionStore
     recipients: RecipientStore
+    imports: ImportStore
     groups: GroupStore
     runs: RunStore
+    workflow_runs: WorkflowRunStore
     people_in_runs: PeopleInRuns
     schedules: ScheduleStore
     people_in_schedules: PeopleInSchedules
+    people_in_workflow_runs: PeopleInWorkflowRuns
     portal: PortalStore
     usage: RouterUsageServicer
 
@@ -122,11 +141,14 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     stores = _Stores(
         SuppressionStore(pool, outbox),
         RecipientStore(pool),
+        ImportStore(pool),
         GroupStore(pool),
         RunStore(runs_pool, outbox),
+        WorkflowRunStore(runs_pool),
         PeopleInRuns(runs_pool),
         ScheduleStore(runs_pool),
         PeopleInSchedules(runs_pool),
+        PeopleInWorkflowRuns(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
     )
@@ -142,41 +164,55 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         process.on_close(channel.close)
     own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
-    filtering = Filtering(Bodies(connection, channels["ingest"], caller, own))
+    bodies = Bodies(connection, channels["ingest"], caller, own)
+    filtering = Filtering(bodies)
     process.on_close(filtering.close)
     events = EventPlanner(known.policies, filtering)
     planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
-    progress = LedgerProgress(connection, channels["ingest"], caller, own)
-    runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
-    working = process.start(runs.run(), name="runs")
-    schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
-    recurring = process.start(schedules.run(), name="schedules")
+    asked = Asked(
+        connection,
+        channels["ingest"],
+        caller,
+        own,
+        catalog,
+        bodies,
+        people,
+        known.policies,
+        known.erased,
+        pool,
+        runs_pool,
+    )
+    kept = KeptEvents(stores.runs, stores.workflow_runs, stores.schedules, planner, asked, clock)
+    kept.start(process)
 
-    consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
+    consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
-        await schedules.drain()
         await consumer.drain()
         await routing
-        await runs.drain()
-        await working
-        await recurring
+        await kept.drain()
 
     process.on_drain(finish)
 
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
-    run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
-    _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
-    _add_endpoint_services(server, endpoints_pool, outbox, vault, guard)
-    server.add(
-        schedules_pb2_grpc.add_ScheduleServiceServicer_to_server,
-        ScheduleServicer(stores.schedules, schedules.wake, now=clock),
-        SCHEDULE_SERVICE,
+    _add_codes(server, process, CodeStore(pool, keyed))
+    _add_recipient_services(server, process, pool, stores)
+    _add_services(
+        server,
+        stores,
+        RouterServicer(planner, people),
+        RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock),
+        keyed,
     )
+    writes = TenantWrites(endpoints_pool, outbox)
+    _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
+    run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
+    _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
+    _add_schedules(server, ScheduleServicer(stores.schedules, kept.schedules.wake, now=clock))
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
@@ -238,29 +274,54 @@ def _add_services(
         SuppressionServicer(stores.suppressions, keyed),
         SUPPRESSION_SERVICE,
     )
-    server.add(
-        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
-        RecipientServicer(stores.recipients, stores.groups),
-        RECIPIENT_SERVICE,
-    )
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(stores.recipients, stores.people_in_runs, stores.people_in_schedules),
+        RouterPrivacyServicer(
+            stores.recipients,
+            stores.people_in_runs,
+            stores.people_in_workflow_runs,
+            stores.people_in_schedules,
+            stores.imports,
+        ),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
 
 
+def _add_recipient_services(server: grpc.GrpcServer, process: Process, pool: Pool, stores: _Stores) -> None:
+    scan, imports = Scan(pool), Imports(pool)
+    process.start(imports.run(), name="imports")
+    process.start(imports.sweep(), name="old imports")
+    server.add(
+        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
+        RecipientServicer(pool, stores.recipients, stores.groups, scan),
+        RECIPIENT_SERVICE,
+    )
+    server.add(
+        segments_pb2_grpc.add_SegmentServiceServicer_to_server,
+        SegmentServicer(SegmentStore(pool), scan, stores.recipients),
+        SEGMENT_SERVICE,
+    )
+    server.add(
+        imports_pb2_grpc.add_ImportServiceServicer_to_server,
+        ImportServicer(stores.imports, imports.wake),
+        IMPORT_SERVICE,
+    )
+
+
+def _add_schedules(server: grpc.GrpcServer, schedules: ScheduleServicer) -> None:
+    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, SCHEDULE_SERVICE)
+
+
 def _add_endpoint_services(
     server: grpc.GrpcServer,
     pool: "asyncpg.Pool[asyncpg.Record]",
-    outbox: configuration.ConfigurationOutbox,
+    writes: TenantWrites,
     vault: Vault,
     guard: EgressGuard,
 ) -> None:
-    writes = TenantWrites(pool, outbox)
     environments = EnvironmentStore(pool, writes)
     server.add(
         endpoints_pb2_grpc.add_EndpointServiceServicer_to_server,
@@ -269,6 +330,18 @@ def _add_endpoint_services(
     )
     stores = CatalogStores(EventTypeStore(pool, writes), environments, ApplicationStore(pool, writes))
     server.add(catalogs_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(stores), CATALOG_SERVICE)
+
+
+def _add_codes(server: grpc.GrpcServer, process: Process, codes: CodeStore) -> None:
+    process.start(codes.keep_deleting_old(), name="old codes")
+    server.add(codes_pb2_grpc.add_CodeServiceServicer_to_server, CodeServicer(codes), CODE_SERVICE)
+
+
+def _add_workflow_service(
+    server: grpc.GrpcServer, store: WorkflowStore, catalog: Catalog, runs: WorkflowRunMethods
+) -> None:
+    servicer = WorkflowAndRunServicer(store, References(store, catalog), runs)
+    server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, WORKFLOW_SERVICE)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,26 @@ class Outcome(NamedTuple):
     errors: Mapping[str, str]
 
 
+class Seen:
+    """What rules see, decoded once. seen: JSON. error: why it cannot be decoded; empty: it can."""
+
+    def __init__(self, seen: bytes) -> None:
+        self.error = ""
+        try:
+            self._facts = datalogic.DataHandle(seen.decode())
+        except (datalogic.DataLogicError, UnicodeDecodeError) as error:
+            self.error = f"What it sees cannot be read: {error}"
+
+    def verdict(self, asked: Filter) -> tuple[bool, str]:
+        """Return whether a rule matches, and why it could not be evaluated (empty: it could); then it does not."""
+        if self.error or asked.rule is None:
+            return False, self.error or asked.error
+        try:
+            return bool(asked.rule.evaluate_data(self._facts)), ""
+        except datalogic.DataLogicError as error:
+            return False, str(error)
+
+
 def check_filter(text: str | bytes, field: str = "filter") -> Filter:
     """Return the compiled rule. text: JSON. Raises INVALID, which says what is wrong with the field."""
     raw = text.encode() if isinstance(text, str) else text
@@ -99,20 +119,14 @@ def document_of(event: event_pb2.Event) -> bytes:
 
 def outcome(asked: Mapping[str, Filter], seen: bytes) -> Outcome:
     """Evaluate the filters of endpoints, by their ids. seen: see document(); it is decoded once."""
-    try:
-        facts = datalogic.DataHandle(seen.decode())
-    except (datalogic.DataLogicError, UnicodeDecodeError) as error:
-        return Outcome(frozenset(asked), dict.fromkeys(asked, f"The event's body cannot be read: {error}"))
+    facts = Seen(seen)
     unmatched, errors = [], {}
     for endpoint_id, one in asked.items():
-        try:
-            if one.rule is None:
-                errors[endpoint_id] = one.error
-            elif one.rule.evaluate_data(facts):
-                continue
-        except datalogic.DataLogicError as error:
-            errors[endpoint_id] = str(error)
-        unmatched.append(endpoint_id)
+        is_met, error = facts.verdict(one)
+        if error:
+            errors[endpoint_id] = error
+        if not is_met:
+            unmatched.append(endpoint_id)
     return Outcome(frozenset(unmatched), errors)
 
 

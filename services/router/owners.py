@@ -12,6 +12,7 @@ from services.router.compiler import ActiveTemplate
 from services.router.definitions import ChannelNumber, Template
 
 _DEADLINE_S = 5.0
+_MAX_VERSIONS = 10_000
 
 
 class ConfigurationOwners:
@@ -33,6 +34,8 @@ class ConfigurationOwners:
         self._own = own
         self._templates_flight: SingleFlight[tuple[list[ActiveTemplate], str]] = SingleFlight()
         self._providers_flight: SingleFlight[list[str]] = SingleFlight()
+        # A version never changes.
+        self._versions: dict[tuple[str, str, int, int], Template] = {}
 
     async def allowed_channels(self, tenant_id: str) -> frozenset[ChannelNumber]:
         """Return the channels that a tenant may use; none: all. Raises NOT_FOUND."""
@@ -55,6 +58,25 @@ class ConfigurationOwners:
 
         key = f"{tenant_id}/{event_type}"
         return await self._own.ask(RENDER, lambda: self._templates_flight.run(key, request_owner))
+
+    async def template_version(self, tenant_id: str, key: str, channel: ChannelNumber, number: int) -> Template | None:
+        """Return a version of a tenant's template, active or not; None: there is none."""
+        asked = tenant_id, key, channel, number
+        if (known := self._versions.get(asked)) is not None:
+            return known
+        request = templates_pb2.ResolveTemplatesRequest(
+            tenant_id=tenant_id, event_type=key, version=number, channel=channel
+        )
+        answer = await self._own.ask(
+            RENDER, lambda: self._caller(self._templates.ResolveTemplates, request, deadline=_DEADLINE_S)
+        )
+        if not answer.templates:
+            return None
+        (found,) = answer.templates
+        if len(self._versions) >= _MAX_VERSIONS:
+            self._versions.clear()
+        template = Template(found.template_version_id, found.locale, found.push_namespace, found.subscribed)
+        return self._versions.setdefault(asked, template)
 
     async def provider_ids(self, tenant_id: str, channel: ChannelNumber) -> list[str]:
         """Return a tenant's providers of a channel, best first."""

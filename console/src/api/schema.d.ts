@@ -2759,11 +2759,21 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.
@@ -3150,11 +3160,21 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.
@@ -3273,11 +3293,21 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.
@@ -3574,11 +3604,21 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.
@@ -5601,11 +5641,21 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
              *     - `tenant_unknown`: Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.
              *     - `unroutable`: The tenant's configuration cannot be looked up for this event.
+             *     - `filtered_tags`: The recipient lacks a tag that the workflow asks for.
+             *     - `filtered_segment`: The recipient is not in the workflow's segment.
+             *     - `cooldown`: The workflow was started for this recipient a short time before.
+             *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
+             *     - `workflow_deleted`: The workflow was deleted.
+             *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
+             *     - `delay_too_long`: The workflow was to wait for more than a year.
+             *     - `rule_failed`: A rule of the workflow could not be evaluated; it counts as not met.
              *     - `body_differs`: A later call with the same key asked for something else, and nothing was sent for it.
              *     - `empty_content`: The rendered content is empty: nothing in it can be seen.
              *     - `sms_too_long`: The text has more SMS segments than the tenant allows.

@@ -1,9 +1,10 @@
 import { Toast } from "@base-ui/react/toast";
 import { X } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { IconButton } from "./Button";
 import { messageOf } from "./ErrorNote";
 import styles from "./Toast.module.css";
+import { useOutOfTheWay } from "./useOutOfTheWay";
 
 const manager = Toast.createToastManager();
 
@@ -23,24 +24,35 @@ export function ToastProvider({ children }: { children: ReactNode }) {
     <Toast.Provider toastManager={manager} timeout={6000}>
       {children}
       <Toast.Portal>
-        <Toast.Viewport className={styles.viewport}>
-          <Toasts />
-        </Toast.Viewport>
+        <Notices />
       </Toast.Portal>
     </Toast.Provider>
   );
 }
 
-function Toasts() {
+/** The notices; they never lie over what has the focus. */
+function Notices() {
   const { toasts } = Toast.useToastManager();
-  return toasts.map((toast) => (
-    <Toast.Root key={toast.id} toast={toast} className={styles.toast} swipeDirection={[]} aria-label="Notice">
-      <Toast.Content className={styles.content}>
-        <Toast.Description />
-        <Toast.Close render={<IconButton label="Close this notice" size="small" />}>
-          <X aria-hidden />
-        </Toast.Close>
-      </Toast.Content>
-    </Toast.Root>
-  ));
+  const viewport = useRef<HTMLDivElement>(null);
+  const isAway = useOutOfTheWay(viewport, toasts.length);
+  return (
+    <Toast.Viewport ref={viewport} className={styles.viewport} data-away={isAway || undefined}>
+      {toasts.map((toast) => (
+        <Toast.Root
+          key={toast.id}
+          toast={toast}
+          className={styles.toast}
+          swipeDirection={[]}
+          aria-label="Notice"
+        >
+          <Toast.Content className={styles.content}>
+            <Toast.Description />
+            <Toast.Close render={<IconButton label="Close this notice" size="small" />}>
+              <X aria-hidden />
+            </Toast.Close>
+          </Toast.Content>
+        </Toast.Root>
+      ))}
+    </Toast.Viewport>
+  );
 }

@@ -46,9 +46,9 @@ class CatalogServicer(catalogs_pb2_grpc.CatalogServiceServicer):
     ) -> catalogs_pb2.CreateEventTypeResponse:
         """Store an event type."""
         check.check_event_type(request)
-        row = await self._event_types.create(request.tenant_id, request.name, request.description)
+        row, revision = await self._event_types.create(request.tenant_id, request.name, request.description)
         log.info("event_type_created", tenant_id=request.tenant_id, event_type=request.name)
-        return catalogs_pb2.CreateEventTypeResponse(event_type=_event_type(request.tenant_id, row))
+        return catalogs_pb2.CreateEventTypeResponse(event_type=_event_type(request.tenant_id, row), revision=revision)
 
     async def GetEventType(
         self, request: catalogs_pb2.GetEventTypeRequest, context: Any

@@ -23,12 +23,12 @@ async def _endpoints(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]
 
 
 async def _subscribers_keys(reader: RowReader, after: str, limit: int) -> list[str]:
-    rows = await reader.fetch(SQL.subscribers_keys, *(_subscribers_of(after) or (_NO_ID, "")), limit)
+    rows = await reader.fetch(SQL.subscribers_keys, *(type_of(after) or (_NO_ID, "")), limit)
     return [topology.subscribers_key(str(row["tenant_id"]), row["name"]) for row in rows]
 
 
 async def _subscribers(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
-    return await publication.subscribers_values(reader, [part for key in keys if (part := _subscribers_of(key))])
+    return await publication.subscribers_values(reader, [part for key in keys if (part := type_of(key))])
 
 
 # A deleted key leaves no trace, because tenants may create and delete endpoints without an end. A list of subscribers
@@ -45,8 +45,8 @@ def _endpoint(key: str) -> Part | None:
     return (tenant_id, endpoint_id) if is_uuid(tenant_id) and is_uuid(endpoint_id) else None
 
 
-def _subscribers_of(key: str) -> Part | None:
-    """Return the tenant and type of a key; None: this service never writes such a key."""
+def type_of(key: str) -> Part | None:
+    """Return the tenant and type of a key of a type; None: this service never writes such a key."""
     tenant_id, part = _split(key)
     try:
         name = key_text(part)

@@ -1,4 +1,4 @@
-"""Transactions that change what a tenant has of endpoints: one at a time of a tenant, published with their rows."""
+"""Transactions that change a tenant's endpoints or workflows: one at a time of a tenant, published with their rows."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.router.endpoints import publication
+from services.router.workflows.publication import workflows_values
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -37,8 +38,10 @@ class Counts:
 
 @dataclass(slots=True)
 class TenantWrite:
-    """A transaction under a tenant's lock. endpoints, event_types: ids and names whose keys are written at its end.
+    """A transaction under a tenant's lock.
 
+    endpoints, event_types, workflows: ids of endpoints, names of types whose subscribers change, and of those whose
+    workflows do: their keys are written at its end.
     revision: after the end, see runtime.configuration.ConfigurationOutbox.publish; 0 if nothing was to be published.
     """
 
@@ -46,12 +49,23 @@ class TenantWrite:
     tenant_id: str
     endpoints: dict[str, None] = field(default_factory=dict)
     event_types: dict[str, None] = field(default_factory=dict)
+    workflows: dict[str, None] = field(default_factory=dict)
     revision: int = 0
 
-    def changes(self, *, endpoints: Iterable[object] = (), event_types: Iterable[str] = ()) -> None:
-        """Publish these endpoints, and the subscribers of these event types, as they are at the end."""
+    def changes(
+        self,
+        *,
+        endpoints: Iterable[object] = (),
+        event_types: Iterable[str] = (),
+        workflows: Iterable[str] = (),
+    ) -> None:
+        """Publish these endpoints, the subscribers of these types, and the workflows of these, as they are at the end.
+
+        A type that is declared or not any more is one whose workflows change.
+        """
         self.endpoints.update(dict.fromkeys(map(str, endpoints)))
         self.event_types.update(dict.fromkeys(event_types))
+        self.workflows.update(dict.fromkeys(workflows))
 
     async def count(self, change: Counts) -> Counts:
         """Change the tenant's counts, and return them."""
@@ -115,7 +129,7 @@ class TenantWrites:
             async with asyncio.timeout(_TURN_S):
                 await lock.acquire()
         except TimeoutError:
-            text = "Other changes of this tenant's endpoints are under way: try again."
+            text = "Other changes of this tenant's endpoints or workflows are under way: try again."
             raise ClarionError(Code.OVERLOADED, text, retry_after=1) from None
         try:
             yield
@@ -127,9 +141,11 @@ class TenantWrites:
         tenant_id, connection = write.tenant_id, write.connection
         values = await publication.endpoint_values(connection, [(tenant_id, one) for one in write.endpoints])
         values |= await publication.subscribers_values(connection, [(tenant_id, one) for one in write.event_types])
+        values |= await workflows_values(connection, [(tenant_id, one) for one in write.workflows])
         keys = [
             *(topology.endpoint_key(tenant_id, one) for one in write.endpoints),
             *(topology.subscribers_key(tenant_id, one) for one in write.event_types),
+            *(topology.workflows_key(tenant_id, one) for one in write.workflows),
         ]
         if not keys:
             return ""

@@ -1,4 +1,4 @@
--- Serialises the changes of a tenant's endpoints, because each publishes whole lists of subscribers.
+-- Serialises the changes of a tenant's endpoints and workflows, because each publishes whole lists.
 -- name: lock_tenant
 SELECT pg_advisory_xact_lock(hashtextextended('router.endpoints/' || $1, 0))
 

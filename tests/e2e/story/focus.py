@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from playwright.async_api import Page
 
-# Said of what has the focus and is covered.
-COVERED = "something lies over it"
 # Behind the last element of a page the browser's own controls would come: Tab leads nowhere, then to the first one.
 NOWHERE = "nowhere"
 

@@ -5,14 +5,12 @@ from typing import Protocol
 
 from playwright.async_api import Locator, Page, expect
 
-from tests.e2e.story.focus import COVERED, NOWHERE, Stop, focused
+from tests.e2e.story.focus import NOWHERE, Stop, focused
 from tests.waiting import eventually
 
 # More than lies on the way from one thing to the next one.
 MOST_TABS = 40
 MOST_ARROWS = 40
-# Notices go away by themselves, in seconds.
-_NOTICE_S = 10
 _TEXTS = ("textbox", "searchbox", "combobox", "spinbutton")
 
 # Whether an element stands before the one that has the focus.
@@ -150,19 +148,9 @@ class Keyboard:
             if await self._is_on(wanted):
                 return
             await self._leave(key)
-            stops.append(await self._stop())
+            stops.append(await focused(self.page))
             assert stops[-1].name == NOWHERE or not stops[-1].fault, f"on the way to {wanted}: {_way(stops)}"
         raise AssertionError(f"{MOST_TABS} Tabs do not reach {wanted}: {_way(stops)}")
-
-    async def _stop(self) -> Stop:
-        """Return what has the focus. A notice that lies over it goes away by itself."""
-        stop = await focused(self.page)
-        return await eventually(self._uncovered, _NOTICE_S) if stop.fault == COVERED else stop
-
-    async def _uncovered(self) -> Stop:
-        stop = await focused(self.page)
-        assert stop.fault != COVERED, str(stop)
-        return stop
 
     async def _is_somewhere(self) -> Stop:
         """Return what has the focus after the step before. A page that was just loaded has none yet."""

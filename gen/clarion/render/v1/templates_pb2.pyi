@@ -429,17 +429,24 @@ class ResolveTemplatesRequest(_message.Message):
 
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     event_type: _builtins.str
+    version: _builtins.int
+    """Instead of the active ones the tenant's version with this number on this channel, active or not."""
+    channel: _event_pb2.Channel.ValueType
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         event_type: _builtins.str = ...,
+        version: _builtins.int = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_type", b"event_type", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "event_type", b"event_type", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

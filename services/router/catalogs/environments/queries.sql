@@ -28,5 +28,8 @@ RETURNING v.id, v.name, v.slug, v.is_default, v.created_at, v.updated_at
 -- name: has_endpoints
 SELECT EXISTS (SELECT FROM router.endpoints e WHERE e.tenant_id = $1 AND e.environment_id = $2)
 
+-- name: has_workflows
+SELECT EXISTS (SELECT FROM router.workflows w WHERE w.tenant_id = $1 AND w.environment_id = $2)
+
 -- name: delete
 DELETE FROM router.environments v WHERE v.tenant_id = $1 AND v.id = $2

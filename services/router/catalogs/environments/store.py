@@ -71,12 +71,14 @@ class EnvironmentStore:
             return _found(await self._pool.fetchrow(_SQL.rename, tenant_id, id_, name))
 
     async def delete(self, tenant_id: str, id_: str) -> None:
-        """Delete an environment. Raises NOT_FOUND, and CONFLICT for the default one and one that has endpoints."""
+        """Delete an environment. Raises NOT_FOUND, and CONFLICT for the default one and one that is used."""
         async with self._writes.begin(tenant_id) as write:
             if _found(await write.connection.fetchrow(_SQL.get, tenant_id, id_))["is_default"]:
                 raise ClarionError(Code.CONFLICT, "The default environment cannot be deleted.")
             if await write.connection.fetchval(_SQL.has_endpoints, tenant_id, id_):
                 raise ClarionError(Code.CONFLICT, "The environment has endpoints: delete them first.")
+            if await write.connection.fetchval(_SQL.has_workflows, tenant_id, id_):
+                raise ClarionError(Code.CONFLICT, "The environment has workflows: delete them first.")
             await write.connection.execute(_SQL.delete, tenant_id, id_)
 
 

@@ -22,8 +22,8 @@ class EventTypeStore:
         self._pool = pool
         self._writes = writes
 
-    async def create(self, tenant_id: str, name: str, description: str) -> asyncpg.Record:
-        """Return the new type. Raises CONFLICT if it exists, or if the tenant has as many as it may."""
+    async def create(self, tenant_id: str, name: str, description: str) -> tuple[asyncpg.Record, int]:
+        """Return the new type and the revision. Raises CONFLICT: it exists, or the tenant has as many as it may."""
         async with self._writes.begin(tenant_id) as write:
             id_ = event_type_id(tenant_id, name)
             row = await write.connection.fetchrow(_SQL.insert, tenant_id, id_, name, description)
@@ -31,7 +31,8 @@ class EventTypeStore:
                 raise ClarionError(Code.CONFLICT, "The event type exists already.")
             if (await write.count(Counts(event_types=1))).event_types > MAX_EVENT_TYPES:
                 raise ClarionError(Code.CONFLICT, f"A tenant has at most {MAX_EVENT_TYPES:,} event types.")
-        return row
+            write.changes(workflows=[name])
+        return row, write.revision
 
     async def get(self, tenant_id: str, id_: str) -> asyncpg.Record:
         """Return a type. Raises NOT_FOUND."""
@@ -62,7 +63,7 @@ class EventTypeStore:
                     filter_bytes=-ended["filter_bytes"],
                 )
             )
-            write.changes(event_types=[name])
+            write.changes(event_types=[name], workflows=[name])
         return write.revision
 
     async def visibility(self, tenant_id: str, environment_id: str) -> "list[asyncpg.Record]":

@@ -1,0 +1,1 @@
+"""Stored workflows: what events of a type start, step by step, for each person."""

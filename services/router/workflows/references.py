@@ -1,0 +1,62 @@
+"""What documents refer to: endpoints, and versions of templates. Pure, but for what it is given."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.router.definitions import ChannelNumber, Template
+from services.router.workflows.document import Document, refused
+from services.router.workflows.reading import Fault
+from services.router.workflows.steps import Send, Step, Webhook
+
+
+class Endpoints(Protocol):
+    """Knows the tenants' endpoints. Implemented by services.router.workflows.store.WorkflowStore."""
+
+    async def endpoints_among(self, tenant_id: str, endpoint_ids: Sequence[str]) -> set[str]:
+        """Return those of these ids that are endpoints of the tenant. Raises UNAVAILABLE."""
+
+
+class TemplateVersions(Protocol):
+    """Knows the versions of templates. Implemented by services.router.owners.ConfigurationOwners."""
+
+    async def template_version(
+        self, tenant_id: str, key: str, channel: ChannelNumber, number: int, /
+    ) -> Template | None:
+        """Return a version of a template, active or not; None: there is none. Raises UNAVAILABLE."""
+
+
+class References:
+    """Looks for what documents refer to. What is missing later is a reason for not sending, and no fault."""
+
+    def __init__(self, endpoints: Endpoints, templates: TemplateVersions) -> None:
+        self._endpoints = endpoints
+        self._templates = templates
+
+    async def check(self, tenant_id: str, document: Document) -> None:
+        """Raise INVALID naming each step that refers to what does not exist; UNAVAILABLE if that is not known."""
+        if faults := await self.faults(tenant_id, document):
+            raise refused(faults)
+
+    async def faults(self, tenant_id: str, document: Document) -> Sequence[Fault]:
+        """Return a fault for each step that refers to what does not exist."""
+        webhooks = [step for step in document.by_id.values() if isinstance(step, Webhook)]
+        known = await self._endpoints.endpoints_among(tenant_id, [step.endpoint_id for step in webhooks])
+        faults = [
+            _fault(document, step, "endpoint_id", "must be an endpoint of the tenant")
+            for step in webhooks
+            if step.endpoint_id not in known
+        ]
+        lacking = [step for step in document.sends if step.template_version and await self._lacks(tenant_id, step)]
+        return faults + [
+            _fault(document, step, "template.version", "must be a version of this template") for step in lacking
+        ]
+
+    async def _lacks(self, tenant_id: str, step: Send) -> bool:
+        found = await self._templates.template_version(
+            tenant_id, step.template_key, step.channel, step.template_version
+        )
+        return found is None
+
+
+def _fault(document: Document, step: Step, field: str, description: str) -> Fault:
+    return Fault(f"{document.places[step.id]}.{field}", step.id, description)

@@ -1,0 +1,203 @@
+"""Workflows in PostgreSQL. Every query names the tenant; each change is published in its transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from runtime import postgres
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services.router.endpoints.writing import Connection, Pool, TenantWrites
+from services.router.workflows.check import WorkflowFields
+from services.router.workflows.document import Document
+
+# Of one tenant.
+MAX_WORKFLOWS = 1_000
+# Of one workflow: older ones are deleted, but for those that a run is on.
+MAX_VERSIONS = 100
+
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+_TAKEN = "Another workflow of this scope has this name."
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWorkflow:
+    """A workflow. version: the current one. row: the rest of its columns, the current document among them."""
+
+    id: str
+    fields: WorkflowFields
+    version: int
+    row: Any
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowSearch:
+    """Filters of a list; empty: any. before: a cursor. offset: instead of it."""
+
+    scope: str = ""
+    event_type: str = ""
+    active: bool | None = None
+    text: str = ""
+    before: str = ""
+    offset: int = 0
+
+
+Change = Callable[[WorkflowFields], tuple[WorkflowFields, Document | None]]
+
+
+class WorkflowStore:
+    """Reads and writes router.workflows. Methods raise UNAVAILABLE while PostgreSQL is away."""
+
+    def __init__(self, pool: Pool, writes: TenantWrites) -> None:
+        self._pool = pool
+        self._writes = writes
+
+    async def create(
+        self, tenant_id: str, fields: WorkflowFields, document: Document, by: str
+    ) -> tuple[StoredWorkflow, int]:
+        """Store and publish a workflow; return it and the revision.
+
+        Raises NOT_FOUND (scope), and CONFLICT: the name is taken, or the tenant has as many as it may.
+        """
+        workflow_id = new_id()
+        async with self._writes.begin(tenant_id) as write:
+            connection = write.connection
+            if fields.scope and not await connection.fetchval(_SQL.environment_exists, tenant_id, fields.scope):
+                raise ClarionError(Code.NOT_FOUND, "There is no such scope.")
+            if await connection.fetchval(_SQL.count, tenant_id) >= MAX_WORKFLOWS:
+                raise ClarionError(Code.CONFLICT, f"A tenant has at most {MAX_WORKFLOWS:,} workflows.")
+            await _unique(
+                connection,
+                _SQL.insert,
+                tenant_id,
+                workflow_id,
+                fields.scope or None,
+                fields.name,
+                fields.description,
+                fields.event_type,
+                fields.active,
+            )
+            await connection.execute(_SQL.insert_version, tenant_id, workflow_id, 1, document.raw.decode(), by)
+            stored = await self._get(connection, tenant_id, workflow_id)
+            write.changes(workflows=[fields.event_type])
+        return stored, write.revision
+
+    async def get(self, tenant_id: str, workflow_id: str) -> StoredWorkflow:
+        """Return a workflow. Raises NOT_FOUND."""
+        with postgres.unavailable_while_down():
+            return await self._get(self._pool, tenant_id, workflow_id)
+
+    async def by_name(self, tenant_id: str, scope: str, name: str) -> StoredWorkflow:
+        """Return the workflow with this name of a scope, else of every scope. Raises NOT_FOUND."""
+        with postgres.unavailable_while_down():
+            return _found(await self._pool.fetchrow(_SQL.by_name, tenant_id, scope or None, name))
+
+    async def page(self, tenant_id: str, search: WorkflowSearch, limit: int) -> tuple[list[StoredWorkflow], int]:
+        """Return up to limit workflows, newest first, without their documents, and how many match."""
+        filters = [tenant_id, search.scope or None, search.event_type or None, search.active, search.text]
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.page, *filters, search.before or None, search.offset, limit)
+            total: int = await self._pool.fetchval(_SQL.total, *filters)
+        return [_stored(row) for row in rows], total
+
+    async def update(
+        self, tenant_id: str, workflow_id: str, change: Change, *, expected_version: int, by: str
+    ) -> tuple[StoredWorkflow, int]:
+        """Store and publish what change returns; return the workflow and the revision.
+
+        expected_version: 0: whichever. Raises what change raises, NOT_FOUND, and CONFLICT: the name is taken, or
+        another version is the current one.
+        """
+        async with self._writes.begin(tenant_id) as write:
+            connection = write.connection
+            old = await self._get(connection, tenant_id, workflow_id)
+            if expected_version not in (0, old.version):
+                raise ClarionError(
+                    Code.CONFLICT, f"Version {old.version} is the current one: somebody changed the workflow meanwhile."
+                )
+            fields, document = change(old.fields)
+            version = old.version
+            if document is not None and document.raw != old.row["document"].encode():
+                version += 1
+                await connection.execute(
+                    _SQL.insert_version, tenant_id, workflow_id, version, document.raw.decode(), by
+                )
+                await connection.execute(_SQL.delete_versions, tenant_id, workflow_id, version - MAX_VERSIONS)
+            await _unique(
+                connection,
+                _SQL.update,
+                tenant_id,
+                workflow_id,
+                fields.name,
+                fields.description,
+                fields.event_type,
+                fields.active,
+                version,
+            )
+            stored = await self._get(connection, tenant_id, workflow_id)
+            write.changes(workflows=[old.fields.event_type, fields.event_type])
+        return stored, write.revision
+
+    async def delete(self, tenant_id: str, workflow_id: str) -> int:
+        """Delete a workflow with its versions; return the revision. Raises NOT_FOUND."""
+        async with self._writes.begin(tenant_id) as write:
+            event_type = await write.connection.fetchval(_SQL.delete, tenant_id, workflow_id)
+            if event_type is None:
+                raise _no_workflow()
+            write.changes(workflows=[event_type])
+        return write.revision
+
+    async def endpoints_among(self, tenant_id: str, endpoint_ids: Sequence[str]) -> set[str]:
+        """See services.router.workflows.references.Endpoints."""
+        if not endpoint_ids:
+            return set()
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.endpoints_among, tenant_id, endpoint_ids)
+        return {str(row["id"]) for row in rows}
+
+    async def versions(self, tenant_id: str, workflow_id: str) -> Sequence[asyncpg.Record]:
+        """Return the newest versions, newest first, without their documents. Raises NOT_FOUND."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.versions, tenant_id, workflow_id, MAX_VERSIONS)
+        if not rows:
+            raise _no_workflow()
+        return rows
+
+    async def version(self, tenant_id: str, workflow_id: str, version: int) -> asyncpg.Record:
+        """Return a version. Raises NOT_FOUND."""
+        with postgres.unavailable_while_down():
+            row = await self._pool.fetchrow(_SQL.version, tenant_id, workflow_id, version)
+        if row is None:
+            raise ClarionError(Code.NOT_FOUND, "There is no such version of this workflow.")
+        return row
+
+    async def _get(self, reader: Any, tenant_id: str, workflow_id: str) -> StoredWorkflow:
+        return _found(await reader.fetchrow(_SQL.get, tenant_id, workflow_id))
+
+
+async def _unique(connection: Connection, query: str, *arguments: object) -> None:
+    """Run a query that writes a name. Raises CONFLICT if it is taken."""
+    try:
+        await connection.execute(query, *arguments)
+    except asyncpg.UniqueViolationError:
+        raise ClarionError(Code.CONFLICT, _TAKEN, fields=[("name", "must be unique within its scope")]) from None
+
+
+def _found(row: Any) -> StoredWorkflow:
+    if row is None:
+        raise _no_workflow()
+    return _stored(row)
+
+
+def _no_workflow() -> ClarionError:
+    return ClarionError(Code.NOT_FOUND, "There is no such workflow.")
+
+
+def _stored(row: Any) -> StoredWorkflow:
+    fields = WorkflowFields(
+        str(row["environment_id"] or ""), row["name"], row["description"], row["event_type"], row["is_active"]
+    )
+    return StoredWorkflow(str(row["id"]), fields, row["version"], row)

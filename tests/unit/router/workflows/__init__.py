@@ -1,0 +1,1 @@
+"""The engine of workflows: what documents say, and how runs go on."""

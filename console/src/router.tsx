@@ -21,6 +21,7 @@ import { tenantsRoutes } from "~/screens/tenants/routes";
 import { testSendRoutes } from "~/screens/test-send/routes";
 import { triggersRoutes } from "~/screens/triggers/routes";
 import { usersRoutes } from "~/screens/users/routes";
+import { workflowsRoutes } from "~/screens/workflows/routes";
 import { Failure, NotFound } from "~/shell/Failure";
 import { frameRoute, rootRoute } from "~/shell/roots";
 
@@ -47,6 +48,7 @@ const routeTree = rootRoute.addChildren([
     ...overviewRoutes,
     ...deadLettersRoutes,
     ...refusedRoutes,
+    ...workflowsRoutes,
     ...templatesRoutes,
     ...schedulesRoutes,
     ...testSendRoutes,

@@ -1,5 +1,6 @@
 """Starts the router: ``python -m services.router``."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
@@ -70,6 +71,7 @@ from services.router.runs.people import PeopleInRuns
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
 from services.router.schedules.people import PeopleInSchedules
+from services.router.schedules.runner import Schedules
 from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
 from services.router.schedules.store import ScheduleStore
 from services.router.segments.scan import Scan
@@ -107,9 +109,9 @@ class _Stores:
     runs: RunStore
     workflow_runs: WorkflowRunStore
     people_in_runs: PeopleInRuns
+    people_in_workflow_runs: PeopleInWorkflowRuns
     schedules: ScheduleStore
     people_in_schedules: PeopleInSchedules
-    people_in_workflow_runs: PeopleInWorkflowRuns
     portal: PortalStore
     usage: RouterUsageServicer
 
@@ -128,14 +130,11 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     vault, guard = _checked(settings)
     url = settings.postgres_url.reveal()
-    pool = await postgres.connect(url, name="router", size=_POSTGRES_CONNECTIONS)
-    process.on_close(pool.close)
+    pool = await _pool(process, url, _POSTGRES_CONNECTIONS)
+    runs_pool = await _pool(process, url, _RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
+    endpoints_pool = await _pool(process, url, _ENDPOINTS_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
-    runs_pool = await postgres.connect(url, name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
-    process.on_close(runs_pool.close)
-    endpoints_pool = await postgres.connect(url, name="router", size=_ENDPOINTS_POSTGRES_CONNECTIONS)
-    process.on_close(endpoints_pool.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     known = await _configuration(process, connection, pool, outbox, keyed)
     stores = _Stores(
@@ -146,9 +145,9 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         RunStore(runs_pool, outbox),
         WorkflowRunStore(runs_pool),
         PeopleInRuns(runs_pool),
+        PeopleInWorkflowRuns(runs_pool),
         ScheduleStore(runs_pool),
         PeopleInSchedules(runs_pool),
-        PeopleInWorkflowRuns(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
     )
@@ -184,38 +183,45 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         pool,
         runs_pool,
     )
-    kept = KeptEvents(stores.runs, stores.workflow_runs, stores.schedules, planner, asked, clock)
+    kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
     kept.start(process)
+    schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
 
     consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
-    routing = process.start(consumer.run(), name="consumer")
+    working = (process.start(consumer.run(), name="consumer"), process.start(schedules.run(), name="schedules"))
 
     async def finish() -> None:
+        await schedules.drain()
         await consumer.drain()
-        await routing
+        await asyncio.gather(*working)
         await kept.drain()
 
     process.on_drain(finish)
 
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
+    run_servicer = RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock)
     _add_codes(server, process, CodeStore(pool, keyed))
     _add_recipient_services(server, process, pool, stores)
-    _add_services(
-        server,
-        stores,
-        RouterServicer(planner, people),
-        RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock),
-        keyed,
-    )
+    _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
     run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
     _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
-    _add_schedules(server, ScheduleServicer(stores.schedules, kept.schedules.wake, now=clock))
+    _add_schedule_service(server, ScheduleServicer(stores.schedules, schedules.wake, now=clock))
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+async def _pool(process: Process, url: str, size: int, *, bitmap_scans: bool = True) -> Pool:
+    pool = await postgres.connect(url, name="router", size=size, bitmap_scans=bitmap_scans)
+    process.on_close(pool.close)
+    return pool
+
+
+def _add_schedule_service(server: grpc.GrpcServer, servicer: ScheduleServicer) -> None:
+    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, servicer, SCHEDULE_SERVICE)
 
 
 def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:
@@ -309,10 +315,6 @@ def _add_recipient_services(server: grpc.GrpcServer, process: Process, pool: Poo
         ImportServicer(stores.imports, imports.wake),
         IMPORT_SERVICE,
     )
-
-
-def _add_schedules(server: grpc.GrpcServer, schedules: ScheduleServicer) -> None:
-    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, schedules, SCHEDULE_SERVICE)
 
 
 def _add_endpoint_services(

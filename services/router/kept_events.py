@@ -1,4 +1,4 @@
-"""What works off the events that the router keeps in mind: their runs, the runs of their workflows, and schedules."""
+"""What works off the events that the router keeps in mind: their runs, and the runs of their workflows."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,8 +23,6 @@ from services.router.runs.publishing import OutputPublisher
 from services.router.runs.reading import Audiences
 from services.router.runs.runner import PAGE, Runs
 from services.router.runs.store import RunStore
-from services.router.schedules.runner import Schedules
-from services.router.schedules.store import ScheduleStore
 from services.router.segments.members import SegmentMembers
 from services.router.workflow_runs.cooldowns import PostgresCooldowns
 from services.router.workflow_runs.deciding import Deciding
@@ -58,13 +56,7 @@ class KeptEvents:
     """runs, workflow_runs: each wakes the other."""
 
     def __init__(
-        self,
-        store: RunStore,
-        workflow_runs: WorkflowRunStore,
-        schedules: ScheduleStore,
-        planner: CatalogPlanner,
-        asked: Asked,
-        now: Clock,
+        self, store: RunStore, workflow_runs: WorkflowRunStore, planner: CatalogPlanner, asked: Asked, now: Clock
     ) -> None:
         versions, sends = Documents(asked.runs_pool), CatalogSends(asked.catalog)
         cooldowns, publishing = PostgresCooldowns(asked.runs_pool), OutputPublisher(asked.connection)
@@ -108,7 +100,6 @@ class KeptEvents:
             began=self.workflow_runs.wake,
             now=now,
         )
-        self.schedules = Schedules(schedules, asked.ingest, asked.caller, asked.catalog.is_inactive, now=now)
         self._working: list[asyncio.Task[None]] = []
 
     def start(self, process: Process) -> None:
@@ -116,7 +107,6 @@ class KeptEvents:
         self._working = [
             process.start(self.runs.run(), name="runs"),
             process.start(self.workflow_runs.run(), name="workflow runs"),
-            process.start(self.schedules.run(), name="schedules"),
         ]
 
     def wake(self) -> None:
@@ -126,7 +116,6 @@ class KeptEvents:
 
     async def drain(self) -> None:
         """Begin nothing more; return when what is in hand is published."""
-        await self.schedules.drain()
         await self.runs.drain()
         await self.workflow_runs.drain()
         await asyncio.gather(*self._working)

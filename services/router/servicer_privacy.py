@@ -30,9 +30,9 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
     ) -> None:
         self._recipients = recipients
         self._runs = runs
-        self._schedules = schedules
         self._workflow_runs = workflow_runs
         self._imports = imports
+        self._schedules = schedules
         self._now = now
 
     async def EraseRecipient(

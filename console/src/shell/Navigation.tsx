@@ -14,6 +14,7 @@ import {
   Settings,
   Users,
   Webhook,
+  Workflow,
   Zap,
 } from "lucide-react";
 
@@ -37,6 +38,7 @@ const GROUPS: readonly { title: string; entries: readonly Entry[] }[] = [
   {
     title: "What is sent",
     entries: [
+      { to: "/workflows", label: "Workflows", icon: Workflow },
       { to: "/templates", label: "Templates", icon: FileCode2 },
       { to: "/schedules", label: "Schedules", icon: CalendarClock },
       { to: "/test-send", label: "Test send", icon: Send },

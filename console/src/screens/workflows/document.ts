@@ -9,16 +9,21 @@ interface Common {
   only_if?: Rule;
 }
 
+/** The channels that reach people. */
+export const CHANNELS = ["EMAIL", "SMS", "PUSH"] as const;
+export type SendChannel = (typeof CHANNELS)[number];
+
 export interface SendStep extends Common {
   kind: "send";
-  channel: string;
+  channel: SendChannel;
   template: { key: string; version?: number };
 }
 
 export interface Until {
   time: string;
   timezone?: string;
-  days?: string[];
+  /** Absent: all. */
+  days?: string[] | undefined;
 }
 
 export interface From {
@@ -30,7 +35,8 @@ export interface Within {
   from: string;
   to: string;
   timezone?: string;
-  days?: string[];
+  /** Absent: all. */
+  days?: string[] | undefined;
 }
 
 /** Exactly one of the last four. */

@@ -157,6 +157,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             tenant_id=str(row["tenant_id"]),
             steps=delivery_timeline(event, row, attempts, of_workflow),
             recipient=(recipient(row) or recipient(event)) if is_for_person else None,
+            is_secret=event["is_secret"],
         )
 
     async def _delivery(self, delivery_id: str, tenant_id: str) -> Row:

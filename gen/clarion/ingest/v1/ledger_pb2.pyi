@@ -156,6 +156,7 @@ class EventSummary(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     HAS_WORKFLOWS_FIELD_NUMBER: _builtins.int
     RECIPIENT_COUNT_FIELD_NUMBER: _builtins.int
+    IS_SECRET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     event_type: _builtins.str
@@ -186,6 +187,8 @@ class EventSummary(_message.Message):
     """It starts stored workflows; their steps are counted in GetWorkflowCounts."""
     recipient_count: _builtins.int
     """How many people it is for, as far as they are known."""
+    is_secret: _builtins.bool
+    """See clarion.common.v1.Event."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """The only recipient; absent if there are several, or if none is known yet."""
@@ -225,10 +228,11 @@ class EventSummary(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         has_workflows: _builtins.bool = ...,
         recipient_count: _builtins.int = ...,
+        is_secret: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "has_workflows", b"has_workflows", "id", b"id", "metadata", b"metadata", "reason", b"reason", "recipient", b"recipient", "recipient_count", b"recipient_count", "replay_of", b"replay_of", "replayed", b"replayed", "routed_at_us", b"routed_at_us", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "has_workflows", b"has_workflows", "id", b"id", "is_secret", b"is_secret", "metadata", b"metadata", "reason", b"reason", "recipient", b"recipient", "recipient_count", b"recipient_count", "replay_of", b"replay_of", "replayed", b"replayed", "routed_at_us", b"routed_at_us", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -515,7 +519,10 @@ class GetDeliveryResponse(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
+    IS_SECRET_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
+    is_secret: _builtins.bool
+    """Of what was sent nothing is stored; see clarion.common.v1.Event."""
     @_builtins.property
     def delivery(self) -> Global___DeliverySummary: ...
     @_builtins.property
@@ -533,10 +540,11 @@ class GetDeliveryResponse(_message.Message):
         tenant_id: _builtins.str = ...,
         steps: _abc.Iterable[Global___TimelineStep] | None = ...,
         recipient: _event_pb2.Recipient | None = ...,
+        is_secret: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "recipient", b"recipient", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "is_secret", b"is_secret", "recipient", b"recipient", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ run for as long as the context lasts, so that what fails keeps failing for the r
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -190,6 +191,21 @@ class Seeding:
 
         return await eventually(is_over, _SETTLED_S, every=0.2)
 
+    async def plan_ahead(self) -> None:
+        """An event that waits for its time, and one that is sent every Monday."""
+        everybody = {"event_type": "news.published", "audience": [{"everybody": True}], "variables": {"title": "Lamps"}}
+        due = (datetime.now(UTC) + timedelta(days=90)).isoformat()
+        sent = await self.as_person("POST", f"{self.base}/events", {**everybody, "due_at": due})
+        self.found["waiting"] = sent["event_id"]
+        weekly = {"name": "Weekly news", "cron": "0 9 * * MON", "timezone": "Africa/Nairobi", "event": everybody}
+        self.found["schedule"] = (await self.as_person("POST", f"{self.base}/schedules", weekly))["id"]
+
+        async def waits() -> bool:
+            found = await self.client.operator.event(sent["event_id"])
+            return bool(found and found["waiting"])
+
+        await eventually(waits, _SETTLED_S, every=0.2)
+
     async def report(self, apis: provider_apis.Apis) -> None:
         """The first text message was delivered, the second one never can be."""
         [twilio] = [
@@ -291,6 +307,7 @@ async def seeded(client: Client, running: Running) -> AsyncIterator["World"]:
         await seeding.suppress()
         await seeding.make_endpoints(working, failing, gone)
         await seeding.send()
+        await seeding.plan_ahead()
         await seeding.report(apis)
         await seeding.fail_webhooks()
         await seeding.be_refused()

@@ -29,8 +29,9 @@ _Batcher = Batcher[ingest_pb2.AcceptItem, ingest_pb2.Accepted]
 class TriggerBatcher:
     """Sends events to ingest in batches. Safe for concurrent use. Refuses events past its limits.
 
-    Events for endpoints alone have batches of their own: ingest may look for such an endpoint, and an answer comes when
-    all events of its batch have theirs. revisions: what changes of endpoints answered.
+    Events for endpoints alone, and those that start stored workflows, have batches of their own: ingest may wait for a
+    copy that has what was just changed, and an answer comes when all events of its batch have theirs. revisions: what
+    changes of endpoints and workflows answered.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class TriggerBatcher:
         self._now = now
         self._bytes = 0
         self._batcher = self._make_batcher()
-        self._to_endpoints = self._make_batcher()
+        self._defined = self._make_batcher()
 
     async def accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:
         """Return once the event is stored.
@@ -57,9 +58,9 @@ class TriggerBatcher:
         """
         item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event, traceparent=tracing.traceparent())
         batcher = self._batcher
-        if event.HasField("to_endpoints"):
+        if event.HasField("to_endpoints") or event.HasField("workflows"):
             item.revision = self._revisions.of(tenant_id)
-            batcher = self._to_endpoints
+            batcher = self._defined
         size = item.ByteSize()
         if self._bytes + size > self._max_waiting_bytes:
             raise ClarionError(

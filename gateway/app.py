@@ -13,6 +13,7 @@ from gateway.browser_sessions import PublicAddress
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
 from gateway.cursors import CURSORS, Cursors
+from gateway.dialects import sharing
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
@@ -21,13 +22,17 @@ from gateway.refusals.counting import Refusals
 from gateway.refusals.reporting import REFUSALS, keep_reporting
 from gateway.revisions import REVISIONS, Revisions
 from gateway.settings import Settings
+from runtime import clock
 
 # The largest body of any route. Most handlers have a lower limit.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
-def create_app(settings: Settings, clients: Clients) -> web.Application:
-    """Return the application. It does not read the environment, so that tests can choose all settings."""
+def create_app(settings: Settings, clients: Clients, *, now: clock.Clock = clock.now_us) -> web.Application:
+    """Return the application. It does not read the environment, so that tests can choose all settings.
+
+    now: what the times in requests are compared with.
+    """
     app = web.Application(middlewares=[observe], client_max_size=MAX_BODY_BYTES)
     app[LIFE] = Life()
 
@@ -50,9 +55,10 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     address = PublicAddress(settings.public_url)
     portal_links = portal.PortalLinks(clients, address)
     cursors = app[CURSORS] = Cursors(settings.service_token.reveal())
-    backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors)
+    backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors, now)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
+    sharing.add_routes(app, backend)
     sessions = ConsoleSessions(clients, address)
     sign_ins = FailedAttempts(settings.sign_in_failures_per_minute, proxies)
     oidc = OidcClient(settings) if settings.oidc_issuer else None

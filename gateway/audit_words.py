@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "recipient": "recipient",
     "replay": "replay",
     "sample": "sample",
+    "schedule": "schedule",
     "session": "session",
     "suppression": "suppression",
     "template": "template",

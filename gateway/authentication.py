@@ -94,12 +94,26 @@ class CachedAuthenticator:
             raise self.attempts.refusal(request, _refusal())
         digest = hashlib.sha256(key.encode()).digest()
         request[PRESENTED] = key, digest
-        known = self._known.get(digest)
-        tenant = known[1] if known is not None and self._now() < known[0] else await self._find(request, digest, key)
+        try:
+            tenant = await self._find(request, digest, key)
+        except ClarionError as error:
+            raise self.attempts.refusal(request, error) from None
         if tenant.kind != kind or (tenant.disabled and not disabled_too):
             raise self.attempts.refusal(request, _refusal())
         request[CALLER] = tenant.id
         return tenant
+
+    async def kind_of(self, request: web.Request, key: str) -> str:
+        """Return the kind of a key, for a path that keys of several kinds open. Counts no failure.
+
+        Empty: it is none, it is unknown, or nobody can say; whoever takes the request then finds out why.
+        """
+        if not _KEY.fullmatch(key):
+            return ""
+        try:
+            return (await self._find(request, hashlib.sha256(key.encode()).digest(), key)).kind
+        except ClarionError:
+            return ""
 
     def forget(self, tenant_id: str) -> None:
         """Drop the cached keys of a tenant that was changed through this gateway."""
@@ -109,16 +123,16 @@ class CachedAuthenticator:
         self._unknown.clear()
 
     async def _find(self, request: web.Request, digest: bytes, key: str) -> AuthenticatedTenant:
-        """Ask ingest, unless the key was unknown a moment ago."""
+        """Return the tenant of a key: from the cache, or from ingest unless the key was unknown a moment ago."""
+        known = self._known.get(digest)
+        if known is not None and self._now() < known[0]:
+            return known[1]
         if self._now() < self._unknown.get(digest, 0.0):
-            raise self.attempts.refusal(request, _refusal())
-        try:
-            if digest in self._known:
-                return await self._ask_once(digest, key)
-            async with self._guesses if self.attempts.is_spent(request) else self._strangers:
-                return await self._ask_once(digest, key)
-        except ClarionError as error:
-            raise self.attempts.refusal(request, error) from None
+            raise _refusal()
+        if known is not None:
+            return await self._ask_once(digest, key)
+        async with self._guesses if self.attempts.is_spent(request) else self._strangers:
+            return await self._ask_once(digest, key)
 
     async def _ask_once(self, digest: bytes, key: str) -> AuthenticatedTenant:
         task = self._asking.get(digest)

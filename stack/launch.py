@@ -45,12 +45,17 @@ def main(arguments: Sequence[str]) -> None:
             raise SystemExit(
                 f"root cannot become the user {user} here ({error.strerror}): start Clarion as an ordinary user"
             ) from None
-    if sys.platform == "linux":
-        # After the change of user, because that clears it.
-        _prctl(_PR_SET_PDEATHSIG, int(death_signal))
-        if os.getppid() != int(parent):
-            raise SystemExit(1)
+    # After the change of user, because that clears it.
+    end_with_parent(int(death_signal), int(parent))
     _become(command, user)
+
+
+def end_with_parent(death_signal: int, parent: int) -> None:
+    """Have this process get a signal when its parent dies; exit with 1 if that has happened already."""
+    if sys.platform == "linux":
+        _prctl(_PR_SET_PDEATHSIG, death_signal)
+        if os.getppid() != parent:
+            raise SystemExit(1)
 
 
 def _become(command: Sequence[str], user: str) -> None:

@@ -30,6 +30,7 @@ _TENANT = "/tenants/{id}"
 _ENDPOINT = _TENANT + "/endpoints/{endpoint_id}"
 _ENVIRONMENT = _TENANT + "/environments/{environment_id}"
 _APPLICATION = _TENANT + "/applications/{application_id}"
+_SCHEDULE = _TENANT + "/schedules/{schedule_id}"
 _WORKFLOW = _TENANT + "/workflows/{workflow_id}"
 _WORKFLOW_RUN = _TENANT + "/workflow-runs/{workflow_run_id}"
 
@@ -164,6 +165,13 @@ _EVENTS: Mapping[tuple[str, str], Rule] = {
     ("GET", "/events/{id}/run"): rule(_V, Owned("run")),
     ("POST", "/events/{id}/run/pause"): rule(_D, Owned("run")),
     ("POST", "/events/{id}/run/resume"): rule(_D, Owned("run")),
+    ("GET", "/events/{id}/workflow-counts"): rule(_V, Owned("event")),
+    ("POST", _TENANT + "/schedules"): rule(_D, _PATH),
+    ("GET", _TENANT + "/schedules"): rule(_V, _PATH),
+    ("GET", _SCHEDULE): rule(_V, _PATH),
+    ("PATCH", _SCHEDULE): rule(_D, _PATH),
+    ("DELETE", _SCHEDULE): rule(_D, _PATH),
+    ("GET", _TENANT + "/schedule-times"): rule(_V, _PATH),
     ("POST", "/events/{id}/replay"): rule(_O, Owned("event")),
     ("POST", "/replays"): rule(_O, _BODY),
     ("GET", "/replays"): rule(_V, _LIST),
@@ -262,7 +270,7 @@ GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
     "Providers": _PROVIDERS,
     "Templates": _TEMPLATES,
     "Workflows": _WORKFLOWS,
-    "Events, runs, replays": _EVENTS,
+    "Events, runs, schedules, replays": _EVENTS,
     "Operating": _OPERATING,
     "Endpoints": _WEBHOOKS,
 }

@@ -56,6 +56,8 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/events/{id}/deliveries"): ("status", "recipient", *_PAGE),
     ("GET", "/deliveries/{id}/content"): ("attempt", "replay"),
     ("GET", "/deliveries/{id}/content.eml"): ("attempt", "replay"),
+    ("GET", "/tenants/{id}/schedules"): ("scope", *_PAGE),
+    ("GET", "/tenants/{id}/schedule-times"): ("cron", "timezone"),
     ("GET", "/runs"): ("tenant_id", "state", *_PAGE),
     ("GET", "/replays"): ("tenant_id", *_PAGE),
     ("GET", "/dead-letters"): (*_LETTERS, *_PAGE),

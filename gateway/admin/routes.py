@@ -48,6 +48,7 @@ from gateway.admin.refusals import RefusalRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
 from gateway.admin.samples import SampleRoutes
+from gateway.admin.schedules import ScheduleRoutes
 from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
@@ -73,6 +74,7 @@ _BASE = "/api/v1/admin"
 _ENDPOINTS = "/tenants/{id}/endpoints"
 _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
+_SCHEDULES = "/tenants/{id}/schedules"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
 _ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open", *WORKFLOWS_ASKING})
@@ -212,6 +214,7 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
     contents = ContentRoutes(clients)
+    schedules = ScheduleRoutes(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -299,6 +302,13 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/events/{id}/run", runs.get),
         ("POST", "/events/{id}/run/pause", runs.pause),
         ("POST", "/events/{id}/run/resume", runs.resume),
+        ("GET", "/events/{id}/workflow-counts", runs.workflow_counts),
+        ("POST", _SCHEDULES, schedules.create),
+        ("GET", _SCHEDULES, schedules.list_all),
+        ("GET", _SCHEDULES + "/{schedule_id}", schedules.get),
+        ("PATCH", _SCHEDULES + "/{schedule_id}", schedules.change),
+        ("DELETE", _SCHEDULES + "/{schedule_id}", schedules.delete),
+        ("GET", "/tenants/{id}/schedule-times", schedules.times),
         ("GET", "/route-explain", events.explain),
         ("GET", "/audit", audit.search),
     ]

@@ -13,7 +13,8 @@ from clarion.router.v1 import workflows_pb2
 from gateway.access.asker import ASKER
 from gateway.admin import audit_sentences, forms
 from gateway.admin.audit_names import AuditNames
-from gateway.admin.runs import MAX_TARGETS, Moment, TargetRecipient
+from gateway.admin.event_bodies import MAX_TARGETS, TargetRecipient, recipient_of
+from gateway.admin.runs import Moment
 from gateway.clients import Clients
 from gateway.replies import json_reply
 from gateway.revisions import Revisions
@@ -285,7 +286,7 @@ def _dry_step(step: workflows_pb2.DryStep) -> dict[str, Any]:
 def _target(body: WorkflowDryRunBody) -> event_pb2.Target:
     if body.recipient is None:
         return event_pb2.Target(recipient_id=body.recipient_id)
-    return event_pb2.Target(recipient=event_pb2.Recipient(**msgspec.structs.asdict(body.recipient)))
+    return event_pb2.Target(recipient=recipient_of(body.recipient))
 
 
 def _status(name: str, place: str) -> "trace_pb2.DeliveryStatus.ValueType":

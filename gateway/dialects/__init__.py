@@ -1,12 +1,13 @@
 """The public APIs, one folder each. Each answers in its own words; nothing of one leaks into another.
 
-A folder here is a dialect of the gateway once its package has a DIALECT. No other file names it.
+A folder here is a dialect of the gateway once its package has a DIALECT. No other file names it. Two of them may have
+the same path: sharing.py decides whose a request is.
 """
 
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from gateway.clients import Clients
 from gateway.cursors import Cursors
 from gateway.portal import PortalLinks
 from gateway.revisions import Revisions
+from runtime import clock
 
 if TYPE_CHECKING:  # only the OpenAPI document needs it, which most gateways never make
     from gateway.openapi.operations import DialectArea
@@ -27,7 +29,7 @@ if TYPE_CHECKING:  # only the OpenAPI document needs it, which most gateways nev
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What a dialect's handlers call."""
+    """What a dialect's handlers call. now: the time that a request's own times are compared with."""
 
     clients: Clients
     authenticator: CachedAuthenticator
@@ -35,6 +37,7 @@ class Backend:
     revisions: Revisions
     portal_links: PortalLinks
     cursors: Cursors
+    now: clock.Clock = clock.now_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,21 @@ class Copy:
     fresh_header: str = ""
 
 
+# A method, and a path that several dialects may have.
+SharedPath = tuple[str, str]
+RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 def _no_copy(_: event_pb2.Event) -> Copy | None:
     return None
+
+
+def _nothing_shared(_: Backend) -> Mapping[SharedPath, RequestHandler]:
+    return {}
+
+
+def _not_recognized(_: web.Request) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,8 @@ class Dialect:
     is_main: whether readers of the OpenAPI document meet it first.
     copy: the request of this API that sends an accepted event once more; None: this API does not have such events.
     audited: what its calls did, by method and route, of those that the audit log records.
+    shared: the handlers of paths that another dialect may have, too, for sharing.py; add_routes() does not add them.
+    recognizes: whether a request looks like one of this API by the form of its key, or by headers of this API alone.
     """
 
     add_routes: Callable[[web.Application, Backend], None]
@@ -89,6 +107,8 @@ class Dialect:
     is_main: bool = False
     copy: Callable[[event_pb2.Event], Copy | None] = _no_copy
     audited: Callable[[], Mapping[tuple[str, str], Words]] = dict
+    shared: Callable[[Backend], Mapping[SharedPath, RequestHandler]] = _nothing_shared
+    recognizes: Callable[[web.Request], bool] = _not_recognized
 
 
 @functools.cache
@@ -101,7 +121,10 @@ def installed() -> tuple[Dialect, ...]:
 
 def of(request: web.Request) -> Dialect | None:
     """Return the dialect that a request is meant for, None if it is no dialect's."""
-    return next((dialect for dialect in installed() if dialect.claims(request)), None)
+    claiming = [dialect for dialect in installed() if dialect.claims(request)]
+    if len(claiming) > 1:
+        claiming.sort(key=lambda dialect: not dialect.recognizes(request))
+    return claiming[0] if claiming else None
 
 
 def copy_of(event: event_pb2.Event) -> Copy | None:

@@ -14,6 +14,7 @@ import msgspec
 from gateway import dialects
 from gateway.access.sessions import COOKIE as CONSOLE_COOKIE
 from gateway.openapi import areas
+from gateway.openapi.merging import shared
 from gateway.openapi.operations import (
     CONSOLE_SESSION,
     JSON,
@@ -81,6 +82,7 @@ TAGS = {
     "Recipients": "People whom a tenant stores, and groups of them.",
     "Refused requests": "Requests of the public APIs that were refused, by the key that sent them.",
     "Replays": "Sending events again.",
+    "Schedules": "Events that are sent again and again, at the times of a cron expression.",
     "Runs": "Events for many recipients, and events that wait for their time.",
     "Session": "Who is signed in.",
     "Suppressions": "Addresses that get no more messages.",
@@ -124,7 +126,9 @@ def document() -> Mapping[str, Any]:
     schemas = _Schemas(found)
     paths: dict[str, dict[str, Any]] = {}
     for operation in found:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+        methods = paths.setdefault(operation.path, {})
+        method, made = operation.method.lower(), _operation(operation, schemas)
+        methods[method] = shared(methods[method], made) if method in methods else made
     return {
         "openapi": "3.1.0",
         "info": {
@@ -132,8 +136,9 @@ def document() -> Mapping[str, Any]:
             "version": "1",
             "description": (
                 "Every public route of the gateway, with all its responses. Below `/api/v1/` a query parameter is"
-                " refused with 422 if the operation does not list it, if it is given twice, or if it is empty and"
-                " its schema does not allow that. Send an `X-Trace-Id` with any request to find it in the logs;"
+                " refused with 422, or 400 in APIs without that status, if the operation does not list it, if it is"
+                " given twice, or if it is empty and its schema does not allow that."
+                " Send an `X-Trace-Id` with any request to find it in the logs;"
                 " without one the gateway creates one. Every response returns it."
             ),
         },

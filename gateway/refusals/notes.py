@@ -14,7 +14,7 @@ _MAX_FIELD = 64
 _MAX_DETAIL = 300
 # A text as short as this may be a password that somebody took for a key: nothing of it is shown.
 _SHORT = 24
-# What keys of many products begin with, such as "sk_live_". Only letters, so that no part of a secret is taken for it.
+# What keys of many products begin with, such as "key_live_". Only letters, so that no part of a secret is taken for it.
 _PREFIX = re.compile(r"(?:[a-z]{1,8}_){1,2}")
 
 _BY_CODE = {

@@ -240,7 +240,7 @@ class Attempts:
         steps = [*records.earlier_calls(delivery, result), record] if result.earlier else [record]
         delivery.ClearField("claim")  # its first attempt is over
         if decision.status == trace_pb2.DELIVERY_STATUS_DEAD:
-            record.attempted.dead_letter.CopyFrom(delivery)
+            record.attempted.dead_letter.CopyFrom(records.dead_letter(delivery))
         if decision.status != trace_pb2.DELIVERY_STATUS_RETRYING:
             return Conclusion(decision, steps)
         due_us = ended_us + int(decision.delay_s * 1_000_000)

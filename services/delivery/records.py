@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.printable import printable
 from services.delivery.ports import MAX_DETAIL, NO_DETAILS, Details, ParkedDelivery, SendResult, Verdict
+from services.domain import direct_messages
 from services.domain.reasons import Reason
 
 
@@ -65,7 +66,7 @@ def backlog_full(
     """Return the dead letter of a delivery that must wait, and for which there is no row, or no longer."""
     result = SendResult(Verdict.TRANSIENT, provider="", reason=reason)
     step = _step(delivery, result, trace_pb2.DELIVERY_STATUS_DEAD)
-    step.dead_letter.CopyFrom(delivery)
+    step.dead_letter.CopyFrom(dead_letter(delivery))
     step.dead_letter.ClearField("claim")
     return _record(delivery, step, now_us, 0)
 
@@ -88,7 +89,7 @@ def crashed(delivery: event_pb2.Delivery, error: Exception, now_us: int) -> trac
         status=trace_pb2.DELIVERY_STATUS_DEAD,
         reason=Reason.INTERNAL_ERROR,
         detail=type(error).__name__,
-        dead_letter=delivery,
+        dead_letter=dead_letter(delivery),
     )
     return _record(delivery, step, now_us, 0)
 
@@ -107,7 +108,33 @@ def _step(
         detail=printable(result.detail, MAX_DETAIL) if result.detail else "",
         provider=result.provider,
         provider_id=result.provider_id,
-        http=result.http,
+        http=_without_answer(result.http) if delivery.is_secret else result.http,
+    )
+
+
+def dead_letter(delivery: event_pb2.Delivery) -> event_pb2.Delivery:
+    """Return what is kept of a delivery that did not succeed: a secret without its body, which cannot be sent again."""
+    if not delivery.is_secret:
+        return delivery
+    kept = event_pb2.Delivery()
+    kept.CopyFrom(delivery)
+    size = len(delivery.variables) + len(delivery.payload_extra) + direct_messages.content_size(delivery.direct)
+    for field in ("variables", "payload_extra"):
+        kept.ClearField(field)
+    if kept.HasField("direct"):
+        kept.direct.ClearField("content")
+    if not kept.HasField("body_reference"):
+        kept.body_reference.size = size
+    kept.body_reference.ClearField("sequence")
+    return kept
+
+
+def _without_answer(exchange: trace_pb2.HttpExchange | None) -> trace_pb2.HttpExchange | None:
+    """Return a call without the body of its answer: providers repeat there what they were given."""
+    if exchange is None:
+        return None
+    return trace_pb2.HttpExchange(
+        url=exchange.url, status=exchange.status, headers=exchange.headers, is_cut=bool(exchange.body)
     )
 
 

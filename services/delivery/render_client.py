@@ -10,6 +10,7 @@ from runtime import tracing
 from runtime.batching import GROUPED, Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller
+from services.domain import direct_messages
 
 DEADLINE_S = 10.0
 _MAX_ITEMS = 128
@@ -32,7 +33,7 @@ class RenderClient:
             self._flush,
             BatchLimits(items=_MAX_ITEMS, bytes=4 * 1024 * 1024),
             dataclasses.replace(GROUPED, concurrency=2),
-            size=lambda item: len(item[0].variables) + len(item[0].payload_extra) + 100,
+            size=lambda item: _size(item[0]),
         )
 
     async def render(self, delivery: event_pb2.Delivery) -> render_pb2.RenderResult:
@@ -52,20 +53,40 @@ class RenderClient:
         return results
 
     async def _ask(self, items: list[_Item]) -> list[render_pb2.RenderResult]:
-        request = render_pb2.RenderBatchRequest(
-            items=[
-                render_pb2.RenderItem(
-                    template_version_id=delivery.template_version_id,
-                    variables=delivery.variables,
-                    fallback=delivery.payload_extra,
-                    traceparent=traceparent,
-                )
-                for delivery, traceparent in items
-            ],
-            partial=True,
-        )
+        request = render_pb2.RenderBatchRequest(partial=True)
+        # Deliveries of one event have the same content: it is sent once.
+        places: dict[str, int] = {}
+        for delivery, traceparent in items:
+            item = request.items.add(
+                template_version_id=delivery.template_version_id,
+                variables=delivery.variables,
+                fallback=delivery.payload_extra,
+                traceparent=traceparent,
+            )
+            if delivery.workflow_id or delivery.HasField("direct"):
+                item.contact.CopyFrom(delivery.recipient)
+            if delivery.template_version_id:
+                continue
+            if delivery.event_id not in places:
+                request.templates.append(_unsaved(delivery))
+                places[delivery.event_id] = len(request.templates)
+            item.unsaved_template = places[delivery.event_id]
         answer = await self._caller(self._stub.RenderBatch, request, deadline=DEADLINE_S)
         return list(answer.results)
+
+
+def _unsaved(delivery: event_pb2.Delivery) -> render_pb2.UnsavedTemplate:
+    content = delivery.direct.content_given
+    return render_pb2.UnsavedTemplate(
+        channel=delivery.channel, subject=content.subject, body=content.body, text=content.text
+    )
+
+
+def _size(delivery: event_pb2.Delivery) -> int:
+    size = len(delivery.variables) + len(delivery.payload_extra) + 100
+    if delivery.HasField("direct"):
+        size += direct_messages.content_size(delivery.direct)
+    return size + len(delivery.recipient.data)
 
 
 def _late() -> ClarionError:

@@ -8,6 +8,7 @@ from clarion.render.v1 import render_pb2
 from runtime import logs, parts
 from runtime.errors import ClarionError, Code
 from services.delivery.ports import NO_DETAILS, Details, Prepared, SendResult, UnknownDelivery, Verdict
+from services.domain import direct_messages
 from services.domain.reasons import Reason
 
 # How often a delivery waits for an event's body that neither EVENTS nor the ledger has: about 15 minutes in all.
@@ -61,7 +62,7 @@ class RenderingAttempter:
 
     async def prepare(self, delivery: event_pb2.Delivery) -> Ready:
         """See Attempter."""
-        if not delivery.template_version_id:
+        if not (delivery.template_version_id or delivery.HasField("direct")):
             raise UnknownDelivery("it names no template version")
         try:
             whole = await self._bodies.complete(delivery) if delivery.HasField("body_reference") else delivery
@@ -69,6 +70,8 @@ class RenderingAttempter:
             raise
         except ClarionError as error:
             return without_body(delivery, error)
+        if not (delivery.template_version_id or direct_messages.is_given(whole.direct)):
+            return SendResult(Verdict.PERMANENT, provider="", reason=Reason.CONTENT_DELETED)
         try:
             rendered = await self._own.ask(parts.RENDER, lambda: self._renderer.render(whole))
         except parts.PartAway:
@@ -76,7 +79,7 @@ class RenderingAttempter:
         except ClarionError as error:  # it answers, but has no time for this one
             log.warning("render_busy", delivery_id=delivery.id, error=error.detail)
             return SendResult(Verdict.POSTPONED, provider="", reason=Reason.RENDER_BUSY)
-        return _ready(rendered)
+        return _ready(rendered, is_secret=delivery.is_secret)
 
 
 def without_body(delivery: event_pb2.Delivery, error: ClarionError, *, is_old: bool = False) -> SendResult:
@@ -85,16 +88,20 @@ def without_body(delivery: event_pb2.Delivery, error: ClarionError, *, is_old: b
     is_old: it has waited long enough, although nobody counted its deferrals.
     """
     log.warning("event_body_unavailable", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
-    is_final = is_old or delivery.deferrals >= _MAX_BODY_DEFERRALS
+    # The body of a secret is not kept, so a replay of it waits for nothing.
+    is_lost = delivery.is_secret and delivery.replay > 0
+    is_final = is_old or is_lost or delivery.deferrals >= _MAX_BODY_DEFERRALS
     if error.code is not Code.NOT_FOUND or not is_final:
         return SendResult(Verdict.POSTPONED, provider="", reason=Reason.BODY_AWAY)
     return SendResult(Verdict.PERMANENT, provider="", reason=Reason.CONTENT_DELETED)
 
 
-def _ready(rendered: render_pb2.RenderResult) -> Ready:
+def _ready(rendered: render_pb2.RenderResult, *, is_secret: bool) -> Ready:
     if rendered.HasField("failure"):
         failure = rendered.failure
-        return SendResult(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
+        # A detail may quote the data.
+        detail = "" if is_secret else failure.detail
+        return SendResult(Verdict.PERMANENT, provider="", reason=failure.reason, detail=detail)
     content = rendered.content
     if content.is_empty:
         return SendResult(Verdict.SKIPPED, provider="", reason=Reason.EMPTY_CONTENT, detail=Reason.EMPTY_CONTENT.text)

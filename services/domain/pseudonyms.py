@@ -1,5 +1,7 @@
 """Keyed digests of people: they recognise a suppressed, erased or revoked person, and a stolen table reveals nobody.
 
+Those of one-time codes are keyed, too, because a code has few digits.
+
 The key, CLARION_PSEUDONYM_KEY, never changes, other than the encryption keys: with another key nobody is recognised.
 So each owner of such digests stores and publishes its key's fingerprint, and a process with another key does not start.
 """
@@ -22,9 +24,9 @@ class Pseudonyms:
         if len(secret) < MIN_BYTES:
             raise ClarionError(Code.INVALID, f"{SETTING} must have at least {MIN_BYTES} bytes.")
         # One key for each purpose, so that a person has a different digest for each.
-        self._suppressions, self._erasures, self._revocations, fingerprint = (
+        self._suppressions, self._erasures, self._revocations, self._codes, fingerprint = (
             hmac.digest(secret, f"clarion/{purpose}".encode(), "sha256")
-            for purpose in ("suppressions", "erasures", "revocations", "fingerprint")
+            for purpose in ("suppressions", "erasures", "revocations", "codes", "fingerprint")
         )
         # Identifies the key without revealing it.
         self.fingerprint = fingerprint[:16].hex()
@@ -40,6 +42,10 @@ class Pseudonyms:
     def revocation(self, tenant_id: str, user_id: str) -> str:
         """Return the 64 hex digits that stand for a user whose tokens were revoked."""
         return _mac(self._revocations, unkeyed(tenant_id, user_id)).hex()
+
+    def code(self, session: bytes, code: str) -> bytes:
+        """Return the 32 bytes that stand for a one-time code. session: a digest, so that each has others."""
+        return _mac(self._codes, hashlib.sha256(session + code.encode("utf-8", "surrogatepass")).digest())
 
 
 def _mac(key: bytes, digest: bytes) -> bytes:

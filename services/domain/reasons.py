@@ -78,6 +78,11 @@ class Reason(StrEnum):
     NO_RECIPIENT = "no_recipient", "The event names no recipient.", _TENANT
     RECIPIENT_UNKNOWN = "recipient_unknown", "The tenant stores no recipient with this id.", _TENANT
     CHANNEL_MUTED = "channel_muted", "The recipient does not want to be notified on this channel.", _RECIPIENT
+    CATEGORY_MUTED = (
+        "category_muted",
+        "The recipient does not want notifications of this category on this channel.",
+        _RECIPIENT,
+    )
     CANCELED = "canceled", "The event was canceled before this was sent.", _NOBODY
     NOT_MATCHED = "not_matched", "The filter of the endpoint's subscription does not match the event.", _TENANT
     NO_SUBSCRIBER = "no_subscriber", "No active endpoint subscribes to this event type.", _TENANT
@@ -92,6 +97,7 @@ class Reason(StrEnum):
     FILTERED_SEGMENT = "filtered_segment", "The recipient is not in the workflow's segment.", _TENANT
     COOLDOWN = "cooldown", "The workflow was started for this recipient a short time before.", _TENANT
     NO_CONTACT = "no_contact", "The event names nobody, and the workflow is for people.", _TENANT
+    NO_WORKFLOW = "no_workflow", "No active workflow is for this event type.", _TENANT
     WORKFLOW_DELETED = "workflow_deleted", "The workflow was deleted.", _TENANT
     DELAY_UNREADABLE = (
         "delay_unreadable",

@@ -33,7 +33,7 @@ from services.ingest.authenticate import Authenticator
 from services.ingest.claims import servicer as claims_servicer
 from services.ingest.claims.store import ClaimStore
 from services.ingest.endpoints.directory import EndpointDirectory
-from services.ingest.endpoints.router_endpoints import OWNER as ENDPOINTS_OWNER
+from services.ingest.endpoints.router_endpoints import OWNER as ROUTER
 from services.ingest.endpoints.router_endpoints import RouterEndpoints
 from services.ingest.event_log import JetStreamEventLog
 from services.ingest.fingerprint import Fingerprints
@@ -55,6 +55,7 @@ from services.ingest.settings import Settings
 from services.ingest.tenant_settings import TenantSettingsCache
 from services.ingest.tenants.servicer import TenantServicer
 from services.ingest.tenants.store import TenantStore
+from services.ingest.workflows.directory import WorkflowDirectory
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
@@ -85,6 +86,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         known,
         fingerprints,
         _endpoints(settings, process, watch, vault),
+        WorkflowDirectory(watch, marker=marker_key(ROUTER)),
     )
     repeats = RepeatNotes(TraceWriter(nats.StreamPublisher(connection)))
     ledger = LedgerStore(durable, fast)
@@ -170,7 +172,7 @@ async def _configuration(
 ) -> tuple[ConfigurationWatch, ConfigurationOutbox]:
     """Start to watch and to publish the configuration; return when the erasures are known."""
     prefixes = ["tenants", "keys", PREFIX, pseudonyms.PREFIX]
-    prefixes += [topology.ENDPOINTS, topology.SUBSCRIBERS, topology.ENDPOINT_STATES]
+    prefixes += [topology.ENDPOINTS, topology.SUBSCRIBERS, topology.ENDPOINT_STATES, topology.WORKFLOWS]
     watch = ConfigurationWatch(connection, prefixes, erasures.on_change)
     process.start(watch.run(), name="configuration")
     await watch.ready()
@@ -195,7 +197,7 @@ def _endpoints(settings: Settings, process: Process, watch: ConfigurationWatch, 
     if router is not None:
         process.on_close(router.close)
     owner = RouterEndpoints(router, grpc.Caller(settings.service_token.reveal()))
-    return EndpointDirectory(watch, owner, vault, marker=marker_key(ENDPOINTS_OWNER))
+    return EndpointDirectory(watch, owner, vault, marker=marker_key(ROUTER))
 
 
 def _vault(settings: Settings) -> Vault:

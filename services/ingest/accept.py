@@ -31,10 +31,13 @@ from services.ingest.ports import (
     TenantSettingsSource,
 )
 from services.ingest.refusals import refusal, state_of
+from services.ingest.workflows.directory import WorkflowDirectory
 
 _UNSPECIFIED, _KEY = ingest_pb2.DEDUPE_KIND_UNSPECIFIED, ingest_pb2.DEDUPE_KIND_KEY
 _CONTENT, _PAYLOAD = ingest_pb2.DEDUPE_KIND_CONTENT, ingest_pb2.DEDUPE_KIND_PAYLOAD
 _SECOND_US = 1_000_000
+# 68 years, the most that the column holds.
+_LONGEST_TTL_S = 2**31 - 1
 # Refusals of an endpoint whose scope is that of the event. Of the others the scope is not known.
 _OF_KNOWN_ENDPOINTS = frozenset({Code.CONFLICT, Code.LIMITED})
 _KINDS_OF_CONTENT = {ContentKey.FULL: _CONTENT, ContentKey.PAYLOAD: _PAYLOAD}
@@ -48,6 +51,7 @@ class Accepted(msgspec.Struct, frozen=True):
     differs: a duplicate that asked for something else than the first event; False where that is not known.
     limits: the tenant's rates after this event; empty for a duplicate, and where they are not known.
     deliveries: of an event for endpoints. failures: the endpoints that should get it and do not; empty for a duplicate.
+    workflows: (id, version) of those that it starts; empty for a duplicate.
     """
 
     event_id: str
@@ -57,6 +61,7 @@ class Accepted(msgspec.Struct, frozen=True):
     limits: tuple[error_pb2.LimitState, ...] = ()
     deliveries: Deliveries = ()
     failures: tuple[Failure, ...] = ()
+    workflows: tuple[tuple[str, int], ...] = ()
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -76,6 +81,7 @@ class Acceptor:
         tenants: TenantSettingsSource,
         fingerprints: Fingerprints,
         endpoints: EndpointDirectory,
+        workflows: WorkflowDirectory,
         *,
         now: clock.Clock = clock.now_us,
     ) -> None:
@@ -84,24 +90,25 @@ class Acceptor:
         self._tenants = tenants
         self._fingerprints = fingerprints
         self._endpoints = endpoints
+        self._workflows = workflows
         self._now = now
         self._under_way: dict[bytes, asyncio.Future[_Outcome]] = {}
 
     async def accept(self, tenant_id: str, new: ingest_pb2.NewEvent, *, revision: int = 0) -> Accepted:
         """Return when the event is stored, or known to be a duplicate.
 
-        revision: of the tenant's endpoints, see AcceptItem. Raises INVALID, LIMITED (the tenant's limits), UNAVAILABLE
-        or OVERLOADED (the broker), TIMEOUT (answer_by_us has come, and nothing was stored); for one endpoint also what
-        EndpointDirectory.check_named() raises.
+        revision: of the tenant's endpoints and workflows, see AcceptItem. Raises INVALID, LIMITED (the tenant's
+        limits), UNAVAILABLE or OVERLOADED (the broker), TIMEOUT (answer_by_us has come, and nothing was stored); for
+        one endpoint also what EndpointDirectory.check_named() raises, for people what WorkflowDirectory.stamp() does.
         """
-        validate.check(new, self._now)
+        validate.check(new)
         if len(new.variables) + len(new.payload_extra) > LEAST_PAYLOAD_BYTES:
             validate.check_payload(new, self._tenants.cached_or_default(tenant_id))
         event, by = event_of(tenant_id, new), new.answer_by_us
         if by:
             self._left_s(by)
         if not new.HasField("to_endpoints"):
-            return await self._accept(event, await self._claim(event, new), by)
+            return await self._accept_for_people(event, new, revision)
         if event.endpoints.is_named:
             return await self._accept_named(event, new, revision)
         fanout = await self._endpoints.subscribers(tenant_id, event.event_type, event.scope, revision)
@@ -112,18 +119,30 @@ class Acceptor:
         return accepted
 
     async def _accept_named(self, event: event_pb2.Event, new: ingest_pb2.NewEvent, revision: int) -> Accepted:
-        """Accept an event for one endpoint. A repeat is answered whatever became of the endpoint meanwhile."""
+        """Accept an event for one endpoint."""
         [endpoint_id], by = event.endpoints.endpoint_ids, new.answer_by_us
-        fault: ClarionError | None = None
         try:
             await self._in_time(self._endpoints.check_named(event.tenant_id, endpoint_id, event.scope, revision), by)
         except WrongScopeError:
             raise  # to whom the endpoint is unknown, its deliveries are, too
         except ClarionError as error:
-            fault = error
-        claim = await self._claim(event, new)
-        if fault is None:
-            return await self._accept(event, claim, by)
+            return await self._repeat_or_raise(error, event, new)
+        return await self._accept(event, await self._claim(event, new), by)
+
+    async def _accept_for_people(self, event: event_pb2.Event, new: ingest_pb2.NewEvent, revision: int) -> Accepted:
+        """Accept an event with the stored workflows that it starts."""
+        by = new.answer_by_us
+        try:
+            if revision:
+                await self._in_time(self._workflows.reach(revision), by)
+            self._workflows.stamp(event, new)
+        except ClarionError as error:
+            return await self._repeat_or_raise(error, event, new)
+        return await self._accept(event, await self._claim(event, new), by)
+
+    async def _repeat_or_raise(self, fault: ClarionError, event: event_pb2.Event, new: ingest_pb2.NewEvent) -> Accepted:
+        """Answer a repeat, whatever became of the endpoint or the workflows meanwhile. A new event raises the fault."""
+        claim, by = await self._claim(event, new), new.answer_by_us
         if not claim.key or fault.code is Code.TIMEOUT:
             raise fault
         known = await self._in_time(self._admission.known(claim.tenant_id, claim.key), by)
@@ -207,7 +226,7 @@ class Acceptor:
             digest = deduplication.content_key(event, scope)
         is_scheduled = bool(event.due_at_us) and event.due_at_us > (now := self._now())
         if is_scheduled:  # a repeat must not become a second event while the first one waits
-            ttl_s = max(ttl_s, (event.due_at_us - now) // _SECOND_US + DAY_S)
+            ttl_s = min(max(ttl_s, (event.due_at_us - now) // _SECOND_US + DAY_S), _LONGEST_TTL_S)
         return Claim(
             event.tenant_id,
             digest,
@@ -236,10 +255,13 @@ class Acceptor:
         appended = await self._log.append(event, within=self._left_s(by))
         if admitted.verdict is AdmissionVerdict.NEW and appended.first is None:
             limits = tuple(map(state_of, admitted.limits)) if admitted.limits else ()
-            deliveries = await deliveries_of(event) if event.HasField("endpoints") else ()
-            return _Outcome(
-                Accepted(event.id, event.event_type, duplicate=False, limits=limits, deliveries=deliveries), claim.first
-            )
+            accepted = Accepted(event.id, event.event_type, duplicate=False, limits=limits)
+            if event.HasField("endpoints"):
+                accepted = msgspec.structs.replace(accepted, deliveries=await deliveries_of(event))
+            elif event.HasField("workflows"):
+                started = tuple((one.workflow_id, one.version) for one in event.workflows.workflows)
+                accepted = msgspec.structs.replace(accepted, workflows=started)
+            return _Outcome(accepted, claim.first)
         return await self._settle(claim, event, admitted, appended)
 
     async def _settle(self, claim: Claim, event: event_pb2.Event, admitted: Admitted, appended: Appended) -> _Outcome:

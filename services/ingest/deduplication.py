@@ -36,11 +36,11 @@ def content_key(event: event_pb2.Event, scope: str = "") -> bytes:
 
 
 def payload_key(event: event_pb2.Event, scope: str = "") -> bytes:
-    """Return the key for tenant, type, recipients and payload_extra alone."""
+    """Return the key for tenant, type, recipients and payload_extra alone, and what is sent in place of templates."""
     extra = event.payload_extra
     parts = (event.event_type.encode(), *_payload(event.recipient, extra))
-    people = _people(event, extra, event.variables)
-    return _digest(b"seed", event.tenant_id.encode(), *parts, *_further(people), *_in(scope))
+    further = _people(event, extra, event.variables) + _choices(event)
+    return _digest(b"seed", event.tenant_id.encode(), *parts, *_further(further), *_in(scope))
 
 
 def content(event: event_pb2.Event) -> tuple[bytes, ...]:
@@ -58,6 +58,7 @@ def content(event: event_pb2.Event) -> tuple[bytes, ...]:
         further += (b"scope", event.scope.encode())
     if event.due_at_us:
         further += (b"due", str(event.due_at_us).encode())
+    further += _choices(event)
     if event.metadata:
         pairs = [text.encode() for pair in sorted(event.metadata.items()) for text in pair]
         further += (b"metadata", _digest(*pairs))
@@ -84,12 +85,26 @@ def _people(event: event_pb2.Event, extra: bytes, variables: bytes) -> list[byte
         parts += (b"locale", locale.encode())
     if recipient.timezone:
         parts += (b"timezone", recipient.timezone.encode())
+    if recipient.name:
+        parts += (b"name", recipient.name.encode())
+    if recipient.data:
+        parts += (b"data", _sorted(recipient.data))
     if event.audience:
         parts += (b"audience", *_targets(event.audience), b"exclusions", *_targets(event.exclusions))
     if event.HasField("endpoints"):
         # Who subscribes is not what the caller sent.
         named = event.endpoints.endpoint_ids[:] if event.endpoints.is_named else []
         parts += (b"endpoints", _digest(*[endpoint_id.encode() for endpoint_id in named]))
+    return parts
+
+
+def _choices(event: event_pb2.Event) -> list[bytes]:
+    """Return what the caller asked for in place of what the event's type means: names and values."""
+    parts: list[bytes] = []
+    if event.HasField("direct"):
+        parts += (b"direct", event.direct.SerializeToString(deterministic=True))
+    if event.workflows.is_named:  # else who asks does not know them
+        parts += (b"workflows", _digest(*[one.workflow_id.encode() for one in event.workflows.workflows]))
     return parts
 
 

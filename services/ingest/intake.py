@@ -8,7 +8,7 @@ from services.domain.earlier_events import locale_of
 
 
 def event_of(tenant_id: str, new: ingest_pb2.NewEvent) -> event_pb2.Event:
-    """Return the event for a NewEvent that is valid, without id, time, deduplication key, weight and subscribers.
+    """Return the event for a valid NewEvent, without id, time, deduplication key, weight, subscribers and workflows.
 
     An audience of one person whom the caller describes becomes the only recipient. A caller that names this recipient
     in the field of that name may give the locale in payload_extra or variables, as earlier versions read it there.
@@ -39,6 +39,10 @@ def event_of(tenant_id: str, new: ingest_pb2.NewEvent) -> event_pb2.Event:
         event.due_at_us = new.due_at_us
     if new.HasField("pinned"):
         event.pinned.CopyFrom(new.pinned)
+    if new.HasField("direct"):
+        event.direct.CopyFrom(new.direct)
+    if new.is_secret:
+        event.is_secret = True
     return event
 
 
@@ -53,6 +57,8 @@ def _set_audience(event: event_pb2.Event, new: ingest_pb2.NewEvent) -> None:
     for target in event.audience:
         if target.HasField("recipient"):
             _set_locale(target.recipient, target.recipient.locale)
+        elif target.HasField("contact"):
+            _set_locale(target.contact.recipient, target.contact.recipient.locale)
 
 
 def _set_endpoints(endpoints: event_pb2.EndpointSet, to: ingest_pb2.ToEndpoints) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from prometheus_client import Counter
 
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from runtime import clock, logs, tracing
+from runtime import logs, tracing
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value
 from runtime.telemetry import current_trace, labelled
@@ -38,13 +38,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         acceptor: Acceptor,
         authenticator: Authenticator,
         repeats: RepeatNotes,
-        *,
-        now: clock.Clock = clock.now_us,
     ) -> None:
         self._acceptor = acceptor
         self._authenticator = authenticator
         self._repeats = repeats
-        self._now = now
 
     async def TriggerEvent(
         self, request: ingest_pb2.TriggerEventRequest, context: Any
@@ -55,7 +52,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             raise refusal()
         if request.event.HasField("pinned"):
             raise ClarionError(Code.FORBIDDEN, "Only operators can test templates.")
-        validate.check_sent(request.event, self._now)
+        validate.check_sent(request.event)
         check_endpoint(request.event.to_endpoints.endpoint_id, identity.key.endpoint_ids)
         request.event.key_id = identity.key.id
         request.event.scope = scope_of(request.event.scope, identity.key.scopes)
@@ -71,7 +68,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             differs=accepted.differs,
             limits=accepted.limits,
         )
-        _add_endpoints(answer, accepted)
+        _add_receipt(answer, accepted)
         return answer
 
     async def AcceptEvents(
@@ -118,7 +115,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                 limits=accepted.limits,
             )
         )
-        _add_endpoints(result.accepted, accepted)
+        _add_receipt(result.accepted, accepted)
         return result
 
     async def _accept(self, tenant_id: str, event: ingest_pb2.NewEvent, revision: int = 0) -> Accepted:
@@ -147,9 +144,11 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         return accepted
 
 
-def _add_endpoints(answer: ingest_pb2.Accepted | ingest_pb2.TriggerEventResponse, accepted: Accepted) -> None:
-    """Tell what is sent to endpoints, and what is not."""
+def _add_receipt(answer: ingest_pb2.Accepted | ingest_pb2.TriggerEventResponse, accepted: Accepted) -> None:
+    """Tell what is sent to endpoints and what is not, and which workflows start."""
     for endpoint_id, delivery_id in accepted.deliveries:
         answer.deliveries.add(endpoint_id=endpoint_id, delivery_id=delivery_id)
     for failure in accepted.failures:
         answer.failures.add(endpoint_id=failure.endpoint_id, reason=failure.reason, detail=failure.detail)
+    for workflow_id, version in accepted.workflows:
+        answer.workflows.add(workflow_id=workflow_id, version=version)

@@ -1,17 +1,16 @@
 """What an event must look like to be accepted: pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
-from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.nesting import MAX_DEPTH, is_too_deep
-from services.domain import channels, locales
+from services.domain import addresses, channels, locales
 from services.domain.audience import MAX_TARGETS
 from services.domain.endpoints import MAX_METADATA
 from services.domain.time_zones import is_time_zone
@@ -25,14 +24,22 @@ MAX_EVENT_BYTES = 4 * MAX_SENT_BYTES + 4096
 MAX_NAME = 255
 MAX_ADDRESS = 1024
 MAX_COST = 10_000
-# How far ahead an event may be scheduled, days.
-MAX_AHEAD_DAYS = 366
+# The time from which on no event may be due, Unix microseconds: that of the year 10000, which few programs can write.
+END_OF_TIME_US = 253_402_300_800_000_000
 MAX_TTL_DAYS = 30
+# Of a recipient, bytes of JSON. Of a target that is a set of tags: how many, and characters of each.
+MAX_DATA_BYTES = 16 * 1024
+MAX_TAGS = 20
+MAX_TAG = 64
+# Of a direct message: its subject, body and text together, bytes.
+MAX_CONTENT_BYTES = 100 * 1024
 
 _EMPTY = b"{}"
 _CHANNELS = frozenset(channels.BY_NUMBER)
 _WRONG_CHANNELS = f"must hold only {', '.join(map(event_pb2.Channel.Name, channels.BY_NUMBER))}"
-_DAY_US = DAY_S * 1_000_000
+_FOR_PEOPLE = f"must be one of {', '.join(map(event_pb2.Channel.Name, channels.FOR_PEOPLE))}"
+# The channels on which a caller may write the content itself.
+_WRITTEN = (event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS)
 _DEDUPE_KINDS = frozenset(ingest_pb2.DedupeKind.values())
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -43,9 +50,9 @@ _encode = msgspec.json.Encoder().encode
 Faults = list[tuple[str, str]]
 
 
-def check(event: ingest_pb2.NewEvent, now: clock.Clock) -> None:
+def check(event: ingest_pb2.NewEvent) -> None:
     """Raise INVALID naming all wrong fields of NewEvent."""
-    _refuse(_faults(event, now))
+    _refuse(_faults(event))
 
 
 def check_payload(event: ingest_pb2.NewEvent, settings: TenantSettings) -> None:
@@ -59,7 +66,7 @@ def check_payload(event: ingest_pb2.NewEvent, settings: TenantSettings) -> None:
         _refuse([("variables", f"must have at most {most:,} bytes, as many as this tenant may send")])
 
 
-def check_sent(event: ingest_pb2.NewEvent, now: clock.Clock) -> None:
+def check_sent(event: ingest_pb2.NewEvent) -> None:
     """Check an event of a caller with an API key, and rewrite its JSON parts in compact form, keys in their order.
 
     Such a caller must say whom the event is for. Raises INVALID naming all wrong fields.
@@ -69,20 +76,22 @@ def check_sent(event: ingest_pb2.NewEvent, now: clock.Clock) -> None:
     broken: Faults = []
     event.variables = _compact(broken, "variables", event.variables)
     event.payload_extra = _compact(broken, "payload_extra", event.payload_extra)
-    _refuse(_faults(event, now, needs_target=True) + broken)
+    for field, recipient in _described(event):
+        if recipient.data:
+            recipient.data = _compact(broken, f"{field}.data", recipient.data)
+    _refuse(_faults(event, needs_target=True) + broken)
 
 
-def _faults(event: ingest_pb2.NewEvent, now: clock.Clock, *, needs_target: bool = False) -> Faults:
+def _faults(event: ingest_pb2.NewEvent, *, needs_target: bool = False) -> Faults:
     faults: Faults = []
     _text(faults, "event_type", event.event_type, required=True)
     _text(faults, "caller_event_id", event.caller_event_id)
     _people(faults, event, needs_target=needs_target)
-    if event.HasField("to_endpoints"):
-        _endpoints(faults, event)
+    _instead(faults, event)
     if event.metadata:
         _metadata(faults, event)
-    if event.key_id and not is_uuid(event.key_id):
-        faults.append(("key_id", "must be a UUID in lower case"))
+    if event.key_id:
+        _id(faults, "key_id", event.key_id)
     if event.answer_by_us < 0:
         faults.append(("answer_by_us", "must not be negative"))
     _text(faults, "idempotency_key", event.idempotency_key)
@@ -91,7 +100,7 @@ def _faults(event: ingest_pb2.NewEvent, now: clock.Clock, *, needs_target: bool 
         faults.append(("channels", _WRONG_CHANNELS))
     _text(faults, "scope", event.scope)
     if event.due_at_us:
-        _due(faults, event.due_at_us, now())
+        _due(faults, event.due_at_us)
     if event.HasField("dedupe"):
         _dedupe(faults, event)
     if event.cost > MAX_COST:
@@ -112,7 +121,14 @@ def _people(faults: Faults, event: ingest_pb2.NewEvent, *, needs_target: bool) -
         _exclusions(faults, event)
 
 
-def _recipient(faults: Faults, prefix: str, recipient: event_pb2.Recipient, *, needs_id: bool = False) -> None:
+def _recipient(
+    faults: Faults,
+    prefix: str,
+    recipient: event_pb2.Recipient,
+    *,
+    needs_id: bool = False,
+    needs_identifier: bool = False,
+) -> None:
     _text(faults, "user_id", recipient.user_id, prefix, required=needs_id)
     _text(faults, "email", recipient.email, prefix, limit=MAX_ADDRESS)
     _text(faults, "phone", recipient.phone, prefix, limit=MAX_ADDRESS)
@@ -120,6 +136,20 @@ def _recipient(faults: Faults, prefix: str, recipient: event_pb2.Recipient, *, n
         faults.append((f"{prefix}locale", 'must be a BCP 47 language tag such as "pt-BR"'))
     if recipient.timezone and not is_time_zone(recipient.timezone):
         faults.append((f"{prefix}timezone", 'must be an IANA time zone such as "Africa/Nairobi"'))
+    if recipient.name:
+        _text(faults, "name", recipient.name, prefix)
+    if len(recipient.data) > MAX_DATA_BYTES:
+        faults.append((f"{prefix}data", f"must have at most {MAX_DATA_BYTES // 1024} KiB"))
+    if needs_identifier and not (recipient.user_id or recipient.email or recipient.phone):
+        faults.append((prefix.removesuffix("."), "must have a user_id, an email or a phone"))
+
+
+def _tags(faults: Faults, field: str, tags: Sequence[str]) -> None:
+    if not 1 <= len(tags) <= MAX_TAGS:
+        faults.append((field, f"must have 1 to {MAX_TAGS} tags"))
+        return
+    for position, tag in enumerate(tags):
+        _text(faults, f"{field}[{position}]", tag, required=True, limit=MAX_TAG)
 
 
 def _audience(faults: Faults, event: ingest_pb2.NewEvent) -> None:
@@ -132,13 +162,19 @@ def _audience(faults: Faults, event: ingest_pb2.NewEvent) -> None:
         field = f"audience[{position}]"
         kind = target.WhichOneof("target")
         if kind == "recipient":
-            _recipient(faults, f"{field}.recipient.", target.recipient)
-            if not (target.recipient.user_id or target.recipient.email or target.recipient.phone):
-                faults.append((f"{field}.recipient", "must have a user_id, an email or a phone"))
+            _recipient(faults, f"{field}.recipient.", target.recipient, needs_identifier=True)
+        elif kind == "contact":
+            _recipient(faults, f"{field}.contact.recipient.", target.contact.recipient, needs_identifier=True)
         elif kind in ("recipient_id", "group"):
             _text(faults, f"{field}.{kind}", getattr(target, kind), required=True)
+        elif kind == "tags":
+            _tags(faults, f"{field}.tags", target.tags.tags)
+        elif kind == "segment_id":
+            _id(faults, f"{field}.segment_id", target.segment_id)
         elif kind is None:
-            faults.append((field, "must have a recipient, a recipient_id, a group or everybody"))
+            faults.append(
+                (field, "must have a recipient, a recipient_id, a contact, a group, tags, a segment or everybody")
+            )
 
 
 def _exclusions(faults: Faults, event: ingest_pb2.NewEvent) -> None:
@@ -155,6 +191,16 @@ def _exclusions(faults: Faults, event: ingest_pb2.NewEvent) -> None:
             faults.append((f"exclusions[{position}]", "must have a recipient_id or a group"))
 
 
+def _instead(faults: Faults, event: ingest_pb2.NewEvent) -> None:
+    """Check what an event asks for in place of what its type means."""
+    if event.HasField("to_endpoints"):
+        _endpoints(faults, event)
+    if event.HasField("workflows"):
+        _workflows(faults, event)
+    if event.HasField("direct"):
+        _direct(faults, event)
+
+
 def _endpoints(faults: Faults, event: ingest_pb2.NewEvent) -> None:
     if event.HasField("recipient") or event.audience:
         faults.append(("to_endpoints", "cannot be combined with recipient or audience: send two events"))
@@ -163,8 +209,59 @@ def _endpoints(faults: Faults, event: ingest_pb2.NewEvent) -> None:
     kind = event.to_endpoints.WhichOneof("to")
     if kind is None:
         faults.append(("to_endpoints", "must have an endpoint_id or subscribers"))
-    elif kind == "endpoint_id" and not is_uuid(event.to_endpoints.endpoint_id):
-        faults.append(("to_endpoints.endpoint_id", "must be a UUID in lower case"))
+    elif kind == "endpoint_id":
+        _id(faults, "to_endpoints.endpoint_id", event.to_endpoints.endpoint_id)
+
+
+def _workflows(faults: Faults, event: ingest_pb2.NewEvent) -> None:
+    if event.HasField("to_endpoints") or event.HasField("pinned") or event.HasField("direct"):
+        faults.append(("workflows", "cannot be combined with to_endpoints, pinned or direct"))
+    kind = event.workflows.WhichOneof("choice")
+    if kind is None:
+        faults.append(("workflows", "must have by_type or a workflow_id"))
+    elif kind == "workflow_id":
+        _id(faults, "workflows.workflow_id", event.workflows.workflow_id)
+
+
+def _direct(faults: Faults, event: ingest_pb2.NewEvent) -> None:
+    """Check what is sent in place of a template; whether a template of this name exists is seen when it is sent."""
+    direct = event.direct
+    if event.HasField("to_endpoints") or event.HasField("pinned"):
+        faults.append(("direct", "cannot be combined with to_endpoints or pinned"))
+    if event.channels:
+        faults.append(("channels", "must be empty for a direct message, which names its channel"))
+    if direct.channel not in channels.FOR_PEOPLE:
+        faults.append(("direct.channel", _FOR_PEOPLE))
+    kind = direct.WhichOneof("content")
+    if kind is None:
+        faults.append(("direct", "must have a template_key or content_given"))
+    elif kind == "template_key":
+        _text(faults, "direct.template_key", direct.template_key, required=True)
+    else:
+        _content(faults, direct)
+    _text(faults, "direct.sender_name", direct.sender_name)
+    for field, value in (("sender_email", direct.sender_email), ("reply_to", direct.reply_to)):
+        if value and not _is_email(value):
+            faults.append((f"direct.{field}", "must be one e-mail address, without a name"))
+
+
+def _content(faults: Faults, direct: event_pb2.DirectMessage) -> None:
+    content = direct.content_given
+    if direct.channel not in _WRITTEN:
+        faults.append(("direct.content_given", "is possible for e-mail and SMS only: use a template"))
+    if not content.body:
+        faults.append(("direct.content_given.body", "is required"))
+    if not content.subject and direct.channel == event_pb2.CHANNEL_EMAIL:
+        faults.append(("direct.content_given.subject", "is required"))
+    if sum(len(part.encode()) for part in (content.subject, content.body, content.text)) > MAX_CONTENT_BYTES:
+        faults.append(("direct.content_given", f"must have at most {MAX_CONTENT_BYTES // 1024} KiB"))
+
+
+def _is_email(text: str) -> bool:
+    try:
+        return addresses.parse_email(text) == text
+    except addresses.InvalidAddress:
+        return False
 
 
 def _metadata(faults: Faults, event: ingest_pb2.NewEvent) -> None:
@@ -175,11 +272,11 @@ def _metadata(faults: Faults, event: ingest_pb2.NewEvent) -> None:
         _text(faults, f"metadata.{name[:MAX_NAME]}", value)
 
 
-def _due(faults: Faults, due_at_us: int, now_us: int) -> None:
+def _due(faults: Faults, due_at_us: int) -> None:
     if due_at_us < 0:
         faults.append(("due_at_us", "must not be negative"))
-    elif due_at_us > now_us + MAX_AHEAD_DAYS * _DAY_US:
-        faults.append(("due_at_us", "must be at most a year ahead"))
+    elif due_at_us >= END_OF_TIME_US:
+        faults.append(("due_at_us", "must be before the year 10000"))
 
 
 def _dedupe(faults: Faults, event: ingest_pb2.NewEvent) -> None:
@@ -198,6 +295,11 @@ def _dedupe(faults: Faults, event: ingest_pb2.NewEvent) -> None:
         faults.append(("dedupe.ttl_s", f"must be from {DUPLICATE_WINDOW_S} seconds to {MAX_TTL_DAYS} days"))
 
 
+def _id(faults: Faults, field: str, value: str) -> None:
+    if not is_uuid(value):
+        faults.append((field, "must be a UUID in lower case"))
+
+
 def _text(
     faults: Faults, field: str, value: str, prefix: str = "", *, required: bool = False, limit: int = MAX_NAME
 ) -> None:
@@ -208,6 +310,17 @@ def _text(
         faults.append((prefix + field, f"is longer than {limit} characters"))
     elif "\x00" in value:
         faults.append((prefix + field, "must not contain a NUL character"))
+
+
+def _described(event: ingest_pb2.NewEvent) -> Iterator[tuple[str, event_pb2.Recipient]]:
+    """Return the people whom the caller describes, each with the name of its field."""
+    if event.HasField("recipient"):
+        yield "recipient", event.recipient
+    for position, target in enumerate(event.audience):
+        if target.HasField("recipient"):
+            yield f"audience[{position}].recipient", target.recipient
+        elif target.HasField("contact"):
+            yield f"audience[{position}].contact.recipient", target.contact.recipient
 
 
 def _compact(faults: Faults, field: str, text: bytes) -> bytes:

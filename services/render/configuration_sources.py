@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-import msgspec
-
 from runtime import postgres
 from runtime.bucket_keys import key_text
 from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import topology
+from services.render import frames
 from services.render.store import published, sources
 from services.render.templates import GLOBAL_TYPES, is_sent
 
@@ -42,7 +41,7 @@ async def _versions(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     rows = await reader.fetch(_SQL.versions, [_rest(key) for key in keys])
     ids = {part_id for row in rows for part_id in row["part_ids"]}
     parts = await reader.fetch(_SQL.parts, list(ids)) if ids else []
-    return {topology.version_key(id_): msgspec.json.encode(source) for id_, source in sources(rows, parts).items()}
+    return {topology.version_key(id_): frames.published(source) for id_, source in sources(rows, parts).items()}
 
 
 async def _locale_keys(reader: RowReader, after: str, limit: int) -> list[str]:

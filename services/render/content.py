@@ -44,7 +44,10 @@ class FaultyTemplateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled version. layout: None if there is none. locale: of the version, may be empty."""
+    """A compiled version. layout: None if there is none. locale: of the version, may be empty.
+
+    text: of an e-mail's text part; None: it is made of the body.
+    """
 
     channel: int
     subject: CompiledTemplate
@@ -52,11 +55,12 @@ class Compiled:
     body: CompiledTemplate
     layout: CompiledTemplate | None
     locale: str = ""
+    text: CompiledTemplate | None = None
 
     @property
     def cost(self) -> int:
         """The memory that it takes, in bytes, roughly."""
-        parts = (self.subject, self.preheader, self.body, self.layout)
+        parts = (self.subject, self.preheader, self.body, self.layout, self.text)
         return sum(part.cost for part in parts if part is not None)
 
 
@@ -86,6 +90,7 @@ def _compiled_parts(source: TemplateSource, engine: Engine) -> Compiled:
         part("body", source.body, escaping=is_mail),
         part("layout", source.layout, escaping=True) if is_mail and source.layout else None,
         source.locale,
+        part("text", source.text) if is_mail and source.text else None,
     )
     if faults:
         raise FaultyTemplateError(faults)
@@ -122,11 +127,12 @@ def render(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The output of a version's Handlebars templates."""
+    """The output of a version's Handlebars templates. text: None: there is no such template."""
 
     subject: str
     preheader: str
     body: str
+    text: str | None = None
 
 
 def written(
@@ -144,7 +150,8 @@ def written(
     body = run(compiled.body, data)
     if compiled.layout is not None:
         body = run(compiled.layout, {**data, SLOT: body})
-    return Written(subject, preheader, _CONTROLS.sub("", body))
+    text = None if compiled.text is None else _CONTROLS.sub("", run(compiled.text, data))
+    return Written(subject, preheader, _CONTROLS.sub("", body), text)
 
 
 def finish(compiled: Compiled, parts: Written, *, limit: int) -> Content:
@@ -166,7 +173,7 @@ def _finished(compiled: Compiled, parts: Written, *, limit: int) -> Content:
     content = Content(
         subject=one_line(lines.without_tags(parts.subject)),
         html=markup,
-        text=plaintext.from_html(markup),
+        text=plaintext.from_html(markup) if parts.text is None else parts.text,
         preheader=parts.preheader,
     )
     if len(content.html) + len(content.text) > limit:

@@ -54,7 +54,8 @@ class Fault(NamedTuple):
 class TemplateSource(msgspec.Struct, frozen=True, array_like=True):
     """A template version as written, with its layout and partials. channel: clarion.common.v1.Channel.
 
-    layout: its body; empty: none. partials: bodies by name. locale: empty: none.
+    layout: its body; empty: none. partials: bodies by name. locale: empty: none. text: of an e-mail that is not stored:
+    its text part; empty: made of the body.
     """
 
     channel: int
@@ -64,19 +65,44 @@ class TemplateSource(msgspec.Struct, frozen=True, array_like=True):
     layout: str = ""
     partials: dict[str, str] = {}
     locale: str = ""
+    text: str = ""
 
     @property
     def size(self) -> int:
         """Characters of all its parts."""
-        own = len(self.subject) + len(self.body) + len(self.preheader) + len(self.layout)
+        own = len(self.subject) + len(self.body) + len(self.preheader) + len(self.layout) + len(self.text)
         return own + sum(map(len, self.partials.values()))
+
+
+def published(source: TemplateSource) -> bytes:
+    """Return a stored version as the configuration bucket holds it.
+
+    Without text, which no stored version has: so that processes of an earlier version, which do not know it, write the
+    same value.
+    """
+    return msgspec.json.encode(msgspec.structs.astuple(source)[:_PUBLISHED_FIELDS])
+
+
+_PUBLISHED_FIELDS = TemplateSource.__struct_fields__.index("text")
+
+
+class Contact(msgspec.Struct, frozen=True, array_like=True):
+    """Who gets a message, as clarion.common.v1.Recipient. data: a JSON object; empty: {}."""
+
+    user_id: str = ""
+    email: str = ""
+    phone: str = ""
+    name: str = ""
+    locale: str = ""
+    timezone: str = ""
+    data: bytes = b""
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True):
     """One task. source: None if the worker may know the version already.
 
     version_id: empty if the worker must not remember the template (preview, check). variables, fallback: JSON objects.
-    For a DIFF these are objects of texts, before and after.
+    For a DIFF these are objects of texts, before and after. contact: None: templates do not know them.
     """
 
     kind: int
@@ -84,6 +110,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
     source: TemplateSource | None
     variables: bytes = b"{}"
     fallback: bytes = b""
+    contact: Contact | None = None
 
 
 class WorkerLimits(msgspec.Struct, frozen=True, array_like=True):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.render import frames
-from services.render.frames import Task, TaskResult, TemplateSource
+from services.render.frames import Contact, Task, TaskResult, TemplateSource
 
 
 class QueueFullError(Exception):
@@ -38,6 +38,7 @@ class Job:
     version_id: str = ""
     variables: bytes = b""
     fallback: bytes = b""
+    contact: Contact | None = None
     kind: int = frames.RENDER
     # Its worker died before: the next one must answer it before it begins another.
     one_by_one: bool = False
@@ -66,9 +67,10 @@ class Job:
     def task(self, known: set[str]) -> Task:
         """Return the message for a worker that knows these versions."""
         source = None if self.version_id in known else self.source
-        return Task(self.kind, self.version_id, source, self.variables, self.fallback)
+        return Task(self.kind, self.version_id, source, self.variables, self.fallback, self.contact)
 
     def size(self, known: set[str]) -> int:
         """Return the message's size for a worker that knows these versions, in bytes, roughly."""
         source = 0 if self.version_id in known else self.source.size
-        return len(self.variables) + len(self.fallback) + source
+        contact = len(self.contact.data) if self.contact is not None else 0
+        return len(self.variables) + len(self.fallback) + contact + source

@@ -25,6 +25,8 @@ _START_S = 15.0
 _STARVED_S = 30.0
 _WAITS_FOR_THE_MACHINE = frozenset("RD")
 _BUFFER = 1024 * 1024
+# Versions that a worker is taken to know: more than it keeps.
+_MAX_KNOWN = 4096
 
 _decode = msgspec.msgpack.Decoder(WorkerReply).decode
 
@@ -77,6 +79,8 @@ class WorkerProcess:
         """Return the message for a job: with its template's source if the worker does not know the version yet."""
         task = job.task(self.known)
         if job.version_id:
+            if len(self.known) >= _MAX_KNOWN:
+                self.known.clear()  # it gets them again
             self.known.add(job.version_id)
         return task
 

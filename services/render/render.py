@@ -8,7 +8,7 @@ import msgspec
 from runtime.errors import ClarionError, Code
 from services.domain.reasons import Reason
 from services.render import frames
-from services.render.frames import Content, Fault, PreviewReport, TaskResult, TemplateSource
+from services.render.frames import Contact, Content, Fault, PreviewReport, TaskResult, TemplateSource
 from services.render.jobs import Job, QueueFullError
 from services.render.ports import TemplateSources, Workers
 
@@ -28,11 +28,17 @@ _NOTHING = TemplateSource(frames.SMS, "", "")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A template version and its data: JSON objects, UTF-8."""
+    """A template version and its data: JSON objects, UTF-8.
+
+    source: of a template that is not stored; version_id is a digest of it then. contact: who gets it; None: templates
+    do not know them.
+    """
 
     version_id: str
     variables: bytes
     fallback: bytes = b""
+    source: TemplateSource | None = None
+    contact: Contact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class TemplateRenderer:
 
         Raises OVERLOADED if too many items wait already, UNAVAILABLE if the templates cannot be read.
         """
-        sources = await self._sources.find({item.version_id for item in items})
+        given = {item.version_id: item.source for item in items if item.source is not None}
+        sources = {**await self._sources.find({item.version_id for item in items} - given.keys()), **given}
         found = [(index, item) for index, item in enumerate(items) if item.version_id in sources]
         jobs = [
             Job(
@@ -68,6 +75,7 @@ class TemplateRenderer:
                 version_id=item.version_id,
                 variables=item.variables,
                 fallback=item.fallback,
+                contact=item.contact,
             )
             for _, item in found
         ]

@@ -1,5 +1,6 @@
 """The gRPC RenderService. Translates messages, decides nothing."""
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -7,14 +8,15 @@ from typing import Any, ClassVar
 
 import grpc.aio
 
+from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from runtime import logs, tracing
 from runtime.errors import ClarionError, Code
 from services.domain.reasons import Reason
 from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS, too_long
-from services.render import telemetry
+from services.render import frames, telemetry
 from services.render.branches import unreached
-from services.render.frames import Content
+from services.render.frames import Contact, Content, TemplateSource
 from services.render.parts import UnsavedParts
 from services.render.render import NO_TURN, Item, Rendered, TemplateRenderer, overloaded
 from services.render.templates import NewTemplate, TemplateLibrary
@@ -51,7 +53,7 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
         if len(request.items) > MAX_ITEMS:
             raise ClarionError(Code.INVALID, "Too many items.", fields=[("items", f"must be at most {MAX_ITEMS}")])
         started = time.perf_counter()
-        items = [Item(item.template_version_id, item.variables, item.fallback) for item in request.items]
+        items = _items(request)
         spans = [tracing.item("render template", item.traceparent) for item in request.items] if tracing.is_on() else []
         try:
             results = await self._renderer.batch(items, budget(context))
@@ -89,6 +91,42 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
         for result in results:
             telemetry.count(result)
         return _previews(results, request)
+
+
+def _items(request: render_pb2.RenderBatchRequest) -> list[Item]:
+    """Return the items, those of templates that are not stored with their source. Raises INVALID."""
+    if len(request.templates) > MAX_ITEMS:
+        raise ClarionError(Code.INVALID, "Too many templates.", fields=[("templates", f"must be at most {MAX_ITEMS}")])
+    unsaved = [_unsaved(template) for template in request.templates]
+    items = []
+    for item in request.items:
+        source, version_id = None, item.template_version_id
+        if item.unsaved_template:
+            if not 0 < item.unsaved_template <= len(unsaved):
+                what = "must be the place of one of templates"
+                raise ClarionError(Code.INVALID, f"unsaved_template {what}.", fields=[("unsaved_template", what)])
+            version_id, source = unsaved[item.unsaved_template - 1]
+        contact = _contact(item.contact) if item.HasField("contact") else None
+        items.append(Item(version_id, item.variables, item.fallback, source, contact))
+    return items
+
+
+def _unsaved(template: render_pb2.UnsavedTemplate) -> tuple[str, TemplateSource]:
+    """Return a template that is not stored, and a digest by which workers recognise it."""
+    source = TemplateSource(template.channel, template.subject, template.body, text=template.text)
+    return f"unsaved:{hashlib.sha256(frames.pack(source)).hexdigest()}", source
+
+
+def _contact(recipient: event_pb2.Recipient) -> Contact:
+    return Contact(
+        recipient.user_id,
+        recipient.email,
+        recipient.phone,
+        recipient.name,
+        recipient.locale,
+        recipient.timezone,
+        recipient.data,
+    )
 
 
 def _end_spans(spans: Sequence[tracing.Span], items: Sequence[Item], results: Sequence[Rendered]) -> None:

@@ -13,6 +13,7 @@ from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from services.domain import channels, topology
 from services.domain.searching import hit, id_range
+from services.render import frames
 from services.render.frames import TemplateSource
 from services.render.parts import LAYOUT, PARTIAL
 from services.render.templates import (
@@ -176,7 +177,7 @@ class PostgresTemplates:
             part_ids,
             new.subscribed,
         )
-        await self._outbox.add(connection, topology.version_key(version_id), msgspec.json.encode(source))
+        await self._outbox.add(connection, topology.version_key(version_id), frames.published(source))
         return await _one(connection, version_id)
 
     async def _activate(self, connection: _Connection, version_id: str, *, active: bool) -> TemplateVersion:

@@ -5,11 +5,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import msgspec
-
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import channels, locales
+from services.render import frames
 from services.render.faults import MAX_BODY_BYTES, tenant_faults, text_faults, violations
 from services.render.frames import EMAIL, Fault, TemplateSource
 from services.render.parts import NO_UNSAVED_PARTS, PartLibrary, UnsavedParts
@@ -212,7 +211,7 @@ class TemplateLibrary:
         source = TemplateSource(
             new.channel, new.subject, new.body, new.preheader, made.layout, made.partials, locale=new.locale
         )
-        if len(msgspec.json.encode(source)) > MAX_SOURCE_BYTES:
+        if len(frames.published(source)) > MAX_SOURCE_BYTES:
             limit = f"must be at most {MAX_SOURCE_BYTES // 1024} KiB together with the layout and the partials"
             violations([Fault("body", 0, limit)])
         return source, made.part_ids

@@ -18,6 +18,7 @@ from runtime import validation
 from services.domain import locales
 from services.domain.reasons import Reason
 from services.render import engines, frames
+from services.render.contact import contact_variables
 from services.render.content import (
     NOBODY,
     Compiled,
@@ -29,6 +30,7 @@ from services.render.content import (
 )
 from services.render.engines import Engine
 from services.render.frames import (
+    Contact,
     Content,
     PreviewReport,
     Task,
@@ -133,7 +135,10 @@ class TaskRunner:
             return frames.NEEDS_SOURCE, frames.Content(), None
         data = _object(task.variables, "variables")
         fallback = _object(task.fallback, "fallback")
-        culture = _culture(compiled, data, fallback)
+        contact = task.contact
+        culture = _culture(compiled, data, fallback, contact)
+        if contact is not None:
+            fallback = {**contact_variables(contact, _object(contact.data, "contact")), **fallback}
         if fallback:
             data = {**fallback, **data}
         deadline, limit = deadline_after(self._limits.cpu_s), self._limits.output
@@ -163,10 +168,17 @@ def _difference(task: Task) -> tuple[str, Content, None]:
     return frames.OK, Content(text=difference.unified(before, after)), None
 
 
-def _culture(compiled: Compiled, data: dict[str, Any], fallback: dict[str, Any]) -> Culture:
-    """Return the language and time zone. The payload comes before the variables, as for the choice of the template."""
+def _culture(
+    compiled: Compiled, data: dict[str, Any], fallback: dict[str, Any], contact: Contact | None = None
+) -> Culture:
+    """Return the language and time zone. The payload comes before the variables, as for the choice of the template.
+
+    What is stored of the contact counts where neither says anything.
+    """
     wanted = fallback.get("locale") or data.get("locale")
     zone = fallback.get("timezone") or data.get("timezone")
+    if contact is not None:
+        wanted, zone = wanted or contact.locale or None, zone or contact.timezone or None
     if wanted is None and zone is None and not compiled.locale:
         return NOBODY
     locale = locales.culture(locales.normal(wanted) if type(wanted) is str else "", compiled.locale)

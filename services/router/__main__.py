@@ -1,5 +1,6 @@
 """Starts the router: ``python -m services.router``."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
@@ -7,12 +8,16 @@ from nats.aio.client import Client
 
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
+    codes_pb2_grpc,
     endpoints_pb2_grpc,
+    imports_pb2_grpc,
     portal_pb2_grpc,
     privacy_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
+    schedules_pb2_grpc,
+    segments_pb2_grpc,
     suppressions_pb2_grpc,
     usage_pb2_grpc,
     workflows_pb2_grpc,
@@ -40,6 +45,8 @@ from services.router.catalogs.applications.store import ApplicationStore
 from services.router.catalogs.environments.store import EnvironmentStore
 from services.router.catalogs.event_types.store import EventTypeStore
 from services.router.catalogs.servicer import CATALOG_SERVICE, CatalogServicer, CatalogStores
+from services.router.codes.servicer import CODE_SERVICE, CodeServicer
+from services.router.codes.store import CodeStore
 from services.router.consumer import RouterConsumer
 from services.router.egress import webhook_guard
 from services.router.endpoints.servicer import ENDPOINT_SERVICE, EndpointServicer
@@ -48,6 +55,10 @@ from services.router.endpoints.subscriptions.store import SubscriptionStore
 from services.router.endpoints.writing import TenantWrites
 from services.router.filtering import Filtering
 from services.router.groups.store import GroupStore
+from services.router.imports.servicer import IMPORT_SERVICE, ImportServicer
+from services.router.imports.store import ImportStore
+from services.router.imports.worker import Imports
+from services.router.kept_events import Asked, KeptEvents
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
@@ -55,12 +66,17 @@ from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
 from services.router.portal.store import PortalStore
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
-from services.router.recipients.store import RecipientStore
+from services.router.recipients.store import Pool, RecipientStore
 from services.router.runs.people import PeopleInRuns
-from services.router.runs.progress import LedgerProgress
-from services.router.runs.runner import Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
+from services.router.schedules.people import PeopleInSchedules
+from services.router.schedules.runner import Schedules
+from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
+from services.router.schedules.store import ScheduleStore
+from services.router.segments.scan import Scan
+from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
+from services.router.segments.store import SegmentStore
 from services.router.servicer import RouterServicer
 from services.router.servicer_privacy import ROUTER_PRIVACY_SERVICE, RouterPrivacyServicer
 from services.router.servicer_usage import NAME as USAGE_SERVICE
@@ -69,8 +85,11 @@ from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
-from services.router.workflows.references import References, TemplateVersions
-from services.router.workflows.servicer import WORKFLOW_SERVICE, WorkflowServicer
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
+from services.router.workflow_runs.servicer import WorkflowAndRunServicer, WorkflowRunMethods
+from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflows.references import References
+from services.router.workflows.servicer import WORKFLOW_SERVICE
 from services.router.workflows.store import WorkflowStore
 
 # Suppressions and recipients change rarely, and are read a page at a time; runs are worked off in batches.
@@ -85,9 +104,14 @@ class _Stores:
 
     suppressions: SuppressionStore
     recipients: RecipientStore
+    imports: ImportStore
     groups: GroupStore
     runs: RunStore
+    workflow_runs: WorkflowRunStore
     people_in_runs: PeopleInRuns
+    people_in_workflow_runs: PeopleInWorkflowRuns
+    schedules: ScheduleStore
+    people_in_schedules: PeopleInSchedules
     portal: PortalStore
     usage: RouterUsageServicer
 
@@ -106,22 +130,24 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     vault, guard = _checked(settings)
     url = settings.postgres_url.reveal()
-    pool = await postgres.connect(url, name="router", size=_POSTGRES_CONNECTIONS)
-    process.on_close(pool.close)
+    pool = await _pool(process, url, _POSTGRES_CONNECTIONS)
+    runs_pool = await _pool(process, url, _RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
+    endpoints_pool = await _pool(process, url, _ENDPOINTS_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
-    runs_pool = await postgres.connect(url, name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
-    process.on_close(runs_pool.close)
-    endpoints_pool = await postgres.connect(url, name="router", size=_ENDPOINTS_POSTGRES_CONNECTIONS)
-    process.on_close(endpoints_pool.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     known = await _configuration(process, connection, pool, outbox, keyed)
     stores = _Stores(
         SuppressionStore(pool, outbox),
         RecipientStore(pool),
+        ImportStore(pool),
         GroupStore(pool),
         RunStore(runs_pool, outbox),
+        WorkflowRunStore(runs_pool),
         PeopleInRuns(runs_pool),
+        PeopleInWorkflowRuns(runs_pool),
+        ScheduleStore(runs_pool),
+        PeopleInSchedules(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
     )
@@ -137,37 +163,65 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         process.on_close(channel.close)
     own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
-    filtering = Filtering(Bodies(connection, channels["ingest"], caller, own))
+    bodies = Bodies(connection, channels["ingest"], caller, own)
+    filtering = Filtering(bodies)
     process.on_close(filtering.close)
     events = EventPlanner(known.policies, filtering)
     planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
-    progress = LedgerProgress(connection, channels["ingest"], caller, own)
-    runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
-    working = process.start(runs.run(), name="runs")
+    asked = Asked(
+        connection,
+        channels["ingest"],
+        caller,
+        own,
+        catalog,
+        bodies,
+        people,
+        known.policies,
+        known.erased,
+        pool,
+        runs_pool,
+    )
+    kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
+    kept.start(process)
+    schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
 
-    consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
-    routing = process.start(consumer.run(), name="consumer")
+    consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
+    working = (process.start(consumer.run(), name="consumer"), process.start(schedules.run(), name="schedules"))
 
     async def finish() -> None:
+        await schedules.drain()
         await consumer.drain()
-        await routing
-        await runs.drain()
-        await working
+        await asyncio.gather(*working)
+        await kept.drain()
 
     process.on_drain(finish)
 
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
-    run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
+    run_servicer = RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock)
+    _add_codes(server, process, CodeStore(pool, keyed))
+    _add_recipient_services(server, process, pool, stores)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
-    _add_workflow_service(server, endpoints_pool, writes, catalog)
+    run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
+    _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
+    _add_schedule_service(server, ScheduleServicer(stores.schedules, schedules.wake, now=clock))
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+async def _pool(process: Process, url: str, size: int, *, bitmap_scans: bool = True) -> Pool:
+    pool = await postgres.connect(url, name="router", size=size, bitmap_scans=bitmap_scans)
+    process.on_close(pool.close)
+    return pool
+
+
+def _add_schedule_service(server: grpc.GrpcServer, servicer: ScheduleServicer) -> None:
+    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, servicer, SCHEDULE_SERVICE)
 
 
 def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:
@@ -226,19 +280,41 @@ def _add_services(
         SuppressionServicer(stores.suppressions, keyed),
         SUPPRESSION_SERVICE,
     )
-    server.add(
-        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
-        RecipientServicer(stores.recipients, stores.groups),
-        RECIPIENT_SERVICE,
-    )
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
+        RouterPrivacyServicer(
+            stores.recipients,
+            stores.people_in_runs,
+            stores.people_in_workflow_runs,
+            stores.people_in_schedules,
+            stores.imports,
+        ),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
+
+
+def _add_recipient_services(server: grpc.GrpcServer, process: Process, pool: Pool, stores: _Stores) -> None:
+    scan, imports = Scan(pool), Imports(pool)
+    process.start(imports.run(), name="imports")
+    process.start(imports.sweep(), name="old imports")
+    server.add(
+        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
+        RecipientServicer(pool, stores.recipients, stores.groups, scan),
+        RECIPIENT_SERVICE,
+    )
+    server.add(
+        segments_pb2_grpc.add_SegmentServiceServicer_to_server,
+        SegmentServicer(SegmentStore(pool), scan, stores.recipients),
+        SEGMENT_SERVICE,
+    )
+    server.add(
+        imports_pb2_grpc.add_ImportServiceServicer_to_server,
+        ImportServicer(stores.imports, imports.wake),
+        IMPORT_SERVICE,
+    )
 
 
 def _add_endpoint_services(
@@ -258,11 +334,15 @@ def _add_endpoint_services(
     server.add(catalogs_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(stores), CATALOG_SERVICE)
 
 
+def _add_codes(server: grpc.GrpcServer, process: Process, codes: CodeStore) -> None:
+    process.start(codes.keep_deleting_old(), name="old codes")
+    server.add(codes_pb2_grpc.add_CodeServiceServicer_to_server, CodeServicer(codes), CODE_SERVICE)
+
+
 def _add_workflow_service(
-    server: grpc.GrpcServer, pool: "asyncpg.Pool[asyncpg.Record]", writes: TenantWrites, templates: TemplateVersions
+    server: grpc.GrpcServer, store: WorkflowStore, catalog: Catalog, runs: WorkflowRunMethods
 ) -> None:
-    store = WorkflowStore(pool, writes)
-    servicer = WorkflowServicer(store, References(store, templates))
+    servicer = WorkflowAndRunServicer(store, References(store, catalog), runs)
     server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, WORKFLOW_SERVICE)
 
 

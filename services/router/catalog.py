@@ -1,16 +1,17 @@
 """Finds what an event means to its tenant: in the configuration's copy, else at the services that own it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
 from runtime import logs
 from runtime.configuration import ConfigurationWatch
 from runtime.errors import ClarionError, Code
-from services.domain import pseudonyms, topology
+from services.domain import direct_messages, pseudonyms, topology
 from services.domain.reasons import Reason
 from services.router import compiler, fan_out
-from services.router.compiler import Subscribers
+from services.router.compiler import ActiveTemplate, Subscribers
 from services.router.definitions import ChannelNumber, Definition, Template, Workflow
 from services.router.owners import ConfigurationOwners
 
@@ -51,8 +52,8 @@ class Catalog:
         self._subscribers_memo: dict[str, tuple[bytes, Subscribers]] = {}
 
     def at_hand(self, event: event_pb2.Event) -> Definition | None:
-        """Return of_event() from memory alone; None: an owner must be asked, or it is a test."""
-        if event.HasField("pinned"):
+        """Return of_event() from memory alone; None: an owner must be asked, or it is no event of the usual kind."""
+        if event.HasField("pinned") or event.HasField("direct") or event.HasField("workflows"):
             return None
         if event.HasField("endpoints") and fan_out.is_for_endpoints_alone(event):
             return self._endpoints_from_memory(event.tenant_id, event.event_type)
@@ -116,16 +117,20 @@ class Catalog:
         known = self.from_memory(tenant_id, event_type)
         if known is not None:
             return known
-        get = self._watch.get
-        platform = get(topology.templates_key("", event_type))
-        found = compiler.active_templates(get(topology.templates_key(tenant_id, event_type)), platform)
-        locale = _text(get(topology.locale_key(tenant_id)))
-        if not found:
-            found, locale = await self._owners.active_templates(tenant_id, event_type)
+        found, locale = await self._templates(tenant_id, event_type)
         workflows, subscribers = compiler.workflows(found), self._subscribers(tenant_id, event_type)
         if not workflows and not subscribers.subscribers:
             return Definition()
         return await self._with_facts(tenant_id, workflows, locale, subscribers)
+
+    async def _templates(self, tenant_id: str, event_type: str) -> tuple[Sequence[ActiveTemplate], str]:
+        """Return the active templates of an event type, and the tenant's default locale."""
+        get = self._watch.get
+        platform = get(topology.templates_key("", event_type))
+        found = compiler.active_templates(get(topology.templates_key(tenant_id, event_type)), platform)
+        if found:
+            return found, _text(get(topology.locale_key(tenant_id)))
+        return await self._owners.active_templates(tenant_id, event_type)
 
     async def template_version(self, tenant_id: str, key: str, channel: ChannelNumber, version: int) -> Template | None:
         """Return a version of a template, active or not; None: there is none. Raises PartAway."""
@@ -137,12 +142,19 @@ class Catalog:
         return tenant is not None and not compiler.is_active(tenant)
 
     async def of_event(self, event: event_pb2.Event) -> Definition:
-        """Return what an event means: of a test, its pinned template. Raises PartAway while an owner is away."""
+        """Return what an event means: of a test its pinned template, of a direct message what it says.
+
+        Raises PartAway while an owner is away.
+        """
         try:
             if event.HasField("pinned"):
                 return await self._pinned(event)
+            if event.HasField("direct"):
+                return await self._direct(event)
+            if event.HasField("workflows"):
+                return replace(await self.to_endpoints(event.tenant_id, event.event_type), reason=Reason.NO_WORKFLOW)
             if fan_out.is_for_endpoints_alone(event):
-                return await self._of_endpoints(event.tenant_id, event.event_type)
+                return await self.to_endpoints(event.tenant_id, event.event_type)
             return await self.definition(event.tenant_id, event.event_type)
         except ClarionError as error:
             if error.code not in _FINAL_ERRORS:
@@ -156,8 +168,20 @@ class Catalog:
         workflows = compiler.workflows([(pin.channel, template)])
         return await self._with_facts(event.tenant_id, workflows, pin.locale, compiler.subscribers(None))
 
-    async def _of_endpoints(self, tenant_id: str, event_type: str) -> Definition:
-        """Return what an event for endpoints alone means: which channels the tenant may use, and the filters."""
+    async def _direct(self, event: event_pb2.Event) -> Definition:
+        """Return what a direct message means, by itself: one step. No endpoint gets it."""
+        templates: Sequence[ActiveTemplate] = ()
+        locale = ""
+        if not direct_messages.is_given(event.direct):
+            templates, locale = await self._templates(event.tenant_id, event.direct.template_key)
+        workflows = [compiler.direct(event.direct, templates)]
+        return await self._with_facts(event.tenant_id, workflows, locale, compiler.subscribers(None))
+
+    async def to_endpoints(self, tenant_id: str, event_type: str) -> Definition:
+        """Return what an event means to endpoints alone: which channels the tenant may use, and the filters.
+
+        Raises PartAway while an owner is away, NOT_FOUND.
+        """
         known = self._endpoints_from_memory(tenant_id, event_type)
         if known is not None:
             return known

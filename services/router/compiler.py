@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from services.domain import channels, endpoints
+from services.domain import channels, direct_messages, endpoints
 from services.domain.endpoints import Subscriber
 from services.router import filters
 from services.router.definitions import ChannelNumber, Step, Template, Workflow
@@ -62,6 +62,19 @@ def workflows(templates: Iterable[ActiveTemplate]) -> Sequence[Workflow]:
         Step(channels.NAMES[channel], channel, [template for _, template in found]) for channel, found in by_channel
     ]
     return [Workflow(steps)] if steps else []
+
+
+def direct(message: event_pb2.DirectMessage, templates: Iterable[ActiveTemplate]) -> Workflow:
+    """Return the workflow of a direct message. templates: those of its template_key, on any channel.
+
+    A content that the caller has written is a template without a version.
+    """
+    name = channels.NAMES[message.channel]
+    if direct_messages.is_given(message):
+        return Workflow([Step(name, message.channel, [Template("")])])
+    return Workflow(
+        [Step(name, message.channel, [template for channel, template in templates if channel == message.channel])]
+    )
 
 
 def active_templates(own: bytes | None, platform: bytes | None) -> list[ActiveTemplate]:

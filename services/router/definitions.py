@@ -16,11 +16,15 @@ from services.router.filters import Filter
 
 ChannelNumber: TypeAlias = event_pb2.Channel.ValueType
 
+# Why a tenant's events are not even looked at.
+REFUSALS = frozenset({Reason.TENANT_UNKNOWN, Reason.UNROUTABLE})
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """An active template version. locale: empty: for recipients whom no other version suits.
 
+    version_id: empty: the event has the content itself, see clarion.common.v1.DirectMessage.
     subscribed: recipients may unsubscribe from this mail.
     """
 
@@ -35,12 +39,14 @@ class Step:
     """Sends a message to each recipient on one channel.
 
     name: unique within its workflow. It never changes, because the ids of deliveries are made of it.
-    templates: one for each locale, of which each recipient gets the best one. Empty: there is none.
+    templates: one for each locale, of which each recipient gets the best one. Empty: there is none. category: of its
+    stored workflow, which recipients may refuse; empty: none.
     """
 
     name: str
     channel: ChannelNumber
     templates: Sequence[Template]
+    category: str = ""
 
     @cached_property
     def is_localised(self) -> bool:
@@ -86,4 +92,4 @@ class Definition:
     @property
     def is_refused(self) -> bool:
         """Whether nobody and no endpoint gets anything: the tenant is unknown, or cannot be looked up."""
-        return not self.workflows and self.reason is not Reason.NO_ACTIVE_TEMPLATE
+        return self.reason in REFUSALS

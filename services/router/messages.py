@@ -1,9 +1,10 @@
 """Writes a plan as messages: the deliveries to send, and the records of what was decided. Pure."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from services.domain import direct_messages
 from services.router.definitions import Template
 from services.router.policies import Candidate
 
@@ -21,6 +22,16 @@ MAX_PLANNED_BYTES = 256 * 1024
 _FEW = 50
 
 
+_Of = TypeVar("_Of", event_pb2.Delivery, trace_pb2.PlannedDelivery)
+
+
+class OfWorkflow(NamedTuple):
+    """A stored workflow, and its run for somebody; empty: it is not started for them."""
+
+    workflow_id: str
+    workflow_run_id: str
+
+
 class Plan(NamedTuple):
     """deliveries: to send. planned: all decisions. reason: why there is nothing to decide about; empty: there is."""
 
@@ -34,7 +45,7 @@ def body_sequence(event: event_pb2.Event, sequence: int, copies: int = 1) -> int
 
     copies: the number of endpoints that the event goes to.
     """
-    size = _body_size(event)
+    size = body_size(event)
     return sequence if size > MAX_INLINE_BODY or size * copies > MAX_INLINE_BODIES else 0
 
 
@@ -85,10 +96,21 @@ def decision(candidate: Candidate, delivery_id: str, reason: str) -> trace_pb2.P
         template_version_id="" if template is None else template.version_id,
         provider_id="" if reason else candidate.provider_id,
         locale="" if template is None else template.locale,
-        recipient=person.recipient if is_named else None,
+        recipient=_known(person.recipient) if is_named else None,
         step=step.name_if_not_channels,
         destination=person.destination if is_named and not person.recipient.user_id else "",
     )
+
+
+def _known(recipient: event_pb2.Recipient) -> event_pb2.Recipient:
+    """Return what a record says of a recipient: not what is stored of them for templates alone."""
+    if not (recipient.name or recipient.data):  # most
+        return recipient
+    known = event_pb2.Recipient()
+    known.CopyFrom(recipient)
+    known.ClearField("name")
+    known.ClearField("data")
+    return known
 
 
 def endpoint_decision(endpoint_id: str, delivery_id: str, reason: str) -> trace_pb2.PlannedDelivery:
@@ -115,9 +137,13 @@ def common(event: event_pb2.Event, now_us: int, sequence: int) -> event_pb2.Deli
         planned_at_us=now_us,
         attempt=1,
     )
+    if event.HasField("direct"):
+        shared.direct.CopyFrom(direct_messages.without_content(event.direct) if sequence else event.direct)
+    if event.is_secret:
+        shared.is_secret = True
     if sequence:
         # An event that is kept without its body still has its weight, which is more.
-        size = _body_size(event) or event.weight
+        size = body_size(event) or event.weight
         shared.body_reference.CopyFrom(event_pb2.BodyReference(sequence=sequence, size=size))
     return shared
 
@@ -142,6 +168,13 @@ def delivery(
     return written
 
 
+def of_workflow(written: _Of, of: OfWorkflow, step: str) -> _Of:
+    """Say which step of which stored workflow a delivery, or a decision about it, is; return it."""
+    written.workflow_id, written.workflow_run_id = of
+    written.step = step
+    return written
+
+
 def common_to_endpoints(event: event_pb2.Event, now_us: int, sequence: int) -> event_pb2.Delivery:
     """Return what all deliveries of an event to endpoints have in common: of its body what is sent. See common()."""
     shared = common(event, now_us, sequence)
@@ -161,8 +194,10 @@ def endpoint_delivery(shared: event_pb2.Delivery, endpoint_id: str, delivery_id:
     return written
 
 
-def _body_size(event: event_pb2.Event) -> int:
-    return len(event.variables) + len(event.payload_extra)
+def body_size(event: event_pb2.Event) -> int:
+    """Return the bytes of an event's body: variables, payload_extra, and a content that the caller wrote."""
+    size = len(event.variables) + len(event.payload_extra)
+    return size + direct_messages.content_size(event.direct) if event.HasField("direct") else size
 
 
 def _parts(planned: Sequence[trace_pb2.PlannedDelivery]) -> Iterable[Sequence[trace_pb2.PlannedDelivery]]:

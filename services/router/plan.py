@@ -19,7 +19,7 @@ from services.router.ports import Person
 # For requests that name a channel which no workflow uses.
 _WITHOUT_TEMPLATE = {number: Step(channels.NAMES[number], number, ()) for number in channels.FOR_PEOPLE}
 # Why nobody gets an event that is not for anybody.
-_NOBODY = (Reason.NO_RECIPIENT, Reason.NO_ACTIVE_TEMPLATE)
+_NOBODY = (Reason.NO_RECIPIENT, Reason.NO_ACTIVE_TEMPLATE, Reason.NO_WORKFLOW)
 
 
 def plan(
@@ -67,7 +67,7 @@ def of_people(
     deliveries, planned = [], []
     for person in people:
         for workflow_id, step in steps:
-            template = _template(step, person, definition)
+            template = template_of(step, person, definition)
             providers = definition.providers.get(step.channel)
             candidate = Candidate(event, definition, step, person, template, providers[0] if providers else "")
             reason = refusal(candidate, policies.people)
@@ -145,7 +145,8 @@ def _no_subscriber(event: event_pb2.Event, definition: Definition) -> str:
     return Reason.NO_SUBSCRIBER if is_asked and not fan_out.endpoint_ids(event, definition) else ""
 
 
-def _template(step: Step, person: Person, definition: Definition) -> Template | None:
+def template_of(step: Step, person: Person, definition: Definition) -> Template | None:
+    """Return the template of a step for a person; None: it has none for them. definition: has the default language."""
     if not step.is_localised:
         return step.templates[0] if step.templates else None
     found = [(template.locale, template) for template in step.templates]

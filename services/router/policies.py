@@ -89,6 +89,7 @@ def ordered(suppression: Suppression, erased: Erased, canceled: Canceled) -> Seq
         known_recipient,
         template_present,
         muted_channels,
+        wanted_category,
         usable_address,
         provider_present,
         not_suppressed(suppression),
@@ -151,6 +152,13 @@ def template_present(candidate: Candidate) -> str:
 def muted_channels(candidate: Candidate) -> str:
     """The recipient must want to be notified on the channel."""
     return Reason.CHANNEL_MUTED if candidate.step.channel in candidate.person.muted else ""
+
+
+def wanted_category(candidate: Candidate) -> str:
+    """The recipient must not have refused the workflow's category on the channel. A muted channel is muted for all."""
+    step = candidate.step
+    is_refused = step.category and (step.channel, step.category) in candidate.person.unwanted
+    return Reason.CATEGORY_MUTED if is_refused else ""
 
 
 def usable_address(candidate: Candidate) -> str:

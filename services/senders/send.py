@@ -159,7 +159,7 @@ class ProviderSender:
         if result.verdict is Verdict.POSTPONED:  # it was not called after all
             return Pause(result.reason, result.detail, result.retry_after_s)
         self._record_sent(delivery, opened, message, result)
-        if self._contents is not None and self._contents.keeps(delivery.tenant_id):
+        if self._contents is not None and not delivery.is_secret and self._contents.keeps(delivery.tenant_id):
             self._contents.record(
                 of_message(delivery, content, message, result.handed, record.kind, record.id, clock.now_us())
             )

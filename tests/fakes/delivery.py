@@ -38,6 +38,7 @@ class Neighbours(
     # What the ledger has of events, by id; and what was rendered.
     bodies: dict[str, ledger_pb2.GetEventBodyResponse] = field(default_factory=dict)
     items: list[render_pb2.RenderItem] = field(default_factory=list)
+    requests: list[render_pb2.RenderBatchRequest] = field(default_factory=list)
 
     async def RenderBatch(  # noqa: N802
         self, request: render_pb2.RenderBatchRequest, _: Any
@@ -46,6 +47,7 @@ class Neighbours(
         if self.render_away:
             raise ClarionError(Code.UNAVAILABLE, "away")
         self.items += request.items
+        self.requests.append(request)
         return render_pb2.RenderBatchResponse(results=[self.rendered] * len(request.items))
 
     async def GetDeliveryStates(  # noqa: N802

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
@@ -17,6 +18,7 @@ class MemoryRecipients:
 
     people: dict[RecipientKey, tuple[str, Person]] = field(default_factory=dict)
     groups: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    segments: dict[str, set[str]] = field(default_factory=dict)
     away: bool = False
 
     def store(
@@ -26,12 +28,15 @@ class MemoryRecipients:
         *,
         groups: Iterable[str] = (),
         muted: Iterable[event_pb2.Channel.ValueType] = (),
-        **fields: str,
+        tags: Iterable[str] = (),
+        unwanted: Iterable[tuple[event_pb2.Channel.ValueType, str]] = (),
+        **fields: Any,
     ) -> None:
         """Store a recipient, as a member of these groups too. fields: of Recipient."""
-        recipient = event_pb2.Recipient(user_id=recipient_id, **fields)
+        recipient = event_pb2.Recipient(user_id=recipient_id, **{"data": b"{}", **fields})
         id_, _ = self.people.get((tenant_id, recipient_id), (new_id(), None))
-        self.people[tenant_id, recipient_id] = id_, Person(recipient, recipient_id, frozenset(muted))
+        person = Person(recipient, recipient_id, frozenset(muted), tags=frozenset(tags), unwanted=frozenset(unwanted))
+        self.people[tenant_id, recipient_id] = id_, person
         for group in groups:
             self.groups.setdefault((tenant_id, group), set()).add(recipient_id)
 
@@ -42,10 +47,10 @@ class MemoryRecipients:
             if tenant == tenant_id:
                 members.discard(recipient_id)
 
-    async def find(self, wanted: Collection[RecipientKey]) -> Mapping[RecipientKey, Person]:
+    async def find(self, wanted: Collection[RecipientKey], *, whole: bool = False) -> Mapping[RecipientKey, Person]:
         """See StoredRecipients."""
         self._check()
-        return {key: self.people[key][1] for key in wanted if key in self.people}
+        return {key: _seen(self.people[key][1], whole=whole) for key in wanted if key in self.people}
 
     async def newest(self, tenant_id: str) -> str:
         """See StoredRecipients."""
@@ -57,13 +62,18 @@ class MemoryRecipients:
         self._check()
         tenant_id = membership.tenant_id
         named = {*membership.recipients, *self._members(tenant_id, membership.groups)}
+        named |= {one for segment in membership.segment_ids for one in self.segments.get(segment, ())}
+        for tags in membership.tags:
+            named |= {
+                id_ for (tenant, id_), (_, one) in self.people.items() if tenant == tenant_id and one.tags >= {*tags}
+            }
         excluded = {*membership.excluded, *self._members(tenant_id, membership.excluded_groups)}
         found = sorted(
             (id_, key[1], person)
             for key, (id_, person) in self.people.items()
             if key[0] == tenant_id and (membership.everybody or key[1] in named) and after < id_ <= (upto or id_)
         )
-        people = [person for _, recipient_id, person in found[:limit] if recipient_id not in excluded]
+        people = [_seen(one, whole=membership.whole) for _, id_, one in found[:limit] if id_ not in excluded]
         return MemberPage(people, found[limit - 1][0] if len(found) > limit else "")
 
     def _members(self, tenant_id: str, groups: Iterable[str]) -> set[str]:
@@ -72,3 +82,14 @@ class MemoryRecipients:
     def _check(self) -> None:
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)
+
+
+def _seen(person: Person, *, whole: bool) -> Person:
+    """Return what is read of a person."""
+    if whole:
+        return person
+    recipient = event_pb2.Recipient()
+    recipient.CopyFrom(person.recipient)
+    for field_ in ("name", "data"):
+        recipient.ClearField(field_)
+    return person._replace(recipient=recipient, tags=frozenset(), unwanted=frozenset())

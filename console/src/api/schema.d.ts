@@ -1545,6 +1545,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/events/{id}/workflow-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count the deliveries of an event by workflow and step */
+        get: operations["getWorkflowCounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events/{id}/run/pause": {
         parameters: {
             query?: never;
@@ -1573,6 +1590,69 @@ export interface paths {
         put?: never;
         /** Let a paused run go on */
         post: operations["resumeRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List schedules, newest first */
+        get: operations["listSchedules"];
+        put?: never;
+        /**
+         * Create a schedule
+         * @description At each of its times the event is accepted as if it were sent then. A time of day that a change of the clock skips happens at the next instant there is, one that it repeats happens once. Where the hour is `*`, the minutes count on through the change instead.
+         */
+        post: operations["createSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a schedule */
+        get: operations["getSchedule"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a schedule
+         * @description Events that it has sent are not affected.
+         */
+        delete: operations["deleteSchedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a schedule
+         * @description The next time is found again if the expression, the time zone or `active` change.
+         */
+        patch: operations["changeSchedule"];
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedule-times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the next times of an expression */
+        get: operations["listScheduleTimes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2679,6 +2759,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -2688,6 +2769,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -2773,6 +2855,9 @@ export interface components {
         /**
          * AudienceTarget
          * @description Whom an event is for: exactly one of these fields. everybody: true, or absent.
+         *
+         *         contact: a person who is looked up among the stored recipients by user_id, else email, else phone, and stored.
+         *         tags: the stored recipients with all of these.
          */
         AudienceTarget: {
             /** @default null */
@@ -2780,7 +2865,13 @@ export interface components {
             /** @default null */
             recipient_id?: string | null;
             /** @default null */
+            contact?: components["schemas"]["TargetRecipient"] | null;
+            /** @default null */
             group?: string | null;
+            /** @default null */
+            tags?: string[] | null;
+            /** @default null */
+            segment_id?: string | null;
             /** @default false */
             everybody?: boolean;
         };
@@ -3069,6 +3160,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -3078,6 +3170,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -3200,6 +3293,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -3209,6 +3303,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -3509,6 +3604,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -3518,6 +3614,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -3767,6 +3864,8 @@ export interface components {
             memberships: number;
             /** @description Events that wait, or are read page by page, that named them. */
             waiting_events: number;
+            /** @description Recurring events that named them. */
+            schedules: number;
             notifications: number;
             messages: number;
             provider_records: number;
@@ -3886,6 +3985,36 @@ export interface components {
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default [] */
             recipients?: string[];
+        };
+        /**
+         * EventToSend
+         * @description What an event is, without when it is sent.
+         *
+         *         endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
+         *         workflow_id: the event starts this stored workflow and no other, whether it is active or not.
+         */
+        EventToSend: {
+            event_type: string;
+            /** @default [] */
+            audience?: components["schemas"]["AudienceTarget"][];
+            /** @default null */
+            endpoints?: components["schemas"]["EndpointTarget"] | null;
+            /** @default null */
+            workflow_id?: string | null;
+            /** @default {} */
+            metadata?: {
+                [key: string]: string;
+            };
+            /** @default [] */
+            exclusions?: components["schemas"]["ExcludedTarget"][];
+            /** @default {} */
+            variables?: Record<string, unknown>;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default [] */
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            /** @default  */
+            scope?: string;
         };
         /**
          * EventType
@@ -4579,8 +4708,6 @@ export interface components {
         /**
          * NewEvent
          * @description The body of POST /tenants/{id}/events. due_at: at once if it is absent or past.
-         *
-         *         endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
          */
         NewEvent: {
             event_type: string;
@@ -4588,14 +4715,14 @@ export interface components {
             audience?: components["schemas"]["AudienceTarget"][];
             /** @default null */
             endpoints?: components["schemas"]["EndpointTarget"] | null;
+            /** @default null */
+            workflow_id?: string | null;
             /** @default {} */
             metadata?: {
                 [key: string]: string;
             };
             /** @default [] */
             exclusions?: components["schemas"]["ExcludedTarget"][];
-            /** @default null */
-            due_at?: string | null;
             /** @default {} */
             variables?: Record<string, unknown>;
             /** @default {} */
@@ -4604,6 +4731,8 @@ export interface components {
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
             scope?: string;
+            /** @default null */
+            due_at?: string | null;
             /** @default  */
             idempotency_key?: string;
         };
@@ -4785,6 +4914,28 @@ export interface components {
             variables: Record<string, unknown>;
             /** @default  */
             tenant_id?: string | unknown | "";
+        };
+        /**
+         * NewSchedule
+         * @description The body of POST /tenants/{id}/schedules.
+         */
+        NewSchedule: {
+            /** @example Weekly report */
+            name: string;
+            /**
+             * @description Five fields: minute, hour, day of the month, month, day of the week.
+             * @example 0 9 * * MON
+             */
+            cron: string;
+            event: components["schemas"]["EventToSend"];
+            /**
+             * @description IANA name; empty: UTC.
+             * @default
+             * @example Africa/Nairobi
+             */
+            timezone?: string;
+            /** @default true */
+            active?: boolean;
         };
         /**
          * NewSuppression
@@ -5352,6 +5503,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[Schedule]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Schedule_: {
+            data: components["schemas"]["Schedule"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[StoredRecipient]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -5482,6 +5641,7 @@ export interface components {
              *     - `no_recipient`: The event names no recipient.
              *     - `recipient_unknown`: The tenant stores no recipient with this id.
              *     - `channel_muted`: The recipient does not want to be notified on this channel.
+             *     - `category_muted`: The recipient does not want notifications of this category on this channel.
              *     - `canceled`: The event was canceled before this was sent.
              *     - `not_matched`: The filter of the endpoint's subscription does not match the event.
              *     - `no_subscriber`: No active endpoint subscribes to this event type.
@@ -5491,6 +5651,7 @@ export interface components {
              *     - `filtered_segment`: The recipient is not in the workflow's segment.
              *     - `cooldown`: The workflow was started for this recipient a short time before.
              *     - `no_contact`: The event names nobody, and the workflow is for people.
+             *     - `no_workflow`: No active workflow is for this event type.
              *     - `workflow_deleted`: The workflow was deleted.
              *     - `delay_unreadable`: The workflow waits until a time that the event was to name, and the event names none.
              *     - `delay_too_long`: The workflow was to wait for more than a year.
@@ -6316,6 +6477,7 @@ export interface components {
              * @description - `waiting`: for its time
              *     - `expanding`: its recipients are read page by page, and their deliveries are sent
              *     - `paused`
+             *     - `running`: all recipients are read, and workflow runs of some of them go on
              *     - `done`
              *     - `canceled`
              *     - `failed`: Clarion failed several times in a row
@@ -6329,6 +6491,8 @@ export interface components {
             /** @description How many deliveries were planned for them, without the skipped ones. */
             sends: number;
             skips: number;
+            /** @description Workflow runs that have not ended. */
+            open_workflow_runs: number;
             /**
              * @description Why the next page waits: `backlog` (for the deliveries before it), `streams` (a stream is crowded), `unavailable` (a part of Clarion is), `internal_error` (it is tried again), `tenant_inactive`; null: it does not.
              * @example backlog
@@ -6396,6 +6560,143 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             recorded_at: string;
+        };
+        /**
+         * Schedule
+         * @description An event that is sent at the times of a cron expression in a time zone.
+         */
+        Schedule: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            scope: string | null;
+            name: string;
+            cron: string;
+            /** @description IANA name; empty: UTC. */
+            timezone: string;
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            active: boolean;
+            event: components["schemas"]["EventToSend"];
+            /** @description null: it is not active, or never comes again. */
+            next_at: string | null;
+            /** @description null: no time has come yet. */
+            last_at: string | null;
+            /** @description Of the last event that was accepted; null: none was. */
+            last_event_id: string | null;
+            /**
+             * @description Why the last time gave no event, or gives none yet: `rate_limit`, `unfinished_limit`, `scheduled_limit`, `unavailable`, `internal_error` (these are tried again), `tenant_inactive`, `invalid`, `not_found`, `recipient_erased`; null: it gave one.
+             * @example rate_limit
+             */
+            last_error: string | null;
+            /** @description The same in one sentence. */
+            last_error_detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
+        };
+        /**
+         * ScheduleChange
+         * @description The body of PATCH /tenants/{id}/schedules/{schedule_id}. event: replaces all of it; its scope stays.
+         */
+        ScheduleChange: {
+            /** @example Weekly report */
+            name?: string;
+            /**
+             * @description Five fields: minute, hour, day of the month, month, day of the week.
+             * @example 0 9 * * MON
+             */
+            cron?: string;
+            /**
+             * @description IANA name; empty: UTC.
+             * @example Africa/Nairobi
+             */
+            timezone?: string;
+            active?: boolean;
+            event?: components["schemas"]["EventToSend"];
+        };
+        /**
+         * ScheduleTimes
+         * @description What an expression means, and when it comes next.
+         */
+        ScheduleTimes: {
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            /** @description The next five times. */
+            next_times: string[];
+        };
+        /**
+         * ScheduleWithTimes
+         * @description A schedule with its next times.
+         */
+        ScheduleWithTimes: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            scope: string | null;
+            name: string;
+            cron: string;
+            /** @description IANA name; empty: UTC. */
+            timezone: string;
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            active: boolean;
+            event: components["schemas"]["EventToSend"];
+            /** @description null: it is not active, or never comes again. */
+            next_at: string | null;
+            /** @description null: no time has come yet. */
+            last_at: string | null;
+            /** @description Of the last event that was accepted; null: none was. */
+            last_event_id: string | null;
+            /**
+             * @description Why the last time gave no event, or gives none yet: `rate_limit`, `unfinished_limit`, `scheduled_limit`, `unavailable`, `internal_error` (these are tried again), `tenant_inactive`, `invalid`, `not_found`, `recipient_erased`; null: it gave one.
+             * @example rate_limit
+             */
+            last_error: string | null;
+            /** @description The same in one sentence. */
+            last_error_detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
+            /** @description The next five times. */
+            next_times: string[];
         };
         /**
          * Search
@@ -6867,6 +7168,10 @@ export interface components {
             locale?: string;
             /** @default  */
             timezone?: string;
+            /** @default  */
+            name?: string;
+            /** @default {} */
+            data?: Record<string, unknown>;
         };
         /**
          * Template
@@ -7405,6 +7710,25 @@ export interface components {
             document: Record<string, unknown>;
         };
         /**
+         * WorkflowCount
+         * @description How many deliveries of one step of a workflow have a status.
+         */
+        WorkflowCount: {
+            /** @description null: deliveries of no stored workflow. */
+            workflow_id: string | null;
+            step: string;
+            channel: string | null;
+            status: string | null;
+            count: number;
+        };
+        /**
+         * WorkflowCounts
+         * @description In the order of workflow and step; at most 5,000.
+         */
+        WorkflowCounts: {
+            data: components["schemas"]["WorkflowCount"][];
+        };
+        /**
          * WorkflowDryRun
          * @description The body of POST /tenants/{id}/workflow-dry-run.
          *
@@ -7766,7 +8090,7 @@ export interface operations {
                 resource?: string;
                 method?: string;
                 /** @description Only what is about such an object. */
-                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow" | "workflow_run";
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "schedule" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow" | "workflow_run";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -11730,6 +12054,37 @@ export interface operations {
             };
         };
     };
+    getWorkflowCounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowCounts"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pauseRun: {
         parameters: {
             query?: never;
@@ -11779,6 +12134,230 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSchedules: {
+        parameters: {
+            query?: {
+                scope?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Schedule_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Weekly report",
+                 *       "cron": "0 9 * * MON",
+                 *       "timezone": "Africa/Nairobi",
+                 *       "event": {
+                 *         "event_type": "report.due",
+                 *         "audience": [
+                 *           {
+                 *             "group": "managers"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "active": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["ScheduleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listScheduleTimes: {
+        parameters: {
+            query: {
+                cron: string;
+                /** @description IANA name; absent: UTC. */
+                timezone?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleTimes"];
                 };
             };
             /** @description A problem */

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from gateway.dialects import Dialect
 from gateway.dialects.orqestra.copy import copy
 from gateway.dialects.orqestra.errors import unanswered
-from gateway.dialects.orqestra.routes import add_routes, claims
+from gateway.dialects.orqestra.routes import add_routes, claims, shared
 
 if TYPE_CHECKING:
     from gateway.openapi.operations import DialectArea
@@ -18,4 +18,12 @@ def _area() -> "DialectArea":
     return AREA
 
 
-DIALECT = Dialect(add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, is_main=True, copy=copy)
+DIALECT = Dialect(
+    add_routes=add_routes,
+    claims=claims,
+    unanswered=unanswered,
+    area=_area,
+    is_main=True,
+    copy=copy,
+    shared=shared,
+)

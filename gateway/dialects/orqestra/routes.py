@@ -1,11 +1,11 @@
 """The paths of the Orqestra API and their handlers."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 
 from aiohttp import web
 
-from gateway.dialects import Backend
+from gateway.dialects import Backend, RequestHandler, SharedPath
 from gateway.dialects.orqestra.credentials import API_KEY_HEADER
 from gateway.dialects.orqestra.errors import error_reply
 from gateway.dialects.orqestra.inbox import InboxRoutes
@@ -25,8 +25,6 @@ _ONCE = (
     SIGNATURE_HEADER,
 )
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def claims(request: web.Request) -> bool:
     """Return whether the path is one of the Orqestra API, or lies beside one."""
@@ -34,11 +32,9 @@ def claims(request: web.Request) -> bool:
 
 
 def add_routes(app: web.Application, backend: Backend) -> None:
-    """Serve the Orqestra API."""
-    trigger = TriggerRoutes(backend.authenticator, backend.acceptor)
+    """Serve the Orqestra API, but for its shared path."""
     inbox = InboxRoutes(backend.clients, backend.authenticator)
     for method, path, handler in (
-        ("POST", "/api/v1/events/trigger", trigger.trigger),
         ("POST", "/api/v1/auth/realtime-token", inbox.issue_token),
         ("GET", _INBOX, inbox.list_notifications),
         ("GET", _INBOX + "/unread-count", inbox.count_unread),
@@ -47,7 +43,13 @@ def add_routes(app: web.Application, backend: Backend) -> None:
         app.router.add_route(method, path, _unambiguous(handler))
 
 
-def _unambiguous(handler: _Handler) -> _Handler:
+def shared(backend: Backend) -> Mapping[SharedPath, RequestHandler]:
+    """Return the handler of the trigger, whose path another API may have, too."""
+    trigger = TriggerRoutes(backend.authenticator, backend.acceptor)
+    return {("POST", "/api/v1/events/trigger"): _unambiguous(trigger.trigger)}
+
+
+def _unambiguous(handler: RequestHandler) -> RequestHandler:
     """Refuse headers that are given twice: a proxy may have read the other one."""
 
     @functools.wraps(handler)

@@ -1,7 +1,6 @@
 """Finds the endpoints that an event is for, in the published copy: those that subscribe, or the one that is named."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,14 +19,10 @@ from services.domain.endpoints import (
     in_scope,
 )
 from services.domain.reasons import Reason
-from services.ingest.endpoints.memo import Memo
-from services.ingest.endpoints.ports import EndpointOwner, OwnedEndpoint, PublishedCopy
+from services.ingest.endpoints.ports import EndpointOwner, OwnedEndpoint
+from services.ingest.memo import Memo
+from services.ingest.published import PublishedCopy, Revisions
 
-# How long an event waits for the copy to have a revision that its caller knows of, seconds.
-PATIENCE_S = 0.05
-# How long a revision that did not come is not waited for again, seconds, and how many such revisions are remembered.
-_GIVEN_UP_S = 10.0
-MAX_GIVEN_UP = 1000
 # Subscribers that are looked at before other events get their turn.
 _TURN = 500
 # Retry-After for an endpoint that has too much waiting, seconds.
@@ -80,14 +75,13 @@ class EndpointDirectory:
 
     def __init__(self, copy: PublishedCopy, owner: EndpointOwner, vault: Vault, *, marker: str) -> None:
         self._copy = copy
+        self._revisions = Revisions(copy)
         self._owner = owner
         self._vault = vault
         self._marker = marker
         self._endpoints: Memo[_Published] = Memo(self._read_endpoint)
         self._states: Memo[State | None] = Memo(_read_state)
         self._subscribers: Memo[Sequence[Subscriber] | None] = Memo(_read_subscribers, weight=_length)
-        # When each revision that did not come was given up; the last one at the end.
-        self._given_up: dict[int, float] = {}
 
     async def subscribers(self, tenant_id: str, event_type: str, scope: str, revision: int = 0) -> Fanout:
         """Return the active endpoints that subscribe to a type in a scope (empty: in any).
@@ -95,7 +89,7 @@ class EndpointDirectory:
         revision: what the copy should have; it is waited for a moment. Raises UNAVAILABLE if it is not known who
         subscribes, INTERNAL if that cannot be read.
         """
-        await self._reach(revision)
+        await self._revisions.reach(revision)
         key = topology.subscribers_key(tenant_id, event_type)
         raw = self._copy.get(key)
         if raw is None:
@@ -124,7 +118,7 @@ class EndpointDirectory:
         waits for it), INTERNAL (it cannot be read), UNAVAILABLE (it is not known, and its owner does not answer),
         OVERLOADED.
         """
-        await self._reach(revision)
+        await self._revisions.reach(revision)
         key = topology.endpoint_key(tenant_id, endpoint_id)
         raw = self._copy.get(key)
         if raw is None:
@@ -142,21 +136,6 @@ class EndpointDirectory:
             raise ClarionError(Code.LIMITED, _DETAILS[fault], retry_after=_FULL_RETRY_AFTER_S)
         if fault is not None:
             raise ClarionError(Code.INTERNAL, _DETAILS[fault])
-
-    async def _reach(self, revision: int) -> None:
-        """Wait a moment for a revision, unless it did not come for an earlier event a few seconds ago."""
-        if not revision:
-            return
-        # Given up for a while only: a bucket that was made again counts from 1, so the number may come after all.
-        given_up_at = self._given_up.get(revision)
-        if given_up_at is not None and time.monotonic() < given_up_at + _GIVEN_UP_S:
-            return
-        if await self._copy.reached(revision, PATIENCE_S):
-            return
-        self._given_up.pop(revision, None)
-        self._given_up[revision] = time.monotonic()
-        if len(self._given_up) > MAX_GIVEN_UP:
-            del self._given_up[next(iter(self._given_up))]
 
     def _fault(self, tenant_id: str, endpoint_id: str) -> Reason | None:
         """Return why an endpoint gets nothing; None: it does.

@@ -18,13 +18,3 @@ class EndpointOwner(Protocol):
 
         Raises UNAVAILABLE if the owner does not answer, OVERLOADED if too many questions wait.
         """
-
-
-class PublishedCopy(Protocol):
-    """This process's copy of what is published of endpoints: see runtime.configuration.ConfigurationWatch."""
-
-    def get(self, key: str) -> bytes | None:
-        """Return the key's value as last seen: the same object until another value is seen."""
-
-    async def reached(self, revision: int, deadline_s: float) -> bool:
-        """Return whether the copy has this revision, after waiting for it at most so many seconds."""

@@ -11,7 +11,7 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, is_unimplemented
 from services.ingest.endpoints.ports import OwnedEndpoint
 
-# The service that stores and publishes endpoints.
+# The service that stores and publishes endpoints and workflows.
 OWNER = "router"
 # How long an answer is used, seconds: until then the copy has an endpoint that exists.
 _FRESH_S = 1.0

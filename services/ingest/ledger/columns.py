@@ -41,6 +41,8 @@ def rare_event_columns(group: LedgerRows) -> list[list[Any]]:
     return [
         [row.metadata for row in rows] if any(row.metadata for row in rows) else [],
         [row.is_released for row in rows] if any(row.is_released for row in rows) else [],
+        [row.has_workflows for row in rows] if any(row.has_workflows for row in rows) else [],
+        [row.is_secret for row in rows] if any(row.is_secret for row in rows) else [],
     ]
 
 
@@ -101,6 +103,28 @@ def delivery_columns(group: LedgerRows) -> list[list[Any]]:
         [row.step for row in rows],
         [row.is_part for row in rows],
         *_endpoint_columns([row.endpoint for row in rows]),
+        [row.workflow_id for row in rows] if any(row.workflow_id for row in rows) else [],
+        [row.workflow_run_id for row in rows] if any(row.workflow_run_id for row in rows) else [],
+    ]
+
+
+def workflow_step_columns(group: LedgerRows) -> list[list[Any]]:
+    """Return the columns of insert_workflow_steps."""
+    rows = list(group.workflow_steps.values())
+    return [
+        [row.event_id for row in rows],
+        [row.workflow_run_id for row in rows],
+        [row.step for row in rows],
+        [row.outcome for row in rows],
+        [row.tenant_id for row in rows],
+        [row.workflow_id for row in rows],
+        [row.workflow_version for row in rows],
+        [row.destination for row in rows],
+        [row.at_us for row in rows],
+        [row.place for row in rows],
+        [row.reason for row in rows],
+        [row.detail for row in rows],
+        [row.until_us for row in rows],
     ]
 
 
@@ -119,6 +143,19 @@ def _endpoint_columns(parts: Sequence[EndpointPart | None]) -> list[list[Any]]:
         [part.first_us for part in known],
         [part.next_us for part in known],
         [part.sent_us for part in known],
+    ]
+
+
+def conflict_columns(group: LedgerRows) -> list[list[Any]]:
+    """Return the columns of insert_conflicts."""
+    rows = list(group.conflicts.values())
+    return [
+        [row.event_id for row in rows],
+        [row.tenant_id for row in rows],
+        [row.meant for row in rows],
+        [row.other for row in rows],
+        [row.identifier for row in rows],
+        [row.at_us for row in rows],
     ]
 
 

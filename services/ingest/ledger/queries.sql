@@ -3,7 +3,8 @@
 -- Also stores the events' recipients: in one statement, because nearly every event has one.
 -- Returns by tenant what to take off the backlog: finished events and their bytes, and events that waited until this
 -- planned them (due), which are unfinished from now on. An event that was finished, released or planned before (a
--- redelivery) is not counted again. Columns that are empty arrays are null.
+-- redelivery) is not counted again. Columns that are empty arrays are null. secrets: the tenant's events with a secret
+-- that have ended.
 -- name: upsert_events
 WITH people AS (
 INSERT INTO ingest.recipients AS r (event_id, destination, tenant_id, user_id, addresses)
@@ -18,7 +19,7 @@ written AS (
 INSERT INTO ingest.events AS e (
     id, tenant_id, event_type, caller_event_id, trace_id, accepted_at, routed_at, route_us, route_reason,
     planned, total, finished_at, replay_of, is_test, size, is_shared, due_at, canceled_at, canceled_by, metadata,
-    is_released
+    is_released, has_workflows, is_secret
 )
 SELECT
     t.id, t.tenant_id, t.event_type, t.caller_event_id, t.trace_id,
@@ -32,14 +33,16 @@ SELECT
     'epoch'::timestamptz + t.finished_us * interval '1 microsecond',
     t.replay_of, t.is_test, t.size, t.is_shared,
     'epoch'::timestamptz + t.due_us * interval '1 microsecond',
-    'epoch'::timestamptz + t.canceled_us * interval '1 microsecond', t.canceled_by, t.metadata::jsonb, t.is_released
+    'epoch'::timestamptz + t.canceled_us * interval '1 microsecond', t.canceled_by, t.metadata::jsonb, t.is_released,
+    t.has_workflows, t.is_secret
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
     $10::integer[], $11::bigint[], $12::uuid[], $13::boolean[], $14::integer[], $15::boolean[], $16::bigint[],
-    $17::bigint[], $18::text[], $24::text[], $25::boolean[]
+    $17::bigint[], $18::text[], $24::text[], $25::boolean[], $26::boolean[], $27::boolean[]
 ) AS t (
     id, tenant_id, event_type, caller_event_id, trace_id, accepted_us, routed_us, route_us, route_reason,
-    total, finished_us, replay_of, is_test, size, is_shared, due_us, canceled_us, canceled_by, metadata, is_released
+    total, finished_us, replay_of, is_test, size, is_shared, due_us, canceled_us, canceled_by, metadata, is_released,
+    has_workflows, is_secret
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
@@ -71,19 +74,22 @@ ON CONFLICT (id) DO UPDATE SET
         WHEN EXCLUDED.accepted_at IS NULL THEN e.canceled_by END,
     metadata = coalesce(e.metadata, EXCLUDED.metadata),
     is_released = coalesce(e.is_released, EXCLUDED.is_released),
+    has_workflows = coalesce(e.has_workflows, EXCLUDED.has_workflows),
+    is_secret = coalesce(e.is_secret, EXCLUDED.is_secret),
     -- From the row, not from a query: another process may have written it since this statement began.
     was_finished = e.finished_at IS NOT NULL OR e.is_released IS TRUE,
     was_due = e.due_at IS NOT NULL AND e.routed_at IS NOT NULL
-RETURNING e.tenant_id, coalesce(e.size, 0) AS size,
+RETURNING e.tenant_id, coalesce(e.size, 0) AS size, CASE WHEN e.is_secret AND e.finished_at IS NOT NULL THEN e.id END AS secret,
     (e.finished_at IS NOT NULL OR e.is_released IS TRUE) AND e.was_finished IS NOT TRUE AS is_finished,
     e.due_at IS NOT NULL AND e.routed_at IS NOT NULL AND e.was_due IS NOT TRUE AS is_due
 )
 SELECT c.tenant_id,
     count(*) FILTER (WHERE c.is_finished) - count(*) FILTER (WHERE c.is_due) AS finished,
     coalesce(sum(c.size) FILTER (WHERE c.is_finished), 0) - coalesce(sum(c.size) FILTER (WHERE c.is_due), 0) AS bytes,
-    count(*) FILTER (WHERE c.is_due) AS due
+    count(*) FILTER (WHERE c.is_due) AS due,
+    array_agg(c.secret) FILTER (WHERE c.secret IS NOT NULL) AS secrets
 FROM written c
-WHERE c.is_finished OR c.is_due
+WHERE c.is_finished OR c.is_due OR c.secret IS NOT NULL
 GROUP BY c.tenant_id
 
 -- The first note of each event stays. An event older than $5 without a row was deleted by retention.
@@ -121,7 +127,8 @@ WITH written AS (
 INSERT INTO ingest.deliveries AS d (
     id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
     template_version_id, provider_id, updated_at, destination, step, counted, endpoint_id, tried,
-    parked_turn, parked_at, parked_reason, parked_until, first_attempt_at, next_attempt_at, sent_at
+    parked_turn, parked_at, parked_reason, parked_until, first_attempt_at, next_attempt_at, sent_at,
+    workflow_id, workflow_run_id
 )
 SELECT
     t.id, t.event_id, t.tenant_id, t.channel, t.status, t.reason, t.provider, t.attempts, t.replay,
@@ -132,16 +139,18 @@ SELECT
     t.parked_reason, 'epoch'::timestamptz + t.until_us * interval '1 microsecond',
     'epoch'::timestamptz + t.first_us * interval '1 microsecond',
     'epoch'::timestamptz + t.next_us * interval '1 microsecond',
-    'epoch'::timestamptz + t.sent_us * interval '1 microsecond'
+    'epoch'::timestamptz + t.sent_us * interval '1 microsecond',
+    t.workflow_id, t.workflow_run_id
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::smallint[], $6::text[], $7::text[], $8::smallint[],
     $9::smallint[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::boolean[],
     $16::uuid[], $17::integer[], $18::integer[], $19::bigint[], $20::text[], $21::bigint[],
-    $22::bigint[], $23::bigint[], $24::bigint[]
+    $22::bigint[], $23::bigint[], $24::bigint[], $25::uuid[], $26::uuid[]
 ) AS t (
     id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
     template_version_id, provider_id, updated_us, destination, step, is_part,
-    endpoint_id, tried, parked_turn, parked_us, parked_reason, until_us, first_us, next_us, sent_us
+    endpoint_id, tried, parked_turn, parked_us, parked_reason, until_us, first_us, next_us, sent_us,
+    workflow_id, workflow_run_id
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
@@ -178,6 +187,8 @@ ON CONFLICT (id) DO UPDATE SET
             > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.next_attempt_at ELSE d.next_attempt_at END,
     sent_at = least(d.sent_at, EXCLUDED.sent_at),
+    workflow_id = coalesce(d.workflow_id, EXCLUDED.workflow_id),
+    workflow_run_id = coalesce(d.workflow_run_id, EXCLUDED.workflow_run_id),
     counted_before = d.counted,
     -- Null while no record says that the plan has several; else the new status, as above.
     counted = CASE WHEN coalesce(d.counted, EXCLUDED.counted) IS NULL THEN NULL
@@ -185,20 +196,10 @@ ON CONFLICT (id) DO UPDATE SET
         WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
             > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.status ELSE d.status END
-RETURNING d.event_id, d.counted, d.counted_before
+RETURNING d.event_id, d.counted, d.counted_before, d.workflow_id, d.step, d.channel
 ),
-changes AS (
-    SELECT w.event_id, c.status, sum(c.n) AS n
-    FROM written w
-    CROSS JOIN LATERAL (VALUES (w.counted, 1), (w.counted_before, -1)) AS c (status, n)
-    WHERE w.counted IS DISTINCT FROM w.counted_before AND c.status IS NOT NULL
-    GROUP BY w.event_id, c.status
-    HAVING sum(c.n) <> 0
-)
-INSERT INTO ingest.event_counts AS t (event_id, status, n)
-SELECT c.event_id, c.status, c.n FROM changes c
-ORDER BY c.event_id, c.status
-ON CONFLICT (event_id, status) DO UPDATE SET n = t.n + EXCLUDED.n
+{count_events}
+{count_workflows}
 
 -- name: insert_unknown
 INSERT INTO ingest.unknown_records (id, is_event, record)
@@ -249,7 +250,7 @@ WHERE EXCLUDED.died_at > l.died_at
 -- An event is finished when its plan is closed, and all of its deliveries are known and none is open. It is released if
 -- some are open and all of these wait in rows of the senders. state: 1 released, 2 finished.
 -- All statements that write several events lock them in the order of their ids, so that processes do not deadlock.
--- Also takes the events that it finishes or releases off the quota, each once.
+-- Also takes the events that it finishes or releases off the quota, each once, and deletes the payloads of secrets.
 -- name: finish_events
 WITH ended AS (
     SELECT e.id, s.state, e.is_released IS TRUE AS was_released
@@ -267,7 +268,11 @@ finished AS (
     UPDATE ingest.events e SET finished_at = CASE WHEN o.state = 2 THEN now() END,
         is_released = CASE WHEN o.state = 1 THEN true ELSE e.is_released END
     FROM ended o WHERE e.id = o.id AND e.finished_at IS NULL
-    RETURNING e.tenant_id, coalesce(e.size, 0) AS size, o.was_released
+    RETURNING e.id, e.tenant_id, coalesce(e.size, 0) AS size, o.was_released, e.finished_at IS NOT NULL AND e.is_secret AS is_over
+),
+forgotten AS (
+    DELETE FROM ingest.event_payloads p USING finished f
+    WHERE f.is_over AND p.tenant_id = f.tenant_id AND p.event_id = f.id
 ),
 counted AS (
     SELECT f.tenant_id, count(*) AS n, sum(f.size) AS bytes FROM finished f WHERE NOT f.was_released GROUP BY f.tenant_id
@@ -335,6 +340,11 @@ finished AS (
     UPDATE ingest.events e SET finished_at = CASE WHEN o.state = 2 THEN now() END,
         is_released = CASE WHEN o.state = 1 THEN true ELSE e.is_released END
     FROM ended o WHERE e.id = o.id
+    RETURNING e.id, e.tenant_id, e.finished_at IS NOT NULL AND e.is_secret AS is_over
+),
+forgotten AS (
+    DELETE FROM ingest.event_payloads p USING finished f
+    WHERE f.is_over AND p.tenant_id = f.tenant_id AND p.event_id = f.id
 )
 SELECT p.id FROM page p ORDER BY p.id OFFSET 4999
 
@@ -355,20 +365,11 @@ locked AS (
     ORDER BY d.id
     FOR UPDATE
 ),
-fixed AS (
+written AS (
     UPDATE ingest.deliveries d SET counted_before = d.counted,
         counted = CASE WHEN d.parked_turn > coalesce(d.tried, -1) THEN 0 ELSE d.status END
     FROM locked l WHERE d.id = l.id
-    RETURNING d.event_id, d.counted, d.counted_before
+    RETURNING d.event_id, d.counted, d.counted_before, d.workflow_id, d.step, d.channel
 ),
-changes AS (
-    SELECT f.event_id, c.status, sum(c.n) AS n
-    FROM fixed f
-    CROSS JOIN LATERAL (VALUES (f.counted, 1), (f.counted_before, -1)) AS c (status, n)
-    WHERE c.status IS NOT NULL
-    GROUP BY f.event_id, c.status
-)
-INSERT INTO ingest.event_counts AS t (event_id, status, n)
-SELECT c.event_id, c.status, c.n FROM changes c
-ORDER BY c.event_id, c.status
-ON CONFLICT (event_id, status) DO UPDATE SET n = t.n + EXCLUDED.n
+{count_events}
+{count_workflows}

@@ -9,10 +9,11 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, postgres
-from services.domain import audience, statuses
+from services.domain import audience, channels, statuses
 from services.ingest.dead_letters import store as letters
 from services.ingest.dead_letters.store import LetterFilter
 from services.ingest.event_ids import lowest_since, lowest_until
+from services.ingest.ledger.counting import OF_WORKFLOWS
 from services.ingest.ledger.timeline import Row
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
@@ -20,6 +21,12 @@ _FIRST_DELIVERIES, _DELIVERIES, _SHARED_DELIVERIES, _DELIVERY = (
     query.replace("{columns}", _QUERIES.delivery_columns)
     for query in (_QUERIES.first_deliveries, _QUERIES.deliveries, _QUERIES.shared_deliveries, _QUERIES.delivery)
 )
+# By whether they are of one step.
+_OF_WORKFLOW = {
+    of_one: _QUERIES.workflow_deliveries.replace("{columns}", _QUERIES.delivery_columns).replace("{of_step}", of_step)
+    for of_one, of_step in ((False, _QUERIES.of_any_step), (True, _QUERIES.of_one_step))
+}
+_WORKFLOWS = postgres.Queries(Path(__file__).with_name("workflows.sql"))
 _ATTEMPTS, _WEBHOOK_ATTEMPTS = (
     _QUERIES.attempts.replace("{of}", of) for of in (_QUERIES.of_event, _QUERIES.of_webhook)
 )
@@ -31,6 +38,9 @@ _OF_ENDPOINTS = {
     for source in ("source_all", "source_statuses", "source_events")
     for which in ("of_tenant", "of_endpoint")
 }
+_CHANNELS = {name: number for number, name in channels.NAMES.items()}
+# Recipients that are counted of each event of a list.
+MOST_COUNTED = 1000
 # Smaller and larger than any id.
 _FIRST, _LAST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
 # The statuses of most deliveries, which the index by status leaves out.
@@ -68,6 +78,19 @@ class DeliveryPage:
 
 
 @dataclass(frozen=True, slots=True)
+class EventDeliveries:
+    """Filters of the list of an event's deliveries; None: any.
+
+    recipient: their id or address. step: without a workflow its own name, as of the channel.
+    """
+
+    status: int | None = None
+    recipient: str | None = None
+    workflow_id: str | None = None
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KnownEvent:
     """An event's row with its first deliveries, and how many deliveries have each status."""
 
@@ -101,20 +124,32 @@ class LedgerReader:
         return [str(row["id"]) for row in rows]
 
     async def events(
-        self, event_ids: Sequence[str], most_deliveries: int, *, of_shared: bool = True
+        self,
+        event_ids: Sequence[str],
+        most_deliveries: int,
+        *,
+        of_shared: bool = True,
+        most_counted: int | None = MOST_COUNTED,
     ) -> list[KnownEvent]:
-        """Return those that are known, newest first, each with its first deliveries.
+        """Return those that are known, newest first, each with its first deliveries and their counts at that moment.
 
-        of_shared: also read the deliveries of events with several recipients.
+        of_shared: also read the deliveries of events with several recipients. most_counted: the most recipients that
+        are counted of an event; None: all.
         """
-        rows = await self._pool.fetch(_QUERIES.events, list(event_ids))
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            rows = await connection.fetch(_QUERIES.events, list(event_ids), most_counted)
+            alone = [row["id"] for row in rows if not row["is_shared"]]
+            shared = [row["id"] for row in rows if row["is_shared"]] if of_shared else []
+            first = await connection.fetch(_FIRST_DELIVERIES, alone, shared, most_deliveries)
+            counted = await connection.fetch(_QUERIES.counts, [row["id"] for row in rows])
         by_event: dict[str, list[asyncpg.Record]] = {}
-        alone = [row["id"] for row in rows if not row["is_shared"]]
-        shared = [row["id"] for row in rows if row["is_shared"]] if of_shared else []
-        for row in await self._pool.fetch(_FIRST_DELIVERIES, alone, shared, most_deliveries):
+        for row in first:
             by_event.setdefault(str(row["event_id"]), []).append(row)
         counts: dict[str, dict[int, int]] = {}
-        for row in await self._pool.fetch(_QUERIES.counts, [row["id"] for row in rows]):
+        for row in counted:
             # What waits in rows of the senders is shown as queued.
             of_event = counts.setdefault(str(row["event_id"]), {})
             status = row["status"] or trace_pb2.DELIVERY_STATUS_QUEUED
@@ -128,25 +163,32 @@ class LedgerReader:
 
     async def row(self, event_id: str) -> "asyncpg.Record | None":
         """Return an event's row."""
-        return await self._pool.fetchrow(_QUERIES.events, [event_id])
+        return await self._pool.fetchrow(_QUERIES.events, [event_id], 0)
 
     async def deliveries(
-        self, event: Row, status: int | None, recipient: str | None, after: str | None, limit: int
+        self, event: Row, wanted: EventDeliveries, after: str | None, limit: int
     ) -> "list[asyncpg.Record]":
-        """Return up to limit deliveries of an event, by recipient; after: a delivery's id."""
-        if not event["is_shared"]:
-            return await self._pool.fetch(_DELIVERIES, event["id"], status, after, limit, recipient is not None)
+        """Return up to limit deliveries of an event, by recipient; of a workflow by step. after: a delivery's id."""
+        page = (event["id"], wanted.status, after, limit)
         destinations = None
-        if recipient is not None:
-            found = await self._pool.fetch(_QUERIES.destinations, event["id"], audience.of_user(recipient), recipient)
+        if wanted.recipient is not None and event["is_shared"]:
+            user = audience.of_user(wanted.recipient)
+            found = await self._pool.fetch(_QUERIES.destinations, event["id"], user, wanted.recipient)
             destinations = [row["destination"] for row in found]
-        return await self._pool.fetch(
-            _SHARED_DELIVERIES, event["id"], status, after, limit, destinations, event["tenant_id"]
-        )
+        if wanted.workflow_id is not None:
+            query = _OF_WORKFLOW[wanted.step is not None]
+            return await self._pool.fetch(query, *page, wanted.workflow_id, destinations, wanted.step)
+        # A delivery without a workflow has no step in its row if that is its channel's name.
+        step = (wanted.step, _CHANNELS.get(wanted.step) if wanted.step is not None else None)
+        if not event["is_shared"]:
+            return await self._pool.fetch(_DELIVERIES, *page, wanted.recipient is not None, *step)
+        return await self._pool.fetch(_SHARED_DELIVERIES, *page, destinations, event["tenant_id"], *step)
 
     async def of_person(self, event_id: str, user_id: str) -> "list[asyncpg.Record]":
         """Return a user's deliveries of an event with several recipients, at most 1,000."""
-        return await self._pool.fetch(_SHARED_DELIVERIES, event_id, None, None, 1000, [audience.of_user(user_id)], None)
+        return await self._pool.fetch(
+            _SHARED_DELIVERIES, event_id, None, None, 1000, [audience.of_user(user_id)], None, None, None
+        )
 
     async def delivery(self, delivery_id: str) -> "asyncpg.Record | None":
         """Return a delivery's row."""
@@ -165,6 +207,23 @@ class LedgerReader:
     async def webhook_attempts(self, delivery_id: str) -> "list[asyncpg.Record]":
         """Return the attempts of a delivery to an endpoint, as attempts() does, with the answers."""
         return await self._pool.fetch(_WEBHOOK_ATTEMPTS, delivery_id, None, True)
+
+    async def workflow_steps(
+        self, event_id: str, runs: Sequence[object] | None = None, people: Sequence[str] | None = None
+    ) -> "list[asyncpg.Record]":
+        """Return at most 1,000 steps of an event's workflow runs. runs, people: of these only."""
+        of_people = list(people) if people is not None else None
+        return await self._pool.fetch(
+            _WORKFLOWS.workflow_steps, event_id, list(runs) if runs is not None else None, of_people
+        )
+
+    async def conflicts(self, event_id: str, person: str | None = None) -> "list[asyncpg.Record]":
+        """Return the contacts of an event whose identifiers belong to two people. person: of this one only."""
+        return await self._pool.fetch(_WORKFLOWS.conflicts, event_id, person)
+
+    async def workflow_counts(self, event: Row) -> "list[asyncpg.Record]":
+        """Return how many deliveries of an event have each status, by workflow and step, at most 5,000 counts."""
+        return await self._pool.fetch(OF_WORKFLOWS, event["id"], event["tenant_id"])
 
     async def replays(self, event_id: str) -> "list[asyncpg.Record]":
         """Return the events that are replays of this one, oldest first, at most 100."""

@@ -1,10 +1,20 @@
 -- What operators see of the ledger.
 
--- Rows of versions before have an event's only recipient in user_id, email and phone, and planned for total.
+-- Rows of versions before have an event's only recipient in user_id, email and phone, and planned for total. A contact
+-- ("#?") is who was named until the event is planned, and who is meant since. $2: the most recipients that are counted;
+-- null: all.
 -- name: events
 SELECT e.id, e.tenant_id, e.event_type, e.caller_event_id, e.trace_id, e.accepted_at, e.routed_at, e.route_us,
     e.route_reason, e.finished_at, e.replay_of, e.is_test, e.repeat_differed_at, e.repeat_type, e.due_at, e.canceled_at,
-    e.canceled_by, e.metadata::text AS metadata,
+    e.canceled_by, e.metadata::text AS metadata, e.has_workflows IS TRUE AS has_workflows,
+    coalesce(nullif((
+        SELECT greatest(count(*) FILTER (WHERE c.is_contact), count(*) FILTER (WHERE NOT c.is_contact))
+        FROM (
+            SELECT r.destination LIKE '#?%' AS is_contact FROM ingest.recipients r
+            WHERE r.event_id = e.id AND r.destination NOT LIKE '#-%'  -- not excluded
+            LIMIT $2
+        ) AS c
+    ), 0), (e.user_id IS NOT NULL)::integer) AS recipient_count,
     (
         SELECT true FROM ingest.events r WHERE r.replay_of = e.id AND r.accepted_at IS NOT NULL LIMIT 1
     ) IS TRUE AS is_replayed,
@@ -17,7 +27,8 @@ SELECT e.id, e.tenant_id, e.event_type, e.caller_event_id, e.trace_id, e.accepte
     coalesce(person.addresses, jsonb_build_object('email', e.email, 'sms', e.phone))::text AS addresses
 FROM ingest.events e
 LEFT JOIN LATERAL (
-    SELECT r.user_id, r.addresses FROM ingest.recipients r WHERE r.event_id = e.id ORDER BY r.destination LIMIT 1
+    SELECT r.user_id, r.addresses FROM ingest.recipients r
+    WHERE r.event_id = e.id ORDER BY r.destination LIKE '#?%', r.destination LIMIT 1
 ) AS person ON true
 WHERE e.id = ANY ($1::uuid[])
 ORDER BY e.id DESC
@@ -44,7 +55,7 @@ LIMIT $4
 -- {columns} of the queries below.
 -- name: delivery_columns
 d.id, d.event_id, d.channel, d.status, d.reason, d.provider, d.attempts, d.replay, d.updated_at,
-    d.template_version_id, d.step, d.endpoint_id, d.first_attempt_at, d.sent_at,
+    d.template_version_id, d.step, d.endpoint_id, d.first_attempt_at, d.sent_at, d.workflow_id, d.workflow_run_id,
     CASE WHEN d.parked_turn > coalesce(d.tried, -1) THEN d.parked_reason END AS parked,
     CASE WHEN d.parked_turn > coalesce(d.tried, -1) THEN d.parked_until
         WHEN d.status = 2 THEN d.next_attempt_at END AS next_attempt_at
@@ -79,18 +90,42 @@ CROSS JOIN LATERAL (
 ) AS d
 LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
 
--- Of an event with one recipient. $5: only theirs, not those to endpoints.
+-- Of an event with one recipient. $5: only theirs, not those to endpoints. $6: of this step; $7: the channel of which a
+-- delivery without a step is one of it.
 -- name: deliveries
 SELECT {columns}
     , NULL::text AS destination, NULL::text AS user_id, NULL::text AS addresses
 FROM ingest.deliveries d
 WHERE d.event_id = $1 AND ($2::smallint IS NULL OR d.status = $2) AND ($3::uuid IS NULL OR d.id > $3)
     AND NOT ($5::boolean AND d.channel = 4)
+    AND ($6::text IS NULL OR d.step = $6 OR d.step IS NULL AND d.channel = $7::smallint)
 ORDER BY d.id
 LIMIT $4
 
+-- Of the workflow $5, by step. $3: after this delivery. $6: of these destinations; null: of any. $7: of this step.
+-- name: workflow_deliveries
+SELECT {columns}
+    , d.destination, r.user_id, r.addresses::text AS addresses
+FROM (
+    SELECT o.* FROM ingest.deliveries o
+    WHERE o.event_id = $1 AND o.workflow_id = $5 {of_step}
+        AND ($2::smallint IS NULL OR o.status = $2)
+        AND ($3::uuid IS NULL OR (o.step, o.id) > ((SELECT c.step FROM ingest.deliveries c WHERE c.id = $3), $3))
+        AND ($6::text[] IS NULL OR o.destination = ANY ($6))
+    ORDER BY o.step, o.id
+    LIMIT $4
+) AS d
+LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
+ORDER BY d.step, d.id
+
+-- name: of_any_step
+AND $7::text IS NULL
+
+-- name: of_one_step
+AND o.step = $7
+
 -- Of an event with several recipients, by recipient; then those to endpoints. $3: after this delivery. $5: of these
--- destinations only. $6: the event's tenant.
+-- destinations only. $6: the event's tenant. $7, $8: as $6, $7 above.
 -- name: shared_deliveries
 SELECT {columns}
     , d.destination, r.user_id, r.addresses::text AS addresses
@@ -102,6 +137,7 @@ FROM (
             AND ($3::uuid IS NULL
                 OR (o.destination, o.id) > ((SELECT c.destination FROM ingest.deliveries c WHERE c.id = $3), $3))
             AND ($5::text[] IS NULL OR o.destination = ANY ($5))
+            AND ($7::text IS NULL OR o.step = $7 OR o.step IS NULL AND o.channel = $8::smallint)
         ORDER BY o.destination, o.id
         LIMIT $4
     )
@@ -113,6 +149,7 @@ FROM (
             AND ($3::uuid IS NULL OR o.id > $3
                 OR EXISTS (SELECT 1 FROM ingest.deliveries c WHERE c.id = $3 AND c.destination IS NOT NULL))
             AND $5::text[] IS NULL
+            AND ($7::text IS NULL OR o.step = $7 OR o.step IS NULL AND o.channel = $8::smallint)
         ORDER BY o.id
         LIMIT $4
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from services.domain import addresses as addresses_of
 from services.domain import audience, channels
 from services.domain.erasures import Erasures
 
@@ -17,7 +18,9 @@ _ADDRESS_FIELDS = {
 
 @dataclass(slots=True)
 class RecipientRow:
-    """A recipient of an event, or somebody whom it excludes by id; these have no deliveries.
+    """A recipient of an event, a contact as its caller named them, or somebody whom it excludes by id.
+
+    The latter two have no deliveries: of a contact it is known only when the event is planned who is meant.
 
     addresses: by the channel's name; None: the person was erased.
     """
@@ -65,7 +68,8 @@ def rows_of(event: event_pb2.Event, erasures: Erasures | None) -> Iterator[Recip
     for position, target in enumerate(event.audience):
         recipient = _named(target)
         if recipient is not None:
-            destination = audience.destination(recipient, position)
+            is_contact = target.HasField("contact")
+            destination = audience.of_contact(position) if is_contact else audience.destination(recipient, position)
             yield row_of(event.id, event.tenant_id, recipient, destination, event.accepted_at_us, erasures)
     for target in event.exclusions:  # found by these rows, they are exported and erased, too
         recipient = _named(target)
@@ -79,16 +83,19 @@ def is_shared(event: event_pb2.Event) -> bool:
     return len(event.audience) > 1 or bool(event.exclusions) or audience.needs_expansion(event)
 
 
-def remove_people(event: event_pb2.Event, user_ids: Collection[str], *, nameless: bool = False) -> bool:
+def remove_people(
+    event: event_pb2.Event, user_ids: Collection[str], *, addresses: Collection[str] = (), nameless: bool = False
+) -> bool:
     """Remove people from an event's targets and exclusions; return whether it is for somebody else, too.
 
     Their targets are left empty: of a recipient without an id the place among the targets says who it is. nameless:
-    remove recipients without an id, too.
+    remove recipients without an id, too. addresses: their e-mail addresses and phone numbers, as they are sent to, by
+    which contacts without an id are found.
     """
     gone = {*user_ids, ""} if nameless else set(user_ids)
     for target in event.audience:
         named = _named(target)
-        if named is not None and named.user_id in gone:
+        if named is not None and (named.user_id in gone or (addresses and _is_found(target, addresses))):
             target.Clear()
     if event.HasField("recipient") and event.recipient.user_id in gone:
         event.ClearField("recipient")
@@ -114,10 +121,27 @@ def _user_ids(targets: Iterable[event_pb2.Target]) -> set[str]:
     return {recipient.user_id for recipient in named if recipient is not None and recipient.user_id}
 
 
+def _is_found(target: event_pb2.Target, known: Collection[str]) -> bool:
+    """Return whether a target is a contact without an id who has one of these addresses."""
+    contact = target.contact.recipient
+    if not target.HasField("contact") or contact.user_id:
+        return False
+    return bool({_sent_to(contact.email), _sent_to(contact.phone)} & {_sent_to(one) for one in known} - {""})
+
+
+def _sent_to(text: str) -> str:
+    """Return an address as it is compared; of a phone number its digits."""
+    if "@" in text:
+        return addresses_of.trimmed(text).casefold()
+    return addresses_of.phone_as_written(text)
+
+
 def _named(target: event_pb2.Target) -> event_pb2.Recipient | None:
     match target.WhichOneof("target"):
         case "recipient":
             return target.recipient
+        case "contact":
+            return target.contact.recipient
         case "recipient_id":
             return event_pb2.Recipient(user_id=target.recipient_id)
     return None

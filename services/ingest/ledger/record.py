@@ -14,7 +14,6 @@ from services.domain.erasures import Erasures
 from services.domain.reasons import Reason
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.recipients import (
-    RecipientRow,
     is_shared,
     remove_people,
     row_of,
@@ -22,6 +21,7 @@ from services.ingest.ledger.recipients import (
     user_ids_of,
 )
 from services.ingest.ledger.rows import DeliveryRow, EndpointPart, Item, LedgerRows, Parking, turn_of
+from services.ingest.ledger.workflow_record import conflict_read, steps_read, without_secret
 from services.ingest.ports import DAY_S
 
 _NONE_ENDED = (0, 0)
@@ -70,18 +70,29 @@ def _record_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Eras
             rows.repeats.setdefault(record.event_id, record)
         case "parked":
             _parked(rows, record)
+        case "workflow_steps":
+            steps_read(rows, record, erasures)
+        case "contact_conflict":
+            conflict_read(rows, record, erasures)
         case None if not is_known(record):
             rows.unknown.append(record)
         case _:
-            _postponed_or_canceled(rows, record)
+            _of_event_as_a_whole(rows, record)
 
 
-def _postponed_or_canceled(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
+def _of_event_as_a_whole(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
     match record.WhichOneof("step"):
         case "waiting":
             row = rows.event(record.event_id, record.tenant_id)
             row.due_us = max(row.due_us or 0, record.waiting.until_us)
         # An id of tomorrow is of no event: its row would never be old enough to be deleted.
+        case "released":
+            row = rows.event(record.event_id, record.tenant_id)
+            row.is_released = True
+            if (
+                row.routed_us is None
+            ):  # its workflows wait before they send anything: there may be no part of a plan yet
+                row.routed_us, row.route_us = record.at_us, record.duration_us
         case "canceled" if record.event_id < lowest_id(record.at_us + _DAY_US):
             row = rows.event(record.event_id, record.tenant_id)
             if row.tenant_id == record.tenant_id:  # nobody cancels another tenant's event
@@ -97,6 +108,8 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
     row.replay_of = event.replay_of or None
     row.is_test = event.HasField("pinned")
     row.size = event.weight or None
+    row.has_workflows = bool(event.workflows.workflows) or None
+    row.is_secret = event.is_secret or None
     if event.audience and is_shared(event):
         row.is_shared = True
     if event.due_at_us > event.accepted_at_us:  # a time that has come is "at once"
@@ -104,7 +117,7 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
     any_erased = False
     for person in rows_of(event, erasures):
         any_erased |= person.addresses is None
-        _for(rows, person)
+        rows.add_recipient(person)
     kept = _without_erased(event, erasures) if any_erased or event.exclusions else event
     if kept is None:
         row.caller_event_id = row.trace_id = ""
@@ -141,12 +154,6 @@ def _without_erased(event: event_pb2.Event, erasures: Erasures | None) -> event_
     return kept if remove_people(kept, erased) else None
 
 
-def _for(rows: LedgerRows, person: RecipientRow) -> None:
-    known = rows.recipients.setdefault((person.event_id, person.destination), person)
-    if known is not person:
-        known.merge(person)
-
-
 def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
     row = rows.event(record.event_id, record.tenant_id)
     routed = record.routed
@@ -157,11 +164,14 @@ def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures 
         row.total = routed.total or len(routed.deliveries)
     is_part = routed.continues or routed.total > len(routed.deliveries)
     destinations = set()
+    # Not those of a workflow, which come one by one for one person, too.
+    is_of_many = False
     for planned in routed.deliveries:
         destination = None
         if planned.HasField("recipient"):
             destination = _destination(rows, record, planned, erasures)
             destinations.add(destination)
+            is_of_many |= is_part and not planned.workflow_id
         new = DeliveryRow(
             planned.delivery_id,
             record.event_id,
@@ -176,12 +186,16 @@ def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures 
             planned.provider_id,
             record.at_us,
             destination,
-            planned.step if planned.step and planned.step != channels.NAMES.get(planned.channel) else None,
+            planned.step
+            if planned.step and (planned.workflow_id or planned.step != channels.NAMES.get(planned.channel))
+            else None,
             is_part,
             EndpointPart(planned.endpoint_id) if planned.endpoint_id else None,
+            planned.workflow_id or None,
+            planned.workflow_run_id or None,
         )
         _deliver(rows, new)
-    if len(destinations) > 1 or (is_part and destinations):  # endpoints are no recipients
+    if len(destinations) > 1 or is_of_many:  # endpoints are no recipients
         row.is_shared = True
 
 
@@ -195,7 +209,7 @@ def _destination(
     accepted_us = time_of(record.event_id) if erasures is not None else 0
     destination = planned.destination or audience.destination(planned.recipient)
     person = row_of(record.event_id, record.tenant_id, planned.recipient, destination, accepted_us, erasures)
-    _for(rows, person)
+    rows.add_recipient(person)
     return person.destination
 
 
@@ -305,7 +319,7 @@ def _reported(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
 
 def _died(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
     if not (erasures and erasures.refusal(record.attempted.dead_letter)):
-        rows.dead.append(record)
+        rows.dead.append(without_secret(record) if record.attempted.dead_letter.is_secret else record)
 
 
 def _deliver(rows: LedgerRows, new: DeliveryRow) -> None:
@@ -322,6 +336,8 @@ def _deliver(rows: LedgerRows, new: DeliveryRow) -> None:
     later.destination = later.destination or earlier.destination
     later.step = later.step or earlier.step
     later.is_part = later.is_part or earlier.is_part
+    later.workflow_id = later.workflow_id or earlier.workflow_id
+    later.workflow_run_id = later.workflow_run_id or earlier.workflow_run_id
     if later.endpoint is None:
         later.endpoint = earlier.endpoint
     elif earlier.endpoint is not None:

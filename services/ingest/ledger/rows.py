@@ -42,8 +42,12 @@ class EventRow:
     canceled_by: str | None = None
     # Its labels, as the column has them: JSON {tenant: {name: value}}.
     metadata: str | None = None
-    # All that is left of it waits in rows of the senders.
+    # All that is left of it waits in rows of the senders, or in workflow runs.
     is_released: bool | None = None
+    # It starts stored workflows.
+    has_workflows: bool | None = None
+    # Its payload is deleted when it is finished.
+    is_secret: bool | None = None
 
     @property
     def is_rest(self) -> bool:
@@ -102,6 +106,7 @@ class DeliveryRow:
 
     destination: None: the event's only recipient. step: None: the channel's name. is_part: of a plan of several
     records, whose deliveries have counters. endpoint: None: these messages do not say that it goes to an endpoint.
+    workflow_id, workflow_run_id: None: no stored workflow plans it, or these messages do not say.
     """
 
     id: str
@@ -120,11 +125,46 @@ class DeliveryRow:
     step: str | None = None
     is_part: bool = False
     endpoint: EndpointPart | None = None
+    workflow_id: str | None = None
+    workflow_run_id: str | None = None
 
     @property
     def is_parked(self) -> bool:
         """Return whether it waits in a row of the senders."""
         return self.endpoint is not None and self.endpoint.is_parked
+
+
+@dataclass(slots=True)
+class WorkflowStepRow:
+    """What a workflow run did besides sending; see clarion.common.v1.WorkflowStep. Times in Unix microseconds.
+
+    destination: whose run it is; of an erased person their pseudonym. place: among the steps of the same time.
+    """
+
+    event_id: str
+    tenant_id: str
+    workflow_run_id: str
+    workflow_id: str
+    workflow_version: int
+    destination: str
+    step: str
+    outcome: str
+    reason: str
+    detail: str
+    at_us: int
+    place: int
+    until_us: int | None
+
+
+class ContactConflictRow(NamedTuple):
+    """Two of the identifiers by which an event names somebody belong to different people; see ContactConflict."""
+
+    event_id: str
+    tenant_id: str
+    meant: str
+    other: str
+    identifier: str
+    at_us: int
 
 
 @dataclass(slots=True)
@@ -141,6 +181,10 @@ class LedgerRows:
     repeats: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
     # By (tenant, key hash): (event, accepted_us, ttl_s of the key) of the events that are in EVENTS.
     stored: dict[tuple[str, bytes], tuple[str, int, int]] = field(default_factory=dict)
+    # By event, run, step and outcome: a run passes each step once.
+    workflow_steps: dict[tuple[str, str, str, str], WorkflowStepRow] = field(default_factory=dict)
+    # By event and people.
+    conflicts: dict[tuple[str, ...], ContactConflictRow] = field(default_factory=dict)
     # What only a later version understands.
     unknown: list[Item] = field(default_factory=list)
 
@@ -151,6 +195,12 @@ class LedgerRows:
             row = self.events[event_id] = EventRow(event_id, tenant_id)
         return row
 
+    def add_recipient(self, person: RecipientRow) -> None:
+        """Add what a record says of a recipient."""
+        known = self.recipients.setdefault((person.event_id, person.destination), person)
+        if known is not person:
+            known.merge(person)
+
     def finished(self) -> list[EventRow]:
         """Return the events that these rows alone show to be finished."""
         return [row for row in self.events.values() if row.finished_us is not None]
@@ -158,11 +208,11 @@ class LedgerRows:
     def add_late(self, before: str) -> list[str]:
         """Return the events below this id of which these rows know nothing but what became of them.
 
-        Adds a row for each that has only deliveries or attempts here. Retention may have deleted the event, and what is
-        written of it then would never be found or deleted.
+        Adds a row for each that has only deliveries, attempts and the like here. Retention may have deleted the event,
+        and what is written of it then would never be found or deleted.
         """
-        tenants = {row.event_id: row.tenant_id for row in self.deliveries.values() if row.event_id < before}
-        tenants |= {record.event_id: record.tenant_id for record in self.attempts.values() if record.event_id < before}
+        parts = (self.deliveries, self.attempts, self.workflow_steps, self.conflicts)
+        tenants = {row.event_id: row.tenant_id for part in parts for row in part.values() if row.event_id < before}
         late = tenants.keys() - self.events.keys()
         for event_id in sorted(late):
             self.event(event_id, tenants[event_id])

@@ -20,10 +20,17 @@ from services.ingest.database import database_errors
 from services.ingest.dead_letters.store import filter_of
 from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.progress import TraceProgress
-from services.ingest.ledger.reader import DeliverySearch, LedgerReader
+from services.ingest.ledger.reader import DeliverySearch, EventDeliveries, LedgerReader
 from services.ingest.ledger.record import metadata_json
 from services.ingest.ledger.search import EventFinder, EventSearch
-from services.ingest.ledger.summaries import attempt, dead_letter, delivery_summary, event_summary, recipient
+from services.ingest.ledger.summaries import (
+    attempt,
+    dead_letter,
+    delivery_summary,
+    event_summary,
+    recipient,
+    workflow_count,
+)
 from services.ingest.ledger.timeline import Row, delivery_timeline, timeline
 from services.ingest.retries.publisher import DeliveryPublisher
 from services.ingest.retries.store import RetryStore
@@ -94,18 +101,23 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
         """Return one event and its timeline."""
         check_id("event_id", request.event_id)
-        found = await self._reader.events([request.event_id], SHOWN)
+        found = await self._reader.events([request.event_id], SHOWN, most_counted=None)
         if not found:
             raise _no_event()
         event = found[0]
-        # All attempts, or those of the deliveries that are shown.
-        shown = [delivery["id"] for delivery in event.deliveries] if len(event.deliveries) == SHOWN else None
-        attempts = await self._reader.attempts(event.id, shown)
-        replays = await self._reader.replays(event.id)
-        return ledger_pb2.GetEventResponse(
-            event=event_summary(event.row, event.deliveries, event.counts),
-            steps=timeline(event.row, event.deliveries, attempts, replays),
+        # All attempts and steps of workflow runs, or those of the deliveries that are shown.
+        is_all = len(event.deliveries) < SHOWN
+        shown = None if is_all else [delivery["id"] for delivery in event.deliveries]
+        runs = None if is_all else [one["workflow_run_id"] for one in event.deliveries if one["workflow_run_id"]]
+        steps = timeline(
+            event.row,
+            event.deliveries,
+            await self._reader.attempts(event.id, shown),
+            await self._reader.replays(event.id),
+            await self._reader.workflow_steps(event.id, runs) if event.row["has_workflows"] else (),
+            await self._reader.conflicts(event.id),
         )
+        return ledger_pb2.GetEventResponse(event=event_summary(event.row, event.deliveries, event.counts), steps=steps)
 
     @database_errors
     async def ListDeliveries(
@@ -115,12 +127,14 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         limit = page_limit(request.limit)
         check_id("cursor", request.cursor, required=False)
         check_id("event_id", request.event_id)
-        event = await self._event(request.event_id)
+        check_id("workflow_id", request.workflow_id, required=False)
+        event = await self._event(request.event_id, request.tenant_id)
         if request.recipient and not event["is_shared"] and not _is_for(event, request.recipient):
             return ledger_pb2.ListDeliveriesResponse()
-        rows = await self._reader.deliveries(
-            event, request.status or None, request.recipient or None, request.cursor or None, limit
+        wanted = EventDeliveries(
+            request.status or None, request.recipient or None, request.workflow_id or None, request.step or None
         )
+        rows = await self._reader.deliveries(event, wanted, request.cursor or None, limit)
         return ledger_pb2.ListDeliveriesResponse(
             deliveries=[delivery_summary(row, event) for row in rows],
             next_cursor=str(rows[-1]["id"]) if len(rows) == limit else "",
@@ -135,11 +149,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             attempts = await self._reader.webhook_attempts(request.delivery_id)
         else:
             attempts = await self._reader.attempts(event["id"], [row["id"]], answers=True)
+        run = row["workflow_run_id"]
+        of_workflow = await self._reader.workflow_steps(str(row["event_id"]), [run]) if run is not None else ()
         is_for_person = row["channel"] != event_pb2.CHANNEL_WEBHOOK
         return ledger_pb2.GetDeliveryResponse(
             delivery=delivery_summary(row, event),
             tenant_id=str(row["tenant_id"]),
-            steps=delivery_timeline(event, row, attempts),
+            steps=delivery_timeline(event, row, attempts, of_workflow),
             recipient=(recipient(row) or recipient(event)) if is_for_person else None,
         )
 
@@ -211,9 +227,22 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         log.info("delivery_retried", tenant_id=request.tenant_id, delivery_id=request.delivery_id)
         return ledger_pb2.RetryDeliveryResponse(delivery=delivery_summary(row, event))
 
-    async def _event(self, event_id: str) -> Row:
+    @database_errors
+    async def GetWorkflowCounts(
+        self, request: ledger_pb2.GetWorkflowCountsRequest, context: Any
+    ) -> ledger_pb2.GetWorkflowCountsResponse:
+        """Return how many deliveries of an event have each status, by workflow and step."""
+        check_id("tenant_id", request.tenant_id)
+        check_id("event_id", request.event_id)
+        event = await self._event(request.event_id, request.tenant_id)
+        rows = await self._reader.workflow_counts(event)
+        return ledger_pb2.GetWorkflowCountsResponse(counts=map(workflow_count, rows))
+
+    async def _event(self, event_id: str, tenant_id: str = "") -> Row:
+        """Return an event. tenant_id: whose it must be; empty: any tenant's. Raises NOT_FOUND."""
+        check_id("tenant_id", tenant_id, required=False)
         row = await self._reader.row(event_id)
-        if row is None:
+        if row is None or tenant_id not in ("", str(row["tenant_id"])):
             raise _no_event()
         return row
 

@@ -13,6 +13,7 @@ from runtime import clock, postgres
 from services.ingest.admission_sweep import AdmissionSweep
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger import columns
+from services.ingest.ledger.counting import counting
 from services.ingest.ledger.record import is_known
 from services.ingest.ledger.rows import Item, LedgerRows
 
@@ -20,6 +21,8 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _FINISH_EVENTS, _FINISH_FORGOTTEN = (
     query.replace("{state}", _QUERIES.state) for query in (_QUERIES.finish_events, _QUERIES.finish_forgotten)
 )
+_WORKFLOWS = postgres.Queries(Path(__file__).with_name("workflows.sql"))
+_UPSERT_DELIVERIES, _RECOUNT_EVENT = map(counting, (_QUERIES.upsert_deliveries, _QUERIES.recount_event))
 _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
 _STATEMENTS = Counter("clarion_ledger_statements_total", "SQL statements of the ledger's writer.")
 
@@ -75,10 +78,9 @@ class LedgerStore:
                 *columns.recipient_columns(group),
                 *columns.rare_event_columns(group),
             )
-        if payloads := [row for row in group.events.values() if row.payload is not None]:
-            await self._execute(connection, _QUERIES.insert_payloads, columns.payload_columns(payloads))
+        await self._write_payloads(connection, group, finished)
         if group.deliveries:
-            await self._execute(connection, _QUERIES.upsert_deliveries, columns.delivery_columns(group))
+            await self._execute(connection, _UPSERT_DELIVERIES, columns.delivery_columns(group))
         if group.attempts:
             await self._execute(connection, _QUERIES.insert_attempts, columns.attempt_columns(group))
         for record in sorted(group.dead, key=lambda record: record.attempted.delivery_id):
@@ -103,7 +105,25 @@ class LedgerStore:
             )
         if group.unknown:
             await self._execute(connection, _QUERIES.insert_unknown, columns.unknown_columns(group.unknown))
+        if group.workflow_steps:
+            await self._execute(connection, _WORKFLOWS.insert_workflow_steps, columns.workflow_step_columns(group))
+        if group.conflicts:
+            await self._execute(connection, _WORKFLOWS.insert_conflicts, columns.conflict_columns(group))
         return finished
+
+    async def _write_payloads(self, connection: Any, group: LedgerRows, finished: "list[asyncpg.Record]") -> None:
+        """Store what events carried; of those with a secret only until they have ended."""
+        payloads = [row for row in group.events.values() if row.payload is not None]
+        for query, rows in (
+            (_QUERIES.insert_payloads, [row for row in payloads if not row.is_secret]),
+            (_WORKFLOWS.insert_secret_payloads, [row for row in payloads if row.is_secret]),
+        ):
+            if rows:
+                await self._execute(connection, query, columns.payload_columns(rows))
+        for row in finished:
+            if row["secrets"]:
+                arguments = [row["tenant_id"], row["secrets"]]
+                await self._execute(connection, _WORKFLOWS.delete_secret_payloads, arguments)
 
     async def _execute(self, connection: Any, query: str, arguments: Sequence[Any]) -> None:
         _STATEMENTS.inc()
@@ -150,7 +170,7 @@ class LedgerStore:
         async with postgres.background_transaction(self._durable) as connection:
             # A page of them each time, and not always the oldest, which may rightly be unfinished.
             last = await connection.fetchval(_FINISH_FORGOTTEN, self._looked_until)
-            await connection.execute(_QUERIES.recount_event)
+            await connection.execute(_RECOUNT_EVENT)
         self._looked_until = last or _FIRST
         await self._sweep.run()
         if recount:

@@ -21,10 +21,11 @@ def recipient(row: Row) -> event_pb2.Recipient | None:
     if row["user_id"] is None:
         return None
     addresses = _decode_addresses(row["addresses"]) if row["addresses"] else {}
-    return event_pb2.Recipient(
-        user_id=row["user_id"],
-        **{field: value for name, field in _FIELDS.items() if (value := addresses.get(name))},
-    )
+    found = event_pb2.Recipient(user_id=row["user_id"])
+    for name, field in _FIELDS.items():
+        if value := addresses.get(name):
+            setattr(found, field, value)
+    return found
 
 
 def event_summary(row: Row, deliveries: Sequence[Row], counts: Mapping[int, int]) -> ledger_pb2.EventSummary:
@@ -51,6 +52,10 @@ def event_summary(row: Row, deliveries: Sequence[Row], counts: Mapping[int, int]
         due_at_us=to_us(row["due_at"]),
         waiting=is_waiting(row),
         reason=_reason(row, counts),
+        routed_at_us=to_us(row["routed_at"]),
+        metadata=metadata(row),
+        has_workflows=row["has_workflows"],
+        recipient_count=row["recipient_count"],
     )
 
 
@@ -89,6 +94,8 @@ def delivery_summary(row: Row, event: Row) -> ledger_pb2.DeliverySummary:
         sent_at_us=to_us(row["sent_at"]),
         next_attempt_at_us=to_us(row["next_attempt_at"]),
         parked=row["parked"] or "",
+        workflow_id=str(row["workflow_id"] or ""),
+        workflow_run_id=str(row["workflow_run_id"] or ""),
         has_content=event["has_content"],
     )
 
@@ -96,6 +103,17 @@ def delivery_summary(row: Row, event: Row) -> ledger_pb2.DeliverySummary:
 def metadata(event: Row) -> dict[str, str]:
     """Return an event's labels."""
     return next(iter(_decode_metadata(event["metadata"]).values()), {}) if event["metadata"] else {}
+
+
+def workflow_count(row: Row) -> ledger_pb2.WorkflowCount:
+    """Return how many deliveries of a step have a status. What waits in rows of the senders is shown as queued."""
+    return ledger_pb2.WorkflowCount(
+        workflow_id=str(row["workflow_id"] or ""),
+        step=row["step"] or channels.NAMES.get(row["channel"], ""),
+        channel=row["channel"],
+        status=row["status"] or trace_pb2.DELIVERY_STATUS_QUEUED,
+        count=row["n"],
+    )
 
 
 def attempt(row: Row) -> ledger_pb2.Attempt:

@@ -19,6 +19,8 @@ class Row(Protocol):
 # A report that changes no status: the recipient unsubscribed.
 _UNSUBSCRIBED = (Reason.UNSUBSCRIBED, statuses.OK)
 _UNKNOWN = ("sent", statuses.OK)
+# By which identifier somebody else is known, in words.
+_IDENTIFIERS = {"email": "e-mail address", "phone": "phone number"}
 # What the reason of an event says if some of it is sent.
 _OF_THE_REST: dict[str, str] = {
     Reason.NO_ACTIVE_TEMPLATE: "The type has no template, so nobody gets a message. The endpoints get the event.",
@@ -42,10 +44,21 @@ def exchange(attempt: Row) -> trace_pb2.HttpExchange | None:
 
 
 def timeline(
-    event: Row, deliveries: Sequence[Row], attempts: Sequence[Row], replays: Sequence[Row] = ()
+    event: Row,
+    deliveries: Sequence[Row],
+    attempts: Sequence[Row],
+    replays: Sequence[Row] = (),
+    of_workflows: Sequence[Row] = (),
+    conflicts: Sequence[Row] = (),
 ) -> list[ledger_pb2.TimelineStep]:
-    """Return the steps in order of time. replays: the events (id, accepted_at) that are replays of this one."""
+    """Return the steps in order of time.
+
+    replays: the events (id, accepted_at) that are replays of this one. of_workflows: the steps of its workflow runs.
+    conflicts: its contacts whose identifiers belong to two people.
+    """
     steps = _of_event(event, is_sent=not all(map(_is_skipped, deliveries)))
+    steps += map(_conflict, conflicts)
+    steps += _of_workflows(of_workflows)
     if event["routed_at"] is not None:
         steps += [_queued(event, delivery) for delivery in deliveries]
     for attempt in attempts:
@@ -63,9 +76,13 @@ def timeline(
     return sorted(steps, key=lambda step: step.at_us)
 
 
-def delivery_timeline(event: Row, delivery: Row, attempts: Sequence[Row]) -> list[ledger_pb2.TimelineStep]:
-    """Return the steps of one delivery of an event, in order of time."""
-    steps = [_queued(event, delivery)] if event["routed_at"] is not None else []
+def delivery_timeline(
+    event: Row, delivery: Row, attempts: Sequence[Row], of_workflow: Sequence[Row] = ()
+) -> list[ledger_pb2.TimelineStep]:
+    """Return the steps of one delivery of an event, in order of time. of_workflow: those of its workflow run."""
+    steps = _of_workflows(of_workflow)
+    if event["routed_at"] is not None:
+        steps.append(_queued(event, delivery))
     for attempt in attempts:
         steps += _attempted(attempt)
     return sorted(steps, key=lambda step: step.at_us)
@@ -131,6 +148,37 @@ def _of_event(event: Row, *, is_sent: bool) -> list[ledger_pb2.TimelineStep]:
             )
         )
     return steps
+
+
+def _of_workflows(rows: Sequence[Row]) -> list[ledger_pb2.TimelineStep]:
+    """Return what workflow runs did besides sending, in order of time."""
+    return [
+        ledger_pb2.TimelineStep(
+            step="workflow",
+            at_us=to_us(row["at"]),
+            outcome=row["outcome"],
+            reason=row["reason"],
+            detail=row["detail"],
+            service="router",
+            next_attempt_at_us=to_us(row["until_at"]),
+            workflow_id=str(row["workflow_id"]),
+            workflow_run_id=str(row["workflow_run_id"]),
+            workflow_step=row["step"],
+        )
+        for row in sorted(rows, key=lambda row: (row["at"], row["place"]))
+    ]
+
+
+def _conflict(row: Row) -> ledger_pb2.TimelineStep:
+    """Return that a contact's identifiers belong to two people."""
+    what = _IDENTIFIERS.get(row["identifier"], row["identifier"])
+    return ledger_pb2.TimelineStep(
+        step="contact_conflict",
+        at_us=to_us(row["at"]),
+        outcome=statuses.OK,
+        detail=f"The {what} belongs to {row['other']}. The event is for {row['meant']}, and left the other as it is.",
+        service="router",
+    )
 
 
 def _is_skipped(delivery: Row) -> bool:

@@ -70,6 +70,13 @@ WHERE r.event_id = ANY ($1::uuid[]) AND r.user_id = ANY ($2::text[])
 ORDER BY d.event_id, d.id
 LIMIT $3
 
+-- How a person is reached in these events.
+-- name: addresses_of_person
+SELECT DISTINCT a.value
+FROM ingest.recipients r
+CROSS JOIN LATERAL jsonb_each_text(r.addresses) AS a
+WHERE r.event_id = ANY ($1::uuid[]) AND r.user_id = ANY ($2::text[]) AND r.addresses IS NOT NULL
+
 -- Locks the events in the order in which the ledger does, so that the two do not deadlock.
 -- name: lock_events
 SELECT id, is_shared IS TRUE AS is_shared FROM ingest.events
@@ -85,13 +92,17 @@ UPDATE ingest.events SET caller_event_id = '', trace_id = '',
     phone = CASE WHEN phone IS NOT NULL THEN '' END
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 
--- $1: events with one recipient; $2: events with several, of which only these people ($3) go. $4: what stands for the
--- person from now on. Deliveries are locked in the order in which the ledger does.
+-- $1: events with one recipient; $2: events with several, of which only these people ($3) go, and contacts without an id,
+-- who are known otherwise once the event is planned. $4: what stands for the person from now on. Deliveries are locked in
+-- the order in which the ledger does.
 -- name: erase_recipients
 WITH gone AS (
     DELETE FROM ingest.recipients r
     WHERE r.event_id = ANY ($1::uuid[] || $2::uuid[])
-        AND (r.event_id = ANY ($1::uuid[]) OR r.user_id = ANY ($3::text[]))
+        AND (
+            r.event_id = ANY ($1::uuid[]) OR r.user_id = ANY ($3::text[])
+            OR r.user_id = '' AND r.destination LIKE '#?%'
+        )
         AND r.addresses IS NOT NULL
     RETURNING r.event_id, r.destination, r.tenant_id
 ),
@@ -107,6 +118,18 @@ moved AS (
 INSERT INTO ingest.recipients (event_id, destination, tenant_id, user_id)
 SELECT DISTINCT g.event_id, $4::text, g.tenant_id, $4::text FROM gone g
 ON CONFLICT (event_id, destination) DO NOTHING
+
+-- As erase_recipients: $1 events with one recipient, $2 with several, $3 the person. What a step says may hold what the
+-- event said of them.
+-- name: erase_workflow_steps
+UPDATE ingest.workflow_steps s SET destination = $4, detail = ''
+WHERE s.event_id = ANY ($1::uuid[] || $2::uuid[]) AND s.destination <> ''
+    AND (s.event_id = ANY ($1::uuid[]) OR s.destination = ANY ($3::text[]))
+
+-- In events of theirs, and in those of others in which they are who was not meant.
+-- name: erase_conflicts
+DELETE FROM ingest.contact_conflicts
+WHERE tenant_id = $1 AND (event_id = ANY ($2::uuid[]) AND meant = ANY ($3::text[]) OR other = ANY ($3::text[]))
 
 -- Where replays stand within an event with several recipients. A running one goes on after the recipient before.
 -- name: erase_positions
@@ -181,6 +204,9 @@ WITH attempts AS (DELETE FROM ingest.attempts WHERE event_id = ANY ($1::uuid[]))
 dead_letters AS (DELETE FROM ingest.dead_letters WHERE event_id = ANY ($1::uuid[])),
 deliveries AS (DELETE FROM ingest.deliveries WHERE event_id = ANY ($1::uuid[])),
 recipients AS (DELETE FROM ingest.recipients WHERE event_id = ANY ($1::uuid[])),
+workflow_counts AS (DELETE FROM ingest.workflow_counts WHERE event_id = ANY ($1::uuid[])),
+workflow_steps AS (DELETE FROM ingest.workflow_steps WHERE event_id = ANY ($1::uuid[])),
+conflicts AS (DELETE FROM ingest.contact_conflicts WHERE event_id = ANY ($1::uuid[])),
 counts AS (DELETE FROM ingest.event_counts WHERE event_id = ANY ($1::uuid[])),
 payloads AS (
     DELETE FROM ingest.event_payloads p USING ingest.events e

@@ -68,6 +68,8 @@ class LedgerPrivacyStore:
             id_ = await connection.fetchval(_QUERIES.begin_erasure, new_id(), tenant_id, digest, at_us)
             erasure = erasures.Erasure(str(id_), at_us)
             await self._outbox.add(connection, erasures.key(tenant_id, digest), msgspec.json.encode(erasure))
+            # Of events of others, too: there may be none of theirs.
+            await connection.execute(_QUERIES.erase_conflicts, tenant_id, [], [user_id])
         if not await self._outbox.flush(_ANNOUNCE_S):
             raise ClarionError(Code.UNAVAILABLE, "The erasure could not be published yet; try again.", retry_after=1)
         return erasure
@@ -112,15 +114,19 @@ class LedgerPrivacyStore:
             shared = [row["id"] for row in found if row["is_shared"]]
             theirs = [row["id"] for row in await connection.fetch(_QUERIES.deliveries_of_person, shared, people, None)]
             payloads = _count(await connection.execute(_QUERIES.erase_payloads, tenant_id, alone))
+            found_by = [row["value"] for row in await connection.fetch(_QUERIES.addresses_of_person, shared, people)]
             emptied = []
             for event_id in shared:
-                changed, is_empty = await _rewrite(connection, tenant_id, event_id, people)
+                changed, is_empty = await _rewrite(connection, tenant_id, event_id, people, found_by)
                 payloads += changed
                 emptied += [event_id] if is_empty else []
             attempts = await connection.execute(_QUERIES.erase_attempts, alone, shared, theirs)
             letters = await connection.execute(_QUERIES.erase_dead_letters, tenant_id, alone, shared, theirs)
             await connection.execute(_QUERIES.erase_events, tenant_id, alone + emptied, pseudonym)
             await connection.execute(_QUERIES.erase_recipients, alone, shared, people, pseudonym)
+            destinations = [pseudonym, *([audience.of_user(user_id)] if user_id else [])]
+            await connection.execute(_QUERIES.erase_workflow_steps, alone, shared, destinations, pseudonym)
+            await connection.execute(_QUERIES.erase_conflicts, tenant_id, alone + shared, people)
         return Erased(events=len(found), payloads=payloads, attempts=_count(attempts), dead_letters=_count(letters))
 
     async def export(self, tenant_id: str, user_id: str, before: str, limit: int) -> list[privacy_pb2.ExportedEvent]:
@@ -156,6 +162,7 @@ class LedgerPrivacyStore:
         """Return one event; theirs: the person's deliveries if it has other recipients, too."""
         deliveries = event.deliveries if theirs is None else theirs
         only = None if theirs is None else [row["id"] for row in theirs]
+        person = None if theirs is None else [audience.of_user(user_id)]
         counts = event.counts if theirs is None else Counter(row["status"] for row in theirs)
         one = privacy_pb2.ExportedEvent(
             event=event_summary(event.row, deliveries, counts),
@@ -164,6 +171,8 @@ class LedgerPrivacyStore:
                 deliveries,
                 await self._ledger.attempts(event.id, only, answers=True),
                 await self._ledger.replays(event.id),
+                await self._ledger.workflow_steps(event.id, people=person) if event.row["has_workflows"] else (),
+                await self._ledger.conflicts(event.id, user_id),
             ),
             dead_letters=letters.get(event.id, []),
             shared=theirs is not None,
@@ -190,13 +199,15 @@ class LedgerPrivacyStore:
             raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
 
 
-async def _rewrite(connection: Any, tenant_id: str, event_id: uuid.UUID, user_ids: Sequence[str]) -> tuple[int, bool]:
+async def _rewrite(
+    connection: Any, tenant_id: str, event_id: uuid.UUID, user_ids: Sequence[str], addresses: Sequence[str]
+) -> tuple[int, bool]:
     """Remove people from a stored event; return the number of changed payloads, and whether nobody else is left."""
     raw = await connection.fetchval(_QUERIES.payload_for_update, tenant_id, event_id)
     if raw is None:
         return 0, False
     event = event_pb2.Event.FromString(raw)
-    if not remove_people(event, user_ids):
+    if not remove_people(event, user_ids, addresses=addresses):
         return _count(await connection.execute(_QUERIES.erase_payloads, tenant_id, [event_id])), True
     changed = event.SerializeToString()
     if changed == raw:  # a member of a group

@@ -89,7 +89,8 @@ WHERE id = $1
 -- count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a replay left out. $13: only of
 -- this type; empty: of any. $14, $15, $16: on this channel, with this reason, of this kind of provider; null: any.
 -- $17, $18: accepted at or after, and before.
--- Deliveries to endpoints are sent again under their ids: see ended_page.
+-- Deliveries to endpoints are sent again under their ids: see ended_page. Those of stored workflows are not, because a
+-- replay would begin the workflow again; dead letters of them can be. An event whose workflows go on is left out.
 -- name: page
 WITH scanned AS (
     SELECT e.id, coalesce(e.total, e.planned) AS total, e.replay_of, e.route_reason, e.is_shared IS TRUE AS is_shared,
@@ -97,7 +98,7 @@ WITH scanned AS (
         $13::text IN ('', e.event_type) AND {accepted} >= $17 AND {accepted} < $18 AS is_wanted
     FROM ingest.events e
     WHERE e.tenant_id = $1 AND e.id >= $2 AND (e.id > $2 OR $10::text IS NOT NULL) AND e.id < $3
-        AND (e.finished_at IS NOT NULL OR e.is_released)
+        AND (e.finished_at IS NOT NULL OR e.is_released AND e.has_workflows IS NOT TRUE)
     ORDER BY e.id
     LIMIT $4
 ),
@@ -111,7 +112,7 @@ taken AS (
     UNION ALL
     SELECT s.id, NULL, array_agg(DISTINCT d.channel), array_agg(d.id)
     FROM scanned s
-    JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6 AND d.channel <> 4
+    JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6 AND d.channel <> 4 AND d.workflow_id IS NULL
     WHERE $6 <> 0 AND s.is_wanted AND NOT s.is_shared AND d.reason <> ALL ($8::text[])
         AND ($14 IS NULL OR d.channel = $14) AND ($15 IS NULL OR d.reason = $15) AND ($16 IS NULL OR d.provider = $16)
         AND NOT EXISTS (
@@ -128,7 +129,7 @@ taken AS (
         JOIN ingest.recipients n ON n.event_id = d.event_id AND n.destination = d.destination
             AND n.addresses IS NOT NULL  -- not erased
         WHERE d.event_id = s.id AND d.destination > CASE WHEN s.id = $2 THEN $10 ELSE '' END
-            AND d.status = $6 AND d.reason <> ALL ($8::text[])
+            AND d.status = $6 AND d.workflow_id IS NULL AND d.reason <> ALL ($8::text[])
             AND ($14 IS NULL OR d.channel = $14) AND ($15 IS NULL OR d.reason = $15)
             AND ($16 IS NULL OR d.provider = $16)
             AND NOT EXISTS (

@@ -54,29 +54,21 @@ FOR UPDATE OF d
 -- $1: deliveries; $2: their new replays; $3: QUEUED. Reopens their events. Returns by tenant the number of events that
 -- were finished, and their bytes.
 -- name: requeue
-WITH queued AS (
+WITH written AS (
     UPDATE ingest.deliveries d SET status = $3::smallint, reason = '', replay = t.replay, updated_at = now(),
         next_attempt_at = NULL,
         counted_before = d.counted, counted = CASE WHEN d.counted IS NOT NULL THEN $3::smallint END
     FROM unnest($1::uuid[], $2::smallint[]) AS t (id, replay)
     WHERE d.id = t.id AND d.replay < t.replay
-    RETURNING d.event_id, d.counted, d.counted_before
+    RETURNING d.event_id, d.counted, d.counted_before, d.workflow_id, d.step, d.channel
 ),
-changes AS (
-    SELECT q.event_id, c.status, sum(c.n) AS n
-    FROM queued q CROSS JOIN LATERAL (VALUES (q.counted, 1), (q.counted_before, -1)) AS c (status, n)
-    WHERE q.counted IS DISTINCT FROM q.counted_before AND c.status IS NOT NULL
-    GROUP BY q.event_id, c.status
-),
-recounted AS (
-    INSERT INTO ingest.event_counts AS t (event_id, status, n)
-    SELECT c.event_id, c.status, c.n FROM changes c
-    ORDER BY c.event_id, c.status
-    ON CONFLICT (event_id, status) DO UPDATE SET n = t.n + EXCLUDED.n
+{count_events},
+counted AS (
+    {count_workflows}
 ),
 reopened AS (
     UPDATE ingest.events e SET finished_at = NULL, is_released = NULL
-    WHERE e.id IN (SELECT q.event_id FROM queued q)
+    WHERE e.id IN (SELECT w.event_id FROM written w)
         AND e.finished_at IS NOT NULL AND coalesce(e.total, e.planned) IS NOT NULL
     RETURNING e.tenant_id, coalesce(e.size, 0) AS size
 )

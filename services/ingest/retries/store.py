@@ -9,6 +9,7 @@ import asyncpg
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, postgres
 from runtime.errors import ClarionError, Code
+from services.ingest.ledger.counting import counting
 from services.ingest.retries.delivery import MAX_READ, obstacle, repeated
 
 Publish: TypeAlias = Callable[[Sequence[event_pb2.Delivery]], Awaitable[None]]
@@ -16,6 +17,7 @@ Publish: TypeAlias = Callable[[Sequence[event_pb2.Delivery]], Awaitable[None]]
 _BODY_DELETED = "Retention has deleted the event's content; trigger the event again."
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
+_REQUEUE = counting(_QUERIES.requeue)
 
 log = logs.get(__name__)
 
@@ -130,7 +132,7 @@ async def _requeue(connection: Any, deliveries: Sequence[event_pb2.Delivery]) ->
     ids = [delivery.id for delivery in deliveries]
     await connection.execute(_QUERIES.mark_replayed, ids)
     replays = [delivery.replay for delivery in deliveries]
-    row = await connection.fetchrow(_QUERIES.requeue, ids, replays, trace_pb2.DELIVERY_STATUS_QUEUED)
+    row = await connection.fetchrow(_REQUEUE, ids, replays, trace_pb2.DELIVERY_STATUS_QUEUED)
     return Reopened(str(row["tenant_id"]), row["events"], row["bytes"]) if row is not None else None
 
 

@@ -1,7 +1,7 @@
 """Checks stored recipients as they are sent, and brings them into their stored form: pure."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,11 @@ MAX_NAME = 255
 MAX_DATA_BYTES = 16 * 1024
 MAX_TAGS = 50
 MAX_TAG = 64
+MAX_PREFERENCES = 200
+MAX_CATEGORY = 64
+MAX_DEVICES = 10
+MAX_TOKEN = 4096
+DEVICE_KINDS = ("fcm", "apns", "expo")
 # How many faults an error's sentence holds; its fields are complete.
 _MAX_IN_SENTENCE = 5
 
@@ -40,7 +45,8 @@ Fault = tuple[str, str]
 class CheckedRecipient:
     """A valid recipient in the form that is stored. email, phone: the form that is sent to; empty: unknown.
 
-    data: a JSON object without blanks between its parts.
+    data: a JSON object without blanks between its parts. PutRecipients leaves category_preferences and device_tokens as
+    they are stored.
     """
 
     recipient_id: str
@@ -52,6 +58,23 @@ class CheckedRecipient:
     data: bytes
     tags: tuple[str, ...]
     muted_channels: tuple[event_pb2.Channel.ValueType, ...]
+    category_preferences: tuple["Preference", ...] = ()
+    device_tokens: tuple["Device", ...] = ()
+
+
+class Preference(msgspec.Struct, frozen=True):
+    """What a recipient wants of a category on a channel, as it is stored."""
+
+    channel: int
+    category: str
+    wanted: bool
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A token of a recipient's device, as it is stored. kind: see DEVICE_KINDS."""
+
+    kind: str
+    token: str
 
 
 def checked(request: recipients_pb2.PutRecipientsRequest) -> list[CheckedRecipient]:
@@ -99,28 +122,25 @@ def _stored_form(one: recipients_pb2.StoredRecipient, faults: list[Fault]) -> Ch
     """Return the recipient; appends to faults what is wrong with it."""
     faults += text("recipient_id", one.recipient_id, required=True)
     faults += text("name", one.name)
-    locale = locales.normal(one.locale)
-    if one.locale and not locale:
-        faults.append(("locale", "must be a language tag such as pt-BR"))
-    if one.timezone and not is_time_zone(one.timezone):
-        faults.append(("timezone", "must be the IANA name of a time zone, such as Africa/Nairobi"))
-    faults += _wrong_tags(one.tags)
-    if any(channel not in channels.FOR_PEOPLE for channel in one.muted_channels):
-        faults.append(("muted_channels", _WRONG_CHANNELS))
+    locale = language(one.locale, faults)
+    faults += wrong_time_zone(one.timezone)
+    faults += wrong_tags(one.tags)
+    faults += wrong_channels(one.muted_channels)
     return CheckedRecipient(
         recipient_id=one.recipient_id,
-        email=_address("email", one.email, addresses.parse_email, faults),
-        phone=_address("phone", one.phone, addresses.parse_phone, faults),
+        email=address("email", one.email, addresses.parse_email, faults),
+        phone=address("phone", one.phone, addresses.parse_phone, faults),
         name=one.name,
         locale=locale,
         timezone=one.timezone,
-        data=_data(one.data, faults),
+        data=json_object(one.data, faults),
         tags=tuple(dict.fromkeys(one.tags)),
         muted_channels=tuple(sorted(set(one.muted_channels))),
     )
 
 
-def _address(field: str, written: str, parse: Callable[[str], str], faults: list[Fault]) -> str:
+def address(field: str, written: str, parse: Callable[[str], str], faults: list[Fault]) -> str:
+    """Return an address in the form that is stored, empty for an empty one; appends to faults what is wrong with it."""
     if not written:
         return ""
     try:
@@ -130,14 +150,36 @@ def _address(field: str, written: str, parse: Callable[[str], str], faults: list
         return ""
 
 
-def _wrong_tags(tags: Sequence[str]) -> Iterator[Fault]:
+def language(written: str, faults: list[Fault]) -> str:
+    """Return a locale in the form that is stored; appends to faults what is wrong with it."""
+    locale = locales.normal(written)
+    if written and not locale:
+        faults.append(("locale", "must be a language tag such as pt-BR"))
+    return locale
+
+
+def wrong_time_zone(name: str) -> Iterator[Fault]:
+    """Yield what is wrong with a time zone."""
+    if name and not is_time_zone(name):
+        yield "timezone", "must be the IANA name of a time zone, such as Africa/Nairobi"
+
+
+def wrong_channels(some: Sequence[event_pb2.Channel.ValueType]) -> Iterator[Fault]:
+    """Yield what is wrong with muted channels."""
+    if any(channel not in channels.FOR_PEOPLE for channel in some):
+        yield "muted_channels", _WRONG_CHANNELS
+
+
+def wrong_tags(tags: Sequence[str]) -> Iterator[Fault]:
+    """Yield what is wrong with tags."""
     if len(tags) > MAX_TAGS:
         yield "tags", f"must be at most {MAX_TAGS}"
     for position, tag in enumerate(tags[:MAX_TAGS]):
         yield from text(f"tags[{position}]", tag, limit=MAX_TAG, required=True)
 
 
-def _data(raw: bytes, faults: list[Fault]) -> bytes:
+def json_object(raw: bytes, faults: list[Fault]) -> bytes:
+    """Return data without blanks between its parts; appends to faults what is wrong with it."""
     if not raw:
         return _EMPTY
     try:
@@ -154,3 +196,18 @@ def _data(raw: bytes, faults: list[Fault]) -> bytes:
     if _NUL.search(compact):  # PostgreSQL's jsonb, in which it is searched, has none
         faults.append(("data", "must not contain a NUL character"))
     return compact
+
+
+def read_preferences(stored: str) -> tuple[Preference, ...]:
+    """Return category preferences as they are stored."""
+    return () if stored == "[]" else msgspec.json.decode(stored, type=tuple[Preference, ...])
+
+
+def read_devices(stored: str) -> tuple[Device, ...]:
+    """Return device tokens as they are stored."""
+    return () if stored == "[]" else msgspec.json.decode(stored, type=tuple[Device, ...])
+
+
+def unwanted(preferences: Iterable[Preference]) -> frozenset[tuple[event_pb2.Channel.ValueType, str]]:
+    """Return the categories that somebody does not want on a channel, as planning asks for them."""
+    return frozenset((event_pb2.Channel.ValueType(one.channel), one.category) for one in preferences if not one.wanted)

@@ -1,5 +1,7 @@
 -- name: find
-SELECT r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels
+SELECT r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
+    CASE WHEN $3 THEN r.name END AS name, CASE WHEN $3 THEN r.data END AS data, CASE WHEN $3 THEN r.tags END AS tags,
+    CASE WHEN $3 THEN r.category_preferences END AS category_preferences
 FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, recipient_id)
 JOIN router.recipients r ON r.tenant_id = wanted.tenant_id AND r.recipient_id = wanted.recipient_id
 
@@ -72,4 +74,24 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS x ON true
 WHERE r.id <= $6::uuid
+ORDER BY r.id
+
+-- Of the recipients with these ids, whether they are excluded as in page_of_named; $5: whole, see find.
+-- name: page_of_ids
+SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
+    CASE WHEN $5 THEN r.name END AS name, CASE WHEN $5 THEN r.data END AS data, CASE WHEN $5 THEN r.tags END AS tags,
+    CASE WHEN $5 THEN r.category_preferences END AS category_preferences,
+    r.recipient_id = ANY($3::text[]) OR x.member_id IS NOT NULL AS is_excluded
+FROM unnest($2::uuid[]) AS wanted (id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM router.recipients o WHERE o.tenant_id = $1 AND o.id = wanted.id LIMIT 1
+) AS r
+LEFT JOIN LATERAL (
+    SELECT xm.member_id
+    FROM router.group_members xm
+    WHERE xm.tenant_id = $1 AND xm.member_id = wanted.id AND xm.group_id = ANY(ARRAY(
+        SELECT g.id FROM router.groups g WHERE g.tenant_id = $1 AND g.key = ANY($4::text[]) AND g.deleted_at IS NULL
+    ))
+    LIMIT 1
+) AS x ON true
 ORDER BY r.id

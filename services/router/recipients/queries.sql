@@ -13,7 +13,9 @@ ORDER BY item.recipient_id
 ON CONFLICT (recipient_id, tenant_id) DO UPDATE SET
     email = EXCLUDED.email, phone = EXCLUDED.phone, name = EXCLUDED.name, locale = EXCLUDED.locale,
     timezone = EXCLUDED.timezone, data = EXCLUDED.data, tags = EXCLUDED.tags,
-    muted_channels = EXCLUDED.muted_channels, updated_at = now()
+    muted_channels = EXCLUDED.muted_channels, updated_at = now(),
+    -- Another address is nobody's alone.
+    unique_email = CASE WHEN lower(EXCLUDED.email) = r.unique_email THEN r.unique_email END
 RETURNING r.id
 
 -- name: remove_old_tags
@@ -39,7 +41,7 @@ RETURNING c.recipients
 
 -- name: by_ids
 SELECT r.id, r.recipient_id, r.email, r.phone, r.name, r.locale, r.timezone, r.data, r.tags, r.muted_channels,
-    r.created_at, r.updated_at
+    r.category_preferences, r.device_tokens, r.unique_email IS NOT NULL AS is_unique, r.created_at, r.updated_at
 FROM router.recipients r
 WHERE r.tenant_id = $1 AND r.id = ANY($2::uuid[])
 ORDER BY r.id
@@ -109,6 +111,20 @@ UPDATE router.groups g SET members = g.members - 1 FROM ended WHERE g.tenant_id 
 
 -- name: delete
 DELETE FROM router.recipients r WHERE r.tenant_id = $1 AND r.id = $2
+
+-- name: lock_tags
+SELECT r.id, r.tags FROM router.recipients r WHERE r.tenant_id = $1 AND r.id = $2 FOR UPDATE
+
+-- name: set_tags
+UPDATE router.recipients r SET tags = $3, updated_at = now() WHERE r.tenant_id = $1 AND r.id = $2
+
+-- name: tags
+SELECT t.tag, count(*) AS recipients
+FROM router.recipient_tags t
+WHERE t.tenant_id = $1 AND starts_with(t.tag, $2)
+GROUP BY t.tag
+ORDER BY count(*) DESC, t.tag
+LIMIT $3
 
 -- Recipients by the tenant's id of them, and by address. $1: what was typed; $2: as an address in the form that is stored;
 -- null: it is none. $3: of these tenants; null: of all.

@@ -1,10 +1,11 @@
 """RecipientService: wire to stores."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from prometheus_client import Counter
 
+from clarion.common.v1 import event_pb2
 from clarion.router.v1 import recipients_pb2, recipients_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
@@ -14,25 +15,60 @@ from services.domain.paging import page_limit
 from services.domain.searching import check_search
 from services.router.groups.check import check_group, check_members
 from services.router.groups.store import GroupRow, GroupStore
-from services.router.recipients.check import MAX_TAGS, Fault, checked, invalid, tenant, text
-from services.router.recipients.store import RecipientRow, RecipientSearch, RecipientStore
+from services.router.recipients import changes
+from services.router.recipients.check import (
+    MAX_ITEMS,
+    MAX_TAG,
+    MAX_TAGS,
+    Fault,
+    checked,
+    invalid,
+    tenant,
+    text,
+    wrong_tags,
+)
+from services.router.recipients.listing import MAX_OFFSET, Listing, RecipientList
+from services.router.recipients.row import RecipientRow
+from services.router.recipients.store import Pool, RecipientSearch, RecipientStore
+from services.router.recipients.writing import RecipientWriter, Saved
+from services.router.segments.filter import Filter, parse
+from services.router.segments.scan import Scan
+from services.router.segments.store import SegmentStore
 
 RECIPIENT_SERVICE = "clarion.router.v1.RecipientService"
+
+MAX_SEARCH = 100
+DEFAULT_LISTED_TAGS, MAX_LISTED_TAGS = 100, 1000
 
 _CHANGES = Counter("clarion_recipient_changes_total", "Changes of stored recipients and groups, by kind.", ["change"])
 
 log = logs.get(__name__)
 
 
+class _Naming(Protocol):
+    """A request that names a recipient."""
+
+    tenant_id: str
+    recipient_id: str
+    id: str
+
+
 class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
     """See proto/clarion/router/v1/recipients.proto."""
 
     # A hundred recipients, and 500 ids, as large as they may be.
-    MAX_BYTES: ClassVar = {"PutRecipients": 4 * 1024 * 1024, "ChangeMembers": 1024 * 1024}
+    MAX_BYTES: ClassVar = {
+        "PutRecipients": 4 * 1024 * 1024,
+        "SaveRecipients": 8 * 1024 * 1024,
+        "ChangeMembers": 1024 * 1024,
+    }
 
-    def __init__(self, recipients: RecipientStore, groups: GroupStore) -> None:
+    def __init__(self, pool: Pool, recipients: RecipientStore, groups: GroupStore, scan: Scan) -> None:
         self._recipients = recipients
         self._groups = groups
+        self._list = RecipientList(pool, scan)
+        self._segments = SegmentStore(pool)
+        self._writer = RecipientWriter(pool)
 
     async def PutRecipients(
         self, request: recipients_pb2.PutRecipientsRequest, context: Any
@@ -47,10 +83,7 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         self, request: recipients_pb2.GetRecipientRequest, context: Any
     ) -> recipients_pb2.GetRecipientResponse:
         """Return a recipient and the keys of their groups."""
-        check(request.tenant_id, recipient_id=request.recipient_id)
-        row = await self._recipients.get(request.tenant_id, request.recipient_id)
-        if row is None:
-            raise _no_recipient()
+        row = await self._find(request)
         groups = await self._recipients.groups_of(request.tenant_id, row.id)
         return recipients_pb2.GetRecipientResponse(recipient=recipient_of(row), groups=groups)
 
@@ -60,11 +93,75 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         """List recipients."""
         limit = page_limit(request.limit)
         check(request.tenant_id, cursor=request.cursor, tags=request.tags)
-        search = RecipientSearch(
+        faults = list(text("search", request.search, limit=MAX_SEARCH))
+        if not 0 <= request.offset <= MAX_OFFSET or (request.offset and request.cursor):
+            faults.append(("offset", f"must be at most {MAX_OFFSET:,}, and is not used together with cursor"))
+        if faults:
+            raise invalid(faults)
+        simple = RecipientSearch(
             tags=tuple(dict.fromkeys(request.tags)), after=request.cursor, **_address(request.address)
         )
-        rows, next_cursor = await self._recipients.page(request.tenant_id, search, limit)
-        return recipients_pb2.ListRecipientsResponse(recipients=map(recipient_of, rows), next_cursor=next_cursor)
+        segment = await self._segment(request.tenant_id, request.segment_id) if request.segment_id else None
+        listing = Listing(simple, request.search, segment, request.offset)
+        rows, next_cursor = await self._list.page(request.tenant_id, listing, limit)
+        total = await self._list.count(request.tenant_id, listing) if request.count else 0
+        return recipients_pb2.ListRecipientsResponse(
+            recipients=map(recipient_of, rows), next_cursor=next_cursor, total=total
+        )
+
+    async def SaveRecipients(
+        self, request: recipients_pb2.SaveRecipientsRequest, context: Any
+    ) -> recipients_pb2.SaveRecipientsResponse:
+        """Store recipients, each with a result of its own."""
+        faults = list(tenant(request.tenant_id))
+        if request.mode not in (changes.CREATE, changes.UPDATE, changes.UPSERT):
+            faults.append(("mode", "is required"))
+        if not 1 <= len(request.changes) <= MAX_ITEMS:
+            faults.append(("changes", f"must be from 1 to {MAX_ITEMS}"))
+        if faults:
+            raise invalid(faults)
+        results: list[recipients_pb2.SaveResult | None] = []
+        wanted = []
+        for one in request.changes:
+            try:
+                wanted.append(changes.checked(one, request.mode, unique_email=request.unique_email))
+                results.append(None)
+            except ClarionError as error:
+                results.append(recipients_pb2.SaveResult(error=error.to_proto()))
+        saved = iter(await self._writer.save(request.tenant_id, wanted))
+        answered = [_result(next(saved)) if result is None else result for result in results]
+        stored = sum(one.HasField("recipient") for one in answered)
+        _CHANGES.labels("stored").inc(stored)
+        log.info("recipients_stored", tenant_id=request.tenant_id, count=stored, refused=len(answered) - stored)
+        return recipients_pb2.SaveRecipientsResponse(results=answered)
+
+    async def ChangeTags(
+        self, request: recipients_pb2.ChangeTagsRequest, context: Any
+    ) -> recipients_pb2.ChangeTagsResponse:
+        """Add and remove tags of a recipient."""
+        faults: list[Fault] = []
+        for field, tags in (("add", request.add), ("remove", request.remove)):
+            faults += [(f"{field}{at.removeprefix('tags')}", description) for at, description in wrong_tags(tags)]
+        if both := set(request.add) & set(request.remove):
+            faults += [(f"remove[{at}]", "is in add, too") for at, one in enumerate(request.remove) if one in both]
+        if faults:
+            raise invalid(faults)
+        row = await self._find(request)
+        changed = await self._recipients.change_tags(request.tenant_id, row.id, request.add, set(request.remove))
+        if changed is None:
+            raise _no_recipient()
+        log.info("recipient_tags_changed", tenant_id=request.tenant_id)
+        return recipients_pb2.ChangeTagsResponse(recipient=recipient_of(changed))
+
+    async def ListTags(self, request: recipients_pb2.ListTagsRequest, context: Any) -> recipients_pb2.ListTagsResponse:
+        """List the tags of a tenant."""
+        limit = page_limit(request.limit, default=DEFAULT_LISTED_TAGS, largest=MAX_LISTED_TAGS)
+        if faults := [*tenant(request.tenant_id), *text("prefix", request.prefix, limit=MAX_TAG)]:
+            raise invalid(faults)
+        tags = await self._recipients.tags(request.tenant_id, request.prefix, limit)
+        return recipients_pb2.ListTagsResponse(
+            tags=[recipients_pb2.TagCount(tag=tag, recipients=number) for tag, number in tags]
+        )
 
     async def SearchRecipients(
         self, request: recipients_pb2.SearchRecipientsRequest, context: Any
@@ -82,8 +179,8 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         self, request: recipients_pb2.DeleteRecipientRequest, context: Any
     ) -> recipients_pb2.DeleteRecipientResponse:
         """Delete a recipient."""
-        check(request.tenant_id, recipient_id=request.recipient_id)
-        if await self._recipients.delete(request.tenant_id, request.recipient_id) is None:
+        row = await self._find(request)
+        if await self._recipients.delete(request.tenant_id, row.recipient.recipient_id) is None:
             raise _no_recipient()
         _CHANGES.labels("deleted").inc()
         log.info("recipient_deleted", tenant_id=request.tenant_id)
@@ -147,6 +244,24 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         rows, next_cursor = await self._recipients.by_ids(request.tenant_id, ids, limit)
         return recipients_pb2.ListMembersResponse(recipients=map(recipient_of, rows), next_cursor=next_cursor)
 
+    async def _find(self, request: "_Naming") -> RecipientRow:
+        """Return the recipient whom a request names by the tenant's id of them, or by ours. Raises NOT_FOUND."""
+        if request.id:
+            check(request.tenant_id)
+            row = await self._recipients.get_by_id(request.tenant_id, request.id) if is_uuid(request.id) else None
+        else:
+            check(request.tenant_id, recipient_id=request.recipient_id)
+            row = await self._recipients.get(request.tenant_id, request.recipient_id)
+        if row is None:
+            raise _no_recipient()
+        return row
+
+    async def _segment(self, tenant_id: str, segment_id: str) -> Filter:
+        segment = await self._segments.get(tenant_id, segment_id) if is_uuid(segment_id) else None
+        if segment is None:
+            raise invalid([("segment_id", "is not the id of a segment")])
+        return parse(segment.filter)
+
     async def _find_group(self, tenant_id: str, key: str) -> GroupRow:
         check(tenant_id, key=key)
         row = await self._groups.get(tenant_id, key)
@@ -168,6 +283,18 @@ def check(tenant_id: str, *, cursor: str = "", tags: Sequence[str] = (), **requi
         faults += text(f"tags[{position}]", tag, required=True)
     if faults:
         raise invalid(faults)
+
+
+def _result(saved: Saved) -> recipients_pb2.SaveResult:
+    if saved.decision.error is not None or saved.row is None:
+        error = saved.decision.error or _no_recipient()
+        return recipients_pb2.SaveResult(error=error.to_proto())
+    return recipients_pb2.SaveResult(recipient=recipient_of(saved.row), is_new=saved.is_new)
+
+
+def _without_middle(token: str) -> str:
+    """Return what is shown of a device's token: enough to tell two apart."""
+    return f"{token[:6]}…{token[-4:]}" if len(token) > 20 else "…"
 
 
 def _address(written: str) -> dict[str, str]:
@@ -204,6 +331,16 @@ def recipient_of(row: RecipientRow) -> recipients_pb2.StoredRecipient:
         muted_channels=one.muted_channels,
         created_at_us=row.created_at_us,
         updated_at_us=row.updated_at_us,
+        id=row.id,
+        category_preferences=[
+            recipients_pb2.CategoryPreference(
+                channel=event_pb2.Channel.ValueType(each.channel), category=each.category, wanted=each.wanted
+            )
+            for each in one.category_preferences
+        ],
+        device_tokens=[
+            recipients_pb2.DeviceToken(kind=each.kind, token=_without_middle(each.token)) for each in one.device_tokens
+        ],
     )
 
 

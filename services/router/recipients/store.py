@@ -1,6 +1,6 @@
 """Stored recipients in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -14,7 +14,15 @@ from runtime import clock, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.searching import hit
-from services.router.recipients.check import MAX_RECIPIENTS, CheckedRecipient
+from services.router.recipients.check import (
+    MAX_RECIPIENTS,
+    MAX_TAGS,
+    CheckedRecipient,
+    invalid,
+    read_devices,
+    read_preferences,
+)
+from services.router.recipients.row import RecipientRow
 
 # The groups of one recipient; the store of groups holds to it.
 MAX_GROUPS_OF_ONE = 1000
@@ -24,22 +32,12 @@ AFTER_ALL = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 # Seconds to wait for a free connection.
-_ACQUIRE_S = 5.0
+ACQUIRE_S = 5.0
 
 _encode = msgspec.json.Encoder().encode
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-
-
-@dataclass(frozen=True, slots=True)
-class RecipientRow:
-    """A stored recipient. id: its cursor. created_at_us, updated_at_us: Unix microseconds."""
-
-    id: str
-    recipient: CheckedRecipient
-    created_at_us: int
-    updated_at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +62,16 @@ class RecipientStore:
         Raises CONFLICT if the tenant had more than MAX_RECIPIENTS then.
         """
         wanted = {new_id(): one for one in new}
-        items = _encode([_item(id_, one) for id_, one in wanted.items()]).decode()
+        items = encode([item(id_, one) for id_, one in wanted.items()])
         with postgres.unavailable_while_down():
-            async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
+            async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
                 ids = [row["id"] for row in await connection.fetch(_SQL.put, tenant_id, items)]
                 await connection.execute(_SQL.remove_old_tags, tenant_id, ids)
                 await connection.execute(_SQL.add_tags, tenant_id, ids)
                 if created := sum(str(one) in wanted for one in ids):
-                    await _count(connection, tenant_id, created)
+                    await count(connection, tenant_id, created)
                 rows = await connection.fetch(_SQL.by_ids, tenant_id, ids)
-        stored = {row["recipient_id"]: _row(row) for row in rows}
+        stored = {row["recipient_id"]: row_of(row) for row in rows}
         return [stored[one.recipient_id] for one in new]
 
     async def get(self, tenant_id: str, recipient_id: str) -> RecipientRow | None:
@@ -81,7 +79,41 @@ class RecipientStore:
         with postgres.unavailable_while_down():
             found = await self._pool.fetchval(_SQL.id_of, tenant_id, recipient_id)
             row = await self._pool.fetchrow(_SQL.by_ids, tenant_id, [found]) if found else None
-        return _row(row) if row else None
+        return row_of(row) if row else None
+
+    async def get_by_id(self, tenant_id: str, id_: str) -> RecipientRow | None:
+        """Return a recipient; None: they are not stored. id_: RecipientRow.id."""
+        with postgres.unavailable_while_down():
+            row = await self._pool.fetchrow(_SQL.by_ids, tenant_id, [id_])
+        return row_of(row) if row else None
+
+    async def change_tags(
+        self, tenant_id: str, id_: str, add: Sequence[str], remove: Collection[str]
+    ) -> RecipientRow | None:
+        """Add and remove tags, and return the recipient; None: they are not stored. id_: RecipientRow.id.
+
+        Raises INVALID if more than MAX_TAGS would be left.
+        """
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
+                row = await connection.fetchrow(_SQL.lock_tags, tenant_id, id_)
+                if row is None:
+                    return None
+                tags = [tag for tag in dict.fromkeys([*row["tags"], *add]) if tag not in remove]
+                if len(tags) > MAX_TAGS:
+                    raise invalid([("add", f"must leave at most {MAX_TAGS} tags")])
+                if tags != row["tags"]:
+                    await connection.execute(_SQL.set_tags, tenant_id, id_, tags)
+                    await connection.execute(_SQL.remove_old_tags, tenant_id, [id_])
+                    await connection.execute(_SQL.add_tags, tenant_id, [id_])
+                [changed] = await connection.fetch(_SQL.by_ids, tenant_id, [id_])
+        return row_of(changed)
+
+    async def tags(self, tenant_id: str, prefix: str, limit: int) -> list[tuple[str, int]]:
+        """Return tags with the number of their recipients, the most frequent first."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.tags, tenant_id, prefix, limit)
+        return [(row["tag"], row["recipients"]) for row in rows]
 
     async def groups_of(self, tenant_id: str, id_: str) -> list[str]:
         """Return the keys of the groups that a recipient is in. id_: RecipientRow.id."""
@@ -113,20 +145,25 @@ class RecipientStore:
         """Return the recipients with these ids, and the cursor behind the last if there are limit of them."""
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.by_ids, tenant_id, ids)
-        return list(map(_row, rows)), str(ids[-1]) if len(ids) == limit else ""
+        return list(map(row_of, rows)), str(ids[-1]) if len(ids) == limit else ""
 
     async def delete(self, tenant_id: str, recipient_id: str) -> int | None:
         """Delete a recipient; return the number of groups that they were in, None: they were not stored."""
         with postgres.unavailable_while_down():
-            async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
+            async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
                 found = await connection.fetchval(_SQL.lock, tenant_id, recipient_id)
                 if found is None:
                     return None
                 await connection.execute(_SQL.lock_groups_of, tenant_id, found)
                 left = await connection.execute(_SQL.leave_groups, tenant_id, found)
                 await connection.execute(_SQL.delete, tenant_id, found)
-                await _count(connection, tenant_id, -1)
+                await count(connection, tenant_id, -1)
         return count_of(left)
+
+
+def encode(items: Sequence[Mapping[str, object]]) -> str:
+    """Return items as the JSON that statements take."""
+    return _encode(items).decode()
 
 
 def count_of(status: str) -> int:
@@ -134,12 +171,14 @@ def count_of(status: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
-async def _count(connection: Connection, tenant_id: str, change: int) -> None:
+async def count(connection: Connection, tenant_id: str, change: int) -> None:
+    """Count recipients that were stored or deleted. Raises CONFLICT if the tenant had more than MAX_RECIPIENTS then."""
     if await connection.fetchval(_SQL.count, tenant_id, change) > MAX_RECIPIENTS and change > 0:
         raise ClarionError(Code.CONFLICT, f"A tenant has at most {MAX_RECIPIENTS:,} recipients: delete some first.")
 
 
-def _item(id_: str, one: CheckedRecipient) -> dict[str, object]:
+def item(id_: str, one: CheckedRecipient) -> dict[str, object]:
+    """Return a recipient as an item of the JSON that statements take. id_: RecipientRow.id."""
     return {
         "id": id_,
         "recipient_id": one.recipient_id,
@@ -151,10 +190,13 @@ def _item(id_: str, one: CheckedRecipient) -> dict[str, object]:
         "data": msgspec.Raw(one.data),
         "tags": one.tags,
         "muted_channels": one.muted_channels,
+        "category_preferences": one.category_preferences,
+        "device_tokens": one.device_tokens,
     }
 
 
-def _row(row: asyncpg.Record) -> RecipientRow:
+def row_of(row: asyncpg.Record) -> RecipientRow:
+    """Return a row of by_ids."""
     return RecipientRow(
         id=str(row["id"]),
         recipient=CheckedRecipient(
@@ -167,7 +209,10 @@ def _row(row: asyncpg.Record) -> RecipientRow:
             data=row["data"].encode(),
             tags=tuple(row["tags"]),
             muted_channels=tuple(map(event_pb2.Channel.ValueType, row["muted_channels"])),
+            category_preferences=read_preferences(row["category_preferences"]),
+            device_tokens=read_devices(row["device_tokens"]),
         ),
+        is_unique=row["is_unique"],
         created_at_us=clock.micros_of(row["created_at"]),
         updated_at_us=clock.micros_of(row["updated_at"]),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import run_output_pb2
 from runtime.ids import new_id
+from services.domain import audience
 from services.domain.reasons import Reason
 from services.router.runs import run as runs
 from services.router.runs.run import Run
@@ -29,7 +30,7 @@ def without(run: Run, user_id: str, now_us: int, *, is_closed: bool) -> Remainde
     A run that is left with nobody ends.
     """
     event = _event_without(run.event, user_id)
-    output, removed = (None, 0) if run.output is None else _output_without(run.output, user_id)
+    output, removed = (None, 0) if run.output is None else output_without(run.output, user_id)
     if event is None and not removed:
         return None
     left = event or run.event
@@ -50,8 +51,7 @@ def without_all(event: event_pb2.Event, is_erased: Callable[[str], bool]) -> eve
 
 def _user_ids(event: event_pb2.Event) -> Collection[str]:
     targets = (*event.audience, *event.exclusions)
-    ids = {event.recipient.user_id, *(one.recipient_id or one.recipient.user_id for one in targets)}
-    return ids - {""}
+    return {event.recipient.user_id, *map(audience.user_id_named, targets)} - {""}
 
 
 def _names_anybody(event: event_pb2.Event) -> bool:
@@ -75,12 +75,12 @@ def _event_without(event: event_pb2.Event, user_id: str) -> event_pb2.Event | No
     left.exclusions.extend(excluded)
     if is_recipient:
         # The body is about them, so endpoints do not get it either.
-        for field in ("recipient", "caller_event_id", "variables", "payload_extra", "endpoints"):
+        for field in ("recipient", "caller_event_id", "variables", "payload_extra", "endpoints", "direct"):
             left.ClearField(field)
     return left
 
 
-def _output_without(output: run_output_pb2.RunOutput, user_id: str) -> tuple[run_output_pb2.RunOutput, int]:
+def output_without(output: run_output_pb2.RunOutput, user_id: str) -> tuple[run_output_pb2.RunOutput, int]:
     """Return the output without the person's deliveries, and their number.
 
     What was planned for them stays in the plan, skipped: whether it was published is not known, and the plan's total
@@ -110,4 +110,4 @@ def _is(recipient: event_pb2.Recipient, user_id: str) -> bool:
 
 
 def _targets(target: event_pb2.Target, user_id: str) -> bool:
-    return target.recipient_id == user_id or _is(target.recipient, user_id)
+    return audience.user_id_named(target) == user_id

@@ -2,7 +2,7 @@
 -- $4 are looked at, up to the $5th that does.
 -- name: lock_naming
 SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_upto, r.recipients, r.sends, r.skips, r.due_at,
-    r.crashes, r.updated_at, r.is_closed, r.event, r.output
+    r.crashes, r.updated_at, r.open_runs, r.is_closed, r.event, r.output
 FROM router.runs r
 WHERE r.id IN (
     SELECT id FROM router.runs WHERE tenant_id = $1 AND finished_at IS NULL AND id > $2 ORDER BY id LIMIT $4

@@ -1,7 +1,7 @@
 """The interfaces that runs need."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from clarion.common.v1 import event_pb2
 from services.router.messages import Plan
@@ -20,6 +20,37 @@ class Planner(Protocol):
         Deliveries need neither the body nor a reference to it: both are added when they are published.
         Raises UNAVAILABLE or OVERLOADED if what the planner must know cannot be asked for at the moment; other errors
         count as a fault of ours, and end the run after many tries.
+        """
+
+
+class NewWorkflowRun(NamedTuple):
+    """One workflow for one person, that does not do everything at once.
+
+    recipient: clarion.common.v1.Recipient of somebody whom the event describes; None: they are stored.
+    """
+
+    id: str
+    workflow_id: str
+    version: int
+    destination: str
+    recipient_id: str
+    recipient: bytes | None
+
+
+class Started(NamedTuple):
+    """What an event's workflows do for some people. plan: what is sent at once, and why not. new: what goes on."""
+
+    plan: Plan
+    new: Sequence[NewWorkflowRun]
+
+
+class Workflows(Protocol):
+    """Starts the stored workflows of events."""
+
+    async def start(self, event: event_pb2.Event, people: Sequence[Person]) -> Started:
+        """Return what the event's workflows do for these people; asked again it is the same. Errors: see Planner.
+
+        Nobody: the event is for nobody. Deliveries: see Planner.
         """
 
 

@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import run_output_pb2, runs_pb2
 from runtime.ids import derived_id_at, new_id
-from services.domain import audience
+from services.domain import audience, direct_messages
 from services.domain.reasons import Reason
 from services.router import messages
 from services.router.messages import Plan
-from services.router.ports import Membership
+from services.router.ports import Conflict, Membership
+from services.router.runs.ports import NewWorkflowRun
 
 WAITING = runs_pb2.RUN_STATE_WAITING
 EXPANDING = runs_pb2.RUN_STATE_EXPANDING
+RUNNING = runs_pb2.RUN_STATE_RUNNING
+PAUSED = runs_pb2.RUN_STATE_PAUSED
 DONE = runs_pb2.RUN_STATE_DONE
 CANCELED = runs_pb2.RUN_STATE_CANCELED
 FAILED = runs_pb2.RUN_STATE_FAILED
 
-# Shares of the tenants that are served in turn. More than the lanes of streams: they cost less.
-LANES = 64
+# Shares of the tenants that are served in turn. More than the lanes of streams: they cost less. Lanes of the second
+# half are for events that routers of earlier versions would plan otherwise: these do not look at them.
+FIRST_LATER_LANE = 64
+LANES = 2 * FIRST_LATER_LANE
+_EARLIER_TARGETS = frozenset({"recipient", "recipient_id", "group", "everybody", None})
 
 # A body that is larger, in bytes, is read from where it is stored: a run repeats it in each of its deliveries.
 MAX_INLINE_BODY = 1024
@@ -42,7 +48,7 @@ class Run:
 
     body: where the event's body is; None: the event carries it. page_upto: the bound of its pages, see
     StoredRecipients.newest; empty: none was read. crashes: how often in a row it could not be decided. updated_us: when
-    it last went on.
+    it last went on. open_runs: its workflow runs that have not ended.
     """
 
     id: str
@@ -59,6 +65,7 @@ class Run:
     crashes: int
     updated_us: int
     output: run_output_pb2.RunOutput | None
+    open_runs: int = 0
 
     @property
     def planned(self) -> int:
@@ -83,11 +90,16 @@ class RunSummary:
     held_back: str
     created_us: int
     updated_us: int
+    open_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be stored of a run before it is published. is_last: nothing follows it. state: then, or meanwhile."""
+    """What is to be stored of a run before it is published. sends, skips: how many there are more.
+
+    is_last: no page follows it. closes: nothing follows it. state: then, or meanwhile. new: the workflow runs that
+    begin.
+    """
 
     run: Run
     output: run_output_pb2.RunOutput
@@ -97,7 +109,9 @@ class Decision:
     sends: int
     skips: int
     is_last: bool
+    closes: bool
     state: runs_pb2.RunState.ValueType = EXPANDING
+    new: Sequence[NewWorkflowRun] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +132,15 @@ def run_id(event_id: str) -> str:
 
 def without_large_body(event: event_pb2.Event, sequence: int) -> tuple[event_pb2.Event, event_pb2.BodyReference]:
     """Return the event as a run stores it, and where its body is; empty: the event carries it."""
-    size = len(event.variables) + len(event.payload_extra)
+    size = messages.body_size(event)
     if size <= MAX_INLINE_BODY:
         return event, event_pb2.BodyReference()
     small = event_pb2.Event()
     small.CopyFrom(event)
     small.ClearField("variables")
     small.ClearField("payload_extra")
+    if event.HasField("direct"):
+        small.direct.CopyFrom(direct_messages.without_content(event.direct))
     return small, event_pb2.BodyReference(sequence=sequence, size=size)
 
 
@@ -135,7 +151,17 @@ def first_state(event: event_pb2.Event, now_us: int) -> runs_pb2.RunState.ValueT
 
 def has_run(event: event_pb2.Event) -> bool:
     """Return whether an event has a run: of the same event always the same answer, whenever it is read."""
-    return event.due_at_us > event.accepted_at_us or is_paged(event)
+    return (
+        event.due_at_us > event.accepted_at_us
+        or is_paged(event)
+        or starts_workflows(event)
+        or audience.names_contacts(event)
+    )
+
+
+def starts_workflows(event: event_pb2.Event) -> bool:
+    """Return whether it starts stored workflows."""
+    return bool(event.workflows.workflows)
 
 
 def is_paged(event: event_pb2.Event) -> bool:
@@ -148,14 +174,17 @@ def is_large(event: event_pb2.Event) -> bool:
     return is_paged(event) or len(event.audience) > MAX_FEW or len(event.endpoints.endpoint_ids) > MAX_FEW
 
 
-def lane_of(tenant_id: str) -> int:
-    """Return the tenant's lane."""
-    return zlib.crc32(tenant_id.encode()) % LANES
+def lane_of(event: event_pb2.Event) -> int:
+    """Return the lane of an event's run."""
+    share = zlib.crc32(event.tenant_id.encode()) % FIRST_LATER_LANE
+    targets = {target.WhichOneof("target") for target in event.audience}
+    is_later = event.HasField("workflows") or event.HasField("direct") or not targets <= _EARLIER_TARGETS
+    return share + FIRST_LATER_LANE if is_later else share
 
 
-def pause_s(run: Run, now_us: int) -> float:
-    """Return the seconds until a run is looked at again that waits for others."""
-    waited_s = (now_us - max(run.updated_us, run.due_us)) / 1_000_000
+def pause_s(since_us: int, now_us: int) -> float:
+    """Return the seconds until a run is looked at again that waits for others since then."""
+    waited_s = (now_us - since_us) / 1_000_000
     return min(max(SHORTEST_WAIT_S, waited_s / 4), LONGEST_WAIT_S)
 
 
@@ -164,15 +193,27 @@ def pause_after_crash_s(crashes: int) -> float:
     return min(2.0 ** (crashes - 1), _LONGEST_CRASH_WAIT_S)
 
 
-def membership(event: event_pb2.Event) -> Membership:
-    """Return from whom the pages are read: all targets but the inline ones, which come before the first page."""
-    groups, recipients, everybody = [], [], False
+def page_size(event: event_pb2.Event, most: int) -> int:
+    """Return the recipients of a page: with several workflows fewer, so that it has as many deliveries."""
+    return max(1, most // max(1, len(event.workflows.workflows)))
+
+
+def membership(event: event_pb2.Event, contacts: Sequence[str] = ()) -> Membership:
+    """Return from whom the pages are read: all targets but the inline ones, which come before the first page.
+
+    contacts: the ids of those whom it names as contacts, who come before it, too.
+    """
+    groups, recipients, tags, segments, everybody = [], [], [], [], False
     for target in event.audience:
         match target.WhichOneof("target"):
             case "group":
                 groups.append(target.group)
             case "recipient_id":
                 recipients.append(target.recipient_id)
+            case "tags":
+                tags.append(list(target.tags.tags))
+            case "segment_id":
+                segments.append(target.segment_id)
             case "everybody":
                 everybody = True
     return Membership(
@@ -181,41 +222,101 @@ def membership(event: event_pb2.Event) -> Membership:
         everybody=everybody,
         recipients=recipients,
         # They get one message, as they are described, and not another one as stored recipients.
-        excluded=[*_named(event.exclusions), *_inline_ids(event)],
+        excluded=[*_named(event.exclusions), *_inline_ids(event), *filter(None, contacts)],
         excluded_groups=[target.group for target in event.exclusions if target.WhichOneof("target") == "group"],
+        tags=tags,
+        segment_ids=segments,
+        whole=needs_whole(event),
     )
 
 
-def decide(run: Run, planned: Plan, page_after: str, people: int, now_us: int) -> Decision:
-    """Return what a page gives. page_after: where the next one begins; empty: this is the last one."""
+def needs_whole(event: event_pb2.Event) -> bool:
+    """Return whether more is needed of stored recipients than their addresses; see StoredRecipients.find."""
+    return event.HasField("workflows") or event.HasField("direct")
+
+
+def with_workflows(planned: Plan, started: Plan, people: int) -> Plan:
+    """Return the plan of a page of so many people whose event starts workflows. planned: for its endpoints alone."""
+    return Plan(
+        [*planned.deliveries, *started.deliveries],
+        [*planned.planned, *started.planned],
+        "" if people or started.planned else Reason.NO_RECIPIENT,
+    )
+
+
+def conflict_record(event: event_pb2.Event, conflict: Conflict) -> trace_pb2.TraceRecord:
+    """Return the record that a contact is not quite known, without id and time."""
+    told = trace_pb2.ContactConflict(meant=conflict.meant, other=conflict.other, identifier=conflict.identifier)
+    return trace_pb2.TraceRecord(tenant_id=event.tenant_id, event_id=event.id, contact_conflict=told)
+
+
+def decide(
+    run: Run,
+    planned: Plan,
+    page_after: str,
+    people: int,
+    now_us: int,
+    *,
+    new: Sequence[NewWorkflowRun] = (),
+    more: Sequence[trace_pb2.TraceRecord] = (),
+) -> Decision:
+    """Return what a page gives. page_after: where the next one begins; empty: this is the last one.
+
+    new: the workflow runs that begin with it. more: other records, without ids and times.
+    """
     skips = len(planned.planned) - len(planned.deliveries)
     is_last = not page_after
+    # What it knows of cannot grow any more, so that none are open is certain.
+    closes = is_last and not (new or run.open_runs)
     told = planned._replace(reason=_told(run, planned, people, is_last=is_last))
-    written = records(run.event, told, now_us, closes=is_last, before=run.planned)
-    output = run_output_pb2.RunOutput(deliveries=planned.deliveries, records=written)
-    for delivery in output.deliveries:
-        # Workers tell by it how long two copies may have waited; see services/delivery/claims.py.
-        delivery.decided_at_us = now_us
-        for field in ("variables", "payload_extra", "body_reference"):
-            delivery.ClearField(field)  # with_body() adds it
+    written = [*dated(more, now_us), *records(run.event, told, now_us, closes=closes, before=run.planned)]
+    if is_last and not closes:
+        written.append(_released(run, now_us))
+    output = output_of(planned.deliveries, written, now_us)
     return Decision(
         run,
         output,
         page_after,
         run.page_upto,
         run.recipients + people,
-        run.sends + len(planned.deliveries),
-        run.skips + skips,
+        len(planned.deliveries),
+        skips,
         is_last,
+        closes,
+        RUNNING if is_last and not closes else EXPANDING,
+        new,
     )
 
 
+def closed(run: Run, now_us: int) -> Decision:
+    """Return the end of a run whose last workflow run has ended."""
+    output = run_output_pb2.RunOutput(records=records(run.event, Plan(), now_us, closes=True, before=run.planned))
+    return _end_of(run, output, RUNNING)
+
+
+def output_of(
+    deliveries: Sequence[event_pb2.Delivery], written: Sequence[trace_pb2.TraceRecord], now_us: int
+) -> run_output_pb2.RunOutput:
+    """Return what is published, with the deliveries as they are stored until then: without their body."""
+    output = run_output_pb2.RunOutput(deliveries=deliveries, records=written)
+    for delivery in output.deliveries:
+        # Workers tell by it how long two copies may have waited; see services/delivery/claims.py.
+        delivery.decided_at_us = now_us
+        for field in ("variables", "payload_extra", "body_reference"):
+            delivery.ClearField(field)  # with_body() adds it
+        if delivery.HasField("direct"):
+            delivery.direct.ClearField("content")
+    return output
+
+
 def with_body(delivery: event_pb2.Delivery, run: Run) -> event_pb2.Delivery:
-    """Return a delivery of the run's output with the body, or with where it is."""
+    """Return a delivery of the run's output, or of one of its workflow runs, with the body, or with where it is."""
     if run.body is not None:
         whole = event_pb2.Delivery(body_reference=run.body)
     else:
         whole = event_pb2.Delivery(variables=run.event.variables, payload_extra=run.event.payload_extra)
+        if run.event.HasField("direct"):
+            whole.direct.CopyFrom(run.event.direct)
     whole.MergeFrom(delivery)
     return whole
 
@@ -257,10 +358,26 @@ def records(
     event: event_pb2.Event, plan: Plan, now_us: int, *, closes: bool, before: int
 ) -> list[trace_pb2.TraceRecord]:
     """Return the records of a part of the event's plan; see messages.records."""
-    written = messages.records(event, plan, closes=closes, before=before)
+    return dated(messages.records(event, plan, closes=closes, before=before), now_us)
+
+
+def dated(written: Sequence[trace_pb2.TraceRecord], now_us: int) -> list[trace_pb2.TraceRecord]:
+    """Give records their ids and their time; return them."""
     for record in written:
         record.id, record.at_us = new_id(), now_us
-    return written
+    return list(written)
+
+
+def _released(run: Run, now_us: int) -> trace_pb2.TraceRecord:
+    """Return the record that all that is left of the event waits in workflow runs: it is always the same one."""
+    event = run.event
+    return trace_pb2.TraceRecord(
+        id=derived_id_at(event.id, "released", event.id),
+        tenant_id=event.tenant_id,
+        event_id=event.id,
+        at_us=now_us,
+        released=trace_pb2.Released(),
+    )
 
 
 def end(event: event_pb2.Event, reason: Reason, now_us: int, before: int) -> list[trace_pb2.TraceRecord]:
@@ -279,7 +396,7 @@ def _told(run: Run, planned: Plan, people: int, *, is_last: bool) -> str:
 
 
 def _end_of(run: Run, output: run_output_pb2.RunOutput, state: runs_pb2.RunState.ValueType) -> Decision:
-    return Decision(run, output, "", run.page_upto, run.recipients, run.sends, run.skips, is_last=True, state=state)
+    return Decision(run, output, "", run.page_upto, run.recipients, 0, 0, is_last=True, closes=True, state=state)
 
 
 def _named(targets: Sequence[event_pb2.Target]) -> list[str]:

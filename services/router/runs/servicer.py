@@ -1,7 +1,7 @@
 """RunService: wire to store."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from clarion.router.v1 import runs_pb2, runs_pb2_grpc
 from runtime import clock, logs
@@ -19,13 +19,27 @@ _MAX_BY = 50
 log = logs.get(__name__)
 
 
+class PausedRuns(Protocol):
+    """The workflow runs of paused events. Implemented by services.router.workflow_runs.store.WorkflowRunStore."""
+
+    async def wake_paused(self, run_id: str, now_us: int) -> None:
+        """Look at the runs of an event that goes on after a pause. Raises UNAVAILABLE."""
+
+
 class RunServicer(runs_pb2_grpc.RunServiceServicer):
     """See proto/clarion/router/v1/runs.proto. wake: makes this process look at what is due."""
 
     def __init__(
-        self, store: RunStore, wake: Callable[[], None], trace: TraceWriter, *, now: clock.Clock = clock.now_us
+        self,
+        store: RunStore,
+        workflow_runs: PausedRuns,
+        wake: Callable[[], None],
+        trace: TraceWriter,
+        *,
+        now: clock.Clock = clock.now_us,
     ) -> None:
         self._store = store
+        self._workflow_runs = workflow_runs
         self._wake = wake
         self._trace = trace
         self._now = now
@@ -61,6 +75,7 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
         """Let a paused run go on."""
         check_id("event_id", request.event_id)
         run = await self._store.resume(request.event_id, self._now())
+        await self._workflow_runs.wake_paused(run.id, self._now())
         self._wake()
         log.info("run_resumed", event_id=request.event_id, tenant_id=run.tenant_id)
         return runs_pb2.ResumeRunResponse(run=_wire(run))
@@ -97,4 +112,5 @@ def _wire(run: RunSummary) -> runs_pb2.Run:
         created_at_us=run.created_us,
         updated_at_us=run.updated_us,
         scope=run.scope,
+        open_workflow_runs=run.open_runs,
     )

@@ -1,5 +1,6 @@
 """Runs in PostgreSQL. No row stays locked while the broker is asked: a run that is worked on is leased."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -61,25 +62,27 @@ class RunStore:
         return seconds
 
     async def decide(self, decisions: Sequence[Decision], now_us: int) -> set[str]:
-        """Store decisions and their output; return the ids of the runs that were still as the decisions saw them."""
-        rows = [
-            (
-                one.run.id,
-                one.run.revision,
-                one.output.SerializeToString(),
-                one.page_after,
-                one.page_upto,
-                one.recipients,
-                one.sends,
-                one.skips,
-                one.is_last,
-                one.state,
-            )
-            for one in sorted(decisions, key=lambda one: one.run.id)
-        ]
+        """Store decisions and their output, and begin workflow runs; return the ids of the runs that were written.
+
+        These were still as the decisions saw them.
+        """
+        rows = [_decided_row(one) for one in sorted(decisions, key=lambda one: one.run.id)]
+        columns = list(map(list, zip(*rows, strict=True)))
+        new = [(one.run.id, each) for one in decisions for each in one.new]
         with postgres.unavailable_while_down():
-            written = await self._pool.fetch(_SQL.decide, *map(list, zip(*rows, strict=True)), now_us)
-        return {str(row["id"]) for row in written}
+            if not new:
+                return {str(row["id"]) for row in await self._pool.fetch(_SQL.decide, *columns, now_us)}
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                written = {str(row["id"]) for row in await connection.fetch(_SQL.decide, *columns, now_us)}
+                new_rows = [(one.id, run_id, *one[1:]) for run_id, one in new]
+                new_columns = list(map(list, zip(*new_rows, strict=True)))
+                begun = await connection.fetch(_SQL.begin_workflow_runs, *new_columns, list(written), now_us)
+                counted = Counter(run_id for run_id, _ in new if run_id in written)
+                counted.subtract(str(row["run_id"]) for row in begun)
+                for run_id, missing in counted.items():
+                    if missing:
+                        await connection.execute(_SQL.uncount_workflow_runs, run_id, missing)
+        return written
 
     async def published(self, ids: Sequence[str], revisions: Sequence[int], now_us: int) -> None:
         """Note that the outputs of these revisions are published."""
@@ -209,13 +212,30 @@ def _new_row(new: NewRun, now_us: int) -> tuple[object, ...]:
         event.tenant_id,
         event.event_type,
         event.scope,
-        runs.lane_of(event.tenant_id),
+        runs.lane_of(event),
         runs.first_state(event, now_us),
         runs.is_large(event),
         event.due_at_us,
         event.SerializeToString(),
         body.sequence,
         body.size,
+    )
+
+
+def _decided_row(one: Decision) -> tuple[object, ...]:
+    return (
+        one.run.id,
+        one.run.revision,
+        one.output.SerializeToString(),
+        one.page_after,
+        one.page_upto,
+        one.recipients,
+        one.sends,
+        one.skips,
+        one.is_last,
+        one.closes,
+        one.state,
+        len(one.new),
     )
 
 
@@ -243,6 +263,7 @@ def read_run(row: asyncpg.Record) -> Run | None:
         crashes=row["crashes"],
         updated_us=_micros(row["updated_at"]),
         output=pending,
+        open_runs=row["open_runs"],
     )
 
 
@@ -261,6 +282,7 @@ def _summary(row: asyncpg.Record) -> RunSummary:
         held_back=row["held_back"],
         created_us=_micros(row["created_at"]),
         updated_us=_micros(row["updated_at"]),
+        open_runs=row["open_runs"],
     )
 
 

@@ -24,9 +24,13 @@ INSERT INTO router.workflow_versions (tenant_id, workflow_id, version, document,
 VALUES ($1, $2, $3, $4::text::json, $5)
 
 -- Those up to $3.
+-- Not those that runs are on.
 -- name: delete_versions
 DELETE FROM router.workflow_versions v
-WHERE v.tenant_id = $1 AND v.workflow_id = $2 AND v.version <= $3
+WHERE v.tenant_id = $1 AND v.workflow_id = $2 AND v.version <= $3 AND NOT EXISTS (
+    SELECT 1 FROM router.workflow_runs r
+    WHERE r.tenant_id = v.tenant_id AND r.workflow_id = v.workflow_id AND r.version = v.version AND r.state IN (1, 2)
+)
 
 -- name: get
 SELECT w.id, w.environment_id, w.name, w.description, w.event_type, w.is_active, w.version, w.created_at, w.updated_at,

@@ -231,7 +231,7 @@ def _parallel(fields: Fields, head: _Head) -> Step:
         fields.fault("branches", f"must be from 1 to {MAX_BRANCHES} lists of steps")
         return Parallel(*head[:3])
     branches = [head.within(one, fields.place(f"branches[{position}]")) for position, one in enumerate(value)]
-    if not all(branches):
+    if [] in value:
         fields.fault("branches", "must have a step each")
     return Parallel(*head[:3], tuple(branches))
 

@@ -148,10 +148,16 @@ def _delivery(provider: NewProvider, recipient: str) -> event_pb2.Delivery:
         tenant_id=provider.tenant_id,
         channel=provider.channel,
         provider_id=provider.id,
-        recipient=event_pb2.Recipient(**{field: recipient}),
+        recipient=_recipient(field, recipient),
         trace_id=telemetry.current_trace(),
         attempt=1,
     )
+
+
+def _recipient(field: str, address: str) -> event_pb2.Recipient:
+    recipient = event_pb2.Recipient()
+    setattr(recipient, field, address)
+    return recipient
 
 
 def _content(provider: NewProvider) -> render_pb2.Content:

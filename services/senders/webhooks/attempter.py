@@ -118,7 +118,7 @@ class WebhookAttempter:
 
     def _record(self, delivery: event_pb2.Delivery, message: WebhookMessage) -> None:
         """Store what was sent. The body of a signed message is the event's, which the ledger stores."""
-        if self._contents is None or not self._contents.keeps(delivery.tenant_id):
+        if self._contents is None or delivery.is_secret or not self._contents.keeps(delivery.tenant_id):
             return
         opened = message.opened
         call = contents_pb2.StoredCall(

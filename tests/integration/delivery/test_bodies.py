@@ -14,7 +14,7 @@ from runtime.ids import new_id
 from runtime.parts import INGEST, OwnParts
 from services.delivery import rendered
 from services.delivery.ports import SendResult, Verdict
-from services.domain import topology
+from services.domain import direct_messages, topology
 from tests.fakes.delivery import FarSide, Neighbours, delivery, queued
 from tests.integration.delivery.conftest import CreateWorker, Trace
 from tests.streams import Streams
@@ -131,6 +131,62 @@ async def test_a_body_that_is_gone_ends_the_delivery(
     await eventually(lambda: trace.is_over(one.id, FAILED))
     assert [step.reason for step in await trace.steps()] == ["content_deleted"]
     assert far_side.calls == []
+
+
+@pytest.mark.parametrize("place", ["EVENTS", "the ledger"])
+async def test_a_large_content_of_a_direct_message(
+    create_worker: CreateWorker,
+    streams: Streams,
+    trace: Trace,
+    connection: Client,
+    neighbours: Beside,
+    place: str,
+) -> None:
+    """It is read with the rest of the body, and rendered in place of a template."""
+    create_worker(FarSide())
+    content = event_pb2.DirectContent(body="x" * 50_000)
+    direct = event_pb2.DirectMessage(channel=event_pb2.CHANNEL_SMS, content_given=content)
+    one = referring(12_345)
+    one.template_version_id = ""
+    one.direct.CopyFrom(direct_messages.without_content(direct))
+    event = event_pb2.Event(id=one.event_id, tenant_id=one.tenant_id, variables=VARIABLES, direct=direct)
+    if place == "EVENTS":
+        outgoing = nats.Outgoing(topology.event_subject(one.tenant_id), event.SerializeToString())
+        one.body_reference.sequence = (await nats.StreamPublisher(connection).publish(outgoing)).sequence
+    else:
+        neighbours[0].bodies[one.event_id] = ledger_pb2.GetEventBodyResponse(variables=VARIABLES, event=event)
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, SENT))
+    assert neighbours[0].items[0].variables == VARIABLES
+    assert [template.body for template in neighbours[0].requests[0].templates] == [content.body]
+
+
+async def test_a_content_that_was_deleted_ends_the_delivery(
+    create_worker: CreateWorker, streams: Streams, trace: Trace, neighbours: Beside
+) -> None:
+    """The ledger has the event, but not what was to be sent: nothing empty is sent in its place."""
+    far_side = FarSide()
+    create_worker(far_side)
+    one = referring(12_345)
+    one.template_version_id = ""
+    one.direct.channel = event_pb2.CHANNEL_SMS
+    neighbours[0].bodies[one.event_id] = ledger_pb2.GetEventBodyResponse(variables=VARIABLES)
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, FAILED))
+    assert [step.reason for step in await trace.steps()] == ["content_deleted"]
+    assert far_side.calls == []
+
+
+async def test_a_secret_whose_body_is_gone_is_not_waited_for(
+    create_worker: CreateWorker, streams: Streams, trace: Trace
+) -> None:
+    """The replay of a dead letter ends at once: its body was kept only for sending."""
+    create_worker(FarSide())
+    one = referring(0)
+    one.is_secret, one.replay = True, 1
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, FAILED))
+    assert [step.reason for step in await trace.steps()] == ["content_deleted"]
 
 
 async def _is_away(own: OwnParts) -> bool:

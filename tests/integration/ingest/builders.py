@@ -100,6 +100,38 @@ def parts(
     ]
 
 
+def workflow_steps(one: event_pb2.Event, *steps: trace_pb2.WorkflowStep, after_us: int = 1500) -> trace_pb2.TraceRecord:
+    """The router's record of what workflow runs did. after_us: so long after the event was accepted."""
+    return _record(one, one.accepted_at_us + after_us, workflow_steps=trace_pb2.WorkflowSteps(steps=steps))
+
+
+def released(one: event_pb2.Event) -> trace_pb2.TraceRecord:
+    """The router's record that all that is left of the event waits in workflow runs."""
+    return _record(one, one.accepted_at_us + 1600, released=trace_pb2.Released())
+
+
+def conflict(one: event_pb2.Event, meant: str, other: str, identifier: str = "email") -> trace_pb2.TraceRecord:
+    """The router's record that a contact's identifiers belong to two people."""
+    found = trace_pb2.ContactConflict(meant=meant, other=other, identifier=identifier)
+    return _record(one, one.accepted_at_us + 900, contact_conflict=found)
+
+
+def contact(user_id: str = "", email: str = "", phone: str = "") -> event_pb2.Target:
+    """Somebody who is looked up when the event is planned."""
+    recipient = event_pb2.Recipient(user_id=user_id, email=email, phone=phone)
+    return event_pb2.Target(contact=event_pb2.Contact(recipient=recipient))
+
+
+def workflow_event(
+    tenant_id: str, *workflow_ids: str, targets: Sequence[event_pb2.Target] = (), **fields: Any
+) -> event_pb2.Event:
+    """An accepted event that starts these workflows. targets: none: one contact by an e-mail address."""
+    one = shared_event(tenant_id, *(targets or [contact(email="ada@example.org")]), **fields)
+    for workflow_id in workflow_ids:
+        one.workflows.workflows.add(workflow_id=workflow_id, version=1)
+    return one
+
+
 def waiting(one: event_pb2.Event, until_us: int) -> trace_pb2.TraceRecord:
     """The router's record that the event waits."""
     return _record(one, one.accepted_at_us + 500, waiting=trace_pb2.Waiting(until_us=until_us))

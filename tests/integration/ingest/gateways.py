@@ -1,7 +1,6 @@
 """Gateways as processes of their own, before ingest processes: the way of a trigger, and no more of the stack."""
 
 import asyncio
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,8 @@ import aiohttp
 from checks.client import Http, Operator, Tenant
 from tests.conftest import NatsServer, PostgresServer, free_port
 from tests.integration.ingest.processes import NOBODY, TOKEN, Service
-from tests.integration.realtime.conftest import end, spawn
+from tests.integration.realtime.conftest import end
+from tests.spawning import Process, spawn
 from tests.waiting import eventually
 
 ADMIN_TOKEN = "an-admin-token-for-tests"
@@ -25,7 +25,7 @@ class Gateway:
     variables: dict[str, str]
     log: Path
     url: str
-    process: "subprocess.Popen[bytes]" = field(init=False)
+    process: Process = field(init=False)
 
     def spawn(self) -> None:
         """Start it."""

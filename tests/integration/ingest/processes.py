@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,8 +30,9 @@ from clarion.router.v1 import (
 from runtime.grpc import Caller, channel, is_serving
 from services.domain.endpoints import MAX_ANSWER_BYTES
 from tests.conftest import free_port
-from tests.integration.realtime.conftest import end, spawn
+from tests.integration.realtime.conftest import end
 from tests.keyed import KEY
+from tests.spawning import Process, spawn
 from tests.waiting import eventually
 
 TOKEN = "a-service-token"
@@ -64,7 +64,7 @@ class Service:
     log: Path
     address: str
     channel: grpc.aio.Channel
-    process: "subprocess.Popen[bytes]" = field(init=False)
+    process: Process = field(init=False)
 
     async def start(self) -> None:
         """Start it and wait until it serves."""

@@ -1,11 +1,8 @@
 """A real hub with the generated configuration, and the realtime service as a process of its own."""
 
 import asyncio
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
@@ -22,11 +19,11 @@ from runtime import postgres
 from runtime.grpc import Caller, channel, is_serving
 from services.realtime.centrifugo import configuration
 from stack.hub.build import hub_binary
-from stack.launch import command_for
 from tests.conftest import NatsServer, free_port
 from tests.contract.hub.servers import Engine, Server
 from tests.integration.senders.processes import TOKEN, neighbours
 from tests.keyed import KEY
+from tests.spawning import Process, spawn
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -97,7 +94,7 @@ class Service:
     """A process of the realtime service."""
 
     address: str
-    process: "subprocess.Popen[bytes]"
+    process: Process
     stub: "realtime_pb2_grpc.RealtimeServiceAsyncStub"
     privacy: Any
     log: Path
@@ -167,14 +164,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def spawn(module: str, environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start a service of ours as a process that ends with this one."""
-    command = command_for([sys.executable, "-m", module], death_signal=signal.SIGKILL)
-    with log.open("ab") as output:
-        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=output)
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: Process) -> None:
     """Make sure that it is gone."""
     process.kill()
     process.wait()

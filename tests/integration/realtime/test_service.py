@@ -32,8 +32,8 @@ from tests.integration.realtime.conftest import (
     Service,
     StartRealtime,
     end,
-    spawn,
 )
+from tests.spawning import spawn
 from tests.streams import messages_of
 from tests.waiting import eventually
 

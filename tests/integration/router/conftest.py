@@ -18,7 +18,9 @@ from services.domain import channels, topology
 from tests.conftest import NatsServer, free_port
 from tests.fakes.router import Owners
 from tests.integration.ingest.processes import TOKEN, StartService, starter
+from tests.integration.router.recipient_world import Api
 from tests.integration.router.run_world import World
+from tests.integration.router.workflow_world import WorkflowWorld
 from tests.streams import Streams
 from tests.waiting import eventually
 
@@ -137,3 +139,17 @@ async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]
 def world(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams, bucket: Bucket) -> World:
     """One router, nobody stored."""
     return World(pool, connection, streams)
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    """Stored recipients, segments and imports on this test's database."""
+    pool = await postgres.connect(postgres_url, name="test", size=8, deadline=30.0)
+    yield Api(pool)
+    pool.terminate()
+
+
+@pytest.fixture
+def flow(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams, bucket: Bucket) -> WorkflowWorld:
+    """One router with stored workflows, nobody stored."""
+    return WorkflowWorld(pool, connection, streams)

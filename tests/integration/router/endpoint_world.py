@@ -20,12 +20,16 @@ from services.router.endpoints import check
 from services.router.endpoints.store import EndpointStore
 from services.router.endpoints.subscriptions.store import SubscriptionStore
 from services.router.endpoints.writing import TenantWrites
+from services.router.workflows.check import WorkflowFields
+from services.router.workflows.document import parse
+from services.router.workflows.store import WorkflowStore
 from tests.integration.outboxes import PatientOutbox
 from tests.unit.senders.builders import encryption_key
 
 GUARD = EgressGuard(EgressPolicy(), Ports(frozenset({80, 443}), "CLARION_EGRESS_WEBHOOK_PORTS"))
 VAULT_KEY = encryption_key()
-PREFIXES = (topology.ENDPOINTS, topology.SUBSCRIBERS)
+PREFIXES = (topology.ENDPOINTS, topology.SUBSCRIBERS, topology.WORKFLOWS)
+STOP = parse(b'{"steps":[{"id":"a","kind":"stop"}]}')
 
 
 class EndpointWorld:
@@ -43,6 +47,7 @@ class EndpointWorld:
         self.subscriptions = SubscriptionStore(pool, self.writes)
         self.event_types = EventTypeStore(pool, self.writes)
         self.applications = ApplicationStore(pool, self.writes)
+        self.workflows = WorkflowStore(pool, self.writes)
 
     async def create(self, tenant_id: str, *, secret: str = "", **fields: Any) -> str:
         """Store an endpoint; return its id."""
@@ -61,6 +66,11 @@ class EndpointWorld:
     async def event_type(self, tenant_id: str, name: str) -> str:
         """Store an event type; return its id."""
         return str((await self.event_types.create(tenant_id, name, ""))[0]["id"])
+
+    async def workflow(self, tenant_id: str, event_type: str, *, scope: str = "", name: str = "") -> str:
+        """Store an active workflow; return its id."""
+        fields = WorkflowFields(scope, name or new_id(), "", event_type, active=True)
+        return (await self.workflows.create(tenant_id, fields, STOP, ""))[0].id
 
     async def application(self, tenant_id: str, *, most: int | None = None, external_id: str = "") -> str:
         """Store an application; return its id."""
@@ -114,3 +124,6 @@ async def write_endpoints(pool: "asyncpg.Pool[asyncpg.Record]", connection: Clie
     await world.set_active(tenant_id, two, active=False)
     await world.endpoints.delete(tenant_id, gone)
     await world.event_types.delete(tenant_id, over)
+    await world.workflow(tenant_id, "order.paid")
+    await world.workflow(tenant_id, "UserSignup")
+    await world.workflows.delete(tenant_id, await world.workflow(tenant_id, "never"))

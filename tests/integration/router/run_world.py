@@ -13,11 +13,21 @@ from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
-from services.router.ports import NewRun
+from services.domain.reasons import Reason
+from services.router import policies
+from services.router.ports import NewRun, Segments
+from services.router.recipients.identity import Identities
+from services.router.runs.publishing import OutputPublisher
+from services.router.runs.reading import Audiences
 from services.router.runs.runner import Runs
 from services.router.runs.store import RunStore
+from services.router.workflow_runs.cooldowns import PostgresCooldowns
+from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.starting import WorkflowStarter
+from services.router.workflows.documents import Documents
 from tests.fakes.router_recipients import MemoryRecipients
 from tests.fakes.router_runs import MailPlanner, MemoryProgress
+from tests.fakes.router_workflow_runs import MailCatalog, MemorySegments, MemoryStatuses
 from tests.streams import Streams
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -58,7 +68,16 @@ class World:
         self.streams = streams
         self.clock = Clock()
         self.planner = MailPlanner()
-        self.recipients = Recipients()
+        self.recipients: Any = Recipients()
+        self.contacts = Identities(pool)
+        self.versions = Documents(pool)
+        self.catalog = MailCatalog()
+        self.cooldowns = PostgresCooldowns(pool)
+        self.statuses = MemoryStatuses()
+        self.segments: Segments = MemorySegments()
+        self.erased: set[str] = set()
+        self.canceled: set[str] = set()
+        self.policies = policies.of_everything(_not_suppressed, self._erased, lambda _, id_: id_ in self.canceled)
         self.progress = MemoryProgress()
         self.inactive: set[str] = set()
         self.store = RunStore(pool, ConfigurationOutbox(pool, "router", connection))
@@ -67,15 +86,26 @@ class World:
     def router(self, *, page: int = 10) -> Runs:
         """Return another process's runs."""
         return Runs(
-            self.connection,
             self.store,
             self.planner,
-            self.recipients,
+            Audiences(self.recipients, self.contacts, page=page),
+            WorkflowStarter(
+                self.versions,
+                CatalogSends(self.catalog),
+                self.segments,
+                self.cooldowns,
+                self.policies,
+                erased=self._erased,
+                now=self.clock,
+            ),
+            OutputPublisher(self.connection),
             self.progress,
             self.inactive.__contains__,
-            page=page,
             now=self.clock,
         )
+
+    def _erased(self, _: str, user_id: str, __: int) -> str:
+        return Reason.RECIPIENT_ERASED if user_id in self.erased else ""
 
     def event(self, *targets: event_pb2.Target, due_in_s: float = 0.0, **fields: Any) -> event_pb2.Event:
         """Return an event for these targets, due in so many seconds."""
@@ -124,6 +154,11 @@ class World:
     async def state(self, event: event_pb2.Event) -> "runs_pb2.RunState.ValueType":
         """Return the state of an event's run."""
         return (await self.store.of_event(event.id)).state
+
+
+def _not_suppressed(*_: object, **__: object) -> str:
+    """Nobody's address is suppressed."""
+    return ""
 
 
 def group(key: str) -> event_pb2.Target:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -24,6 +25,8 @@ from services.router.endpoints.servicer import EndpointServicer
 from services.router.endpoints.subscriptions import store as subscriptions
 from services.router.endpoints.subscriptions.store import SubscriptionStore
 from services.router.endpoints.writing import TenantWrites
+from services.router.workflows.check import WorkflowFields
+from services.router.workflows.document import Document, parse
 from tests.conftest import NatsServer
 from tests.integration.outboxes import PatientOutbox
 from tests.integration.router.endpoint_world import GUARD, PREFIXES, EndpointWorld
@@ -65,6 +68,7 @@ class _Changes:
         self._types: list[tuple[str, str]] = []
         self._applications: list[tuple[str, str]] = []
         self._endpoints: list[tuple[str, str]] = []
+        self._workflows: list[tuple[str, str]] = []
 
     async def one(self) -> None:
         """Make a change. What is gone or exists already is refused, and changes nothing."""
@@ -80,6 +84,9 @@ class _Changes:
             (1, self._delete_type),
             (2, self._create_application),
             (1, self._delete_application),
+            (3, self._create_workflow),
+            (3, self._change_workflow),
+            (1, self._delete_workflow),
         ]
         (change,) = self._random.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])
         try:
@@ -131,6 +138,23 @@ class _Changes:
 
     async def _delete_application(self) -> None:
         await self.world.applications.delete(*self._any(self._applications))
+
+    async def _create_workflow(self) -> None:
+        tenant_id = self._random.choice((TENANT, OTHER))
+        self._workflows.append((tenant_id, await self.world.workflow(tenant_id, self._random.choice(self._names))))
+
+    async def _change_workflow(self) -> None:
+        step = b'{"steps":[{"id":"s%d","kind":"stop"}]}' % self._random.randrange(1_000_000)
+        document = parse(step) if self._random.random() < 0.5 else None
+        event_type, is_active = self._random.choice(self._names), self._random.random() < 0.5
+
+        def change(old: WorkflowFields) -> tuple[WorkflowFields, Document | None]:
+            return replace(old, event_type=event_type, active=is_active), document
+
+        await self.world.workflows.update(*self._any(self._workflows), change, expected_version=0, by="")
+
+    async def _delete_workflow(self) -> None:
+        await self.world.workflows.delete(*self._any(self._workflows))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -256,7 +280,7 @@ async def test_all_keys_that_a_change_affects_are_written(router: EndpointWorld)
     assert [await router.published(TENANT, two), await router.published(TENANT, three)] == [None, None]
     await router.endpoints.delete(TENANT, one)
     assert await lists() == [[], []]
-    assert await router.everything() == {}
+    assert await router.everything() == {topology.workflows_key(TENANT, "order.sent"): b"[]"}  # a type that is declared
 
 
 async def test_a_copy_that_reached_a_changes_revision_has_the_change(

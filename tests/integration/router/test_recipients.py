@@ -1,90 +1,18 @@
 """Recipients and groups over gRPC's servicers, on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from clarion.common.v1 import event_pb2
-from clarion.router.v1 import privacy_pb2, recipients_pb2
-from runtime import postgres
+from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
 from services.router.groups import store as group_store
-from services.router.groups.store import GroupStore
 from services.router.recipients import store as recipient_store
-from services.router.recipients.servicer import RecipientServicer
-from services.router.recipients.store import RecipientStore
-from services.router.runs.people import PeopleInRuns
-from services.router.servicer_privacy import RouterPrivacyServicer
+from tests.integration.router.recipient_world import OTHER, Api
 from tests.waiting import eventually
-
-TENANT = "01a1fe7a-0000-7000-8000-000000000001"
-OTHER = "01a1fe7a-0000-7000-8000-000000000002"
-
-
-class Api:
-    """The servicers' calls, of one tenant unless another is named."""
-
-    def __init__(self, pool: recipient_store.Pool) -> None:
-        self.pool = pool
-        self.groups = GroupStore(pool)
-        recipients = RecipientStore(pool)
-        self._service = RecipientServicer(recipients, self.groups)
-        self._privacy = RouterPrivacyServicer(recipients, PeopleInRuns(pool))
-
-    async def put(self, *names: str, tenant_id: str = TENANT, **fields: Any) -> list[recipients_pb2.StoredRecipient]:
-        """Store recipients that have these fields."""
-        new = [recipients_pb2.StoredRecipient(recipient_id=name, **fields) for name in names]
-        request = recipients_pb2.PutRecipientsRequest(tenant_id=tenant_id, recipients=new)
-        return list((await self._service.PutRecipients(request, None)).recipients)
-
-    async def call(self, method: str, *, tenant_id: str = TENANT, **fields: Any) -> Any:
-        """Call a method by its name."""
-        service = self._privacy if method in ("EraseRecipient", "ExportRecipient") else self._service
-        messages = privacy_pb2 if service is self._privacy else recipients_pb2
-        return await getattr(service, method)(
-            getattr(messages, f"{method}Request")(tenant_id=tenant_id, **fields), None
-        )
-
-    async def refused(self, method: str, **fields: Any) -> ClarionError:
-        """Return the error of a call."""
-        with pytest.raises(ClarionError) as refused:
-            await self.call(method, **fields)
-        return refused.value
-
-    async def ids(self, method: str = "ListRecipients", **fields: Any) -> list[str]:
-        """Return the ids of a list, whole, two at a time."""
-        found: list[str] = []
-        cursor = ""
-        while True:
-            page = await self.call(method, limit=2, cursor=cursor, **fields)
-            found += [one.recipient_id for one in page.recipients]
-            cursor = page.next_cursor
-            if not cursor:
-                return found
-
-    async def group(self, key: str, *members: str, tenant_id: str = TENANT) -> None:
-        """Store a group with these members."""
-        await self.call("PutGroup", key=key, tenant_id=tenant_id)
-        if members:
-            await self.call("ChangeMembers", key=key, add=members, tenant_id=tenant_id)
-
-    async def members(self, key: str) -> int:
-        """Return the number of members that a group says it has."""
-        return int((await self.call("GetGroup", key=key)).group.members)
-
-    async def rows(self, table: str) -> int:
-        """Return the number of rows."""
-        return int(await self.pool.fetchval(f"SELECT count(*) FROM router.{table}"))
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    """On this test's database."""
-    pool = await postgres.connect(postgres_url, name="test", size=8, deadline=30.0)
-    yield Api(pool)
-    pool.terminate()
 
 
 async def test_a_recipient_is_stored_replaced_and_deleted(api: Api) -> None:
@@ -102,7 +30,11 @@ async def test_a_recipient_is_stored_replaced_and_deleted(api: Api) -> None:
     [stored] = await api.put("ada", **fields)
     assert stored.created_at_us == stored.updated_at_us > 0
     wanted = recipients_pb2.StoredRecipient(
-        recipient_id="ada", created_at_us=stored.created_at_us, updated_at_us=stored.updated_at_us, **fields
+        recipient_id="ada",
+        id=stored.id,
+        created_at_us=stored.created_at_us,
+        updated_at_us=stored.updated_at_us,
+        **fields,
     )
     assert stored == wanted
     await api.put("bob")

@@ -16,8 +16,8 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
+from services.router.runs import queues, store
 from services.router.runs import run as runs
-from services.router.runs import runner, store
 from services.router.runs.runner import LARGE_BATCH
 from services.router.runs.servicer import RunServicer
 from services.router.runs.store import LEASE_S, RunStore
@@ -107,7 +107,7 @@ async def test_a_slow_run_delays_no_other(world: World) -> None:
 
 async def test_the_next_page_follows_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The router does not look for it only after a pause, or when the lease of the page before ends."""
-    monkeypatch.setattr(runner, "_IDLE_S", 3600.0)
+    monkeypatch.setattr(queues, "_IDLE_S", 3600.0)
     event = world.event(group("g"))
     world.recipients.add(TENANT, *names(150), group="g")
     await world.begin(event)
@@ -364,9 +364,13 @@ async def test_routers_agree_on_the_time(world: World) -> None:
 
 def _tenants_of_two_lanes() -> tuple[str, str]:
     first = second = new_id()
-    while runs.lane_of(first) == runs.lane_of(second):
+    while _lane(first) == _lane(second):
         second = new_id()
     return first, second
+
+
+def _lane(tenant_id: str) -> int:
+    return runs.lane_of(event_pb2.Event(tenant_id=tenant_id))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

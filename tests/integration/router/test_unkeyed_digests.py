@@ -34,9 +34,9 @@ from tests.conftest import NatsServer, free_port
 from tests.integration.ingest import builders
 from tests.integration.ingest.processes import Service, StartService
 from tests.integration.outboxes import PatientOutbox
-from tests.integration.realtime.conftest import spawn
 from tests.integration.router.conftest import Bucket, Routed
 from tests.keyed import KEY, KEYED
+from tests.spawning import spawn
 from tests.streams import Streams
 from tests.waiting import end, eventually
 

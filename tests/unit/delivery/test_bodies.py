@@ -9,7 +9,7 @@ from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.parts import OwnParts
-from services.delivery.bodies import Bodies
+from services.delivery.bodies import Bodies, Body
 from tests.fakes.grpc import MemoryCaller, MemoryChannel
 from tests.fakes.nats import MemoryBroker
 
@@ -17,12 +17,12 @@ from tests.fakes.nats import MemoryBroker
 class Readings:
     """Stands for the broker and the ledger. answers: of the readings, in their order; each waits for its gate."""
 
-    def __init__(self, *answers: "tuple[bytes, bytes] | ClarionError") -> None:
+    def __init__(self, *answers: "Body | ClarionError") -> None:
         self.answers = list(answers)
         self.gates = [asyncio.Event() for _ in answers]
         self.begun = 0
 
-    async def __call__(self, _: event_pb2.Delivery) -> tuple[bytes, bytes]:
+    async def __call__(self, _: event_pb2.Delivery) -> Body:
         """Give the next answer."""
         number = self.begun
         self.begun += 1
@@ -35,7 +35,7 @@ class Readings:
 
 async def test_a_reading_that_fails_leaves_the_next_one_to_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The body is read once after that and counted once, although a third delivery asks for it at the same time."""
-    readings = Readings(ClarionError(Code.UNAVAILABLE, "Away."), (b"body", b""), (b"body", b""))
+    readings = Readings(ClarionError(Code.UNAVAILABLE, "Away."), Body(b"body", b""), Body(b"body", b""))
     broker: Any = MemoryBroker()
     channel: Any = MemoryChannel()
     caller: Any = MemoryCaller({})

@@ -25,6 +25,26 @@ def test_a_far_sides_words_are_one_bounded_line() -> None:
     assert before.attempted.detail == _SHOWN
 
 
+def test_nothing_of_a_secret_is_kept() -> None:
+    """Neither what a provider answered, which repeats the text, nor the body in a dead letter."""
+    text = "Your code is 482913"
+    delivery = event_pb2.Delivery(id="d", is_secret=True, variables=text.encode(), payload_extra=text.encode())
+    delivery.direct.sender_name = "Acorn"
+    delivery.direct.content_given.body = text
+    exchange = trace_pb2.HttpExchange(url="https://sms.example", status=201, body=text.encode())
+    result = SendResult(Verdict.TRANSIENT, "twilio", http=exchange)
+    times = records.AttemptTimes(1, 2, 3)
+    record = records.attempted(delivery, result, trace_pb2.DELIVERY_STATUS_DEAD, times)
+    record.attempted.dead_letter.CopyFrom(records.dead_letter(delivery))
+    assert b"482913" not in record.SerializeToString()
+    assert (record.attempted.http.status, record.attempted.dead_letter.direct.sender_name) == (201, "Acorn")
+    # It does not look like a delivery whose body is empty.
+    assert record.attempted.dead_letter.body_reference.size > len(text)
+    assert b"482913" not in records.crashed(delivery, KeyError(), 1).SerializeToString()
+    assert b"482913" not in records.backlog_full(delivery, 1).SerializeToString()
+    assert b"482913" in delivery.SerializeToString()  # a retry still needs it
+
+
 @pytest.mark.parametrize("detail", ["", "550 5.1.1 <ada@example.org>: größer ≥ 5"])
 def test_what_is_fit_to_be_shown_stays(detail: str) -> None:
     """As it came."""

@@ -78,6 +78,19 @@ async def refused(authenticator: CachedAuthenticator, key: str) -> Code:
     return caught.value.code
 
 
+async def test_the_kind_of_a_key_is_known_without_taking_it() -> None:
+    """For a path that keys of several kinds open: whoever is meant takes the key, and counts what fails."""
+    ingest, attempts = Ingest(), FailedAttempts(1, Proxies())
+    ingest.kind = "other"
+    authenticator = CachedAuthenticator(ingest, attempts, now=Clock())
+    assert await authenticator.kind_of(request(), "good") == "other"
+    assert [await authenticator.kind_of(request(), key) for key in ("wrong", "", "two words")] == ["", "", ""]
+    ingest.fault = ClarionError(Code.UNAVAILABLE, "away")
+    assert await authenticator.kind_of(request(), "another") == ""
+    assert not attempts.is_spent(request())
+    assert ingest.asked == ["good", "wrong", "another"]
+
+
 async def test_a_key_is_asked_for_once_in_a_while() -> None:
     """Within the time to live the answer comes from memory, afterwards from ingest."""
     ingest, clock = Ingest(), Clock()

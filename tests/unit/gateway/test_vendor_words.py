@@ -53,6 +53,12 @@ _WORDS = (
     Word("nahook", r"\b(token_disabled|ingest_timeout|rate_limited)\b", "a code of its errors"),
     Word("nahook", "application_endpoint_limit_reached", "a code of its errors"),
     Word("nahook", r"\bscheduled_retry\b", "a status of its deliveries: the core says retrying"),
+    Word("sendmator", r"\bsk_(live|test)_", "how its keys begin: the dialect tells the others"),
+    Word("sendmator", "(?i)x-team-id", "its header: the core has a scope"),
+    Word("sendmator", r"\b(user_info|contact_external_id|trigger_at|event_data)\b", "a field of its bodies"),
+    Word("sendmator", r"\b(delay_minutes|cooldown_seconds|channel_type|step_order)\b", "a field of its workflows"),
+    Word("sendmator", "Event type not found|Invalid team context|Event name is required", "a sentence of its errors"),
+    Word("sendmator", "queued successfully", "its sentence for what was accepted"),
 )
 
 
@@ -101,7 +107,7 @@ def test_each_exception_is_still_needed(found: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [word for word in _WORDS if word.home in {"orqestra", "nahook"}], ids=lambda word: word.pattern
+    "word", [word for word in _WORDS if word.home in {"orqestra", "nahook", "sendmator"}], ids=lambda word: word.pattern
 )
 def test_a_word_is_one_that_its_vendor_uses(word: Word) -> None:
     """A pattern that matches nothing in the docs and the tests of the contract is misspelt and guards nothing."""

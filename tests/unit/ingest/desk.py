@@ -17,12 +17,14 @@ from services.ingest.endpoints.directory import EndpointDirectory
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.intake import event_of
 from services.ingest.ports import First
+from services.ingest.workflows.directory import WorkflowDirectory
 from tests.fakes.configuration import MemoryWatch
 from tests.fakes.ingest import MemoryAdmission, MemoryEndpointOwner, MemoryEventLog, MemoryTenants, Row
 from tests.unit.senders.builders import encryption_key
 
 TENANT = new_id()
 FINGERPRINTS = Fingerprints([b"k" * 32])
+MARKER = "complete.router"
 OURS, OTHER = "our.type", "other.type"
 
 
@@ -32,6 +34,8 @@ class Desk:
 
     tenants: MemoryTenants = field(default_factory=MemoryTenants)
     log: MemoryEventLog = field(default_factory=MemoryEventLog)
+    # What is published of endpoints and workflows.
+    copy: MemoryWatch = field(default_factory=MemoryWatch)
     ticks: Any = field(default_factory=lambda: itertools.count(1_000_000))
 
     def __post_init__(self) -> None:
@@ -40,8 +44,17 @@ class Desk:
 
     def another(self) -> Acceptor:
         """Return another process's acceptor over the same database and broker."""
-        endpoints = EndpointDirectory(MemoryWatch(), MemoryEndpointOwner(), Vault(encryption_key()), marker="")
-        return Acceptor(self.admission, self.log, self.tenants, FINGERPRINTS, endpoints, now=lambda: next(self.ticks))
+        endpoints = EndpointDirectory(self.copy, MemoryEndpointOwner(), Vault(encryption_key()), marker=MARKER)
+        workflows = WorkflowDirectory(self.copy, marker=MARKER)
+        return Acceptor(
+            self.admission,
+            self.log,
+            self.tenants,
+            FINGERPRINTS,
+            endpoints,
+            workflows,
+            now=lambda: next(self.ticks),
+        )
 
     async def accept(self, new: ingest_pb2.NewEvent, tenant_id: str = TENANT) -> Accepted:
         """Accept an event."""

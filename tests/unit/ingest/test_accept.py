@@ -360,7 +360,12 @@ async def test_admission_is_told_cost_memory_schedule_and_scope() -> None:
 
 @pytest.mark.parametrize(
     ("wait_s", "asked_s", "kept_s"),
-    [(3600, 0, 3600 + DAY_S), (365 * DAY_S, 7 * DAY_S, 366 * DAY_S), (DAY_S, 30 * DAY_S, 30 * DAY_S)],
+    [
+        (3600, 0, 3600 + DAY_S),
+        (365 * DAY_S, 7 * DAY_S, 366 * DAY_S),
+        (DAY_S, 30 * DAY_S, 30 * DAY_S),
+        (200 * 365 * DAY_S, 0, 2**31 - 1),
+    ],
 )
 async def test_a_key_is_remembered_until_a_day_after_the_event_is_due(wait_s: int, asked_s: int, kept_s: int) -> None:
     """Longer if the caller says so. The ledger, which writes lost rows again, is told."""
@@ -374,8 +379,8 @@ async def test_a_key_is_remembered_until_a_day_after_the_event_is_due(wait_s: in
 async def test_an_event_whose_time_comes_while_it_is_accepted_still_waits() -> None:
     """Admission has counted it as scheduled; so its time is after its acceptance, for router and ledger."""
     desk = Desk()
-    await desk.accept(call(due_at_us=1_000_002))
-    await desk.accept(call(key="2", due_at_us=1_000_003))
+    await desk.accept(call(due_at_us=1_000_001))
+    await desk.accept(call(key="2", due_at_us=1_000_002))
     assert [claim.scheduled for claim in desk.admission.claims] == [True, False]
     waiting, at_once = desk.log.events
     assert waiting.accepted_at_us < waiting.due_at_us

@@ -15,8 +15,9 @@ from services.domain.endpoints import State
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.ports import TenantSettings
+from services.ingest.workflows.directory import WorkflowDirectory
 from tests.fakes.ingest import MemoryAdmission, MemoryEventLog, MemoryTenants
-from tests.unit.ingest.endpoints_published import TYPE, Published
+from tests.unit.ingest.endpoints_published import MARKER, TYPE, Published
 from tests.unit.senders.builders import encryption_key
 
 _WEEK_S = 7 * 86_400
@@ -33,7 +34,12 @@ class Desk:
     def __post_init__(self) -> None:
         self.admission = MemoryAdmission(self.tenants.cached_or_default)
         self.acceptor = Acceptor(
-            self.admission, self.log, self.tenants, Fingerprints([b"k" * 32]), self.published.directory
+            self.admission,
+            self.log,
+            self.tenants,
+            Fingerprints([b"k" * 32]),
+            self.published.directory,
+            WorkflowDirectory(self.published.copy, marker=MARKER),
         )
 
     async def trigger(self, *, key: str = "", **fields: Any) -> Accepted:

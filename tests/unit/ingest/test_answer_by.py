@@ -16,6 +16,7 @@ from services.ingest.accept import Acceptor
 from services.ingest.endpoints.directory import EndpointDirectory
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.ports import Admitted, Claim
+from services.ingest.workflows.directory import WorkflowDirectory
 from tests.fakes.configuration import MemoryWatch
 from tests.fakes.ingest import MemoryAdmission, MemoryEndpointOwner, MemoryEventLog, MemoryTenants
 from tests.unit.senders.builders import encryption_key
@@ -49,7 +50,8 @@ class Desk:
         tenants = MemoryTenants()
         self.admission = HangingAdmission(tenants.cached_or_default)
         endpoints = EndpointDirectory(MemoryWatch(), MemoryEndpointOwner(), Vault(encryption_key()), marker="")
-        self.acceptor = Acceptor(self.admission, self.log, tenants, Fingerprints([b"k" * 32]), endpoints)
+        workflows = WorkflowDirectory(MemoryWatch(), marker="")
+        self.acceptor = Acceptor(self.admission, self.log, tenants, Fingerprints([b"k" * 32]), endpoints, workflows)
 
     async def code(self, new: ingest_pb2.NewEvent) -> Code | None:
         """Return why an event is not accepted; None: it is."""

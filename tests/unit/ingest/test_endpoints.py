@@ -10,9 +10,10 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
 from services.domain.endpoints import SLACK, State
-from services.ingest.endpoints.directory import MAX_GIVEN_UP, PATIENCE_S, Failure
-from services.ingest.endpoints.memo import Memo
+from services.ingest.endpoints.directory import Failure
 from services.ingest.endpoints.ports import OwnedEndpoint
+from services.ingest.memo import Memo
+from services.ingest.published import MAX_GIVEN_UP, PATIENCE_S
 from tests.unit.ingest.endpoints_published import MARKER, TYPE, Published
 from tests.unit.senders.builders import encryption_key
 

@@ -7,7 +7,6 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
-from runtime.clock import now_us
 from services.ingest.deduplication import content
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.intake import event_of
@@ -27,7 +26,7 @@ def _event(**fields: object) -> event_pb2.Event:
         "channels": [_SMS, _PUSH],
     }
     event = ingest_pb2.NewEvent(**{**defaults, **fields})  # type: ignore[arg-type]
-    check_sent(event, now_us)
+    check_sent(event)
     return event_of("t", event)
 
 

@@ -1,5 +1,7 @@
 """The event that is made of what a caller sent."""
 
+from typing import Any
+
 import pytest
 
 from clarion.common.v1 import event_pb2
@@ -12,7 +14,7 @@ def _new(**fields: object) -> ingest_pb2.NewEvent:
     return ingest_pb2.NewEvent(event_type="a.b", **fields)  # type: ignore[arg-type]
 
 
-def _person(**fields: str) -> event_pb2.Target:
+def _person(**fields: Any) -> event_pb2.Target:
     return event_pb2.Target(recipient=event_pb2.Recipient(**fields))
 
 

@@ -25,7 +25,7 @@ EVENT_ID = "01938b1c-7d5a-7e11-9c3a-0242ac120002"
 
 def an_event(**fields: Any) -> event_pb2.Event:
     """An event to a recipient with all addresses. recipient: the fields to change."""
-    recipient = {"user_id": "u", "email": "a@example.com", "phone": "+254712345678"}
+    recipient: dict[str, Any] = {"user_id": "u", "email": "a@example.com", "phone": "+254712345678"}
     recipient.update(fields.pop("recipient", {}))
     return event_pb2.Event(
         id=EVENT_ID,
@@ -44,7 +44,7 @@ def for_audience(*targets: event_pb2.Target, excluded: Iterable[str] = (), **fie
     return event
 
 
-def described(user_id: str = "", **fields: str) -> event_pb2.Target:
+def described(user_id: str = "", **fields: Any) -> event_pb2.Target:
     """A target whom the caller describes."""
     return event_pb2.Target(recipient=event_pb2.Recipient(user_id=user_id, **fields))
 

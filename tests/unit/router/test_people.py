@@ -64,7 +64,7 @@ class _Counting(MemoryRecipients):
         super().__init__()
         self.asked: list[set[RecipientKey]] = []
 
-    async def find(self, wanted: Collection[RecipientKey]) -> people.Found:
+    async def find(self, wanted: Collection[RecipientKey], *, whole: bool = False) -> people.Found:
         self.asked.append(set(wanted))
         return await super().find(wanted)
 

@@ -31,6 +31,31 @@ def test_the_tenant_is_the_sender() -> None:
     assert message.reply_to == Address("help", "acorn.example")
 
 
+def test_a_direct_message_names_its_own_sender() -> None:
+    """In place of the tenant's, each field by itself."""
+    tenant = TenantProfile(TENANT, "Acorn", "orders@acorn.example", "help@acorn.example")
+    order = delivery()
+    order.direct.sender_email = "ada@acorn.example"
+    message = email_message.compose(order, _CONTENT, tenant, _SETTINGS)
+    assert (message.sender_name, str(message.sender), str(message.reply_to)) == (
+        "Acorn",
+        "ada@acorn.example",
+        "help@acorn.example",
+    )
+    order.direct.sender_name, order.direct.reply_to = "Ada\r\nBcc: eve@evil.example", "team@acorn.example"
+    message = email_message.compose(order, _CONTENT, tenant, _SETTINGS)
+    assert (message.sender_name, str(message.reply_to)) == ("Ada Bcc: eve@evil.example", "team@acorn.example")
+
+
+def test_a_sender_that_is_no_address() -> None:
+    """Nothing is sent in its name."""
+    order = delivery()
+    order.direct.sender_email = "Ada <ada@acorn.example>"
+    with pytest.raises(Unsendable) as caught:
+        email_message.compose(order, _CONTENT, _TENANT, _SETTINGS)
+    assert (caught.value.reason, caught.value.verdict) == ("invalid_sender", Verdict.PERMANENT)
+
+
 def test_the_provider_is_the_sender_where_the_tenant_says_nothing() -> None:
     """A tenant without a sender of its own uses the provider's."""
     message = _compose()

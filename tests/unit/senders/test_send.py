@@ -11,6 +11,7 @@ from runtime.errors import ClarionError, Code
 from runtime.parts import POSTGRES, PartAway
 from services.delivery.ports import Verdict
 from services.senders.breaker import BreakerPolicy
+from services.senders.contents.ports import Captured, ContentRecorder
 from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
 from services.senders.ports import ProviderRecord, Resources
@@ -24,11 +25,12 @@ _CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")
 class _Desk:
     """A sender with its directory, owner and memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, contents: ContentRecorder | None = None) -> None:
         self.memory = MemoryRecorder()
         self.owner = MemoryOwner()
         self.directory = ConfiguredDirectory(self.owner)
-        self.sender = ProviderSender(self.directory, Resources(self.memory, HttpClient(guard()), guard()), _open)
+        resources = Resources(self.memory, HttpClient(guard()), guard())
+        self.sender = ProviderSender(self.directory, resources, _open, contents=contents)
         self.directory.follow(self.sender.forget)
 
     def publish(self, *records: ProviderRecord, tenant_id: str = TENANT) -> None:
@@ -154,6 +156,33 @@ async def test_our_database_away_opens_no_circuit() -> None:
             await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     desk.memory.failure = None
     assert (await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)).verdict is Verdict.SENT
+
+
+class _Contents:
+    """Implements services.senders.contents.ports.ContentRecorder: keeps what is to be stored."""
+
+    def __init__(self) -> None:
+        self.kept: list[Captured] = []
+
+    def keeps(self, _: str) -> bool:
+        """Of every tenant."""
+        return True
+
+    def record(self, captured: Captured) -> None:
+        """Keep it."""
+        self.kept.append(captured)
+
+
+async def test_what_was_sent_of_a_secret_is_not_stored() -> None:
+    """It is sent all the same."""
+    contents = _Contents()
+    desk = _Desk(contents)
+    desk.publish(_record())
+    open_, secret = delivery(event_pb2.CHANNEL_SMS), delivery(event_pb2.CHANNEL_SMS)
+    secret.is_secret = True
+    for order in (open_, secret):
+        assert (await desk.sender.send(order, _CONTENT)).verdict is Verdict.SENT
+    assert [captured.delivery_id for captured in contents.kept] == [open_.id]
 
 
 def test_slots_are_by_tenant_and_provider() -> None:

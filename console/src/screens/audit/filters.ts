@@ -20,6 +20,7 @@ const LABELS: Readonly<Record<AuditKind, string>> = {
   recipient: "Recipients",
   replay: "Replays",
   sample: "Samples of templates",
+  schedule: "Schedules",
   session: "Signing in and out",
   suppression: "Suppressions",
   template: "Templates",

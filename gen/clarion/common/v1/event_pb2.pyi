@@ -327,7 +327,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def direct(self) -> Global___DirectMessage:
-        """What is sent instead of a template, on one channel; then there are no workflows."""
+        """What is sent, on one channel, instead of what its type means: then there are no workflows and no endpoints."""
 
     def __init__(
         self,
@@ -373,16 +373,20 @@ class WorkflowSet(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORKFLOWS_FIELD_NUMBER: _builtins.int
+    IS_NAMED_FIELD_NUMBER: _builtins.int
+    is_named: _builtins.bool
+    """The caller named it; else they are those of the event's type."""
     @_builtins.property
     def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowVersion]: ...
     def __init__(
         self,
         *,
         workflows: _abc.Iterable[Global___WorkflowVersion] | None = ...,
+        is_named: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflows", b"workflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_named", b"is_named", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -465,7 +469,7 @@ class DirectContent(_message.Message):
     subject: _builtins.str
     """E-mail."""
     body: _builtins.str
-    """E-mail: MJML or HTML; SMS: text."""
+    """E-mail: MJML or HTML, empty where there is text; SMS: text."""
     text: _builtins.str
     """E-mail: the text part; empty: made of the body."""
     def __init__(
@@ -625,7 +629,7 @@ class Delivery(_message.Message):
 
     @_builtins.property
     def body_reference(self) -> Global___BodyReference:
-        """Where variables and payload_extra are stored, if they are too large for each delivery to carry."""
+        """Where variables, payload_extra and direct.content_given are stored, if they are too large for each delivery to carry."""
 
     @_builtins.property
     def webhook(self) -> Global___Webhook:
@@ -633,7 +637,9 @@ class Delivery(_message.Message):
 
     @_builtins.property
     def direct(self) -> Global___DirectMessage:
-        """See Event.direct; of its content only what stands beside the template."""
+        """See Event.direct. Its content_given is part of the body: empty where body_reference is set. Without a template
+        version, it is what is sent.
+        """
 
     def __init__(
         self,
@@ -710,7 +716,7 @@ class BodyReference(_message.Message):
     sequence: _builtins.int
     """The event's sequence in EVENTS."""
     size: _builtins.int
-    """Bytes of variables and payload_extra together."""
+    """Bytes of variables, payload_extra and direct.content_given together."""
     def __init__(
         self,
         *,

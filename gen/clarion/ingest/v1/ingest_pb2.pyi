@@ -114,7 +114,7 @@ class NewEvent(_message.Message):
     scope: _builtins.str
     """A label within the tenant; at most 255 characters."""
     due_at_us: _builtins.int
-    """When to send it, Unix microseconds, at most a year ahead; 0, and times in the past: at once."""
+    """When to send it, Unix microseconds, before the year 10000; 0, and times in the past: at once."""
     cost: _builtins.int
     """How much of each limit it takes; 0: 1."""
     key_id: _builtins.str
@@ -209,11 +209,13 @@ class WorkflowChoice(_message.Message):
     BY_TYPE_FIELD_NUMBER: _builtins.int
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     workflow_id: _builtins.str
-    """This one, active or not, on its current version. NOT_FOUND: the tenant has no such workflow in the event's scope."""
+    """This one, active or not, on its current version; the event's type is the workflow's. NOT_FOUND: the tenant has no such
+    workflow of this type in the event's scope.
+    """
     @_builtins.property
     def by_type(self) -> Global___ByType:
         """The active ones of its type in its scope, perhaps none, and nothing else. NOT_FOUND: the type was not declared, and no
-        workflow names it.
+        workflow names it. UNAVAILABLE: it is not known yet which workflows there are.
         """
 
     def __init__(
@@ -362,6 +364,7 @@ class TriggerEventResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     DELIVERIES_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """The event's id; of a duplicate, the id of the first one."""
     duplicate: _builtins.bool
@@ -382,6 +385,8 @@ class TriggerEventResponse(_message.Message):
 
     @_builtins.property
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointFailure]: ...
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.WorkflowVersion]: ...
     def __init__(
         self,
         *,
@@ -392,10 +397,11 @@ class TriggerEventResponse(_message.Message):
         limits: _abc.Iterable[_error_pb2.LimitState] | None = ...,
         deliveries: _abc.Iterable[Global___EndpointDelivery] | None = ...,
         failures: _abc.Iterable[Global___EndpointFailure] | None = ...,
+        workflows: _abc.Iterable[_event_pb2.WorkflowVersion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type", "failures", b"failures", "limits", b"limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type", "failures", b"failures", "limits", b"limits", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -435,8 +441,8 @@ class AcceptItem(_message.Message):
     traceparent: _builtins.str
     """The span that the item belongs to, as in the W3C header of that name: a call carries items of many. Empty: none."""
     revision: _builtins.int
-    """The newest revision of the tenant's endpoints and subscriptions that the caller knows of: to_endpoints is read from
-    a copy that has it. 0: none.
+    """The newest revision of the tenant's endpoints, subscriptions, event types and workflows that the caller knows of:
+    to_endpoints and workflows are read from a copy that has it. 0: none.
     """
     @_builtins.property
     def event(self) -> Global___NewEvent: ...
@@ -540,7 +546,7 @@ class Accepted(_message.Message):
 
     @_builtins.property
     def workflows(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.WorkflowVersion]:
-        """The stored workflows that it starts."""
+        """The stored workflows that it starts; empty for a duplicate."""
 
     def __init__(
         self,

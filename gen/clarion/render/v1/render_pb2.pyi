@@ -25,25 +25,62 @@ class RenderBatchRequest(_message.Message):
 
     ITEMS_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
+    TEMPLATES_FIELD_NUMBER: _builtins.int
     partial: _builtins.bool
     """The caller knows the reason "no_turn"; else one item without a turn makes the whole call OVERLOADED."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___RenderItem]:
         """At most 256."""
 
+    @_builtins.property
+    def templates(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnsavedTemplate]:
+        """Templates that are not stored, to which items refer. At most 256."""
+
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___RenderItem] | None = ...,
         partial: _builtins.bool = ...,
+        templates: _abc.Iterable[Global___UnsavedTemplate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "partial", b"partial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "partial", b"partial", "templates", b"templates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RenderBatchRequest: _TypeAlias = RenderBatchRequest  # noqa: Y015
+
+@_typing.final
+class UnsavedTemplate(_message.Message):
+    """A template that a caller brings along. It has no layout, and partials are not known in it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    channel: _event_pb2.Channel.ValueType
+    subject: _builtins.str
+    """As clarion.common.v1.DirectContent."""
+    body: _builtins.str
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        channel: _event_pb2.Channel.ValueType = ...,
+        subject: _builtins.str = ...,
+        body: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "subject", b"subject", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnsavedTemplate: _TypeAlias = UnsavedTemplate  # noqa: Y015
 
 @_typing.final
 class RenderItem(_message.Message):
@@ -53,12 +90,22 @@ class RenderItem(_message.Message):
     VARIABLES_FIELD_NUMBER: _builtins.int
     FALLBACK_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    UNSAVED_TEMPLATE_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
     template_version_id: _builtins.str
     variables: _builtins.bytes
     """JSON objects, UTF-8: the data, and where names missing there are looked up next."""
     fallback: _builtins.bytes
     traceparent: _builtins.str
     """The span that the item belongs to, as in the W3C header of that name: a call carries items of many. Empty: none."""
+    unsaved_template: _builtins.int
+    """Instead of template_version_id: the place of one of RenderBatchRequest.templates, from 1; 0: none."""
+    @_builtins.property
+    def contact(self) -> _event_pb2.Recipient:
+        """Who gets it. Templates find them under names such as contact_email, unless the data above has that name. Absent: they
+        do not.
+        """
+
     def __init__(
         self,
         *,
@@ -66,10 +113,12 @@ class RenderItem(_message.Message):
         variables: _builtins.bytes = ...,
         fallback: _builtins.bytes = ...,
         traceparent: _builtins.str = ...,
+        unsaved_template: _builtins.int = ...,
+        contact: _event_pb2.Recipient | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback", b"fallback", "template_version_id", b"template_version_id", "traceparent", b"traceparent", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "fallback", b"fallback", "template_version_id", b"template_version_id", "traceparent", b"traceparent", "unsaved_template", b"unsaved_template", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

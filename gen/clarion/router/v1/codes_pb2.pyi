@@ -59,7 +59,7 @@ class CreateCodeRequest(_message.Message):
     tenant_id: _builtins.str
     scope: _builtins.str
     subject: _builtins.str
-    """Whom it is for, in words that only the caller understands; at most 255 characters."""
+    """Whom it is for, in words that only the caller understands; 1 to 255 characters."""
     digits: _builtins.int
     """4 to 10; 0: 6."""
     ttl_s: _builtins.int
@@ -67,7 +67,7 @@ class CreateCodeRequest(_message.Message):
     max_attempts: _builtins.int
     """1 to 10; 0: 5."""
     resend_after_s: _builtins.int
-    """Seconds; 0: 30."""
+    """Seconds, 1 to 3,600; 0: 30."""
     memo: _builtins.bytes
     """Kept with the session, at most 4 KiB: how to send another code."""
     def __init__(

@@ -57,22 +57,24 @@ class CodeServiceServicer:
     """
 
     def CreateCode(self, request, context):
-        """Makes a code and a session for it.
+        """Makes a code and a session for it. LIMITED: 30 were made for its subject within an hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewCode(self, request, context):
-        """A new code for a session that is still open; the old one is good for nothing. CONFLICT: it was made less than
-        resend_after_s ago, or five times already. NOT_FOUND: there is no such session, or it has ended.
+        """A new code for a session that is still open, with all its attempts; the old one is good for nothing. CONFLICT: a code
+        was made less than resend_after_s ago, or five times again already. NOT_FOUND: there is no such session, or it has
+        ended: its code was verified, has expired, or has no attempt left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckCode(self, request, context):
-        """Each call counts as an attempt; the right code ends the session. NOT_FOUND: there is no such session.
+        """Each call counts as an attempt while the session is open; the right code ends it. NOT_FOUND: there is no such session,
+        or its code expired more than an hour ago.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,13 +34,16 @@ class CodeServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CodeServiceAsyncStub: ...
     CreateCode: _grpc.UnaryUnaryMultiCallable[_codes_pb2.CreateCodeRequest, _codes_pb2.CreateCodeResponse]
-    """Makes a code and a session for it."""
+    """Makes a code and a session for it. LIMITED: 30 were made for its subject within an hour."""
     RenewCode: _grpc.UnaryUnaryMultiCallable[_codes_pb2.RenewCodeRequest, _codes_pb2.RenewCodeResponse]
-    """A new code for a session that is still open; the old one is good for nothing. CONFLICT: it was made less than
-    resend_after_s ago, or five times already. NOT_FOUND: there is no such session, or it has ended.
+    """A new code for a session that is still open, with all its attempts; the old one is good for nothing. CONFLICT: a code
+    was made less than resend_after_s ago, or five times again already. NOT_FOUND: there is no such session, or it has
+    ended: its code was verified, has expired, or has no attempt left.
     """
     CheckCode: _grpc.UnaryUnaryMultiCallable[_codes_pb2.CheckCodeRequest, _codes_pb2.CheckCodeResponse]
-    """Each call counts as an attempt; the right code ends the session. NOT_FOUND: there is no such session."""
+    """Each call counts as an attempt while the session is open; the right code ends it. NOT_FOUND: there is no such session,
+    or its code expired more than an hour ago.
+    """
 
 @_typing.type_check_only
 class CodeServiceAsyncStub(CodeServiceStub):
@@ -48,13 +51,16 @@ class CodeServiceAsyncStub(CodeServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCode: _aio.UnaryUnaryMultiCallable[_codes_pb2.CreateCodeRequest, _codes_pb2.CreateCodeResponse]  # type: ignore[assignment]
-    """Makes a code and a session for it."""
+    """Makes a code and a session for it. LIMITED: 30 were made for its subject within an hour."""
     RenewCode: _aio.UnaryUnaryMultiCallable[_codes_pb2.RenewCodeRequest, _codes_pb2.RenewCodeResponse]  # type: ignore[assignment]
-    """A new code for a session that is still open; the old one is good for nothing. CONFLICT: it was made less than
-    resend_after_s ago, or five times already. NOT_FOUND: there is no such session, or it has ended.
+    """A new code for a session that is still open, with all its attempts; the old one is good for nothing. CONFLICT: a code
+    was made less than resend_after_s ago, or five times again already. NOT_FOUND: there is no such session, or it has
+    ended: its code was verified, has expired, or has no attempt left.
     """
     CheckCode: _aio.UnaryUnaryMultiCallable[_codes_pb2.CheckCodeRequest, _codes_pb2.CheckCodeResponse]  # type: ignore[assignment]
-    """Each call counts as an attempt; the right code ends the session. NOT_FOUND: there is no such session."""
+    """Each call counts as an attempt while the session is open; the right code ends it. NOT_FOUND: there is no such session,
+    or its code expired more than an hour ago.
+    """
 
 class CodeServiceServicer(metaclass=_abc_1.ABCMeta):
     """One-time codes: made and checked here, sent by the caller. Only their keyed hashes are stored."""
@@ -65,7 +71,7 @@ class CodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _codes_pb2.CreateCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_codes_pb2.CreateCodeResponse, _abc.Awaitable[_codes_pb2.CreateCodeResponse]]:
-        """Makes a code and a session for it."""
+        """Makes a code and a session for it. LIMITED: 30 were made for its subject within an hour."""
 
     @_abc_1.abstractmethod
     def RenewCode(
@@ -73,8 +79,9 @@ class CodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _codes_pb2.RenewCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_codes_pb2.RenewCodeResponse, _abc.Awaitable[_codes_pb2.RenewCodeResponse]]:
-        """A new code for a session that is still open; the old one is good for nothing. CONFLICT: it was made less than
-        resend_after_s ago, or five times already. NOT_FOUND: there is no such session, or it has ended.
+        """A new code for a session that is still open, with all its attempts; the old one is good for nothing. CONFLICT: a code
+        was made less than resend_after_s ago, or five times again already. NOT_FOUND: there is no such session, or it has
+        ended: its code was verified, has expired, or has no attempt left.
         """
 
     @_abc_1.abstractmethod
@@ -83,6 +90,8 @@ class CodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _codes_pb2.CheckCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_codes_pb2.CheckCodeResponse, _abc.Awaitable[_codes_pb2.CheckCodeResponse]]:
-        """Each call counts as an attempt; the right code ends the session. NOT_FOUND: there is no such session."""
+        """Each call counts as an attempt while the session is open; the right code ends it. NOT_FOUND: there is no such session,
+        or its code expired more than an hour ago.
+        """
 
 def add_CodeServiceServicer_to_server(servicer: CodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

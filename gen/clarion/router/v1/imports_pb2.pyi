@@ -31,6 +31,8 @@ class _ImportStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportSta
     IMPORT_STATE_CANCELED: _ImportState.ValueType  # 3
     IMPORT_STATE_FAILED: _ImportState.ValueType  # 4
     """The rest of the file cannot be read; detail says why."""
+    IMPORT_STATE_UPLOADING: _ImportState.ValueType  # 5
+    """Its file is not whole yet."""
 
 class ImportState(_ImportState, metaclass=_ImportStateEnumTypeWrapper): ...
 
@@ -40,30 +42,118 @@ IMPORT_STATE_DONE: ImportState.ValueType  # 2
 IMPORT_STATE_CANCELED: ImportState.ValueType  # 3
 IMPORT_STATE_FAILED: ImportState.ValueType  # 4
 """The rest of the file cannot be read; detail says why."""
+IMPORT_STATE_UPLOADING: ImportState.ValueType  # 5
+"""Its file is not whole yet."""
 Global___ImportState: _TypeAlias = ImportState  # noqa: Y015
 
 @_typing.final
-class StartImportRequest(_message.Message):
+class CreateImportRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OPTIONS_FIELD_NUMBER: _builtins.int
-    CHUNK_FIELD_NUMBER: _builtins.int
-    chunk: _builtins.bytes
     @_builtins.property
     def options(self) -> Global___ImportOptions: ...
     def __init__(
         self,
         *,
         options: Global___ImportOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateImportRequest: _TypeAlias = CreateImportRequest  # noqa: Y015
+
+@_typing.final
+class CreateImportResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def summary(self) -> Global___Import: ...
+    def __init__(
+        self,
+        *,
+        summary: Global___Import | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateImportResponse: _TypeAlias = CreateImportResponse  # noqa: Y015
+
+@_typing.final
+class AddImportChunkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    import_id: _builtins.str
+    position: _builtins.int
+    """How many bytes of the file come before."""
+    chunk: _builtins.bytes
+    """1 byte to 192 KiB."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        import_id: _builtins.str = ...,
+        position: _builtins.int = ...,
         chunk: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "options", b"options", "part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "options", b"options", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "import_id", b"import_id", "position", b"position", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "chunk"]  # noqa: Y015
-    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddImportChunkRequest: _TypeAlias = AddImportChunkRequest  # noqa: Y015
+
+@_typing.final
+class AddImportChunkResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddImportChunkResponse: _TypeAlias = AddImportChunkResponse  # noqa: Y015
+
+@_typing.final
+class StartImportRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    import_id: _builtins.str
+    size: _builtins.int
+    """The bytes of the whole file."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        import_id: _builtins.str = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "size", b"size", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StartImportRequest: _TypeAlias = StartImportRequest  # noqa: Y015
 
@@ -100,17 +190,22 @@ class ImportOptions(_message.Message):
     tenant_id: _builtins.str
     file_name: _builtins.str
     unique_email: _builtins.bool
-    """Two rows, or a row and somebody who is stored, with one e-mail address are one person."""
+    """Two rows, or a row and somebody who is stored, with one e-mail address are one person. Without it, a row without
+    recipient_id is somebody new.
+    """
     by: _builtins.str
     @_builtins.property
     def columns(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What each column of the file is ("email", "phone", "recipient_id", "name", "locale", "timezone", "tags", "data.<name>"),
-        by its header; columns that are not named are left out. Empty: by their headers.
+        """What each column of the file is ("email", "phone", "recipient_id", "name", "locale", "timezone", "tags",
+        "data.<name>", "data.<name>:number", "data.<name>:boolean"), by its header; columns that are not named are left out.
+        Empty: by their headers. One of recipient_id, email and phone is needed. Tags are separated by commas or semicolons,
+        and added to those that are stored.
+        What is empty in a row stays as it is stored.
         """
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Added to each row's own; at most 20."""
+        """Added to everybody who is imported; at most 20."""
 
     def __init__(
         self,
@@ -134,13 +229,17 @@ Global___ImportOptions: _TypeAlias = ImportOptions  # noqa: Y015
 class StartImportResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    IMPORT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def summary(self) -> Global___Import: ...
     def __init__(
         self,
+        *,
+        summary: Global___Import | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,13 +327,17 @@ Global___GetImportRequest: _TypeAlias = GetImportRequest  # noqa: Y015
 class GetImportResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    IMPORT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def summary(self) -> Global___Import: ...
     def __init__(
         self,
+        *,
+        summary: Global___Import | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,13 +496,17 @@ Global___CancelImportRequest: _TypeAlias = CancelImportRequest  # noqa: Y015
 class CancelImportResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    IMPORT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def summary(self) -> Global___Import: ...
     def __init__(
         self,
+        *,
+        summary: Global___Import | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ImportServiceStub:
-    """Recipients from CSV files, stored in the background; what is uploaded survives a restart.
+    """Recipients from CSV files in UTF-8, stored in the background; what is uploaded survives a restart.
     """
 
     def __init__(self, channel):
@@ -35,7 +35,17 @@ class ImportServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.StartImport = channel.stream_unary(
+        self.CreateImport = channel.unary_unary(
+                '/clarion.router.v1.ImportService/CreateImport',
+                request_serializer=clarion_dot_router_dot_v1_dot_imports__pb2.CreateImportRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_imports__pb2.CreateImportResponse.FromString,
+                _registered_method=True)
+        self.AddImportChunk = channel.unary_unary(
+                '/clarion.router.v1.ImportService/AddImportChunk',
+                request_serializer=clarion_dot_router_dot_v1_dot_imports__pb2.AddImportChunkRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_imports__pb2.AddImportChunkResponse.FromString,
+                _registered_method=True)
+        self.StartImport = channel.unary_unary(
                 '/clarion.router.v1.ImportService/StartImport',
                 request_serializer=clarion_dot_router_dot_v1_dot_imports__pb2.StartImportRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_imports__pb2.StartImportResponse.FromString,
@@ -63,12 +73,28 @@ class ImportServiceStub:
 
 
 class ImportServiceServicer:
-    """Recipients from CSV files, stored in the background; what is uploaded survives a restart.
+    """Recipients from CSV files in UTF-8, stored in the background; what is uploaded survives a restart.
     """
 
-    def StartImport(self, request_iterator, context):
-        """The first message says how, the others have the file's bytes in order, at most 256 KiB each and 64 MiB together. Nothing
-        is imported unless the stream ends well. INVALID: the header cannot be read, or lacks a column that is named.
+    def CreateImport(self, request, context):
+        """Begins the upload of a file. LIMITED: 10 imports of the tenant have not ended. One that is not started within an hour
+        is canceled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddImportChunk(self, request, context):
+        """Adds the file's next bytes; the same ones again change nothing. INVALID: they do not follow those before, or the file
+        has more than 64 MiB. CONFLICT: it was started, or has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartImport(self, request, context):
+        """The file is whole, and is imported. INVALID, and the import is deleted: the header cannot be read, or lacks a column
+        that is named. CONFLICT: it has ended, or bytes are missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +130,17 @@ class ImportServiceServicer:
 
 def add_ImportServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'StartImport': grpc.stream_unary_rpc_method_handler(
+            'CreateImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateImport,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_imports__pb2.CreateImportRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_imports__pb2.CreateImportResponse.SerializeToString,
+            ),
+            'AddImportChunk': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddImportChunk,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_imports__pb2.AddImportChunkRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_imports__pb2.AddImportChunkResponse.SerializeToString,
+            ),
+            'StartImport': grpc.unary_unary_rpc_method_handler(
                     servicer.StartImport,
                     request_deserializer=clarion_dot_router_dot_v1_dot_imports__pb2.StartImportRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_imports__pb2.StartImportResponse.SerializeToString,
@@ -138,11 +174,11 @@ def add_ImportServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImportService:
-    """Recipients from CSV files, stored in the background; what is uploaded survives a restart.
+    """Recipients from CSV files in UTF-8, stored in the background; what is uploaded survives a restart.
     """
 
     @staticmethod
-    def StartImport(request_iterator,
+    def CreateImport(request,
             target,
             options=(),
             channel_credentials=None,
@@ -152,8 +188,62 @@ class ImportService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_unary(
-            request_iterator,
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.ImportService/CreateImport',
+            clarion_dot_router_dot_v1_dot_imports__pb2.CreateImportRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_imports__pb2.CreateImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddImportChunk(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.ImportService/AddImportChunk',
+            clarion_dot_router_dot_v1_dot_imports__pb2.AddImportChunkRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_imports__pb2.AddImportChunkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
             target,
             '/clarion.router.v1.ImportService/StartImport',
             clarion_dot_router_dot_v1_dot_imports__pb2.StartImportRequest.SerializeToString,

@@ -27,15 +27,23 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ImportServiceStub:
-    """Recipients from CSV files, stored in the background; what is uploaded survives a restart."""
+    """Recipients from CSV files in UTF-8, stored in the background; what is uploaded survives a restart."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ImportServiceAsyncStub: ...
-    StartImport: _grpc.StreamUnaryMultiCallable[_imports_pb2.StartImportRequest, _imports_pb2.StartImportResponse]
-    """The first message says how, the others have the file's bytes in order, at most 256 KiB each and 64 MiB together. Nothing
-    is imported unless the stream ends well. INVALID: the header cannot be read, or lacks a column that is named.
+    CreateImport: _grpc.UnaryUnaryMultiCallable[_imports_pb2.CreateImportRequest, _imports_pb2.CreateImportResponse]
+    """Begins the upload of a file. LIMITED: 10 imports of the tenant have not ended. One that is not started within an hour
+    is canceled.
+    """
+    AddImportChunk: _grpc.UnaryUnaryMultiCallable[_imports_pb2.AddImportChunkRequest, _imports_pb2.AddImportChunkResponse]
+    """Adds the file's next bytes; the same ones again change nothing. INVALID: they do not follow those before, or the file
+    has more than 64 MiB. CONFLICT: it was started, or has ended.
+    """
+    StartImport: _grpc.UnaryUnaryMultiCallable[_imports_pb2.StartImportRequest, _imports_pb2.StartImportResponse]
+    """The file is whole, and is imported. INVALID, and the import is deleted: the header cannot be read, or lacks a column
+    that is named. CONFLICT: it has ended, or bytes are missing.
     """
     GetImport: _grpc.UnaryUnaryMultiCallable[_imports_pb2.GetImportRequest, _imports_pb2.GetImportResponse]
     ListImports: _grpc.UnaryUnaryMultiCallable[_imports_pb2.ListImportsRequest, _imports_pb2.ListImportsResponse]
@@ -47,12 +55,20 @@ class ImportServiceStub:
 
 @_typing.type_check_only
 class ImportServiceAsyncStub(ImportServiceStub):
-    """Recipients from CSV files, stored in the background; what is uploaded survives a restart."""
+    """Recipients from CSV files in UTF-8, stored in the background; what is uploaded survives a restart."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    StartImport: _aio.StreamUnaryMultiCallable[_imports_pb2.StartImportRequest, _imports_pb2.StartImportResponse]  # type: ignore[assignment]
-    """The first message says how, the others have the file's bytes in order, at most 256 KiB each and 64 MiB together. Nothing
-    is imported unless the stream ends well. INVALID: the header cannot be read, or lacks a column that is named.
+    CreateImport: _aio.UnaryUnaryMultiCallable[_imports_pb2.CreateImportRequest, _imports_pb2.CreateImportResponse]  # type: ignore[assignment]
+    """Begins the upload of a file. LIMITED: 10 imports of the tenant have not ended. One that is not started within an hour
+    is canceled.
+    """
+    AddImportChunk: _aio.UnaryUnaryMultiCallable[_imports_pb2.AddImportChunkRequest, _imports_pb2.AddImportChunkResponse]  # type: ignore[assignment]
+    """Adds the file's next bytes; the same ones again change nothing. INVALID: they do not follow those before, or the file
+    has more than 64 MiB. CONFLICT: it was started, or has ended.
+    """
+    StartImport: _aio.UnaryUnaryMultiCallable[_imports_pb2.StartImportRequest, _imports_pb2.StartImportResponse]  # type: ignore[assignment]
+    """The file is whole, and is imported. INVALID, and the import is deleted: the header cannot be read, or lacks a column
+    that is named. CONFLICT: it has ended, or bytes are missing.
     """
     GetImport: _aio.UnaryUnaryMultiCallable[_imports_pb2.GetImportRequest, _imports_pb2.GetImportResponse]  # type: ignore[assignment]
     ListImports: _aio.UnaryUnaryMultiCallable[_imports_pb2.ListImportsRequest, _imports_pb2.ListImportsResponse]  # type: ignore[assignment]
@@ -63,16 +79,36 @@ class ImportServiceAsyncStub(ImportServiceStub):
     """What is stored stays stored. CONFLICT: it has ended."""
 
 class ImportServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Recipients from CSV files, stored in the background; what is uploaded survives a restart."""
+    """Recipients from CSV files in UTF-8, stored in the background; what is uploaded survives a restart."""
+
+    @_abc_1.abstractmethod
+    def CreateImport(
+        self,
+        request: _imports_pb2.CreateImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_imports_pb2.CreateImportResponse, _abc.Awaitable[_imports_pb2.CreateImportResponse]]:
+        """Begins the upload of a file. LIMITED: 10 imports of the tenant have not ended. One that is not started within an hour
+        is canceled.
+        """
+
+    @_abc_1.abstractmethod
+    def AddImportChunk(
+        self,
+        request: _imports_pb2.AddImportChunkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_imports_pb2.AddImportChunkResponse, _abc.Awaitable[_imports_pb2.AddImportChunkResponse]]:
+        """Adds the file's next bytes; the same ones again change nothing. INVALID: they do not follow those before, or the file
+        has more than 64 MiB. CONFLICT: it was started, or has ended.
+        """
 
     @_abc_1.abstractmethod
     def StartImport(
         self,
-        request_iterator: _MaybeAsyncIterator[_imports_pb2.StartImportRequest],
+        request: _imports_pb2.StartImportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_imports_pb2.StartImportResponse, _abc.Awaitable[_imports_pb2.StartImportResponse]]:
-        """The first message says how, the others have the file's bytes in order, at most 256 KiB each and 64 MiB together. Nothing
-        is imported unless the stream ends well. INVALID: the header cannot be read, or lacks a column that is named.
+        """The file is whole, and is imported. INVALID, and the import is deleted: the header cannot be read, or lacks a column
+        that is named. CONFLICT: it has ended, or bytes are missing.
         """
 
     @_abc_1.abstractmethod

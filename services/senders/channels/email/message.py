@@ -24,11 +24,15 @@ def compose(
     if tenant is None:
         # It waits, because the provider's name may not be the tenant's.
         raise Unsendable(Reason.TENANT_UNKNOWN, "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
-    sender = _parsed(tenant.sender_email or settings.from_email, Reason.INVALID_SENDER, "The sender's address")
-    reply_to = _parsed(tenant.reply_to, Reason.INVALID_SENDER, "The address for replies") if tenant.reply_to else None
+    # What a direct message says comes before the tenant's own; of others it is empty.
+    own = delivery.direct
+    sender_email = own.sender_email or tenant.sender_email or settings.from_email
+    sender = _parsed(sender_email, Reason.INVALID_SENDER, "The sender's address")
+    replies = own.reply_to or tenant.reply_to
+    reply_to = _parsed(replies, Reason.INVALID_SENDER, "The address for replies") if replies else None
     return Email(
         reference=reference(delivery),
-        sender_name=one_line(tenant.sender_name or settings.from_name)[:_MAX_NAME],
+        sender_name=one_line(own.sender_name or tenant.sender_name or settings.from_name)[:_MAX_NAME],
         sender=sender,
         reply_to=reply_to,
         recipient=recipient,

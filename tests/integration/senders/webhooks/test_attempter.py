@@ -17,6 +17,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.delivery.ports import Attempter, Prepared, SendResult, UnknownDelivery, Verdict
 from services.domain.endpoints import ORDERED, POLLED, SLACK
+from services.senders.contents.ports import Captured
 from services.senders.webhooks.attempter import WebhookAttempter, WebhookMessage
 from services.senders.webhooks.client import WebhookClient
 from tests.integration.senders.webhooks.conftest import OpenClient
@@ -273,6 +274,37 @@ async def test_an_endpoint_that_is_not_published_yet(open_client: OpenClient) ->
     world.published.owner.away = True
     with pytest.raises(parts.PartAway):
         await attempt(world.attempter, builders.delivery(new_id()))
+
+
+class _Contents:
+    """Implements services.senders.contents.ports.ContentRecorder: keeps what is to be stored."""
+
+    def __init__(self) -> None:
+        self.kept: list[Captured] = []
+
+    def keeps(self, _: str) -> bool:
+        """Of every tenant."""
+        return True
+
+    def record(self, captured: Captured) -> None:
+        """Keep it."""
+        self.kept.append(captured)
+
+
+async def test_what_was_sent_of_a_secret_is_not_stored(world: World) -> None:
+    """The endpoint gets it all the same."""
+    contents = _Contents()
+    attempter = WebhookAttempter(
+        world.published.directory, world.bodies, world.client, contents=contents, now=lambda: world.now_us
+    )
+    async with receiving(answering(b"HTTP/1.1 204 No Content\r\n\r\n")) as receiver:
+        id_ = world.endpoint(receiver.url)
+        usual, secret = builders.delivery(id_, b"{}"), builders.delivery(id_, b'{"code":"482913"}')
+        secret.is_secret = True
+        for delivery in (usual, secret):
+            assert (await attempt(attempter, delivery)).verdict is Verdict.SENT
+        assert [request.body for request in receiver.requests] == [b"{}", b'{"code":"482913"}']
+    assert [captured.delivery_id for captured in contents.kept] == [usual.id]
 
 
 async def test_what_a_later_version_made(world: World) -> None:

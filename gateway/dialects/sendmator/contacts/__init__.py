@@ -1,0 +1,1 @@
+"""Contacts: the stored recipients of a tenant."""

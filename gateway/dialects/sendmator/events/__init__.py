@@ -1,0 +1,1 @@
+"""Events: sent asynchronously, or waited for."""

@@ -1,0 +1,1 @@
+"""Messages without a workflow: e-mails, text messages and one-time codes."""

@@ -1,0 +1,20 @@
+"""The area of the OpenAPI document."""
+
+from gateway.dialects.sendmator.openapi.operations import OPERATIONS
+from gateway.dialects.sendmator.openapi.parts import KEY, TAG
+from gateway.dialects.sharing import KEY_HEADER
+from gateway.openapi.operations import DialectArea
+
+AREA = DialectArea(
+    tag=TAG,
+    description="Events that start workflows, messages, one-time codes, contacts, and managing workflows.",
+    operations=OPERATIONS,
+    security={
+        KEY: {
+            "type": "apiKey",
+            "in": "header",
+            "name": KEY_HEADER,
+            "description": "An API key (`sk_live_…` or `sk_test_…`). It is shown once, when an operator creates it.",
+        },
+    },
+)

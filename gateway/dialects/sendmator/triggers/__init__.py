@@ -1,0 +1,1 @@
+"""What became of events and messages: triggers, and their executions."""

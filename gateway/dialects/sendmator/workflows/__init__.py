@@ -1,0 +1,1 @@
+"""Stored workflows in this API's form."""

@@ -1,0 +1,1 @@
+"""One-time codes: CodeService, its rules and its table."""

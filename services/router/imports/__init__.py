@@ -1,0 +1,1 @@
+"""Imports of recipients from CSV files."""

@@ -1,0 +1,193 @@
+"""Changes of recipients as they are sent: their check, and what they make of who is stored. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import recipients_pb2
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid, new_id
+from services.domain import addresses, channels
+from services.router.recipients import check
+from services.router.recipients.check import CheckedRecipient, Device, Fault, Preference, invalid, text
+from services.router.recipients.decisions import Decision, Known, Names, becomes_unique
+from services.router.recipients.row import RecipientRow
+
+CREATE = recipients_pb2.SAVE_MODE_CREATE
+UPDATE = recipients_pb2.SAVE_MODE_UPDATE
+UPSERT = recipients_pb2.SAVE_MODE_UPSERT
+
+_EMPTY = b"{}"
+_NULL = b"null"
+# Of whom nothing is known.
+NOBODY = CheckedRecipient(
+    recipient_id="", email="", phone="", name="", locale="", timezone="", data=_EMPTY, tags=(), muted_channels=()
+)
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A checked change, which decides as services.router.recipients.decisions.Wanted does.
+
+    fields: what is given of CheckedRecipient, in the form that is stored; data only if it replaces all. merged: fields
+    of data that are replaced; None: none. added_tags: beside those that are stored.
+    """
+
+    names: Names
+    mode: recipients_pb2.SaveMode.ValueType
+    unique_email: bool
+    fields: Mapping[str, Any]
+    merged: Mapping[str, msgspec.Raw] | None = None
+    added_tags: Sequence[str] = ()
+
+    def decide(self, known: Known) -> Decision:
+        """Return what is to be done. known: who has names."""
+        current = self._meant(known)
+        if error := self._refusal(known, current):
+            return Decision(current, error=error)
+        before = NOBODY if current is None else current.recipient
+        faults: list[Fault] = []
+        after = replace(before, **self.fields)
+        if self.merged is not None:
+            after = replace(after, data=merged(after.data, self.merged, faults))
+        if self.added_tags:
+            after = replace(after, tags=tuple(dict.fromkeys([*after.tags, *self.added_tags])))
+            faults += check.wrong_tags(after.tags)
+        if self.names.new_recipient_id:
+            after = replace(after, recipient_id=self.names.new_recipient_id)
+        elif current is None:
+            after = replace(after, recipient_id=self.names.recipient_id or new_id())
+        if faults:
+            return Decision(current, error=invalid(faults))
+        is_unique = self._is_unique(after, known, current)
+        if current is not None and (after, is_unique) == (current.recipient, current.is_unique):
+            return Decision(current)
+        return Decision(current, after, is_unique)
+
+    def _meant(self, known: Known) -> RecipientRow | None:
+        if self.names.recipient_id:
+            return known.recipient_id
+        if self.names.id:
+            return known.id
+        return known.email if self.unique_email else None
+
+    def _refusal(self, known: Known, current: RecipientRow | None) -> ClarionError | None:
+        names = self.names
+        if current is None and (self.mode == UPDATE or names.id):
+            return ClarionError(Code.NOT_FOUND, "No recipient with this id is stored.")
+        if current is not None and self.mode == CREATE:
+            return _taken("recipient_id" if names.recipient_id else "email")
+        owner = known.new_recipient_id
+        if owner is not None and (current is None or owner.id != current.id):
+            return _taken("new_recipient_id")
+        owner = known.email if self.unique_email else None
+        if owner is not None and (current is None or owner.id != current.id):
+            # Who has the address already keeps it, though it is another one's too.
+            is_kept = current is not None and current.recipient.email.lower() == names.email.lower()
+            return None if is_kept else _taken("email")
+        return None
+
+    def _is_unique(self, after: CheckedRecipient, known: Known, current: RecipientRow | None) -> bool:
+        if self.unique_email and self.names.email:
+            return becomes_unique(after, known, current)
+        return current is not None and current.is_unique and after.email.lower() == current.recipient.email.lower()
+
+
+def checked(
+    change: recipients_pb2.RecipientChange, mode: recipients_pb2.SaveMode.ValueType, *, unique_email: bool
+) -> Change:
+    """Return a change in the form that is stored. Raises INVALID naming each wrong field."""
+    faults: list[Fault] = [
+        *text("recipient_id", change.recipient_id),
+        *text("new_recipient_id", change.new_recipient_id),
+    ]
+    if change.id and not is_uuid(change.id):
+        faults.append(("id", "must be a UUID in lower case"))
+    fields = _texts(change, faults) | _lists(change, faults)
+    replaced = None
+    if change.HasField("data"):
+        data = check.json_object(change.data, faults)
+        if change.merges_data:
+            replaced = _decode_fields(data)
+        else:
+            fields["data"] = data
+    email = fields.get("email", "")
+    names = Names(change.recipient_id, change.id, email, fields.get("phone", ""), change.new_recipient_id)
+    if mode == UPDATE and not (names.recipient_id or names.id or (unique_email and email)):
+        faults.append(("recipient_id", "is required"))
+    if faults:
+        raise invalid(faults)
+    return Change(names, mode, unique_email, fields, replaced)
+
+
+def merged(data: bytes, fields: Mapping[str, msgspec.Raw], faults: list[Fault]) -> bytes:
+    """Return data in which fields are replaced, those that are null deleted; appends to faults what is wrong then."""
+    left = {**_decode_fields(data), **fields}
+    return check.json_object(_encode({name: one for name, one in left.items() if bytes(one) != _NULL}), faults)
+
+
+def _texts(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if change.HasField("email"):
+        fields["email"] = check.address("email", change.email, addresses.parse_email, faults)
+    if change.HasField("phone"):
+        fields["phone"] = check.address("phone", change.phone, addresses.parse_phone, faults)
+    if change.HasField("name"):
+        fields["name"] = change.name
+        faults += text("name", change.name)
+    if change.HasField("locale"):
+        fields["locale"] = check.language(change.locale, faults)
+    if change.HasField("timezone"):
+        fields["timezone"] = change.timezone
+        faults += check.wrong_time_zone(change.timezone)
+    return fields
+
+
+def _lists(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if change.HasField("tags"):
+        fields["tags"] = tuple(dict.fromkeys(change.tags.tags))
+        faults += check.wrong_tags(change.tags.tags)
+    if change.HasField("muted_channels"):
+        fields["muted_channels"] = tuple(sorted(set(change.muted_channels.channels)))
+        faults += check.wrong_channels(change.muted_channels.channels)
+    if change.HasField("category_preferences"):
+        fields["category_preferences"] = _preferences(change.category_preferences.preferences, faults)
+    if change.HasField("device_tokens"):
+        fields["device_tokens"] = _devices(change.device_tokens.tokens, faults)
+    return fields
+
+
+def _preferences(some: Sequence[recipients_pb2.CategoryPreference], faults: list[Fault]) -> tuple[Preference, ...]:
+    if len(some) > check.MAX_PREFERENCES:
+        faults.append(("category_preferences", f"must be at most {check.MAX_PREFERENCES}"))
+    found: dict[tuple[event_pb2.Channel.ValueType, str], Preference] = {}
+    for position, one in enumerate(some[: check.MAX_PREFERENCES]):
+        at = f"category_preferences[{position}]"
+        faults += text(f"{at}.category", one.category, limit=check.MAX_CATEGORY, required=True)
+        if one.channel not in channels.FOR_PEOPLE:
+            faults.append((f"{at}.channel", f"must be one of {', '.join(channels.PUBLIC_NAMES_FOR_PEOPLE)}"))
+        found[one.channel, one.category] = Preference(one.channel, one.category, one.wanted)
+    return tuple(found.values())
+
+
+def _devices(some: Sequence[recipients_pb2.DeviceToken], faults: list[Fault]) -> tuple[Device, ...]:
+    if len(some) > check.MAX_DEVICES:
+        faults.append(("device_tokens", f"must be at most {check.MAX_DEVICES}"))
+    for position, one in enumerate(some[: check.MAX_DEVICES]):
+        at = f"device_tokens[{position}]"
+        faults += text(f"{at}.token", one.token, limit=check.MAX_TOKEN, required=True)
+        if one.kind not in check.DEVICE_KINDS:
+            faults.append((f"{at}.kind", f"must be one of {', '.join(check.DEVICE_KINDS)}"))
+    return tuple(dict.fromkeys(Device(one.kind, one.token) for one in some))
+
+
+def _taken(field: str) -> ClarionError:
+    words = {"email": "e-mail address", "recipient_id": "id", "new_recipient_id": "id"}[field]
+    return ClarionError(Code.CONFLICT, f"Another recipient has this {words}.", fields=[(field, "is taken")])

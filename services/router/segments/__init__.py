@@ -1,0 +1,1 @@
+"""Segments: saved filters over the stored recipients of a tenant."""

@@ -1,0 +1,112 @@
+"""Reads the recipients of a tenant whom a filter matches, in bounded steps.
+
+A filter may match few of a million, and no index knows which. So a tenant's recipients are looked at in the order of
+their creation, some thousands with each statement: a statement never takes long, whatever the filter is, and the whole
+costs one pass. A filter that asks for a tag looks only at those who have it.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime import postgres
+from services.router.recipients.store import AFTER_ALL, BEFORE_ALL, Pool
+from services.router.segments.condition import Condition
+
+# Recipients that a statement looks at.
+LOOKED_AT = 20_000
+# Lists and counts at a time: each may look at all recipients of a tenant.
+_AT_A_TIME = 2
+
+_SQL = postgres.Queries(Path(__file__).with_name("scan.sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """ids: of recipients' rows, in their order. looked_at: up to whom; empty: up to the end."""
+
+    ids: Sequence[str]
+    looked_at: str
+
+
+class Scan:
+    """Raises UNAVAILABLE while PostgreSQL is away. looked_at: recipients that a statement looks at."""
+
+    def __init__(self, pool: Pool, *, looked_at: int = LOOKED_AT) -> None:
+        self._pool = pool
+        self._looked_at = looked_at
+        self._whole_tenants = asyncio.Semaphore(_AT_A_TIME)
+
+    async def step(self, tenant_id: str, condition: Condition, after: str, limit: int, upto: str = "") -> Found:
+        """Return the next recipients whom a condition matches, at most limit, from one statement's part.
+
+        after: look behind this one; empty: from the start. upto: no further than this one; empty: to the end.
+        """
+        after = after or BEFORE_ALL
+        end = await self._end(tenant_id, condition, after, upto or AFTER_ALL)
+        sql = _SQL.ids_with_tag if condition.tag else _SQL.ids
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(
+                sql.replace("{condition}", condition.sql),
+                tenant_id,
+                after,
+                end or upto or AFTER_ALL,
+                limit,
+                condition.tag,
+                *condition.arguments,
+            )
+        ids = [str(row["id"]) for row in rows]
+        return Found(ids, ids[-1] if len(ids) == limit else end)
+
+    async def page(self, tenant_id: str, condition: Condition, after: str, limit: int) -> Found:
+        """Return the next recipients whom a condition matches: limit of them, unless there are no more."""
+        ids: list[str] = []
+        async with self._whole_tenants:
+            while True:
+                found = await self.step(tenant_id, condition, after, limit - len(ids))
+                ids += found.ids
+                after = found.looked_at
+                if not after or len(ids) == limit:
+                    return Found(ids, after)
+
+    async def count(self, tenant_id: str, condition: Condition, at_most: int) -> int:
+        """Return how many recipients a condition matches; at_most + 1: there are more than that."""
+        total, after = 0, BEFORE_ALL
+        sql = (_SQL.count_with_tag if condition.tag else _SQL.count).replace("{condition}", condition.sql)
+        async with self._whole_tenants:
+            while after and total <= at_most:
+                end = await self._end(tenant_id, condition, after, AFTER_ALL)
+                left = at_most + 1 - total
+                with postgres.unavailable_while_down():
+                    total += await self._pool.fetchval(
+                        sql, tenant_id, after, end or AFTER_ALL, left, condition.tag, *condition.arguments
+                    )
+                after = end
+        return total
+
+    async def among(self, tenant_id: str, condition: Condition, recipient_ids: Collection[str]) -> frozenset[str]:
+        """Return those of the recipients, by the tenant's ids of them, whom a condition matches."""
+        wanted = [one for one in recipient_ids if "\0" not in one]  # others cannot be stored
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(
+                _SQL.among.replace("{condition}", condition.sql),
+                tenant_id,
+                wanted,
+                None,
+                None,
+                None,
+                *condition.arguments,
+            )
+        return frozenset(row["recipient_id"] for row in rows)
+
+    async def _end(self, tenant_id: str, condition: Condition, after: str, upto: str) -> str:
+        """Return with whom the next part ends; empty: it goes up to the end."""
+        with postgres.unavailable_while_down():
+            if condition.tag:
+                last = await self._pool.fetchval(
+                    _SQL.last_looked_at_with_tag, tenant_id, after, upto, self._looked_at, condition.tag
+                )
+            else:
+                last = await self._pool.fetchval(_SQL.last_looked_at, tenant_id, after, upto, self._looked_at)
+        return "" if last is None else str(last)

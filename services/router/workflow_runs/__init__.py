@@ -1,0 +1,1 @@
+"""Workflow runs: one stored workflow for one person, step by step."""

@@ -1,0 +1,63 @@
+"""Takes an erased person out of workflow runs and cooldowns: their runs end, and of those that have nothing is kept."""
+
+from pathlib import Path
+
+import asyncpg
+
+from clarion.router.v1 import run_output_pb2
+from runtime import postgres
+from services.domain.reasons import Reason
+from services.router.runs.erase import output_without
+from services.router.workflow_runs.run import CANCELED, WorkflowRun, ended, is_open, with_earlier
+from services.router.workflow_runs.store import read_workflow_run
+
+_SQL = postgres.Queries(Path(__file__).with_name("people.sql"))
+
+# Runs that are rewritten together, and how many such batches one call rewrites.
+BATCH, BATCHES = 50, 20
+
+
+class PeopleInWorkflowRuns:
+    """Rewrites router.workflow_runs. Raises UNAVAILABLE while PostgreSQL is away."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", *, batch: int = BATCH) -> None:
+        self._pool = pool
+        self._batch = batch
+
+    async def erase(self, tenant_id: str, user_id: str, now_us: int) -> tuple[int, bool]:
+        """Take a person out of their runs; return the number of runs, and whether there are no more."""
+        number = 0
+        for _ in range(BATCHES):
+            erased = await self._erase_some(tenant_id, user_id, now_us)
+            number += erased
+            if erased < self._batch:
+                return number, True
+        return number, False
+
+    async def _erase_some(self, tenant_id: str, user_id: str, now_us: int) -> int:
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                await connection.execute(_SQL.forget_cooldowns, tenant_id, user_id)
+                events = await connection.fetch(_SQL.lock_events, tenant_id, user_id, self._batch)
+                rows = await connection.fetch(_SQL.lock_runs, tenant_id, user_id, self._batch)
+                by_id = {str(row["id"]): row for row in events}
+                outputs = [
+                    None if run is None else _left(run, user_id, now_us)
+                    for run in (read_workflow_run(row, by_id.get(str(row["run_id"]))) for row in rows)
+                ]
+                await connection.execute(_SQL.erase, [row["id"] for row in rows], outputs, now_us)
+        return len(rows)
+
+
+def _left(run: WorkflowRun, user_id: str, now_us: int) -> bytes | None:
+    """Return what is to be published of a run without its person; None: nothing."""
+    output: run_output_pb2.RunOutput | None = None
+    if run.output is not None:
+        output, _ = output_without(run.output, user_id)
+    if is_open(run.state):
+        end = ended(run, CANCELED, "ended", Reason.RECIPIENT_ERASED, now_us).output
+        for record in end.records:
+            for step in record.workflow_steps.steps:
+                step.destination = ""
+        output = with_earlier(output, end)
+    return None if output is None else output.SerializeToString()

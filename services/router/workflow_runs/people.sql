@@ -1,0 +1,34 @@
+-- The events of the next $3 runs of a person, locked before the runs themselves, as everywhere.
+-- name: lock_events
+SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_upto, r.recipients, r.sends, r.skips,
+    r.due_at, r.crashes, r.updated_at, r.open_runs, r.is_closed, r.event, NULL::bytea AS output
+FROM router.runs r
+WHERE r.id IN (
+    SELECT run_id FROM router.workflow_runs WHERE tenant_id = $1 AND recipient_id = $2 ORDER BY id LIMIT $3
+)
+ORDER BY r.id
+FOR NO KEY UPDATE
+
+-- name: lock_runs
+SELECT id, run_id, event_id, tenant_id, workflow_id, version, destination, recipient_id, recipient, state, revision,
+    position, steps, output, crashes, updated_at
+FROM router.workflow_runs
+WHERE tenant_id = $1 AND recipient_id = $2
+ORDER BY id
+LIMIT $3
+FOR UPDATE
+
+-- Nothing is left of the person. What goes on ends: its output is published next.
+-- name: erase
+UPDATE router.workflow_runs w SET
+    destination = '', recipient_id = '', recipient = NULL, steps = '', revision = w.revision + 1,
+    state = CASE WHEN w.state IN (1, 2) THEN 4 ELSE w.state END,
+    output = t.output, next_at = NULL,
+    wake_at = CASE WHEN t.output IS NULL THEN w.wake_at
+        ELSE 'epoch'::timestamptz + $3::bigint * interval '1 microsecond' END,
+    updated_at = 'epoch'::timestamptz + $3::bigint * interval '1 microsecond'
+FROM unnest($1::uuid[], $2::bytea[]) AS t (id, output)
+WHERE w.id = t.id
+
+-- name: forget_cooldowns
+DELETE FROM router.cooldowns WHERE tenant_id = $1 AND recipient_id = $2

@@ -1,0 +1,1 @@
+"""Sendmator's API, row by row on a running stack."""

@@ -1,0 +1,138 @@
+"""Routers that work off the workflow runs of events, beside the events themselves."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from runtime.configuration import ConfigurationOutbox
+from runtime.ids import new_id
+from services.router.endpoints.writing import TenantWrites
+from services.router.filtering import Filtering
+from services.router.people import StoredPeople
+from services.router.planner import CatalogPlanner, EventPlanner
+from services.router.ports import Contacts
+from services.router.recipients.identity import Identities
+from services.router.recipients.people import PostgresRecipients
+from services.router.runs.publishing import OutputPublisher
+from services.router.runs.runner import Runs
+from services.router.segments.members import SegmentMembers
+from services.router.workflow_runs.deciding import Deciding
+from services.router.workflow_runs.pressure import Pressure
+from services.router.workflow_runs.runner import WorkflowRuns
+from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflows.check import WorkflowFields
+from services.router.workflows.document import parse
+from services.router.workflows.store import WorkflowStore
+from tests.integration.router.run_world import TENANT, World
+from tests.streams import Streams
+
+EVENT_TYPE = "order.confirmed"
+
+
+class WorkflowWorld(World):
+    """World with stored workflows and stored people: those are in PostgreSQL."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams) -> None:
+        super().__init__(pool, connection, streams)
+        self.recipients = PostgresRecipients(pool)
+        self.contacts: Contacts = Identities(pool)
+        self.segments = SegmentMembers(pool)
+        self.bodies = _Bodies()
+        self.workflow_store = WorkflowStore(pool, TenantWrites(pool, ConfigurationOutbox(pool, "router", connection)))
+        self.workflow_run_store = WorkflowRunStore(pool)
+        self.planner: Any = CatalogPlanner(self.catalog, EventPlanner(self.policies, Filtering(self.bodies)))
+        self.runs = self.router()
+        self.workflow_runs = self.flow()
+
+    def flow(self) -> WorkflowRuns:
+        """Return another process's workflow runs."""
+        deciding = Deciding(
+            self.versions,
+            CatalogSends(self.catalog),
+            StoredPeople(self.recipients),
+            self.statuses,
+            self.bodies,
+            self.policies,
+            erased=self._erased,
+            now=self.clock,
+        )
+        return WorkflowRuns(
+            self.workflow_run_store,
+            self.cooldowns,
+            deciding,
+            OutputPublisher(self.connection),
+            Pressure(self.progress),
+            self.inactive.__contains__,
+            ended=self.runs.wake,
+            now=self.clock,
+        )
+
+    async def workflow(self, *steps: dict[str, Any], **document: Any) -> str:
+        """Store a workflow of these steps; return its id."""
+        raw = msgspec.json.encode({"steps": steps, **document})
+        fields = WorkflowFields("", new_id(), "", EVENT_TYPE, active=True)
+        stored, _ = await self.workflow_store.create(TENANT, fields, parse(raw), "test")
+        return stored.id
+
+    def started(self, workflows: Sequence[str], *targets: event_pb2.Target, **fields: Any) -> event_pb2.Event:
+        """Return an event that starts these workflows for these targets."""
+        versions = [event_pb2.WorkflowVersion(workflow_id=one, version=1) for one in workflows]
+        return self.event(*targets, workflows=event_pb2.WorkflowSet(workflows=versions), **fields)
+
+    async def flow_on(self, *flows: WorkflowRuns, routers: Sequence[Runs] = ()) -> None:
+        """Have routers work off what is due of events and of workflow runs, until nothing is left."""
+        workers = [*(routers or (self.runs,)), *(flows or (self.workflow_runs,))]
+        busy = True
+        while busy:
+            counts = await asyncio.gather(*[one.work(large=large) for one in workers for large in (False, True)])
+            busy = any(counts)
+
+    async def sent(self) -> list[tuple[str, str]]:
+        """Return whom each delivery is for, and the step that sends it, in the order of the stream."""
+        return [(one.recipient.user_id, one.step) for one in await self.deliveries()]
+
+    async def reasons(self) -> list[tuple[str, str]]:
+        """Return the step and the reason of what was planned and not sent."""
+        records = await self.records("routed")
+        return [(one.step, one.reason) for record in records for one in record.routed.deliveries if one.reason]
+
+    async def outcomes(self) -> list[tuple[str, str]]:
+        """Return the step and the outcome of all that workflow runs did besides sending."""
+        records = await self.records("workflow_steps")
+        return [(one.step, one.outcome) for record in records for one in record.workflow_steps.steps]
+
+
+class _Bodies:
+    """Implements workflow_runs.ports.Bodies: large ones, by their event."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[bytes, bytes]] = {}
+
+    async def complete(self, delivery: event_pb2.Delivery) -> event_pb2.Delivery:
+        """Return the body."""
+        variables, extra = self.known[delivery.event_id]
+        return event_pb2.Delivery(variables=variables, payload_extra=extra)
+
+
+def send(id_: str, channel: str = "EMAIL", key: str = "welcome", **fields: Any) -> dict[str, Any]:
+    """A step that sends."""
+    return {"id": id_, "kind": "send", "channel": channel, "template": {"key": key}, **fields}
+
+
+def delay(id_: str, seconds: int) -> dict[str, Any]:
+    """A step that waits."""
+    return {"id": id_, "kind": "delay", "for_s": seconds}
+
+
+def contact(user_id: str = "", **fields: Any) -> event_pb2.Target:
+    """Somebody as a caller knows them."""
+    return event_pb2.Target(contact=event_pb2.Contact(recipient=event_pb2.Recipient(user_id=user_id, **fields)))
+
+
+SENT = trace_pb2.DELIVERY_STATUS_SENT

@@ -1,0 +1,1 @@
+"""Sendmator's API, module by module."""

@@ -1,0 +1,155 @@
+"""Contacts and what they want, in this API's form and in that of stored recipients."""
+
+import json
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import recipients_pb2
+from gateway.dialects.sendmator import bodies
+from gateway.dialects.sendmator.contacts import preferences, shapes
+from gateway.dialects.sendmator.errors import ApiError
+
+# As the published page on adding contacts has it, but for what is of no use here.
+CONTACT = {
+    "external_id": "CRM-001",
+    "email": "john.doe@example.com",
+    "first_name": "John",
+    "last_name": "Doe",
+    "tags": ["customer", "vip"],
+    "is_active": True,
+    "custom_fields": {"company": "Acme Corp", "lead_score": 85},
+    "metadata": {"source": "website"},
+}
+_ALL = [event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH]
+
+
+def fields(**body: Any) -> bodies.Fields:
+    """Return a body."""
+    return bodies.parse(json.dumps(body).encode())
+
+
+def stored(change: recipients_pb2.RecipientChange, before: Any = None) -> recipients_pb2.StoredRecipient:
+    """Return a recipient after a change, as the router stores it."""
+    person = recipients_pb2.StoredRecipient()
+    person.CopyFrom(before or recipients_pb2.StoredRecipient(recipient_id=change.recipient_id))
+    for name in ("email", "phone", "name"):
+        if change.HasField(name):
+            setattr(person, name, getattr(change, name))
+    if change.new_recipient_id:
+        person.recipient_id = change.new_recipient_id
+    if change.HasField("data"):
+        data = {**(json.loads(person.data or b"{}") if change.merges_data else {}), **json.loads(change.data)}
+        person.data = json.dumps({name: value for name, value in data.items() if value is not None}).encode()
+    for name, values in (
+        ("tags", change.tags.tags),
+        ("muted_channels", change.muted_channels.channels),
+        ("category_preferences", change.category_preferences.preferences),
+    ):
+        if change.HasField(name):
+            person.ClearField(name)
+            getattr(person, name).extend(values)
+    return person
+
+
+def test_a_contact_comes_back_as_it_was_written() -> None:
+    """Through the stored recipient, whose data are the custom fields."""
+    person = stored(shapes.new(fields(**CONTACT)))
+    shown = shapes.shown(person)
+    assert {name: shown[name] for name in CONTACT} == CONTACT
+    assert person.name == "John Doe"
+    assert json.loads(person.data)["company"] == "Acme Corp"
+
+
+def test_a_change_keeps_what_it_does_not_name() -> None:
+    """Of custom fields it changes single ones, and null deletes one."""
+    person = stored(shapes.new(fields(**CONTACT)))
+    body = fields(first_name="Jane", custom_fields={"lead_score": None, "role": "Dev"}, tags=[])
+    shown = shapes.shown(stored(shapes.change(body, person), person))
+    assert (shown["first_name"], shown["last_name"], shown["email"]) == ("Jane", "Doe", CONTACT["email"])
+    assert shown["custom_fields"] == {"company": "Acme Corp", "role": "Dev"}
+    assert (shown["tags"], shown["metadata"]) == ([], {"source": "website"})
+
+
+def test_a_replacement_deletes_the_custom_fields_that_it_leaves_out() -> None:
+    """And nothing else."""
+    person = stored(shapes.new(fields(**CONTACT)))
+    shown = shapes.shown(stored(shapes.change(fields(custom_fields={"a": 1}), person, replaces=True), person))
+    assert shown["custom_fields"] == {"a": 1}
+    assert (shown["first_name"], shown["metadata"]) == ("John", {"source": "website"})
+
+
+def test_a_contact_who_is_not_active_gets_nothing() -> None:
+    """Active again, they have the channels muted that were before."""
+    person = stored(
+        shapes.new(fields(email="a@b.c", preferences={"sms": dict.fromkeys(preferences.CATEGORIES, False)}))
+    )
+    gone = stored(shapes.change(fields(is_active=False), person), person)
+    assert list(gone.muted_channels) == _ALL
+    assert (shapes.shown(gone)["is_active"], shapes.shown(gone)["is_unsubscribed"]) == (False, False)
+    assert list(stored(shapes.change(fields(is_active=False), gone), gone).muted_channels) == _ALL
+    back = stored(shapes.change(fields(is_active=True), gone), gone)
+    assert list(back.muted_channels) == [event_pb2.CHANNEL_SMS]
+    assert shapes.shown(back)["is_active"]
+    assert shapes.shown(back)["custom_fields"] == {}
+
+
+def test_names_of_our_own_fields_are_refused() -> None:
+    """A custom field of that name would be lost."""
+    with pytest.raises(ApiError, match=r"custom_fields\.first_name"):
+        shapes.new(fields(email="a@b.c", custom_fields={"first_name": "x"}))
+
+
+def test_an_address_is_required() -> None:
+    """Of a new contact."""
+    with pytest.raises(ApiError, match="email is required"):
+        shapes.new(fields(first_name="John"))
+
+
+def wanted(*changes: tuple[str, str, bool], person: Any = None) -> recipients_pb2.StoredRecipient:
+    """Return a recipient after changes of what they want."""
+    before = person or recipients_pb2.StoredRecipient()
+    change = recipients_pb2.RecipientChange()
+    preferences.write(preferences.changed(preferences.of(before), changes), change, before)
+    return stored(change, before)
+
+
+def test_everything_is_wanted_of_somebody_new() -> None:
+    """All channels with all categories."""
+    summary = preferences.summary(preferences.of(recipients_pb2.StoredRecipient()))
+    assert (summary["subscribedCount"], summary["totalPreferences"], summary["subscriptionRate"]) == (21, 21, 100.0)
+
+
+def test_one_category_is_refused_and_wanted_again() -> None:
+    """The others stay."""
+    person = wanted(("email", "promotional", False))
+    found = preferences.of(person)
+    assert not found["email"]["promotional"]
+    assert sum(found["email"].values()) == 6
+    assert not person.muted_channels
+    assert not wanted(("email", "promotional", True), person=person).category_preferences
+
+
+def test_a_channel_of_which_nothing_is_wanted_is_muted() -> None:
+    """And one category of it that is wanted again is the only one."""
+    person = wanted(*preferences.everything(value=False, channels=("email",)))
+    assert list(person.muted_channels) == [event_pb2.CHANNEL_EMAIL]
+    assert not person.category_preferences
+    again = wanted(("email", "transactional", True), person=person)
+    assert not again.muted_channels
+    assert [name for name, value in preferences.of(again)["email"].items() if value] == ["transactional"]
+
+
+def test_categories_that_only_workflows_know_stay() -> None:
+    """This API does not show them."""
+    other = recipients_pb2.CategoryPreference(channel=event_pb2.CHANNEL_SMS, category="news", wanted=False)
+    person = recipients_pb2.StoredRecipient(category_preferences=[other])
+    assert other in wanted(("email", "system", False), person=person).category_preferences
+
+
+@pytest.mark.parametrize(("channel", "category"), [("whatsapp", "system"), ("email", "news"), ("", "system")])
+def test_what_does_not_exist_cannot_be_changed(channel: str, category: str) -> None:
+    """Neither a channel nor a category."""
+    with pytest.raises(ApiError):
+        preferences.changed(preferences.of(recipients_pb2.StoredRecipient()), [(channel, category, True)])

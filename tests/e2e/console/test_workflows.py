@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from stack.client import Running
+from tests.e2e.console.conftest import OpenVisit
 from tests.e2e.console.visit import LOOKS, Visit
 from tests.e2e.console.world import MARKUP, SHOWN, World, assert_text_only, region
+from tests.integration.gateway.console_visitor import joined, owner, visitor
 
 _NOTE = {"key": "note"}
 _DOCUMENT: dict[str, Any] = {
@@ -161,7 +164,9 @@ async def test_each_kind_of_step_has_an_editor(visit: Visit, world: World) -> No
     await steps.get_by_label("Friday", exact=True).uncheck()
     await visit.assert_accessible()
     await add("Wait")
-    await steps.get_by_label("How long", exact=True).select_option(label="Until a time that the event or the person has")
+    await steps.get_by_label("How long", exact=True).select_option(
+        label="Until a time that the event or the person has"
+    )
     await steps.get_by_label("Where the time is", exact=True).fill("event.data.starts_at")
     await steps.get_by_label("Shifted by", exact=True).first.fill("2")
     await steps.get_by_label("Direction", exact=True).select_option("before")
@@ -264,3 +269,59 @@ async def test_a_workflow_is_deactivated_and_deleted(visit: Visit, world: World)
     await dialog.get_by_role("button", name="Delete workflow").click()
     await visit.settled("Workflows")
     await expect(page.get_by_role("heading", name="No workflows yet")).to_be_visible()
+
+
+@pytest.mark.parametrize("visit", LOOKS, indirect=True)
+async def test_a_dry_run_stands_beside_the_steps_and_follows_their_changes(visit: Visit, world: World) -> None:
+    """Why it is not started, what would be sent when it is, and what would not for want of an address."""
+    text = {"id": "text", "kind": "send", "channel": "SMS", "template": _NOTE}
+    workflow = await _stored(world, {**_DOCUMENT, "steps": [*_DOCUMENT["steps"], text]})
+    await world.must(
+        "PUT", f"/tenants/{world.tenant.id}/recipients/grace", {"email": "grace@example.com", "tags": ["new"]}
+    )
+    page = visit.page
+    await visit.open(_path(world, workflow))
+    dry_run, steps = region(page, "Dry run"), region(page, "Steps")
+    await dry_run.get_by_label("Event data").fill('{"plan": "pro"')
+    await expect(dry_run).to_contain_text("It is not JSON")
+    await dry_run.get_by_label("Event data").fill('{"plan": "pro"}')
+    await dry_run.get_by_role("button", name="Try it").click()
+    await expect(dry_run).to_contain_text("The workflow would not be started.")
+    await dry_run.get_by_label("For whom").select_option("stored")
+    await dry_run.get_by_label("Id of the recipient").fill("grace")
+    result = dry_run.get_by_role("list", name="What would happen")
+    await expect(result.get_by_role("listitem").filter(has_text="If event.data.plan")).to_contain_text("holds")
+    await expect(result.get_by_role("listitem").filter(has_text="SMS")).to_contain_text("would be skipped")
+    await expect(result).to_contain_text("Tips")
+    await expect(steps.get_by_text("would be sent").first).to_be_visible()
+    await visit.assert_well_formed()
+    await visit.assert_accessible()
+    # Of the other branch nothing is said; what is not saved is tried.
+    await dry_run.get_by_label("Event data").fill('{"plan": "free"}')
+    await expect(result).to_contain_text("would stop here")
+    await expect(result).not_to_contain_text("Tips")
+    await steps.get_by_role("button", name="More about “Stop: nothing after this is done”").click()
+    await page.get_by_role("menuitem", name="Remove").click()
+    await expect(result).not_to_contain_text("would stop here")
+    await expect(result.get_by_role("listitem").filter(has_text="SMS")).to_contain_text("would be skipped")
+
+
+async def test_a_viewer_reads_a_workflow_and_changes_nothing(
+    running: Running, open_visit: OpenVisit, world: World
+) -> None:
+    """No editors, no handles, no dry run."""
+    workflow = await _stored(world)
+    role = {"role": "viewer", "tenant_id": world.tenant.id}
+    async with owner(running) as boss, visitor(running) as person, open_visit(token="") as visit:
+        await joined(running, boss, person, f"{uuid.uuid4().hex}@example.com", role)
+        await visit.sign_in(person)
+        page = visit.page
+        await visit.open(_path(world, workflow))
+        steps = region(page, "Steps")
+        await expect(steps).to_contain_text("If event.data.plan is “pro”")
+        assert await steps.get_by_role("button").count() == 0
+        await expect(region(page, "Dry run")).to_contain_text("Your role may not try workflows")
+        await expect(page.get_by_role("button", name="Delete")).to_have_count(0)
+        await visit.assert_accessible()
+        await visit.open(_path(world, workflow, "/versions"), "Versions of Welcome")
+        await visit.assert_accessible()

@@ -41,6 +41,7 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.FILTERED_SEGMENT: "Change the segment or the recipient if they are to get it.",
     Reason.COOLDOWN: "Nothing needs to be done. Shorten the workflow's cooldown if it is too long.",
     Reason.NO_CONTACT: "Name a recipient in the event.",
+    Reason.NO_WORKFLOW: "Create a workflow for this event type, or activate one, then replay the event.",
     Reason.WORKFLOW_DELETED: "Nothing needs to be done. Create the workflow again if it is needed.",
     Reason.DELAY_UNREADABLE: "Send the time with the event, or correct the workflow's step.",
     Reason.DELAY_TOO_LONG: "Send the event again with a time that is less than a year away.",

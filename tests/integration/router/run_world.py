@@ -104,7 +104,7 @@ class World:
             now=self.clock,
         )
 
-    def _erased(self, _: str, user_id: str, __: int) -> str:
+    def _erased(self, tenant_id: str, user_id: str, accepted_us: int) -> str:
         return Reason.RECIPIENT_ERASED if user_id in self.erased else ""
 
     def event(self, *targets: event_pb2.Target, due_in_s: float = 0.0, **fields: Any) -> event_pb2.Event:

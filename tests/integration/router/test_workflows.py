@@ -16,10 +16,14 @@ from services.domain import topology
 from services.domain.workflows import Workflow, decode_workflows, in_scope
 from services.router.definitions import Template
 from services.router.workflows import store
-from services.router.workflows.documents import Documents, VersionKey
+from services.router.workflows.document import parse
+from services.router.workflows.documents import Documents
 from services.router.workflows.references import References
 from services.router.workflows.servicer import WorkflowServicer
+from services.router.workflows.versions import VersionKey
+from tests.integration.router import run_world
 from tests.integration.router.endpoint_world import EndpointWorld
+from tests.integration.router.workflow_world import WorkflowWorld, contact
 from tests.unit.router.workflows.building import delay, raw, send, stop
 
 TENANT, OTHER = new_id(), new_id()
@@ -291,6 +295,36 @@ async def test_old_versions_are_deleted_and_the_next_one_takes_their_place(
     assert [one.version for one in versions] == [6, 5, 4]
     assert await router.document(id_, 1) == ["4", "s4"]
     assert await router.document(id_, 5) == ["5", "s5"]
+
+
+async def test_the_version_that_a_run_is_on_is_kept(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many came after it, until the run has ended; and the runs are counted."""
+    monkeypatch.setattr(store, "MAX_VERSIONS", 1)
+    workflow = await flow.workflow(delay("wait", 60), send("hello", template={"key": "welcome"}))
+    workflows, began = flow.workflow_store, flow.clock()
+
+    async def oldest() -> int:
+        return int(await flow.pool.fetchval("SELECT min(version) FROM router.workflow_versions"))
+
+    async def change(step: str) -> None:
+        document = parse(raw(stop(step)))
+        await workflows.update(run_world.TENANT, workflow, lambda old: (old, document), expected_version=0, by="test")
+
+    assert (await workflows.activity(run_world.TENANT, [workflow], 9))[workflow] == store.Activity()
+    await flow.begin(flow.started([workflow], contact("ada", email="ada@example.com")))
+    await flow.flow_on()
+    activity = (await workflows.activity(run_world.TENANT, [workflow], 9))[workflow]
+    assert (activity.open_runs, activity.last_started_at_us >= began) == (1, True)
+    await change("a")
+    await change("b")
+    assert await oldest() == 1
+    flow.clock.pass_s(60)
+    await flow.flow_on()
+    assert await flow.sent() == [("ada", "hello")]
+    activity = (await workflows.activity(run_world.TENANT, [workflow], 9))[workflow]
+    assert (activity.open_runs, activity.last_started_at_us >= began) == (0, True)
+    await change("c")
+    assert await oldest() == 4
 
 
 async def test_the_documents_of_a_deleted_workflow_are_gone_at_once(router: _Router) -> None:

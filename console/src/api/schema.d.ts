@@ -3610,6 +3610,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -3726,6 +3730,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -3848,6 +3856,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -9164,6 +9176,8 @@ export interface operations {
                 until?: string | unknown | unknown;
                 /** @description Clarion's event id, or the caller's eventId. */
                 event_id?: string;
+                /** @description With tenant_id: labels that the event has, as JSON such as `{"source": "api"}`. */
+                metadata?: string;
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;

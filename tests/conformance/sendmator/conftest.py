@@ -148,7 +148,7 @@ async def client(sendmator_stack: Running) -> AsyncIterator[Client]:
 
 
 async def _open(running: Running, client: Client) -> Account:
-    """Return a new account with sandboxes for e-mail and SMS, a key for all teams, and the limit of the plan Starter."""
+    """Return a new account with sandboxes for e-mail and SMS, a key for all teams, and the limit of Starter."""
     tenant = await client.operator.create_tenant(f"Shop {secrets.token_hex(3)}")
     rates = {"rates": [{"window_s": 3_600, "bound": 1_000, "kind": "sliding"}]}
     await client.operator.must("PATCH", f"/tenants/{tenant.id}", json=rates)

@@ -33,7 +33,7 @@ async def printed(account: Account, number: int) -> tuple[int, Any]:
 
     def run() -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["sh", "-e"],  # noqa: S607 - the shell of whoever reads the page
+            ["sh", "-e"],
             input=f"{script} -sS -w '\\n%{{http_code}}'",
             capture_output=True,
             text=True,

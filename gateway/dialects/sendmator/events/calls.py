@@ -41,7 +41,9 @@ async def trigger(call: Call) -> web.Response:
     found = await _processed(call, accepted.event_id, until)
     if found is None:
         return json_reply({**answer, "status": PROCESSING, "workflows": []}, status=201)
-    return json_reply({**answer, "message": "Event processed successfully", **found}, status=201)
+    if found["status"] != PROCESSING:
+        answer["message"] = "Event processed successfully"
+    return json_reply({**answer, **found}, status=201)
 
 
 async def trigger_workflow(call: Call) -> web.Response:

@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "recipient": "recipient",
     "replay": "replay",
     "sample": "sample",
+    "schedule": "schedule",
     "session": "session",
     "suppression": "suppression",
     "template": "template",
@@ -26,6 +27,7 @@ KINDS: Mapping[str, str] = {
     "tenant": "tenant",
     "user": "user",
     "workflow": "workflow",
+    "workflow_run": "workflow run",
 }
 
 # The first word of each sentence, as it stands after "tried to".

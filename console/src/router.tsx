@@ -11,6 +11,7 @@ import { overviewRoutes } from "~/screens/overview/routes";
 import { providersRoutes } from "~/screens/providers/routes";
 import { recipientsRoutes } from "~/screens/recipients/routes";
 import { refusedRoutes } from "~/screens/refused/routes";
+import { schedulesRoutes } from "~/screens/schedules/routes";
 import { sessionsRoutes } from "~/screens/sessions/routes";
 import { settingsRoutes } from "~/screens/settings/routes";
 import { signInRoutes } from "~/screens/sign-in/routes";
@@ -18,7 +19,9 @@ import { suppressionsRoutes } from "~/screens/suppressions/routes";
 import { templatesRoutes } from "~/screens/templates/routes";
 import { tenantsRoutes } from "~/screens/tenants/routes";
 import { testSendRoutes } from "~/screens/test-send/routes";
+import { triggersRoutes } from "~/screens/triggers/routes";
 import { usersRoutes } from "~/screens/users/routes";
+import { workflowsRoutes } from "~/screens/workflows/routes";
 import { Failure, NotFound } from "~/shell/Failure";
 import { frameRoute, rootRoute } from "~/shell/roots";
 
@@ -41,10 +44,13 @@ const routeTree = rootRoute.addChildren([
   frameRoute.addChildren([
     ...messagesRoutes,
     ...messageRoutes,
+    ...triggersRoutes,
     ...overviewRoutes,
     ...deadLettersRoutes,
     ...refusedRoutes,
+    ...workflowsRoutes,
     ...templatesRoutes,
+    ...schedulesRoutes,
     ...testSendRoutes,
     ...providersRoutes,
     ...endpointsRoutes,

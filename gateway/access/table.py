@@ -30,6 +30,9 @@ _TENANT = "/tenants/{id}"
 _ENDPOINT = _TENANT + "/endpoints/{endpoint_id}"
 _ENVIRONMENT = _TENANT + "/environments/{environment_id}"
 _APPLICATION = _TENANT + "/applications/{application_id}"
+_SCHEDULE = _TENANT + "/schedules/{schedule_id}"
+_WORKFLOW = _TENANT + "/workflows/{workflow_id}"
+_WORKFLOW_RUN = _TENANT + "/workflow-runs/{workflow_run_id}"
 
 _PEOPLE: Mapping[tuple[str, str], Rule] = {
     ("GET", "/session"): rule(_V, Place.SIGNED_IN),
@@ -162,6 +165,13 @@ _EVENTS: Mapping[tuple[str, str], Rule] = {
     ("GET", "/events/{id}/run"): rule(_V, Owned("run")),
     ("POST", "/events/{id}/run/pause"): rule(_D, Owned("run")),
     ("POST", "/events/{id}/run/resume"): rule(_D, Owned("run")),
+    ("GET", "/events/{id}/workflow-counts"): rule(_V, Owned("event")),
+    ("POST", _TENANT + "/schedules"): rule(_D, _PATH),
+    ("GET", _TENANT + "/schedules"): rule(_V, _PATH),
+    ("GET", _SCHEDULE): rule(_V, _PATH),
+    ("PATCH", _SCHEDULE): rule(_D, _PATH),
+    ("DELETE", _SCHEDULE): rule(_D, _PATH),
+    ("GET", _TENANT + "/schedule-times"): rule(_V, _PATH),
     ("POST", "/events/{id}/replay"): rule(_O, Owned("event")),
     ("POST", "/replays"): rule(_O, _BODY),
     ("GET", "/replays"): rule(_V, _LIST),
@@ -237,6 +247,21 @@ _WEBHOOKS: Mapping[tuple[str, str], Rule] = {
     ("POST", _APPLICATION + "/portal"): rule(_O, _PATH),
 }
 
+_WORKFLOWS: Mapping[tuple[str, str], Rule] = {
+    ("POST", _TENANT + "/workflows"): rule(_D, _PATH),
+    ("GET", _TENANT + "/workflows"): rule(_V, _PATH),
+    ("GET", _WORKFLOW): rule(_V, _PATH),
+    ("PATCH", _WORKFLOW): rule(_D, _PATH),
+    ("DELETE", _WORKFLOW): rule(_D, _PATH),
+    ("GET", _WORKFLOW + "/versions"): rule(_V, _PATH),
+    ("GET", _WORKFLOW + "/versions/{version}"): rule(_V, _PATH),
+    ("POST", _TENANT + "/workflow-check"): rule(_D, _PATH),
+    ("POST", _TENANT + "/workflow-dry-run"): rule(_D, _PATH),
+    ("GET", _TENANT + "/workflow-runs"): rule(_V, _PATH),
+    ("GET", _WORKFLOW_RUN): rule(_V, _PATH),
+    ("POST", _WORKFLOW_RUN + "/cancel"): rule(_D, _PATH),
+}
+
 # In the order of docs/console-roles.md.
 GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
     "Users, sessions, audit log": _PEOPLE,
@@ -244,7 +269,8 @@ GROUPS: Mapping[str, Mapping[tuple[str, str], Rule]] = {
     "Recipients, outbox, suppressions": _RECIPIENTS,
     "Providers": _PROVIDERS,
     "Templates": _TEMPLATES,
-    "Events, runs, replays": _EVENTS,
+    "Workflows": _WORKFLOWS,
+    "Events, runs, schedules, replays": _EVENTS,
     "Operating": _OPERATING,
     "Endpoints": _WEBHOOKS,
 }

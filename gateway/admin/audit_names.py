@@ -10,7 +10,7 @@ from typing import Any
 
 from clarion.ingest.v1 import console_users_pb2, keys_pb2, ledger_pb2, tenants_pb2
 from clarion.render.v1 import parts_pb2, samples_pb2, templates_pb2
-from clarion.router.v1 import catalogs_pb2, endpoints_pb2, recipients_pb2
+from clarion.router.v1 import catalogs_pb2, endpoints_pb2, recipients_pb2, schedules_pb2, workflows_pb2
 from clarion.senders.v1 import senders_pb2
 from gateway.admin import forms
 from gateway.admin.audit_sentences import Named, Thing, page
@@ -42,10 +42,12 @@ class AuditNames:
             "provider": self._provider,
             "replay": self._replay,
             "sample": self._sample,
+            "schedule": self._schedule,
             "template": self._template,
             "template_part": self._part,
             "tenant": self._tenant,
             "user": self._user,
+            "workflow": self._workflow,
         }
 
     async def find(self, things: Collection[Thing]) -> dict[Thing, Named]:
@@ -127,6 +129,16 @@ class AuditNames:
         wire = catalogs_pb2.GetApplicationRequest(tenant_id=thing.tenant_id, application_id=thing.id)
         found = (await self._call(self._clients.catalogs.GetApplication, wire)).application
         return Named(found.name or found.external_id, page("endpoints/applications", thing.tenant_id))
+
+    async def _schedule(self, thing: Thing) -> Named:
+        wire = schedules_pb2.GetScheduleRequest(tenant_id=thing.tenant_id, schedule_id=thing.id)
+        found = (await self._call(self._clients.schedules.GetSchedule, wire)).schedule
+        return Named(found.name, page(f"schedules/{thing.id}", thing.tenant_id))
+
+    async def _workflow(self, thing: Thing) -> Named:
+        wire = workflows_pb2.GetWorkflowRequest(tenant_id=thing.tenant_id, workflow_id=thing.id)
+        found = (await self._call(self._clients.workflows.GetWorkflow, wire)).workflow
+        return Named(found.name, page(f"workflows/{thing.id}", thing.tenant_id))
 
     async def _group(self, thing: Thing) -> Named:
         wire = recipients_pb2.GetGroupRequest(tenant_id=thing.tenant_id, key=thing.id)

@@ -13,6 +13,7 @@ _TENANT = "/tenants/{id}"
 _ENDPOINT = _TENANT + "/endpoints/{endpoint_id}"
 _ENVIRONMENT = _TENANT + "/environments/{environment_id}"
 _APPLICATION = _TENANT + "/applications/{application_id}"
+_WORKFLOW = _TENANT + "/workflows/{workflow_id}"
 _EVENT_TYPE = _TENANT + "/event-types/{event_type_id}"
 
 _PEOPLE: Mapping[tuple[str, str], Words] = {
@@ -85,6 +86,9 @@ _EVENTS: Mapping[tuple[str, str], Words] = {
     ("POST", _TENANT + "/events/{event_id}/cancel"): Words("canceled {it}", "event"),
     ("POST", "/events/{id}/run/pause"): Words("paused the run of {it}", "event"),
     ("POST", "/events/{id}/run/resume"): Words("resumed the run of {it}", "event"),
+    ("POST", _TENANT + "/schedules"): Words("created {it}", "schedule"),
+    ("PATCH", _TENANT + "/schedules/{schedule_id}"): Words("changed {it}", "schedule"),
+    ("DELETE", _TENANT + "/schedules/{schedule_id}"): Words("deleted {it}", "schedule"),
     ("POST", "/events/{id}/replay"): Words("replayed {it}", "event"),
     ("POST", "/replays"): Words("replayed events", "replay"),
     ("POST", "/replays/{id}/cancel"): Words("canceled {it}", "replay"),
@@ -96,6 +100,13 @@ _EVENTS: Mapping[tuple[str, str], Words] = {
     ("POST", "/alerts/test"): Words("sent a test alert", "alerts"),
     ("PUT", _TENANT + "/alerts"): Words("changed who gets the alerts of {tenant}", "alerts"),
     ("POST", _TENANT + "/alerts/test"): Words("sent a test alert of {tenant}", "alerts"),
+}
+
+_WORKFLOWS: Mapping[tuple[str, str], Words] = {
+    ("POST", _TENANT + "/workflows"): Words("created {it}", "workflow"),
+    ("PATCH", _WORKFLOW): Words("changed {it}", "workflow"),
+    ("DELETE", _WORKFLOW): Words("deleted {it}", "workflow"),
+    ("POST", _TENANT + "/workflow-runs/{workflow_run_id}/cancel"): Words("canceled {it}", "workflow_run"),
 }
 
 _WEBHOOKS: Mapping[tuple[str, str], Words] = {
@@ -137,6 +148,7 @@ ADMIN: Mapping[tuple[str, str], Words] = {
     **_PROVIDERS,
     **_TEMPLATES,
     **_EVENTS,
+    **_WORKFLOWS,
     **_WEBHOOKS,
 }
 

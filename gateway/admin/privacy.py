@@ -218,6 +218,7 @@ class _Erasure:
                 "recipients",
                 "memberships",
                 "waiting_events",
+                "schedules",
                 "notifications",
                 "messages",
                 "provider_records",
@@ -247,6 +248,7 @@ class _Erasure:
             self.counts["recipients"] += answer.recipients
             self.counts["memberships"] += answer.memberships
             self.counts["waiting_events"] += answer.runs
+            self.counts["schedules"] += answer.schedules
             after, more = answer.next_after, bool(answer.next_after)
         return True
 

@@ -48,6 +48,7 @@ from gateway.admin.refusals import RefusalRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
 from gateway.admin.samples import SampleRoutes
+from gateway.admin.schedules import ScheduleRoutes
 from gateway.admin.session import SessionRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
@@ -55,6 +56,8 @@ from gateway.admin.tenant_alerts import TenantAlertRoutes
 from gateway.admin.tenants import TenantRoutes
 from gateway.admin.usage import UsageRoutes
 from gateway.admin.users import UserRoutes
+from gateway.admin.workflow_routes import ASKING as WORKFLOWS_ASKING
+from gateway.admin.workflow_routes import workflow_routes
 from gateway.audit import Auditor
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
@@ -71,9 +74,10 @@ _BASE = "/api/v1/admin"
 _ENDPOINTS = "/tenants/{id}/endpoints"
 _ENVIRONMENTS = "/tenants/{id}/environments"
 _APPLICATIONS = "/tenants/{id}/applications"
+_SCHEDULES = "/tenants/{id}/schedules"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
-_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open"})
+_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open", *WORKFLOWS_ASKING})
 # A page keeps it open, and opens it again by itself.
 _LIVE = "/live"
 # Identity providers add parameters of their own.
@@ -110,6 +114,7 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         *_routes(backend),
         *_operating_routes(backend),
         *_webhook_routes(backend),
+        *workflow_routes(backend.clients, backend.revisions),
         ("GET", _LIVE, live.serve),
     )
     for method, path, handler in served:
@@ -209,6 +214,7 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
     contents = ContentRoutes(clients)
+    schedules = ScheduleRoutes(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -296,6 +302,13 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("GET", "/events/{id}/run", runs.get),
         ("POST", "/events/{id}/run/pause", runs.pause),
         ("POST", "/events/{id}/run/resume", runs.resume),
+        ("GET", "/events/{id}/workflow-counts", runs.workflow_counts),
+        ("POST", _SCHEDULES, schedules.create),
+        ("GET", _SCHEDULES, schedules.list_all),
+        ("GET", _SCHEDULES + "/{schedule_id}", schedules.get),
+        ("PATCH", _SCHEDULES + "/{schedule_id}", schedules.change),
+        ("DELETE", _SCHEDULES + "/{schedule_id}", schedules.delete),
+        ("GET", "/tenants/{id}/schedule-times", schedules.times),
         ("GET", "/route-explain", events.explain),
         ("GET", "/audit", audit.search),
     ]

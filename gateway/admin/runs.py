@@ -2,15 +2,15 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from aiohttp import web
-from msgspec import Meta, field
+from msgspec import Meta
 
-from clarion.common.v1 import error_pb2, event_pb2
+from clarion.common.v1 import error_pb2
 from clarion.ingest.v1 import ingest_pb2, ledger_pb2
 from clarion.router.v1 import runs_pb2
 from gateway.accepting import DEADLINE_S
-from gateway.admin import forms
+from gateway.admin import event_bodies, forms
+from gateway.admin.event_bodies import EventToSendBody
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
@@ -18,7 +18,6 @@ from gateway.revisions import Revisions
 from runtime import telemetry
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain.endpoints import MAX_METADATA
 
 STATES = {name.removeprefix("RUN_STATE_").lower(): number for name, number in runs_pb2.RunState.items() if number}
 LIMIT_KINDS = {
@@ -28,76 +27,19 @@ _STATE_NAMES = {number: name for name, number in STATES.items()}
 
 # Who cancels here, as the timeline tells it.
 _BY = "operator"
-# Of an event, as ingest has them for its callers.
-MAX_TARGETS = 100
-MAX_EVENT_BYTES = 256 * 1024
-
 Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
 
-_encode = msgspec.json.Encoder().encode
 
+class NewEventBody(EventToSendBody):
+    """The body of POST /tenants/{id}/events. due_at: at once if it is absent or past."""
 
-class TargetRecipient(forms.Body):
-    """A person whom the caller describes. They need not be stored. At least one of the first three is needed."""
-
-    user_id: str = ""
-    email: str = ""
-    phone: str = ""
-    locale: str = ""
-    timezone: str = ""
-
-
-class AudienceTarget(forms.Body):
-    """Whom an event is for: exactly one of these fields. everybody: true, or absent."""
-
-    recipient: TargetRecipient | None = None
-    recipient_id: str | None = None
-    group: str | None = None
-    everybody: bool = False
-
-
-class ExcludedTarget(forms.Body):
-    """Who gets nothing although the audience holds them: exactly one of these fields."""
-
-    recipient_id: str | None = None
-    group: str | None = None
-
-
-class EndpointTarget(forms.Body):
-    """The endpoints that an event is for: exactly one of these fields. subscribers: true, or absent."""
-
-    endpoint_id: forms.Id | None = None
-    subscribers: bool = False
-
-
-class NewEventBody(forms.Body):
-    """The body of POST /tenants/{id}/events. due_at: at once if it is absent or past.
-
-    endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
-    """
-
-    event_type: str
-    audience: Annotated[list[AudienceTarget], Meta(max_length=MAX_TARGETS)] = field(default_factory=list)
-    endpoints: EndpointTarget | None = None
-    metadata: Annotated[dict[str, str], Meta(max_length=MAX_METADATA)] = field(default_factory=dict)
-    exclusions: Annotated[list[ExcludedTarget], Meta(max_length=MAX_TARGETS)] = field(default_factory=list)
     due_at: Moment | None = None
-    variables: dict[str, Any] = field(default_factory=dict)
-    payload: dict[str, Any] = field(default_factory=dict)
-    channels: list[forms.Channel] = field(default_factory=list)
-    scope: str = ""
     # Without one each call is an event of its own.
     idempotency_key: str = ""
 
 
 # Names of NewEvent, and what they are called here.
-_FIELDS = {
-    "payload_extra": "payload",
-    "due_at_us": "due_at",
-    "dedupe.key": "idempotency_key",
-    "to_endpoints": "endpoints",
-    "to_endpoints.endpoint_id": "endpoints.endpoint_id",
-}
+_FIELDS = {**event_bodies.FIELDS, "due_at_us": "due_at", "dedupe.key": "idempotency_key"}
 
 
 class RunRoutes:
@@ -179,6 +121,26 @@ class RunRoutes:
         answer = await self._clients.call(self._clients.runs.CancelEvent, wire)
         return json_reply({"event_id": event_id, "run": shown(answer.run) if answer.HasField("run") else None})
 
+    async def workflow_counts(self, request: web.Request) -> web.Response:
+        """Return how many deliveries of an event have each status, by workflow and step."""
+        event_id = _event_id(request)
+        owner = await self._clients.call(
+            self._clients.ledger.FindTenant, ledger_pb2.FindTenantRequest(event_id=event_id)
+        )
+        wire = ledger_pb2.GetWorkflowCountsRequest(tenant_id=owner.tenant_id, event_id=event_id)
+        answer = await self._clients.call(self._clients.ledger.GetWorkflowCounts, wire)
+        counts = [
+            {
+                "workflow_id": one.workflow_id or None,
+                "step": one.step,
+                "channel": forms.channel_name(one.channel),
+                "status": forms.status_name(one.status),
+                "count": one.count,
+            }
+            for one in answer.counts
+        ]
+        return json_reply({"data": counts})
+
     async def _check_owner(self, tenant_id: str, event_id: str) -> None:
         """Raise NOT_FOUND if the event is another tenant's. One that the ledger does not have yet may be canceled."""
         try:
@@ -204,6 +166,7 @@ def shown(run: runs_pb2.Run) -> dict[str, Any]:
         "recipients": run.recipients,
         "sends": run.sends,
         "skips": run.skips,
+        "open_workflow_runs": run.open_workflow_runs,
         "held_back": run.held_back or None,
         "created_at": forms.iso(run.created_at_us),
         "updated_at": forms.iso(run.updated_at_us),
@@ -221,58 +184,12 @@ def _event_id(request: web.Request, name: str = "id") -> str:
 
 def _event(body: NewEventBody) -> ingest_pb2.NewEvent:
     """Return the event that is to be accepted. Raises INVALID."""
-    if bool(body.audience) == (body.endpoints is not None):
-        raise forms.invalid("audience", "must have at least one target, unless the event is for endpoints")
-    kind = ingest_pb2.DEDUPE_KIND_KEY if body.idempotency_key else ingest_pb2.DEDUPE_KIND_NONE
-    event = ingest_pb2.NewEvent(
-        event_type=body.event_type,
-        variables=_encode(body.variables),
-        payload_extra=_encode(body.payload),
-        channels=forms.channels(body.channels, "channels"),
-        trace_id=telemetry.current_trace(),
-        audience=[_target(target, f"audience[{place}]") for place, target in enumerate(body.audience)],
-        exclusions=[_excluded(target, f"exclusions[{place}]") for place, target in enumerate(body.exclusions)],
-        scope=body.scope,
-        due_at_us=max(0, forms.moment(body.due_at, "due_at")) if body.due_at is not None else 0,
-        dedupe=ingest_pb2.Dedupe(kind=kind, key=body.idempotency_key),
-        metadata=body.metadata,
-    )
-    if body.endpoints is not None:
-        event.to_endpoints.CopyFrom(_endpoints(body.endpoints))
-    if event.ByteSize() > MAX_EVENT_BYTES:
-        raise forms.invalid("body", f"is larger than an event may be, {MAX_EVENT_BYTES // 1024} KiB")
+    event = event_bodies.event_of(body)
+    event.trace_id = telemetry.current_trace()
+    event.due_at_us = max(0, forms.moment(body.due_at, "due_at")) if body.due_at is not None else 0
+    event.dedupe.kind = ingest_pb2.DEDUPE_KIND_KEY if body.idempotency_key else ingest_pb2.DEDUPE_KIND_NONE
+    event.dedupe.key = body.idempotency_key
     return event
-
-
-def _target(target: AudienceTarget, place: str) -> event_pb2.Target:
-    chosen = [name for name in ("recipient", "recipient_id", "group") if getattr(target, name) is not None]
-    if len(chosen) + target.everybody != 1:
-        raise forms.invalid(place, "must have exactly one of recipient, recipient_id, group and everybody")
-    if target.recipient is not None:
-        return event_pb2.Target(recipient=event_pb2.Recipient(**msgspec.structs.asdict(target.recipient)))
-    if target.everybody:
-        return event_pb2.Target(everybody=event_pb2.Everybody())
-    return _stored(target)
-
-
-def _endpoints(target: EndpointTarget) -> ingest_pb2.ToEndpoints:
-    if (target.endpoint_id is None) != target.subscribers:
-        raise forms.invalid("endpoints", "must have exactly one of endpoint_id and subscribers")
-    if target.endpoint_id is not None:
-        return ingest_pb2.ToEndpoints(endpoint_id=target.endpoint_id)
-    return ingest_pb2.ToEndpoints(subscribers=ingest_pb2.Subscribers())
-
-
-def _excluded(target: ExcludedTarget, place: str) -> event_pb2.Target:
-    if (target.recipient_id is None) == (target.group is None):
-        raise forms.invalid(place, "must have exactly one of recipient_id and group")
-    return _stored(target)
-
-
-def _stored(target: AudienceTarget | ExcludedTarget) -> event_pb2.Target:
-    if target.group is not None:
-        return event_pb2.Target(group=target.group)
-    return event_pb2.Target(recipient_id=target.recipient_id or "")
 
 
 def _limit(limit: error_pb2.LimitState) -> dict[str, Any]:

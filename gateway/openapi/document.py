@@ -82,11 +82,13 @@ TAGS = {
     "Recipients": "People whom a tenant stores, and groups of them.",
     "Refused requests": "Requests of the public APIs that were refused, by the key that sent them.",
     "Replays": "Sending events again.",
+    "Schedules": "Events that are sent again and again, at the times of a cron expression.",
     "Runs": "Events for many recipients, and events that wait for their time.",
     "Session": "Who is signed in.",
     "Suppressions": "Addresses that get no more messages.",
     "Users": "People who sign in to the console, with their roles.",
     "Templates": "Templates, layouts and partials, with their versions.",
+    "Workflows": "What events start, step by step, for each person.",
     "Tenants": "Customers with their API keys, limits and secrets.",
 }
 _ANY_ID = {"type": "string", "minLength": 1}

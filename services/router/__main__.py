@@ -1,5 +1,6 @@
 """Starts the router: ``python -m services.router``."""
 
+import asyncio
 from dataclasses import dataclass
 
 import asyncpg
@@ -15,6 +16,7 @@ from clarion.router.v1 import (
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
+    schedules_pb2_grpc,
     segments_pb2_grpc,
     suppressions_pb2_grpc,
     usage_pb2_grpc,
@@ -68,6 +70,10 @@ from services.router.recipients.store import Pool, RecipientStore
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
+from services.router.schedules.people import PeopleInSchedules
+from services.router.schedules.runner import Schedules
+from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
+from services.router.schedules.store import ScheduleStore
 from services.router.segments.scan import Scan
 from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
 from services.router.segments.store import SegmentStore
@@ -104,6 +110,8 @@ class _Stores:
     workflow_runs: WorkflowRunStore
     people_in_runs: PeopleInRuns
     people_in_workflow_runs: PeopleInWorkflowRuns
+    schedules: ScheduleStore
+    people_in_schedules: PeopleInSchedules
     portal: PortalStore
     usage: RouterUsageServicer
 
@@ -122,14 +130,11 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     vault, guard = _checked(settings)
     url = settings.postgres_url.reveal()
-    pool = await postgres.connect(url, name="router", size=_POSTGRES_CONNECTIONS)
-    process.on_close(pool.close)
+    pool = await _pool(process, url, _POSTGRES_CONNECTIONS)
+    runs_pool = await _pool(process, url, _RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
+    endpoints_pool = await _pool(process, url, _ENDPOINTS_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
-    runs_pool = await postgres.connect(url, name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
-    process.on_close(runs_pool.close)
-    endpoints_pool = await postgres.connect(url, name="router", size=_ENDPOINTS_POSTGRES_CONNECTIONS)
-    process.on_close(endpoints_pool.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     known = await _configuration(process, connection, pool, outbox, keyed)
     stores = _Stores(
@@ -141,6 +146,8 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         WorkflowRunStore(runs_pool),
         PeopleInRuns(runs_pool),
         PeopleInWorkflowRuns(runs_pool),
+        ScheduleStore(runs_pool),
+        PeopleInSchedules(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
     )
@@ -178,13 +185,15 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     )
     kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
     kept.start(process)
+    schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
 
     consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
-    routing = process.start(consumer.run(), name="consumer")
+    working = (process.start(consumer.run(), name="consumer"), process.start(schedules.run(), name="schedules"))
 
     async def finish() -> None:
+        await schedules.drain()
         await consumer.drain()
-        await routing
+        await asyncio.gather(*working)
         await kept.drain()
 
     process.on_drain(finish)
@@ -199,9 +208,20 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
     run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
     _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
+    _add_schedule_service(server, ScheduleServicer(stores.schedules, schedules.wake, now=clock))
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
+
+
+async def _pool(process: Process, url: str, size: int, *, bitmap_scans: bool = True) -> Pool:
+    pool = await postgres.connect(url, name="router", size=size, bitmap_scans=bitmap_scans)
+    process.on_close(pool.close)
+    return pool
+
+
+def _add_schedule_service(server: grpc.GrpcServer, servicer: ScheduleServicer) -> None:
+    server.add(schedules_pb2_grpc.add_ScheduleServiceServicer_to_server, servicer, SCHEDULE_SERVICE)
 
 
 def _checked(settings: Settings) -> tuple[Vault, EgressGuard]:
@@ -263,7 +283,13 @@ def _add_services(
     server.add(usage_pb2_grpc.add_RouterUsageServiceServicer_to_server, stores.usage, USAGE_SERVICE)
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(stores.recipients, stores.people_in_runs, stores.people_in_workflow_runs, stores.imports),
+        RouterPrivacyServicer(
+            stores.recipients,
+            stores.people_in_runs,
+            stores.people_in_workflow_runs,
+            stores.people_in_schedules,
+            stores.imports,
+        ),
         ROUTER_PRIVACY_SERVICE,
     )
     server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)

@@ -9,6 +9,7 @@ from services.router.recipients.decisions import Names
 from services.router.recipients.servicer import check, recipient_of
 from services.router.recipients.store import AFTER_ALL, RecipientStore
 from services.router.runs.people import PeopleInRuns
+from services.router.schedules.people import PeopleInSchedules
 from services.router.workflow_runs.people import PeopleInWorkflowRuns
 
 ROUTER_PRIVACY_SERVICE = "clarion.router.v1.RouterPrivacyService"
@@ -22,6 +23,7 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
         recipients: RecipientStore,
         runs: PeopleInRuns,
         workflow_runs: PeopleInWorkflowRuns,
+        schedules: PeopleInSchedules,
         imports: ImportStore,
         *,
         now: clock.Clock = clock.now_us,
@@ -30,12 +32,13 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
         self._runs = runs
         self._workflow_runs = workflow_runs
         self._imports = imports
+        self._schedules = schedules
         self._now = now
 
     async def EraseRecipient(
         self, request: privacy_pb2.EraseRecipientRequest, context: Any
     ) -> privacy_pb2.EraseRecipientResponse:
-        """Delete what is stored of a recipient, and take them out of some events that wait."""
+        """Delete what is stored of a recipient, and take them out of schedules and of some events that wait."""
         check(request.tenant_id, cursor=request.after, user_id=request.user_id)
         # Before they are deleted: an import that stores them meanwhile does so before it, and none does so later.
         stored = await self._recipients.get(request.tenant_id, request.user_id)
@@ -45,10 +48,12 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
         memberships = await self._recipients.delete(request.tenant_id, request.user_id)
         erased = await self._runs.erase(request.tenant_id, request.user_id, self._now(), request.after)
         number, is_done = await self._workflow_runs.erase(request.tenant_id, request.user_id, self._now())
+        schedules = await self._schedules.erase(request.tenant_id, request.user_id, self._now())
         return privacy_pb2.EraseRecipientResponse(
             recipients=int(memberships is not None),
             memberships=memberships or 0,
             runs=erased.runs + number,
+            schedules=schedules,
             next_after=erased.after or ("" if is_done else AFTER_ALL),
         )
 

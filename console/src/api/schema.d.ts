@@ -1545,6 +1545,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/events/{id}/workflow-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count the deliveries of an event by workflow and step */
+        get: operations["getWorkflowCounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events/{id}/run/pause": {
         parameters: {
             query?: never;
@@ -1573,6 +1590,69 @@ export interface paths {
         put?: never;
         /** Let a paused run go on */
         post: operations["resumeRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List schedules, newest first */
+        get: operations["listSchedules"];
+        put?: never;
+        /**
+         * Create a schedule
+         * @description At each of its times the event is accepted as if it were sent then. A time of day that a change of the clock skips happens at the next instant there is, one that it repeats happens once. Where the hour is `*`, the minutes count on through the change instead.
+         */
+        post: operations["createSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a schedule */
+        get: operations["getSchedule"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a schedule
+         * @description Events that it has sent are not affected.
+         */
+        delete: operations["deleteSchedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a schedule
+         * @description The next time is found again if the expression, the time zone or `active` change.
+         */
+        patch: operations["changeSchedule"];
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/schedule-times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the next times of an expression */
+        get: operations["listScheduleTimes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2342,6 +2422,180 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List workflows, newest first */
+        get: operations["listWorkflows"];
+        put?: never;
+        /**
+         * Create a workflow
+         * @description 422 names the step that is at fault.
+         */
+        post: operations["createWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflows/{workflow_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a workflow */
+        get: operations["getWorkflow"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a workflow
+         * @description Its workflow runs end when they are looked at next.
+         */
+        delete: operations["deleteWorkflow"];
+        options?: never;
+        head?: never;
+        /**
+         * Update the fields of a workflow that the body contains
+         * @description Another `document` is a new version; workflow runs finish on the version that they began with. 409: the name is taken, or `expected_version` is not the current version.
+         */
+        patch: operations["changeWorkflow"];
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflows/{workflow_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of a workflow, newest first
+         * @description The newest 100, and those that workflow runs are on.
+         */
+        get: operations["listWorkflowVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflows/{workflow_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a version of a workflow */
+        get: operations["getWorkflowVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a document of a workflow, without storing it */
+        post: operations["checkWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a workflow would send to somebody, and when
+         * @description Sends and stores nothing. Steps whose status is not in `outcomes` count as sent.
+         */
+        post: operations["dryRunWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List workflow runs, newest first */
+        get: operations["listWorkflowRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-runs/{workflow_run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a workflow run with its steps */
+        get: operations["getWorkflowRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/workflow-runs/{workflow_run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a workflow run
+         * @description Nothing more of it is sent, except what was in hand. 409: it has ended.
+         */
+        post: operations["cancelWorkflowRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2601,6 +2855,9 @@ export interface components {
         /**
          * AudienceTarget
          * @description Whom an event is for: exactly one of these fields. everybody: true, or absent.
+         *
+         *         contact: a person who is looked up among the stored recipients by user_id, else email, else phone, and stored.
+         *         tags: the stored recipients with all of these.
          */
         AudienceTarget: {
             /** @default null */
@@ -2608,7 +2865,13 @@ export interface components {
             /** @default null */
             recipient_id?: string | null;
             /** @default null */
+            contact?: components["schemas"]["TargetRecipient"] | null;
+            /** @default null */
             group?: string | null;
+            /** @default null */
+            tags?: string[] | null;
+            /** @default null */
+            segment_id?: string | null;
             /** @default false */
             everybody?: boolean;
         };
@@ -3169,6 +3432,41 @@ export interface components {
             samples?: components["schemas"]["SampleData"][];
         };
         /**
+         * DryRun
+         * @description What a workflow would do, in the order in which it would happen.
+         */
+        DryRun: {
+            /** @description Why the workflow is not started; null: it is. */
+            reason: string | null;
+            steps: components["schemas"]["DryStep"][];
+        };
+        /**
+         * DryStep
+         * @description What one step would do.
+         */
+        DryStep: {
+            step: string;
+            /**
+             * @description What the step does.
+             * @example send
+             * @example delay
+             * @example condition
+             * @example parallel
+             * @example webhook
+             * @example stop
+             */
+            kind: string;
+            /** @description When it would happen. */
+            at: string | null;
+            /** @description `sent`, `skipped`, `waiting`, `went_on`, `condition_met`, `condition_not_met`, `passed_over` (its own rule does not want it), `stopped`, `ended` or `failed`. */
+            outcome: string;
+            reason: string | null;
+            /** @description One sentence for people. */
+            detail: string;
+            channel: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK") | null;
+            template_version_id: string | null;
+        };
+        /**
          * Element
          * @description An element of MJML.
          */
@@ -3566,6 +3864,8 @@ export interface components {
             memberships: number;
             /** @description Events that wait, or are read page by page, that named them. */
             waiting_events: number;
+            /** @description Recurring events that named them. */
+            schedules: number;
             notifications: number;
             messages: number;
             provider_records: number;
@@ -3689,6 +3989,36 @@ export interface components {
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default [] */
             recipients?: string[];
+        };
+        /**
+         * EventToSend
+         * @description What an event is, without when it is sent.
+         *
+         *         endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
+         *         workflow_id: the event starts this stored workflow and no other, whether it is active or not.
+         */
+        EventToSend: {
+            event_type: string;
+            /** @default [] */
+            audience?: components["schemas"]["AudienceTarget"][];
+            /** @default null */
+            endpoints?: components["schemas"]["EndpointTarget"] | null;
+            /** @default null */
+            workflow_id?: string | null;
+            /** @default {} */
+            metadata?: {
+                [key: string]: string;
+            };
+            /** @default [] */
+            exclusions?: components["schemas"]["ExcludedTarget"][];
+            /** @default {} */
+            variables?: Record<string, unknown>;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default [] */
+            channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
+            /** @default  */
+            scope?: string;
         };
         /**
          * EventType
@@ -4390,8 +4720,6 @@ export interface components {
         /**
          * NewEvent
          * @description The body of POST /tenants/{id}/events. due_at: at once if it is absent or past.
-         *
-         *         endpoints: instead of an audience, for endpoints alone. metadata: labels for finding its deliveries; not sent.
          */
         NewEvent: {
             event_type: string;
@@ -4399,14 +4727,14 @@ export interface components {
             audience?: components["schemas"]["AudienceTarget"][];
             /** @default null */
             endpoints?: components["schemas"]["EndpointTarget"] | null;
+            /** @default null */
+            workflow_id?: string | null;
             /** @default {} */
             metadata?: {
                 [key: string]: string;
             };
             /** @default [] */
             exclusions?: components["schemas"]["ExcludedTarget"][];
-            /** @default null */
-            due_at?: string | null;
             /** @default {} */
             variables?: Record<string, unknown>;
             /** @default {} */
@@ -4415,6 +4743,8 @@ export interface components {
             channels?: ("EMAIL" | "SMS" | "PUSH" | "WEBHOOK")[];
             /** @default  */
             scope?: string;
+            /** @default null */
+            due_at?: string | null;
             /** @default  */
             idempotency_key?: string;
         };
@@ -4598,6 +4928,28 @@ export interface components {
             tenant_id?: string | unknown | "";
         };
         /**
+         * NewSchedule
+         * @description The body of POST /tenants/{id}/schedules.
+         */
+        NewSchedule: {
+            /** @example Weekly report */
+            name: string;
+            /**
+             * @description Five fields: minute, hour, day of the month, month, day of the week.
+             * @example 0 9 * * MON
+             */
+            cron: string;
+            event: components["schemas"]["EventToSend"];
+            /**
+             * @description IANA name; empty: UTC.
+             * @default
+             * @example Africa/Nairobi
+             */
+            timezone?: string;
+            /** @default true */
+            active?: boolean;
+        };
+        /**
          * NewSuppression
          * @description The body of POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678.
          */
@@ -4731,6 +5083,24 @@ export interface components {
             bound: number;
             /** @enum {unknown} */
             kind: "fixed" | "sliding";
+        };
+        /**
+         * NewWorkflow
+         * @description The body of POST /tenants/{id}/workflows. scope: empty: events of every scope start it.
+         */
+        NewWorkflow: {
+            /** @example Welcome */
+            name: string;
+            /** @example user_signup */
+            event_type: string;
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document: Record<string, unknown>;
+            /** @default  */
+            description?: string;
+            /** @default  */
+            scope?: string;
+            /** @default false */
+            active?: boolean;
         };
         /**
          * NewerVersion
@@ -5145,6 +5515,14 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[Schedule]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Schedule_: {
+            data: components["schemas"]["Schedule"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[StoredRecipient]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -5214,6 +5592,30 @@ export interface components {
          */
         Page_Visibility_: {
             data: components["schemas"]["Visibility"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[WorkflowRun]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_WorkflowRun_: {
+            data: components["schemas"]["WorkflowRun"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[WorkflowSummary]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_WorkflowSummary_: {
+            data: components["schemas"]["WorkflowSummary"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[WorkflowVersionSummary]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_WorkflowVersionSummary_: {
+            data: components["schemas"]["WorkflowVersionSummary"][];
             next_cursor: string | null;
         };
         /**
@@ -6087,6 +6489,7 @@ export interface components {
              * @description - `waiting`: for its time
              *     - `expanding`: its recipients are read page by page, and their deliveries are sent
              *     - `paused`
+             *     - `running`: all recipients are read, and workflow runs of some of them go on
              *     - `done`
              *     - `canceled`
              *     - `failed`: Clarion failed several times in a row
@@ -6100,6 +6503,8 @@ export interface components {
             /** @description How many deliveries were planned for them, without the skipped ones. */
             sends: number;
             skips: number;
+            /** @description Workflow runs that have not ended. */
+            open_workflow_runs: number;
             /**
              * @description Why the next page waits: `backlog` (for the deliveries before it), `streams` (a stream is crowded), `unavailable` (a part of Clarion is), `internal_error` (it is tried again), `tenant_inactive`; null: it does not.
              * @example backlog
@@ -6167,6 +6572,143 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             recorded_at: string;
+        };
+        /**
+         * Schedule
+         * @description An event that is sent at the times of a cron expression in a time zone.
+         */
+        Schedule: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            scope: string | null;
+            name: string;
+            cron: string;
+            /** @description IANA name; empty: UTC. */
+            timezone: string;
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            active: boolean;
+            event: components["schemas"]["EventToSend"];
+            /** @description null: it is not active, or never comes again. */
+            next_at: string | null;
+            /** @description null: no time has come yet. */
+            last_at: string | null;
+            /** @description Of the last event that was accepted; null: none was. */
+            last_event_id: string | null;
+            /**
+             * @description Why the last time gave no event, or gives none yet: `rate_limit`, `unfinished_limit`, `scheduled_limit`, `unavailable`, `internal_error` (these are tried again), `tenant_inactive`, `invalid`, `not_found`, `recipient_erased`; null: it gave one.
+             * @example rate_limit
+             */
+            last_error: string | null;
+            /** @description The same in one sentence. */
+            last_error_detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
+        };
+        /**
+         * ScheduleChange
+         * @description The body of PATCH /tenants/{id}/schedules/{schedule_id}. event: replaces all of it; its scope stays.
+         */
+        ScheduleChange: {
+            /** @example Weekly report */
+            name?: string;
+            /**
+             * @description Five fields: minute, hour, day of the month, month, day of the week.
+             * @example 0 9 * * MON
+             */
+            cron?: string;
+            /**
+             * @description IANA name; empty: UTC.
+             * @example Africa/Nairobi
+             */
+            timezone?: string;
+            active?: boolean;
+            event?: components["schemas"]["EventToSend"];
+        };
+        /**
+         * ScheduleTimes
+         * @description What an expression means, and when it comes next.
+         */
+        ScheduleTimes: {
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            /** @description The next five times. */
+            next_times: string[];
+        };
+        /**
+         * ScheduleWithTimes
+         * @description A schedule with its next times.
+         */
+        ScheduleWithTimes: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            scope: string | null;
+            name: string;
+            cron: string;
+            /** @description IANA name; empty: UTC. */
+            timezone: string;
+            /**
+             * @description The expression in words.
+             * @example At 09:00 on Monday
+             */
+            in_words: string;
+            active: boolean;
+            event: components["schemas"]["EventToSend"];
+            /** @description null: it is not active, or never comes again. */
+            next_at: string | null;
+            /** @description null: no time has come yet. */
+            last_at: string | null;
+            /** @description Of the last event that was accepted; null: none was. */
+            last_event_id: string | null;
+            /**
+             * @description Why the last time gave no event, or gives none yet: `rate_limit`, `unfinished_limit`, `scheduled_limit`, `unavailable`, `internal_error` (these are tried again), `tenant_inactive`, `invalid`, `not_found`, `recipient_erased`; null: it gave one.
+             * @example rate_limit
+             */
+            last_error: string | null;
+            /** @description The same in one sentence. */
+            last_error_detail: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
+            /** @description The next five times. */
+            next_times: string[];
         };
         /**
          * Search
@@ -6638,6 +7180,10 @@ export interface components {
             locale?: string;
             /** @default  */
             timezone?: string;
+            /** @default  */
+            name?: string;
+            /** @default {} */
+            data?: Record<string, unknown>;
         };
         /**
          * Template
@@ -7117,6 +7663,300 @@ export interface components {
             kind: "fixed" | "sliding";
         };
         /**
+         * Workflow
+         * @description What events of a type start, step by step, for each person.
+         */
+        Workflow: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description null: events of every scope start it. */
+            scope: string | null;
+            name: string;
+            description: string;
+            event_type: string;
+            /** @description Events start it. */
+            active: boolean;
+            /** @description The current version, from 1. */
+            version: number;
+            /** @description How many workflow runs have not ended. */
+            open_runs: number;
+            /** @description When the last one began; null: never, or not known. */
+            last_started_at: string | null;
+            created_at: string | null;
+            updated_at: string | null;
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document: Record<string, unknown>;
+        };
+        /**
+         * WorkflowChange
+         * @description The body of PATCH /tenants/{id}/workflows/{workflow_id}. Absent fields stay as they are.
+         *
+         *         document: a new version, if it differs. expected_version: the version that it was made from; 0: whichever.
+         */
+        WorkflowChange: {
+            /** @example Welcome */
+            name?: string;
+            /** @example user_signup */
+            event_type?: string;
+            description?: string;
+            active?: boolean;
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document?: Record<string, unknown>;
+            /** @default 0 */
+            expected_version?: number;
+        };
+        /**
+         * WorkflowCheck
+         * @description The body of POST /tenants/{id}/workflow-check.
+         */
+        WorkflowCheck: {
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document: Record<string, unknown>;
+        };
+        /**
+         * WorkflowCount
+         * @description How many deliveries of one step of a workflow have a status.
+         */
+        WorkflowCount: {
+            /** @description null: deliveries of no stored workflow. */
+            workflow_id: string | null;
+            step: string;
+            channel: string | null;
+            status: string | null;
+            count: number;
+        };
+        /**
+         * WorkflowCounts
+         * @description In the order of workflow and step; at most 5,000.
+         */
+        WorkflowCounts: {
+            data: components["schemas"]["WorkflowCount"][];
+        };
+        /**
+         * WorkflowDryRun
+         * @description The body of POST /tenants/{id}/workflow-dry-run.
+         *
+         *         Exactly one of workflow_id and document, and exactly one of recipient and recipient_id.
+         */
+        WorkflowDryRun: {
+            /** @default  */
+            workflow_id?: string | unknown | "";
+            /** @default null */
+            document?: Record<string, unknown> | null;
+            /** @default null */
+            recipient?: components["schemas"]["TargetRecipient"] | null;
+            /** @default  */
+            recipient_id?: string;
+            /** @default  */
+            event_type?: string;
+            /** @default {} */
+            variables?: Record<string, unknown>;
+            /** @default {} */
+            payload?: Record<string, unknown>;
+            /** @default null */
+            at?: string | null;
+            /** @default {} */
+            outcomes?: {
+                [key: string]: string;
+            };
+            /** @default  */
+            scope?: string;
+        };
+        /**
+         * WorkflowFault
+         * @description Something that is wrong with a document.
+         */
+        WorkflowFault: {
+            /**
+             * @description Where it is.
+             * @example steps[2].template.key
+             */
+            field: string;
+            /** @description The id of the step; null: it has none. */
+            step: string | null;
+            detail: string;
+        };
+        /**
+         * WorkflowFaults
+         * @description What is wrong with a document. Without faults it can be stored.
+         */
+        WorkflowFaults: {
+            faults: components["schemas"]["WorkflowFault"][];
+        };
+        /**
+         * WorkflowRun
+         * @description One workflow for one person.
+         */
+        WorkflowRun: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            workflow_id: string;
+            workflow_name: string;
+            /** @description The version that it began with, and finishes on. */
+            workflow_version: number;
+            /** @description null: a person without an id. */
+            recipient_id: string | null;
+            /**
+             * @description - `active`: goes on at once
+             *     - `waiting`: until `wake_at`
+             *     - `done`
+             *     - `canceled`
+             *     - `failed`: Clarion failed several times in a row
+             * @enum {string}
+             */
+            state: "active" | "waiting" | "done" | "canceled" | "failed";
+            /** @description The ids of the steps at which it is. */
+            at_steps: string[];
+            /** @description When it goes on; null: nothing is left to do. */
+            wake_at: string | null;
+            /** @description Why it cannot go on at the moment; null: it can. */
+            held_back: string | null;
+            created_at: string | null;
+            updated_at: string | null;
+            finished_at: string | null;
+        };
+        /**
+         * WorkflowRunWithSteps
+         * @description A workflow run with what it did until now, besides sending.
+         */
+        WorkflowRunWithSteps: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            workflow_id: string;
+            workflow_name: string;
+            /** @description The version that it began with, and finishes on. */
+            workflow_version: number;
+            /** @description null: a person without an id. */
+            recipient_id: string | null;
+            /**
+             * @description - `active`: goes on at once
+             *     - `waiting`: until `wake_at`
+             *     - `done`
+             *     - `canceled`
+             *     - `failed`: Clarion failed several times in a row
+             * @enum {string}
+             */
+            state: "active" | "waiting" | "done" | "canceled" | "failed";
+            /** @description The ids of the steps at which it is. */
+            at_steps: string[];
+            /** @description When it goes on; null: nothing is left to do. */
+            wake_at: string | null;
+            /** @description Why it cannot go on at the moment; null: it can. */
+            held_back: string | null;
+            created_at: string | null;
+            updated_at: string | null;
+            finished_at: string | null;
+            steps: components["schemas"]["WorkflowStep"][];
+        };
+        /**
+         * WorkflowStep
+         * @description Something that a workflow run did, besides sending.
+         */
+        WorkflowStep: {
+            /** @description The id of the step; null: the run as a whole. */
+            step: string | null;
+            /** @description `started`, `waiting` (until `until`), `went_on`, `condition_met`, `condition_not_met`, `passed_over`, `stopped`, `ended` or `failed`. */
+            outcome: string;
+            reason: string | null;
+            detail: string;
+            until: string | null;
+        };
+        /**
+         * WorkflowSummary
+         * @description A workflow without its document.
+         */
+        WorkflowSummary: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            tenant_id: string;
+            /** @description null: events of every scope start it. */
+            scope: string | null;
+            name: string;
+            description: string;
+            event_type: string;
+            /** @description Events start it. */
+            active: boolean;
+            /** @description The current version, from 1. */
+            version: number;
+            /** @description How many workflow runs have not ended. */
+            open_runs: number;
+            /** @description When the last one began; null: never, or not known. */
+            last_started_at: string | null;
+            created_at: string | null;
+            updated_at: string | null;
+        };
+        /**
+         * WorkflowVersion
+         * @description A version of a workflow. It never changes.
+         */
+        WorkflowVersion: {
+            version: number;
+            created_at: string | null;
+            /** @description Who made it, as the audit log names them; null: not known. */
+            created_by: string | null;
+            /** @description `filters`, `category` and `steps`; see docs/workflows.md. */
+            document: Record<string, unknown>;
+        };
+        /**
+         * WorkflowVersionSummary
+         * @description A version of a workflow without its document.
+         */
+        WorkflowVersionSummary: {
+            version: number;
+            created_at: string | null;
+            /** @description Who made it, as the audit log names them; null: not known. */
+            created_by: string | null;
+        };
+        /**
          * Limit
          * @description A limit, and what is used of it.
          */
@@ -7262,7 +8102,7 @@ export interface operations {
                 resource?: string;
                 method?: string;
                 /** @description Only what is about such an object. */
-                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow";
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "schedule" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow" | "workflow_run";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -11228,6 +12068,37 @@ export interface operations {
             };
         };
     };
+    getWorkflowCounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowCounts"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pauseRun: {
         parameters: {
             query?: never;
@@ -11277,6 +12148,230 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSchedules: {
+        parameters: {
+            query?: {
+                scope?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Schedule_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Weekly report",
+                 *       "cron": "0 9 * * MON",
+                 *       "timezone": "Africa/Nairobi",
+                 *       "event": {
+                 *         "event_type": "report.due",
+                 *         "audience": [
+                 *           {
+                 *             "group": "managers"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "active": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["ScheduleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleWithTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listScheduleTimes: {
+        parameters: {
+            query: {
+                cron: string;
+                /** @description IANA name; absent: UTC. */
+                timezone?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleTimes"];
                 };
             };
             /** @description A problem */
@@ -13363,6 +14458,538 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWorkflows: {
+        parameters: {
+            query?: {
+                /** @description Those of this scope, and of every scope. */
+                scope?: string;
+                event_type?: string;
+                active?: "false" | "true";
+                /** @description A part of the name, in any case. */
+                search?: string;
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkflowSummary_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Welcome",
+                 *       "event_type": "user_signup",
+                 *       "document": {
+                 *         "filters": {
+                 *           "tags": [
+                 *             "new"
+                 *           ]
+                 *         },
+                 *         "steps": [
+                 *           {
+                 *             "id": "hello",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "welcome"
+                 *             }
+                 *           },
+                 *           {
+                 *             "id": "later",
+                 *             "kind": "delay",
+                 *             "for_s": 86400
+                 *           },
+                 *           {
+                 *             "id": "tips",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "first_tips"
+                 *             }
+                 *           }
+                 *         ]
+                 *       },
+                 *       "active": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewWorkflow"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "active": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkflowChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWorkflowVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkflowVersionSummary_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorkflowVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_id: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowVersion"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": {
+                 *         "filters": {
+                 *           "tags": [
+                 *             "new"
+                 *           ]
+                 *         },
+                 *         "steps": [
+                 *           {
+                 *             "id": "hello",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "welcome"
+                 *             }
+                 *           },
+                 *           {
+                 *             "id": "later",
+                 *             "kind": "delay",
+                 *             "for_s": 86400
+                 *           },
+                 *           {
+                 *             "id": "tips",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "first_tips"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkflowCheck"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowFaults"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dryRunWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": {
+                 *         "filters": {
+                 *           "tags": [
+                 *             "new"
+                 *           ]
+                 *         },
+                 *         "steps": [
+                 *           {
+                 *             "id": "hello",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "welcome"
+                 *             }
+                 *           },
+                 *           {
+                 *             "id": "later",
+                 *             "kind": "delay",
+                 *             "for_s": 86400
+                 *           },
+                 *           {
+                 *             "id": "tips",
+                 *             "kind": "send",
+                 *             "channel": "EMAIL",
+                 *             "template": {
+                 *               "key": "first_tips"
+                 *             }
+                 *           }
+                 *         ]
+                 *       },
+                 *       "recipient": {
+                 *         "user_id": "u1",
+                 *         "email": "ada@example.com"
+                 *       },
+                 *       "event_type": "user_signup",
+                 *       "payload": {
+                 *         "event_data": {
+                 *           "plan": "pro"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkflowDryRun"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWorkflowRuns: {
+        parameters: {
+            query?: {
+                event_id?: string;
+                workflow_id?: string;
+                recipient_id?: string;
+                state?: "active" | "waiting" | "done" | "canceled" | "failed";
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkflowRun_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorkflowRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowRunWithSteps"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelWorkflowRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                workflow_run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowRun"];
+                };
             };
             /** @description A problem */
             default: {

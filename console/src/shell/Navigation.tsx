@@ -3,6 +3,7 @@ import {
   BadgeAlert,
   Ban,
   Building2,
+  CalendarClock,
   ChartNoAxesCombined,
   FileCode2,
   type LucideIcon,
@@ -13,6 +14,8 @@ import {
   Settings,
   Users,
   Webhook,
+  Workflow,
+  Zap,
 } from "lucide-react";
 
 interface Entry {
@@ -26,6 +29,7 @@ const GROUPS: readonly { title: string; entries: readonly Entry[] }[] = [
     title: "What happened",
     entries: [
       { to: "/messages", label: "Messages", icon: MessagesSquare },
+      { to: "/triggers", label: "Triggers", icon: Zap },
       { to: "/overview", label: "Overview", icon: ChartNoAxesCombined },
       { to: "/dead-letters", label: "Dead letters", icon: MailX },
       { to: "/refused", label: "Refused requests", icon: BadgeAlert },
@@ -34,7 +38,9 @@ const GROUPS: readonly { title: string; entries: readonly Entry[] }[] = [
   {
     title: "What is sent",
     entries: [
+      { to: "/workflows", label: "Workflows", icon: Workflow },
       { to: "/templates", label: "Templates", icon: FileCode2 },
+      { to: "/schedules", label: "Schedules", icon: CalendarClock },
       { to: "/test-send", label: "Test send", icon: Send },
     ],
   },

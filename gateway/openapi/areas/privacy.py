@@ -43,6 +43,7 @@ class ErasedRowsSchema(Shape):
     recipients: Annotated[int, Meta(description="1 if the recipient was stored.")]
     memberships: Annotated[int, Meta(description="The groups that the stored recipient was in.")]
     waiting_events: Annotated[int, Meta(description="Events that wait, or are read page by page, that named them.")]
+    schedules: Annotated[int, Meta(description="Recurring events that named them.")]
     notifications: int
     messages: int
     provider_records: int

@@ -15,7 +15,8 @@ RunState = Annotated[
     Meta(
         description=(
             "- `waiting`: for its time\n- `expanding`: its recipients are read page by page, and their deliveries are"
-            " sent\n- `paused`\n- `done`\n- `canceled`\n- `failed`: Clarion failed several times in a row"
+            " sent\n- `paused`\n- `running`: all recipients are read, and workflow runs of some of them go on\n- `done`"
+            "\n- `canceled`\n- `failed`: Clarion failed several times in a row"
         ),
         extra_json_schema={"enum": list(STATES)},
     ),
@@ -73,6 +74,7 @@ class RunSchema(Shape):
     recipients: Annotated[int, Meta(description="How many recipients were read so far.")]
     sends: Annotated[int, Meta(description="How many deliveries were planned for them, without the skipped ones.")]
     skips: int
+    open_workflow_runs: Annotated[int, Meta(description="Workflow runs that have not ended.")]
     held_back: Annotated[
         str | None,
         Meta(
@@ -91,6 +93,22 @@ class CanceledEventSchema(Shape):
 
     event_id: Id
     run: RunSchema | None
+
+
+class WorkflowCountSchema(Shape):
+    """How many deliveries of one step of a workflow have a status."""
+
+    workflow_id: Annotated[Id | None, Meta(description="null: deliveries of no stored workflow.")]
+    step: str
+    channel: str | None
+    status: str | None
+    count: int
+
+
+class WorkflowCountsSchema(Shape):
+    """In the order of workflow and step; at most 5,000."""
+
+    data: list[WorkflowCountSchema]
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -131,6 +149,14 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(*filters("tenant_id"), Parameter("state", RunState), *PAGING),
     ),
     admin("GET", "/events/{id}/run", "getRun", "Get the progress of an event's run", {200: RunSchema}, tag=_TAG),
+    admin(
+        "GET",
+        "/events/{id}/workflow-counts",
+        "getWorkflowCounts",
+        "Count the deliveries of an event by workflow and step",
+        {200: WorkflowCountsSchema},
+        tag=_TAG,
+    ),
     admin(
         "POST",
         "/events/{id}/run/pause",

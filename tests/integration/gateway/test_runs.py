@@ -235,6 +235,7 @@ async def test_runs_are_listed_and_shown(call: Call, store: RunStore) -> None:
         "recipients": 0,
         "sends": 0,
         "skips": 0,
+        "open_workflow_runs": 0,
         "held_back": None,
         "created_at": "2027-01-15T08:00:00.000000Z",
         "updated_at": "2027-01-15T08:00:00.000000Z",

@@ -20,6 +20,7 @@ from tests.fakes.router import Owners
 from tests.integration.ingest.processes import TOKEN, StartService, starter
 from tests.integration.router.recipient_world import Api
 from tests.integration.router.run_world import World
+from tests.integration.router.workflow_world import WorkflowWorld
 from tests.streams import Streams
 from tests.waiting import eventually
 
@@ -146,3 +147,9 @@ async def api(postgres_url: str) -> AsyncIterator[Api]:
     pool = await postgres.connect(postgres_url, name="test", size=8, deadline=30.0)
     yield Api(pool)
     pool.terminate()
+
+
+@pytest.fixture
+def flow(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams, bucket: Bucket) -> WorkflowWorld:
+    """One router with stored workflows, nobody stored."""
+    return WorkflowWorld(pool, connection, streams)

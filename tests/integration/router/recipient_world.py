@@ -13,10 +13,12 @@ from services.router.imports.worker import Imports
 from services.router.recipients.servicer import RecipientServicer
 from services.router.recipients.store import Pool, RecipientStore
 from services.router.runs.people import PeopleInRuns
+from services.router.schedules.people import PeopleInSchedules
 from services.router.segments.scan import Scan
 from services.router.segments.servicer import SegmentServicer
 from services.router.segments.store import SegmentStore
 from services.router.servicer_privacy import RouterPrivacyServicer
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
 
 TENANT = "01a1fe7a-0000-7000-8000-000000000001"
 OTHER = "01a1fe7a-0000-7000-8000-000000000002"
@@ -33,7 +35,9 @@ class Api:
         scan, imports = Scan(pool), ImportStore(pool)
         self._services = {
             recipients_pb2: RecipientServicer(pool, recipients, self.groups, scan),
-            privacy_pb2: RouterPrivacyServicer(recipients, PeopleInRuns(pool), imports),
+            privacy_pb2: RouterPrivacyServicer(
+                recipients, PeopleInRuns(pool), PeopleInWorkflowRuns(pool), PeopleInSchedules(pool), imports
+            ),
             segments_pb2: SegmentServicer(SegmentStore(pool), scan, recipients),
             imports_pb2: ImportServicer(imports, self.imports.wake),
         }

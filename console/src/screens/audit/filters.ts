@@ -20,12 +20,15 @@ const LABELS: Readonly<Record<AuditKind, string>> = {
   recipient: "Recipients",
   replay: "Replays",
   sample: "Samples of templates",
+  schedule: "Schedules",
   session: "Signing in and out",
   suppression: "Suppressions",
   template: "Templates",
   template_part: "Layouts and partials",
   tenant: "Tenants",
   user: "Users",
+  workflow: "Workflows",
+  workflow_run: "Workflow runs",
 };
 
 /** What a change may be about. The record above is complete: its type says so. */

@@ -53,6 +53,7 @@ class EraseRecipientResponse(_message.Message):
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     MEMBERSHIPS_FIELD_NUMBER: _builtins.int
     RUNS_FIELD_NUMBER: _builtins.int
+    SCHEDULES_FIELD_NUMBER: _builtins.int
     NEXT_AFTER_FIELD_NUMBER: _builtins.int
     recipients: _builtins.int
     """0 or 1."""
@@ -60,6 +61,8 @@ class EraseRecipientResponse(_message.Message):
     """The number of groups that they were in."""
     runs: _builtins.int
     """The number of waiting events that they were taken out of, by this call."""
+    schedules: _builtins.int
+    """The number of schedules that they were taken out of, by this call."""
     next_after: _builtins.str
     """There may be more: ask again with it. Empty: that was all."""
     def __init__(
@@ -68,11 +71,12 @@ class EraseRecipientResponse(_message.Message):
         recipients: _builtins.int = ...,
         memberships: _builtins.int = ...,
         runs: _builtins.int = ...,
+        schedules: _builtins.int = ...,
         next_after: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["memberships", b"memberships", "next_after", b"next_after", "recipients", b"recipients", "runs", b"runs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["memberships", b"memberships", "next_after", b"next_after", "recipients", b"recipients", "runs", b"runs", "schedules", b"schedules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

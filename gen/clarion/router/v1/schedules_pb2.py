@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!clarion/router/v1/schedules.proto\x12\x11\x63larion.router.v1\"\x86\x02\n\x08Schedule\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0c\n\x04\x63ron\x18\x05 \x01(\t\x12\x10\n\x08timezone\x18\x06 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x07 \x01(\x08\x12\r\n\x05\x65vent\x18\x08 \x01(\x0c\x12\x12\n\nnext_at_us\x18\t \x01(\x03\x12\x12\n\nlast_at_us\x18\n \x01(\x03\x12\x15\n\rlast_event_id\x18\x0b \x01(\t\x12\x12\n\nlast_error\x18\x0c \x01(\t\x12\x15\n\rcreated_at_us\x18\r \x01(\x03\x12\x15\n\rupdated_at_us\x18\x0e \x01(\x03\"F\n\x15\x43reateScheduleRequest\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.clarion.router.v1.Schedule\"[\n\x16\x43reateScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x12\n\nnext_at_us\x18\x02 \x03(\x03\"<\n\x12GetScheduleRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\"X\n\x13GetScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x12\n\nnext_at_us\x18\x02 \x03(\x03\"W\n\x14ListSchedulesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\"\\\n\x15ListSchedulesResponse\x12.\n\tschedules\x18\x01 \x03(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xd9\x01\n\x15UpdateScheduleRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\x12\x11\n\x04name\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04\x63ron\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08timezone\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06\x61\x63tive\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x12\n\x05\x65vent\x18\x07 \x01(\x0cH\x04\x88\x01\x01\x42\x07\n\x05_nameB\x07\n\x05_cronB\x0b\n\t_timezoneB\t\n\x07_activeB\x08\n\x06_event\"[\n\x16UpdateScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x12\n\nnext_at_us\x18\x02 \x03(\x03\"?\n\x15\x44\x65leteScheduleRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\"\x18\n\x16\x44\x65leteScheduleResponse2\x88\x04\n\x0fScheduleService\x12\x65\n\x0e\x43reateSchedule\x12(.clarion.router.v1.CreateScheduleRequest\x1a).clarion.router.v1.CreateScheduleResponse\x12\\\n\x0bGetSchedule\x12%.clarion.router.v1.GetScheduleRequest\x1a&.clarion.router.v1.GetScheduleResponse\x12\x62\n\rListSchedules\x12\'.clarion.router.v1.ListSchedulesRequest\x1a(.clarion.router.v1.ListSchedulesResponse\x12\x65\n\x0eUpdateSchedule\x12(.clarion.router.v1.UpdateScheduleRequest\x1a).clarion.router.v1.UpdateScheduleResponse\x12\x65\n\x0e\x44\x65leteSchedule\x12(.clarion.router.v1.DeleteScheduleRequest\x1a).clarion.router.v1.DeleteScheduleResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!clarion/router/v1/schedules.proto\x12\x11\x63larion.router.v1\"\xa1\x02\n\x08Schedule\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0c\n\x04\x63ron\x18\x05 \x01(\t\x12\x10\n\x08timezone\x18\x06 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x07 \x01(\x08\x12\r\n\x05\x65vent\x18\x08 \x01(\x0c\x12\x12\n\nnext_at_us\x18\t \x01(\x03\x12\x12\n\nlast_at_us\x18\n \x01(\x03\x12\x15\n\rlast_event_id\x18\x0b \x01(\t\x12\x12\n\nlast_error\x18\x0c \x01(\t\x12\x15\n\rcreated_at_us\x18\r \x01(\x03\x12\x15\n\rupdated_at_us\x18\x0e \x01(\x03\x12\x19\n\x11last_error_detail\x18\x0f \x01(\t\"F\n\x15\x43reateScheduleRequest\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.clarion.router.v1.Schedule\"[\n\x16\x43reateScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x12\n\nnext_at_us\x18\x02 \x03(\x03\"<\n\x12GetScheduleRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\"X\n\x13GetScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x12\n\nnext_at_us\x18\x02 \x03(\x03\"W\n\x14ListSchedulesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\"\\\n\x15ListSchedulesResponse\x12.\n\tschedules\x18\x01 \x03(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xd9\x01\n\x15UpdateScheduleRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\x12\x11\n\x04name\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04\x63ron\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08timezone\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06\x61\x63tive\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x12\n\x05\x65vent\x18\x07 \x01(\x0cH\x04\x88\x01\x01\x42\x07\n\x05_nameB\x07\n\x05_cronB\x0b\n\t_timezoneB\t\n\x07_activeB\x08\n\x06_event\"[\n\x16UpdateScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x12\n\nnext_at_us\x18\x02 \x03(\x03\"?\n\x15\x44\x65leteScheduleRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\"\x18\n\x16\x44\x65leteScheduleResponse\"J\n\x16PreviewScheduleRequest\x12\x0c\n\x04\x63ron\x18\x01 \x01(\t\x12\x10\n\x08timezone\x18\x02 \x01(\t\x12\x10\n\x08\x61\x66ter_us\x18\x03 \x01(\x03\"-\n\x17PreviewScheduleResponse\x12\x12\n\nnext_at_us\x18\x01 \x03(\x03\x32\xf2\x04\n\x0fScheduleService\x12\x65\n\x0e\x43reateSchedule\x12(.clarion.router.v1.CreateScheduleRequest\x1a).clarion.router.v1.CreateScheduleResponse\x12\\\n\x0bGetSchedule\x12%.clarion.router.v1.GetScheduleRequest\x1a&.clarion.router.v1.GetScheduleResponse\x12\x62\n\rListSchedules\x12\'.clarion.router.v1.ListSchedulesRequest\x1a(.clarion.router.v1.ListSchedulesResponse\x12\x65\n\x0eUpdateSchedule\x12(.clarion.router.v1.UpdateScheduleRequest\x1a).clarion.router.v1.UpdateScheduleResponse\x12\x65\n\x0e\x44\x65leteSchedule\x12(.clarion.router.v1.DeleteScheduleRequest\x1a).clarion.router.v1.DeleteScheduleResponse\x12h\n\x0fPreviewSchedule\x12).clarion.router.v1.PreviewScheduleRequest\x1a*.clarion.router.v1.PreviewScheduleResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,27 +32,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.router.v1.schedules
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCHEDULE']._serialized_start=57
-  _globals['_SCHEDULE']._serialized_end=319
-  _globals['_CREATESCHEDULEREQUEST']._serialized_start=321
-  _globals['_CREATESCHEDULEREQUEST']._serialized_end=391
-  _globals['_CREATESCHEDULERESPONSE']._serialized_start=393
-  _globals['_CREATESCHEDULERESPONSE']._serialized_end=484
-  _globals['_GETSCHEDULEREQUEST']._serialized_start=486
-  _globals['_GETSCHEDULEREQUEST']._serialized_end=546
-  _globals['_GETSCHEDULERESPONSE']._serialized_start=548
-  _globals['_GETSCHEDULERESPONSE']._serialized_end=636
-  _globals['_LISTSCHEDULESREQUEST']._serialized_start=638
-  _globals['_LISTSCHEDULESREQUEST']._serialized_end=725
-  _globals['_LISTSCHEDULESRESPONSE']._serialized_start=727
-  _globals['_LISTSCHEDULESRESPONSE']._serialized_end=819
-  _globals['_UPDATESCHEDULEREQUEST']._serialized_start=822
-  _globals['_UPDATESCHEDULEREQUEST']._serialized_end=1039
-  _globals['_UPDATESCHEDULERESPONSE']._serialized_start=1041
-  _globals['_UPDATESCHEDULERESPONSE']._serialized_end=1132
-  _globals['_DELETESCHEDULEREQUEST']._serialized_start=1134
-  _globals['_DELETESCHEDULEREQUEST']._serialized_end=1197
-  _globals['_DELETESCHEDULERESPONSE']._serialized_start=1199
-  _globals['_DELETESCHEDULERESPONSE']._serialized_end=1223
-  _globals['_SCHEDULESERVICE']._serialized_start=1226
-  _globals['_SCHEDULESERVICE']._serialized_end=1746
+  _globals['_SCHEDULE']._serialized_end=346
+  _globals['_CREATESCHEDULEREQUEST']._serialized_start=348
+  _globals['_CREATESCHEDULEREQUEST']._serialized_end=418
+  _globals['_CREATESCHEDULERESPONSE']._serialized_start=420
+  _globals['_CREATESCHEDULERESPONSE']._serialized_end=511
+  _globals['_GETSCHEDULEREQUEST']._serialized_start=513
+  _globals['_GETSCHEDULEREQUEST']._serialized_end=573
+  _globals['_GETSCHEDULERESPONSE']._serialized_start=575
+  _globals['_GETSCHEDULERESPONSE']._serialized_end=663
+  _globals['_LISTSCHEDULESREQUEST']._serialized_start=665
+  _globals['_LISTSCHEDULESREQUEST']._serialized_end=752
+  _globals['_LISTSCHEDULESRESPONSE']._serialized_start=754
+  _globals['_LISTSCHEDULESRESPONSE']._serialized_end=846
+  _globals['_UPDATESCHEDULEREQUEST']._serialized_start=849
+  _globals['_UPDATESCHEDULEREQUEST']._serialized_end=1066
+  _globals['_UPDATESCHEDULERESPONSE']._serialized_start=1068
+  _globals['_UPDATESCHEDULERESPONSE']._serialized_end=1159
+  _globals['_DELETESCHEDULEREQUEST']._serialized_start=1161
+  _globals['_DELETESCHEDULEREQUEST']._serialized_end=1224
+  _globals['_DELETESCHEDULERESPONSE']._serialized_start=1226
+  _globals['_DELETESCHEDULERESPONSE']._serialized_end=1250
+  _globals['_PREVIEWSCHEDULEREQUEST']._serialized_start=1252
+  _globals['_PREVIEWSCHEDULEREQUEST']._serialized_end=1326
+  _globals['_PREVIEWSCHEDULERESPONSE']._serialized_start=1328
+  _globals['_PREVIEWSCHEDULERESPONSE']._serialized_end=1373
+  _globals['_SCHEDULESERVICE']._serialized_start=1376
+  _globals['_SCHEDULESERVICE']._serialized_end=2002
 # @@protoc_insertion_point(module_scope)

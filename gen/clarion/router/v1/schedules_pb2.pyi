@@ -36,14 +36,16 @@ class Schedule(_message.Message):
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
     UPDATED_AT_US_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_DETAIL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     scope: _builtins.str
     name: _builtins.str
     """1 to 100 characters."""
     cron: _builtins.str
-    """Five fields: minute, hour, day of the month, month, day of the week. A time that a change of the clock skips happens at
-    the next instant there is, one that it repeats happens once.
+    """Five fields: minute, hour, day of the month, month, day of the week; at most 255 characters. A time that a change of the
+    clock skips happens at the next instant there is, one that it repeats happens once. Where the hour is any ("*"), the
+    minutes count on through the change instead.
     """
     timezone: _builtins.str
     """IANA name; empty: UTC."""
@@ -54,10 +56,14 @@ class Schedule(_message.Message):
     """Unix microseconds; 0: none."""
     last_at_us: _builtins.int
     last_event_id: _builtins.str
-    """The last event, and why the last time gave none ("rate_limit"); empty: it gave one."""
+    """The last event, and why the last time gave none, or gives none yet: see services/router/schedules/outcome.py; empty:
+    it gave one.
+    """
     last_error: _builtins.str
     created_at_us: _builtins.int
     updated_at_us: _builtins.int
+    last_error_detail: _builtins.str
+    """last_error in one sentence."""
     def __init__(
         self,
         *,
@@ -75,10 +81,11 @@ class Schedule(_message.Message):
         last_error: _builtins.str = ...,
         created_at_us: _builtins.int = ...,
         updated_at_us: _builtins.int = ...,
+        last_error_detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "created_at_us", b"created_at_us", "cron", b"cron", "event", b"event", "id", b"id", "last_at_us", b"last_at_us", "last_error", b"last_error", "last_event_id", b"last_event_id", "name", b"name", "next_at_us", b"next_at_us", "scope", b"scope", "tenant_id", b"tenant_id", "timezone", b"timezone", "updated_at_us", b"updated_at_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "created_at_us", b"created_at_us", "cron", b"cron", "event", b"event", "id", b"id", "last_at_us", b"last_at_us", "last_error", b"last_error", "last_error_detail", b"last_error_detail", "last_event_id", b"last_event_id", "name", b"name", "next_at_us", b"next_at_us", "scope", b"scope", "tenant_id", b"tenant_id", "timezone", b"timezone", "updated_at_us", b"updated_at_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -347,3 +354,52 @@ class DeleteScheduleResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteScheduleResponse: _TypeAlias = DeleteScheduleResponse  # noqa: Y015
+
+@_typing.final
+class PreviewScheduleRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRON_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    AFTER_US_FIELD_NUMBER: _builtins.int
+    cron: _builtins.str
+    timezone: _builtins.str
+    """IANA name; empty: UTC."""
+    after_us: _builtins.int
+    """Unix microseconds; 0: now."""
+    def __init__(
+        self,
+        *,
+        cron: _builtins.str = ...,
+        timezone: _builtins.str = ...,
+        after_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_us", b"after_us", "cron", b"cron", "timezone", b"timezone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewScheduleRequest: _TypeAlias = PreviewScheduleRequest  # noqa: Y015
+
+@_typing.final
+class PreviewScheduleResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEXT_AT_US_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def next_at_us(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The next 5 times, Unix microseconds."""
+
+    def __init__(
+        self,
+        *,
+        next_at_us: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_at_us", b"next_at_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewScheduleResponse: _TypeAlias = PreviewScheduleResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class ScheduleServiceStub:
                 request_serializer=clarion_dot_router_dot_v1_dot_schedules__pb2.DeleteScheduleRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_schedules__pb2.DeleteScheduleResponse.FromString,
                 _registered_method=True)
+        self.PreviewSchedule = channel.unary_unary(
+                '/clarion.router.v1.ScheduleService/PreviewSchedule',
+                request_serializer=clarion_dot_router_dot_v1_dot_schedules__pb2.PreviewScheduleRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_schedules__pb2.PreviewScheduleResponse.FromString,
+                _registered_method=True)
 
 
 class ScheduleServiceServicer:
@@ -99,6 +104,13 @@ class ScheduleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewSchedule(self, request, context):
+        """The next times of an expression; stores nothing. INVALID as for CreateSchedule.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ScheduleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +138,11 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
                     servicer.DeleteSchedule,
                     request_deserializer=clarion_dot_router_dot_v1_dot_schedules__pb2.DeleteScheduleRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_schedules__pb2.DeleteScheduleResponse.SerializeToString,
+            ),
+            'PreviewSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewSchedule,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_schedules__pb2.PreviewScheduleRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_schedules__pb2.PreviewScheduleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -264,6 +281,33 @@ class ScheduleService:
             '/clarion.router.v1.ScheduleService/DeleteSchedule',
             clarion_dot_router_dot_v1_dot_schedules__pb2.DeleteScheduleRequest.SerializeToString,
             clarion_dot_router_dot_v1_dot_schedules__pb2.DeleteScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.ScheduleService/PreviewSchedule',
+            clarion_dot_router_dot_v1_dot_schedules__pb2.PreviewScheduleRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_schedules__pb2.PreviewScheduleResponse.FromString,
             options,
             channel_credentials,
             insecure,

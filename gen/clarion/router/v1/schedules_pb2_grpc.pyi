@@ -41,6 +41,8 @@ class ScheduleServiceStub:
     UpdateSchedule: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.UpdateScheduleRequest, _schedules_pb2.UpdateScheduleResponse]
     """Changes the fields that are present; the next time is found anew."""
     DeleteSchedule: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.DeleteScheduleRequest, _schedules_pb2.DeleteScheduleResponse]
+    PreviewSchedule: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.PreviewScheduleRequest, _schedules_pb2.PreviewScheduleResponse]
+    """The next times of an expression; stores nothing. INVALID as for CreateSchedule."""
 
 @_typing.type_check_only
 class ScheduleServiceAsyncStub(ScheduleServiceStub):
@@ -55,6 +57,8 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     UpdateSchedule: _aio.UnaryUnaryMultiCallable[_schedules_pb2.UpdateScheduleRequest, _schedules_pb2.UpdateScheduleResponse]  # type: ignore[assignment]
     """Changes the fields that are present; the next time is found anew."""
     DeleteSchedule: _aio.UnaryUnaryMultiCallable[_schedules_pb2.DeleteScheduleRequest, _schedules_pb2.DeleteScheduleResponse]  # type: ignore[assignment]
+    PreviewSchedule: _aio.UnaryUnaryMultiCallable[_schedules_pb2.PreviewScheduleRequest, _schedules_pb2.PreviewScheduleResponse]  # type: ignore[assignment]
+    """The next times of an expression; stores nothing. INVALID as for CreateSchedule."""
 
 class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     """Recurring events: by a cron expression in a time zone."""
@@ -96,5 +100,13 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _schedules_pb2.DeleteScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedules_pb2.DeleteScheduleResponse, _abc.Awaitable[_schedules_pb2.DeleteScheduleResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def PreviewSchedule(
+        self,
+        request: _schedules_pb2.PreviewScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedules_pb2.PreviewScheduleResponse, _abc.Awaitable[_schedules_pb2.PreviewScheduleResponse]]:
+        """The next times of an expression; stores nothing. INVALID as for CreateSchedule."""
 
 def add_ScheduleServiceServicer_to_server(servicer: ScheduleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

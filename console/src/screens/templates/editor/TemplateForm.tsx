@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useId, useMemo, useState } from "react";
 import { Button } from "~/kit/Button";
+import { readDraft, useKeptDraft } from "~/kit/draft";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { CheckField, SelectField, TextField } from "~/kit/Field";
 import { Card } from "~/kit/Page";
@@ -10,16 +11,7 @@ import { useSample } from "../samples/useSample";
 import { CodeEditor } from "./CodeEditor";
 import { ConflictDialog } from "./ConflictDialog";
 import { DraftNotice } from "./DraftNotice";
-import {
-  type Content,
-  contentOf,
-  draftKey,
-  isSame,
-  type Place,
-  readDraft,
-  type StoredDraft,
-  useKeptDraft,
-} from "./draft";
+import { type Content, contentOf, draftKey, isSame, type Place, type StoredDraft } from "./draft";
 import type { Fault } from "./faults";
 import { KeysHelp } from "./KeysHelp";
 import { PreviewPane } from "./PreviewPane";

@@ -1,4 +1,4 @@
-import { dropDraft, readDraft, writeDraft } from "../editor/draft";
+import { dropDraft, readDraft, writeDraft } from "~/kit/draft";
 import type { Choice } from "./useSample";
 
 /** Sample data that somebody wrote, as this browser keeps it. */

@@ -1,0 +1,45 @@
+import { createRoute } from "@tanstack/react-router";
+import { frameRoute } from "~/shell/roots";
+import { text, word } from "~/shell/search";
+import { STATES, type State } from "./words";
+
+export const WORKFLOW_RUN_STATES = ["active", "waiting", "done", "canceled", "failed"] as const;
+
+interface ListSearch {
+  state?: State | undefined;
+}
+
+interface NewSearch {
+  /** The workflow that is chosen at first. */
+  workflow?: string | undefined;
+}
+
+interface OneSearch {
+  /** Of the workflow runs in the list. */
+  state?: (typeof WORKFLOW_RUN_STATES)[number] | undefined;
+  /** The workflow run whose steps are shown. */
+  run?: string | undefined;
+}
+
+const triggersRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/triggers",
+  validateSearch: (search: Record<string, unknown>): ListSearch => ({ state: word(search.state, STATES) }),
+}).lazy(() => import("./TriggersScreen").then((screen) => screen.lazyRoute));
+
+const newTriggerRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/triggers/new",
+  validateSearch: (search: Record<string, unknown>): NewSearch => ({ workflow: text(search.workflow) }),
+}).lazy(() => import("./NewTriggerScreen").then((screen) => screen.lazyRoute));
+
+const triggerRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/triggers/$eventId",
+  validateSearch: (search: Record<string, unknown>): OneSearch => ({
+    state: word(search.state, WORKFLOW_RUN_STATES),
+    run: text(search.run),
+  }),
+}).lazy(() => import("./TriggerScreen").then((screen) => screen.lazyRoute));
+
+export const triggersRoutes = [triggersRoute, newTriggerRoute, triggerRoute] as const;

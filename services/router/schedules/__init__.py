@@ -1,0 +1,1 @@
+"""Recurring events: by a cron expression in a time zone."""

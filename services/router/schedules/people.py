@@ -1,0 +1,86 @@
+"""Takes an erased person out of the events of schedules. A person is known by their user id alone."""
+
+from pathlib import Path
+from typing import Final
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
+from runtime import postgres
+from services.router.recipients.store import Pool
+from services.router.schedules.outcome import RECIPIENT_ERASED
+
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+# Of an event that was for one person alone: all of it is about them.
+_ABOUT_THEM: Final = (
+    "recipient",
+    "audience",
+    "caller_event_id",
+    "variables",
+    "payload_extra",
+    "metadata",
+    "to_endpoints",
+)
+_DETAIL = "All recipients of the event were erased. Give it others, or delete the schedule."
+
+
+def without(event: ingest_pb2.NewEvent, user_id: str) -> ingest_pb2.NewEvent | None:
+    """Return the event without a person; None: it does not name them.
+
+    Of one that was for nobody else only what is not about them is left.
+    """
+    kept = [target for target in event.audience if not _names(target, user_id)]
+    excluded = [target for target in event.exclusions if not _names(target, user_id)]
+    is_recipient = event.recipient.user_id == user_id
+    if not is_recipient and (len(kept), len(excluded)) == (len(event.audience), len(event.exclusions)):
+        return None
+    left = ingest_pb2.NewEvent()
+    left.CopyFrom(event)
+    del left.audience[:]
+    del left.exclusions[:]
+    left.audience.extend(kept)
+    left.exclusions.extend(excluded)
+    if is_recipient or (event.audience and not kept):
+        for field in _ABOUT_THEM:
+            left.ClearField(field)
+        del left.exclusions[:]
+    return left
+
+
+def is_for_somebody(event: ingest_pb2.NewEvent) -> bool:
+    """Return whether an event without a person is for somebody or something still."""
+    return bool(event.HasField("recipient") or event.audience or event.HasField("to_endpoints"))
+
+
+def _names(target: event_pb2.Target, user_id: str) -> bool:
+    return user_id in (target.recipient_id, target.recipient.user_id, target.contact.recipient.user_id)
+
+
+class PeopleInSchedules:
+    """Rewrites router.schedules. Raises UNAVAILABLE while PostgreSQL is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def erase(self, tenant_id: str, user_id: str, now_us: int) -> int:
+        """Take a person out of a tenant's schedules; return the number of schedules.
+
+        A schedule that was for nobody else stops.
+        """
+        changed = 0
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                for row in await connection.fetch(_SQL.lock_naming, tenant_id, user_id.encode()):
+                    event = ingest_pb2.NewEvent.FromString(row["event"])
+                    if (left := without(event, user_id)) is not None:
+                        await connection.execute(
+                            _SQL.replace_event,
+                            row["id"],
+                            left.SerializeToString(),
+                            is_for_somebody(left),
+                            RECIPIENT_ERASED,
+                            _DETAIL,
+                            now_us,
+                        )
+                        changed += 1
+        return changed

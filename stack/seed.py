@@ -60,7 +60,9 @@ class Seeder:
         async with channel(self._settings.ingest_address) as ingest:
             tenant_id = await self._tenant(tenants_pb2_grpc.TenantServiceStub(ingest))
             async with channel(self._settings.router_address) as router:
-                await seed_team.create(self._do, ingest, router, self._file)
+                demo = msgspec.json.decode(self._file.read_bytes(), type=Demo)
+                demo = await seed_team.create(self._do, ingest, router, demo)
+                write_private(self._file, msgspec.json.encode(demo))
         async with channel(self._settings.senders_address) as senders:
             await self._providers(senders_pb2_grpc.ProviderServiceStub(senders), tenant_id)
         async with channel(self._settings.render_address) as render:

@@ -1,7 +1,6 @@
 """What the demo tenant has for Sendmator's API: a key, its team, and a workflow that the printed event starts."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -10,7 +9,7 @@ import msgspec
 from clarion.common.v1 import error_pb2
 from clarion.ingest.v1 import keys_pb2, keys_pb2_grpc, tenants_pb2
 from clarion.router.v1 import catalogs_pb2, catalogs_pb2_grpc, workflows_pb2, workflows_pb2_grpc
-from stack.folder import Demo, write_private
+from stack.folder import Demo
 
 EVENT_TYPE = "user_signup"
 TEMPLATE = "welcome"
@@ -25,10 +24,9 @@ async def create(
     do: Callable[[Any, Any], Awaitable[Any]],
     ingest: "grpc.aio.Channel",
     router: "grpc.aio.Channel",
-    file: Path,
-) -> None:
-    """Create what is missing, and write the key into the demo tenant's file. do: calls a service."""
-    demo = msgspec.json.decode(file.read_bytes(), type=Demo)
+    demo: Demo,
+) -> Demo:
+    """Create what is missing, and return the demo tenant with its key and team. do: calls a service."""
     if not demo.team_key:
         catalogs = catalogs_pb2_grpc.CatalogServiceStub(router)
         team = await do(catalogs.GetEnvironment, catalogs_pb2.GetEnvironmentRequest(tenant_id=demo.tenant_id))
@@ -38,7 +36,6 @@ async def create(
         )
         key = await do(keys.CreateKey, request)
         demo = msgspec.structs.replace(demo, team_key=key.api_key, team=team.environment.id)
-        write_private(file, msgspec.json.encode(demo))
     workflows = workflows_pb2_grpc.WorkflowServiceStub(router)
     listed = await do(
         workflows.ListWorkflows, workflows_pb2.ListWorkflowsRequest(tenant_id=demo.tenant_id, event_type=EVENT_TYPE)
@@ -53,3 +50,4 @@ async def create(
             document=msgspec.json.encode({"steps": [_STEP]}),
         )
         await do(workflows.CreateWorkflow, workflows_pb2.CreateWorkflowRequest(workflow=workflow))
+    return demo

@@ -105,8 +105,8 @@ async def test_execution_status_and_codes(account: Account) -> None:
     made = await account.must("POST", "/messages/send", body)
     told = await account.must("GET", f"/messages/executions/{made['data']['execution_id']}")
     assert told["data"]["status"] in {"pending", "processing", "completed"}
-    body = {"channels": ["email"], "recipients": {"email": "x@b.example"}, "sandbox_mode": True}
-    data = (await account.must("POST", "/otp/send", body))["data"]
+    code: dict[str, Any] = {"channels": ["email"], "recipients": {"email": "x@b.example"}, "sandbox_mode": True}
+    data = (await account.must("POST", "/otp/send", code))["data"]
     assert re.fullmatch(r"\d{6}", data["otps"]["email"])
     # The client's type has no session_token in this answer: its callers take the session_id.
     verified = await account.must("POST", "/otp/verify", {"session_token": data["session_id"], "otps": data["otps"]})

@@ -193,7 +193,8 @@ async def test_list_in_all_three_shapes(account: Account) -> None:
     assert (told["total"], told["totalPages"], told["has_more"]) == (5, 3, True)
     assert told["pagination"] == {"page": 2, "limit": 2, "total": 5, "totalPages": 3}
     assert told["data"] == told["contacts"]
-    pages, cursor = [], ""
+    pages: list[list[str]] = []
+    cursor = ""
     while not pages or cursor:
         told = await account.must("GET", f"/contacts?limit=2{f'&starting_after={cursor}' if cursor else ''}")
         pages.append([one["external_id"] for one in told["data"]])

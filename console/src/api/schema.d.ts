@@ -4175,6 +4175,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -4323,6 +4327,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -4445,6 +4453,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -8674,7 +8686,7 @@ export interface operations {
                 resource?: string;
                 method?: string;
                 /** @description Only what is about such an object. */
-                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "import" | "provider" | "recipient" | "replay" | "sample" | "segment" | "schedule" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow" | "workflow_run";
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "import" | "provider" | "recipient" | "replay" | "sample" | "schedule" | "segment" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow" | "workflow_run";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -10588,6 +10600,8 @@ export interface operations {
                 until?: string | unknown | unknown;
                 /** @description Clarion's event id, or the caller's eventId. */
                 event_id?: string;
+                /** @description With tenant_id: labels that the event has, as JSON such as `{"source": "api"}`. */
+                metadata?: string;
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;

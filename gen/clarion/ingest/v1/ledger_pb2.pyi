@@ -24,6 +24,26 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class ListEventsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
@@ -37,6 +57,7 @@ class ListEventsRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty strings and zeros mean: any."""
     event_type: _builtins.str
@@ -61,6 +82,10 @@ class ListEventsRequest(_message.Message):
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only of these tenants, at most 2,000; empty: of any."""
 
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """With all of these labels; see clarion.common.v1.Event.metadata. At most 5, and only with tenant_id."""
+
     def __init__(
         self,
         *,
@@ -77,10 +102,11 @@ class ListEventsRequest(_message.Message):
         channel: _event_pb2.Channel.ValueType = ...,
         reason: _builtins.str = ...,
         provider: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "metadata", b"metadata", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

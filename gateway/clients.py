@@ -43,7 +43,6 @@ from clarion.router.v1 import (
     schedules_pb2_grpc,
     segments_pb2_grpc,
     suppressions_pb2_grpc,
-    workflows_pb2_grpc,
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
 from clarion.router.v1 import usage_pb2_grpc as router_usage_pb2_grpc

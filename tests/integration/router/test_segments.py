@@ -163,7 +163,7 @@ async def test_a_filter_finds_whom_it_says(api: Api) -> None:
     people = _people()
     await _store(api, people)
     await api.put("r0", tenant_id=OTHER, tags=list(_TAGS), name="Ada")
-    scan = Scan(api.pool, looked_at=25)
+    scan = Scan(api.pool, looked_at=25, looked_at_data=25)
     rows = await api.pool.fetch("SELECT id, recipient_id FROM router.recipients WHERE tenant_id = $1", TENANT)
     ids = {str(row["id"]): row["recipient_id"] for row in rows}
     written: list[Mapping[str, Any]] = []

@@ -166,7 +166,11 @@ async def test_a_filter_finds_whom_it_says(api: Api) -> None:
     scan = Scan(api.pool, looked_at=25, looked_at_data=25)
     rows = await api.pool.fetch("SELECT id, recipient_id FROM router.recipients WHERE tenant_id = $1", TENANT)
     ids = {str(row["id"]): row["recipient_id"] for row in rows}
-    written: list[Mapping[str, Any]] = []
+    written: list[Mapping[str, Any]] = [
+        {"field": "tags", "op": op, "value": value}
+        for op in ("has_all", "has_any", "has_none")
+        for value in (["vip"], ["beta", "vip"], ["none", "vip"])
+    ]
 
     @settings(
         max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
@@ -291,7 +295,7 @@ async def test_matching(api: Api) -> None:
 
 
 async def test_pages_of_tags_segments_and_groups_have_each_once(api: Api) -> None:
-    """Whatever the size of a page; without who is excluded; whole if that is asked for."""
+    """Whatever the size of a page, and however far a source of it was read; without who is excluded; whole if that is asked for."""
     people = _people()
     await _store(api, people)
     raw = b'{"field":"locale","op":"is","value":"pt-BR"}'
@@ -317,8 +321,8 @@ async def test_pages_of_tags_segments_and_groups_have_each_once(api: Api) -> Non
         )
         and one["recipient_id"] != "r3"
     ]
-    stored = PostgresRecipients(api.pool)
-    for limit in (1, 4, 100):
+    for limit, looked_at in ((1, 20_000), (4, 20_000), (100, 20_000), (100, 7), (4, 7)):
+        stored = PostgresRecipients(api.pool, Scan(api.pool, looked_at=looked_at))
         found: list[Person] = []
         after = ""
         while True:

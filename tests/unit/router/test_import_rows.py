@@ -66,19 +66,9 @@ def test_the_delimiter_is_known_by_the_header(beginning: bytes, delimiter: str) 
     assert rows.header(beginning, {}).delimiter == delimiter
 
 
-def test_a_row_without_an_id_has_always_the_same() -> None:
-    """So a row that is read again is the same person."""
-    importing = Import("01a1fe7a-0000-7000-8000-000000000001", ",", ["email"], ["email"], [], unique_email=False)
-    first, again, other = (rows.change_of(Row(["a@example.org"], "", line, 0, 0), importing) for line in (2, 2, 3))
-    assert first is not None
-    assert first == again
-    assert other is not None
-    assert first.names.recipient_id != other.names.recipient_id
-
-
 def test_a_fault_has_no_address() -> None:
     """It is kept for longer than the file."""
-    importing = Import("i", ",", ["E-Mail"], ["email"], [], unique_email=True)
+    importing = Import(",", ["E-Mail"], ["email"], [], unique_email=True)
     with pytest.raises(ClarionError) as refused:
         rows.change_of(Row(["ada@example..org"], "", 2, 0, 0), importing)
     [(field, description)] = refused.value.fields

@@ -76,8 +76,8 @@ _APPLICATIONS = "/tenants/{id}/applications"
 _SCHEDULES = "/tenants/{id}/schedules"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
-_ASKING = frozenset(
-    {"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open", *WORKFLOWS_ASKING, *RECIPIENTS_ASKING}
+_ASKING = (
+    WORKFLOWS_ASKING | RECIPIENTS_ASKING | {"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open"}
 )
 # A page keeps it open, and opens it again by itself.
 _LIVE = "/live"
@@ -115,8 +115,8 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         *_routes(backend),
         *_operating_routes(backend),
         *_webhook_routes(backend),
-        *recipient_routes(backend.clients),
         *workflow_routes(backend.clients, backend.revisions),
+        *recipient_routes(backend.clients),
         ("GET", _LIVE, live.serve),
     )
     for method, path, handler in served:

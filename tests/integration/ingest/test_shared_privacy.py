@@ -13,7 +13,7 @@ from runtime.ids import new_id
 from services.domain import erasures
 from services.domain.erasures import Erasures
 from services.domain.pseudonyms import unkeyed
-from services.ingest.ledger.reader import MOST_COUNTED, KnownEvent, LedgerReader
+from services.ingest.ledger.reader import KnownEvent, LedgerReader
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import Item
 from services.ingest.ledger.search import EventFinder, EventSearch
@@ -349,7 +349,7 @@ class _Reader(LedgerReader):
         most_deliveries: int,
         *,
         of_shared: bool = True,
-        most_counted: int | None = MOST_COUNTED,
+        most_counted: int | None = None,
     ) -> list[KnownEvent]:
         """Read."""
         found = await super().events(event_ids, most_deliveries, of_shared=of_shared, most_counted=most_counted)

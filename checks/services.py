@@ -8,7 +8,14 @@ from typing import TypeVar
 import grpc.aio
 
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from clarion.router.v1 import recipients_pb2, recipients_pb2_grpc, schedules_pb2, schedules_pb2_grpc
+from clarion.router.v1 import (
+    recipients_pb2,
+    recipients_pb2_grpc,
+    schedules_pb2,
+    schedules_pb2_grpc,
+    workflows_pb2,
+    workflows_pb2_grpc,
+)
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, channel
 from stack.client import Running
@@ -29,6 +36,7 @@ class Services:
         self._call = Caller(token)
         self._ingest = ingest_pb2_grpc.IngestServiceStub(ingest)
         self._recipients = recipients_pb2_grpc.RecipientServiceStub(router)
+        self._workflows = workflows_pb2_grpc.WorkflowServiceStub(router)
         self._schedules = schedules_pb2_grpc.ScheduleServiceStub(router)
         self._slots = asyncio.Semaphore(_AT_A_TIME)
 
@@ -40,6 +48,12 @@ class Services:
         for part in _parts([one.recipient_id for one in people], _MEMBERS):  # one group has one row to lock
             change = recipients_pb2.ChangeMembersRequest(tenant_id=tenant_id, key=key, add=part)
             await self._call(self._recipients.ChangeMembers, change, deadline=_DEADLINE_S)
+
+    async def create_workflow(self, workflow: workflows_pb2.Workflow) -> str:
+        """Store a workflow; return its id."""
+        wire = workflows_pb2.CreateWorkflowRequest(workflow=workflow, by="check")
+        answer = await self._call(self._workflows.CreateWorkflow, wire, deadline=_DEADLINE_S)
+        return str(answer.workflow.id)
 
     async def accept(self, tenant_id: str, events: Sequence[ingest_pb2.NewEvent]) -> list[str]:
         """Have ingest accept events, again while it is overloaded; return their ids in order."""

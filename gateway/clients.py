@@ -35,11 +35,13 @@ from clarion.router.v1 import (
     catalogs_pb2_grpc,
     codes_pb2_grpc,
     endpoints_pb2_grpc,
+    imports_pb2_grpc,
     portal_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
     runs_pb2_grpc,
     schedules_pb2_grpc,
+    segments_pb2_grpc,
     suppressions_pb2_grpc,
     workflows_pb2_grpc,
 )
@@ -92,12 +94,13 @@ class Clients:
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
         self.recipients = recipients_pb2_grpc.RecipientServiceStub(self.connections["router"])
         self.schedules = schedules_pb2_grpc.ScheduleServiceStub(self.connections["router"])
-        self.runs = runs_pb2_grpc.RunServiceStub(self.connections["router"])
+        self.segments = segments_pb2_grpc.SegmentServiceStub(self.connections["router"])
+        self.imports = imports_pb2_grpc.ImportServiceStub(self.connections["router"])
         self.workflows = workflows_pb2_grpc.WorkflowServiceStub(self.connections["router"])
+        self.runs = runs_pb2_grpc.RunServiceStub(self.connections["router"])
         self.codes = codes_pb2_grpc.CodeServiceStub(self.connections["router"])
         self.endpoints = endpoints_pb2_grpc.EndpointServiceStub(self.connections["router"])
         self.catalogs = catalogs_pb2_grpc.CatalogServiceStub(self.connections["router"])
-        self.workflows = workflows_pb2_grpc.WorkflowServiceStub(self.connections["router"])
         self.portal = portal_pb2_grpc.PortalServiceStub(self.connections["router"])
         self.parking = parking_pb2_grpc.ParkingServiceStub(self.connections["senders"])
         self.contents = contents_pb2_grpc.ContentServiceStub(self.connections["senders"])

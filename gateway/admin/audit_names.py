@@ -10,7 +10,15 @@ from typing import Any
 
 from clarion.ingest.v1 import console_users_pb2, keys_pb2, ledger_pb2, tenants_pb2
 from clarion.render.v1 import parts_pb2, samples_pb2, templates_pb2
-from clarion.router.v1 import catalogs_pb2, endpoints_pb2, recipients_pb2, schedules_pb2, workflows_pb2
+from clarion.router.v1 import (
+    catalogs_pb2,
+    endpoints_pb2,
+    imports_pb2,
+    recipients_pb2,
+    schedules_pb2,
+    segments_pb2,
+    workflows_pb2,
+)
 from clarion.senders.v1 import senders_pb2
 from gateway.admin import forms
 from gateway.admin.audit_sentences import Named, Thing, page
@@ -39,10 +47,12 @@ class AuditNames:
             "event": self._event,
             "event_type": self._event_type,
             "group": self._group,
+            "import": self._import,
             "provider": self._provider,
             "replay": self._replay,
             "sample": self._sample,
             "schedule": self._schedule,
+            "segment": self._segment,
             "template": self._template,
             "template_part": self._part,
             "tenant": self._tenant,
@@ -144,6 +154,14 @@ class AuditNames:
         wire = recipients_pb2.GetGroupRequest(tenant_id=thing.tenant_id, key=thing.id)
         found = (await self._call(self._clients.recipients.GetGroup, wire)).group
         return Named(found.name or found.key)
+
+    async def _segment(self, thing: Thing) -> Named:
+        wire = segments_pb2.GetSegmentRequest(tenant_id=thing.tenant_id, segment_id=thing.id)
+        return Named((await self._call(self._clients.segments.GetSegment, wire)).segment.name)
+
+    async def _import(self, thing: Thing) -> Named:
+        wire = imports_pb2.GetImportRequest(tenant_id=thing.tenant_id, import_id=thing.id)
+        return Named((await self._call(self._clients.imports.GetImport, wire)).summary.file_name)
 
     async def _delivery(self, thing: Thing) -> Named:
         wire = ledger_pb2.GetDeliveryRequest(delivery_id=thing.id, tenant_id=thing.tenant_id)

@@ -29,9 +29,7 @@ from gateway.admin.endpoints import EndpointRoutes
 from gateway.admin.environments import EnvironmentRoutes
 from gateway.admin.event_types import EventTypeRoutes
 from gateway.admin.events import EventRoutes
-from gateway.admin.groups import GroupRoutes
 from gateway.admin.guard import Guard
-from gateway.admin.inbox import InboxRoutes
 from gateway.admin.keys import KeyRoutes
 from gateway.admin.oidc import OidcRoutes
 from gateway.admin.outbox import OutboxRoutes
@@ -43,7 +41,8 @@ from gateway.admin.provider_health import ProviderHealthRoutes
 from gateway.admin.provider_kinds import ProviderKindRoutes
 from gateway.admin.providers import ProviderRoutes
 from gateway.admin.readiness import ReadinessRoutes
-from gateway.admin.recipients import RecipientRoutes
+from gateway.admin.recipient_routes import ASKING as RECIPIENTS_ASKING
+from gateway.admin.recipient_routes import recipient_routes
 from gateway.admin.refusals import RefusalRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.runs import RunRoutes
@@ -77,7 +76,9 @@ _APPLICATIONS = "/tenants/{id}/applications"
 _SCHEDULES = "/tenants/{id}/schedules"
 _READING = frozenset({"GET", "HEAD"})
 # These POSTs change nothing, so they are not recorded in the audit log.
-_ASKING = frozenset({"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open", *WORKFLOWS_ASKING})
+_ASKING = (
+    WORKFLOWS_ASKING | RECIPIENTS_ASKING | {"/templates/preview", "/tenants/{id}/filter-check", "/invitations/open"}
+)
 # A page keeps it open, and opens it again by itself.
 _LIVE = "/live"
 # Identity providers add parameters of their own.
@@ -115,6 +116,7 @@ def add_routes(app: web.Application, backend: AdminBackend, operators: Operators
         *_operating_routes(backend),
         *_webhook_routes(backend),
         *workflow_routes(backend.clients, backend.revisions),
+        *recipient_routes(backend.clients),
         ("GET", _LIVE, live.serve),
     )
     for method, path, handler in served:
@@ -211,8 +213,6 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
     runs = RunRoutes(clients, revisions)
-    recipients = RecipientRoutes(clients)
-    groups = GroupRoutes(clients)
     contents = ContentRoutes(clients)
     schedules = ScheduleRoutes(clients)
     return [
@@ -233,18 +233,6 @@ def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
         ("PUT", "/tenants/{id}/retention", privacy.set_retention),
         ("POST", "/tenants/{id}/recipients/erase", privacy.erase),
         ("POST", "/tenants/{id}/recipients/export", privacy.export),
-        ("PUT", "/tenants/{id}/recipients", recipients.put_many),
-        ("GET", "/tenants/{id}/recipients", recipients.list_all),
-        ("PUT", "/tenants/{id}/recipients/{recipient_id}", recipients.put),
-        ("GET", "/tenants/{id}/recipients/{recipient_id}", recipients.get),
-        ("DELETE", "/tenants/{id}/recipients/{recipient_id}", recipients.delete),
-        ("GET", "/tenants/{id}/recipients/{recipient_id}/inbox", InboxRoutes(clients).list_all),
-        ("GET", "/tenants/{id}/groups", groups.list_all),
-        ("PUT", "/tenants/{id}/groups/{group_key}", groups.put),
-        ("GET", "/tenants/{id}/groups/{group_key}", groups.get),
-        ("DELETE", "/tenants/{id}/groups/{group_key}", groups.delete),
-        ("POST", "/tenants/{id}/groups/{group_key}/members", groups.change_members),
-        ("GET", "/tenants/{id}/groups/{group_key}/members", groups.members),
         ("GET", "/tenants/{id}/outbox", outbox.list_all),
         ("GET", "/tenants/{id}/outbox/{message_id}", outbox.get),
         ("POST", "/providers", providers.create),

@@ -102,12 +102,13 @@ def admin(
     shown: Any = None,
     description: str = "",
     content_type: str = JSON,
+    body_type: str = JSON,
     is_open: bool = False,
 ) -> Operation:
     """Return an operation of the admin API, with the problems that all of them can answer.
 
     answers: the body's type by status, None for no body. faults: further statuses of problems. shown: an example
-    of the first response, whose body has this content_type. is_open: nobody needs to sign in.
+    of the first response, whose body has this content_type. body_type: the request's. is_open: nobody needs to sign in.
     """
     statuses = {422, 500, 503, *faults}  # 422: each can get an unknown query parameter
     statuses |= set() if is_open else {401, 403, 429}
@@ -128,6 +129,7 @@ def admin(
         tag,
         {**given, **refused},
         body=body,
+        body_type=body_type,
         example=example,
         parameters=parameters,
         security=() if is_open else (OPERATOR, CONSOLE_SESSION),

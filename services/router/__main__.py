@@ -23,6 +23,7 @@ from clarion.router.v1 import (
     workflows_pb2_grpc,
 )
 from runtime import configuration, grpc, nats, postgres
+from runtime.clock import Clock
 from runtime.configuration import ConfigurationWatch
 from runtime.database_clock import DatabaseClock
 from runtime.egress import EgressGuard
@@ -64,6 +65,7 @@ from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
 from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
 from services.router.portal.store import PortalStore
+from services.router.recipients.identity import Identities
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import Pool, RecipientStore
@@ -74,6 +76,7 @@ from services.router.schedules.people import PeopleInSchedules
 from services.router.schedules.runner import Schedules
 from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
 from services.router.schedules.store import ScheduleStore
+from services.router.segments.members import SegmentMembers
 from services.router.segments.scan import Scan
 from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
 from services.router.segments.store import SegmentStore
@@ -85,9 +88,12 @@ from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
+from services.router.workflow_runs.cooldowns import PostgresCooldowns
 from services.router.workflow_runs.people import PeopleInWorkflowRuns
+from services.router.workflow_runs.sends import CatalogSends
 from services.router.workflow_runs.servicer import WorkflowAndRunServicer, WorkflowRunMethods
 from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflow_runs.trial import DryRuns
 from services.router.workflows.references import References
 from services.router.workflows.servicer import WORKFLOW_SERVICE
 from services.router.workflows.store import WorkflowStore
@@ -207,7 +213,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
     run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)
-    _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), catalog, run_methods)
+    _add_workflow_service(server, WorkflowStore(endpoints_pool, writes), asked, run_methods, clock)
     _add_schedule_service(server, ScheduleServicer(stores.schedules, schedules.wake, now=clock))
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
@@ -340,9 +346,20 @@ def _add_codes(server: grpc.GrpcServer, process: Process, codes: CodeStore) -> N
 
 
 def _add_workflow_service(
-    server: grpc.GrpcServer, store: WorkflowStore, catalog: Catalog, runs: WorkflowRunMethods
+    server: grpc.GrpcServer, store: WorkflowStore, asked: Asked, runs: WorkflowRunMethods, now: Clock
 ) -> None:
-    servicer = WorkflowAndRunServicer(store, References(store, catalog), runs)
+    dry_runs = DryRuns(
+        store,
+        asked.people,
+        Identities(asked.pool),
+        SegmentMembers(asked.pool),
+        PostgresCooldowns(asked.runs_pool),
+        CatalogSends(asked.catalog),
+        asked.policies,
+        erased=asked.erased,
+        now=now,
+    )
+    servicer = WorkflowAndRunServicer(store, References(store, SegmentStore(asked.pool), asked.catalog), runs, dry_runs)
     server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, WORKFLOW_SERVICE)
 
 

@@ -850,6 +850,107 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/tenants/{id}/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports, newest first
+         * @description They are kept for 30 days.
+         */
+        get: operations["listImports"];
+        put?: never;
+        /**
+         * Begin an import of recipients
+         * @description Its file comes next, within an hour.
+         */
+        post: operations["createImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the progress of an import */
+        get: operations["getImport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/imports/{import_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Upload the file of an import
+         * @description CSV in UTF-8, at most 64 MiB. It is worked off in the background.
+         */
+        put: operations["uploadImportFile"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/imports/{import_id}/faults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the rows of a file that were not stored
+         * @description At most 10,000 of an import are kept.
+         */
+        get: operations["listImportFaults"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/imports/{import_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an import
+         * @description What is stored stays stored.
+         */
+        post: operations["cancelImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tenants/{id}/usage": {
         parameters: {
             query?: never;
@@ -1251,7 +1352,8 @@ export interface paths {
         delete: operations["deleteRecipient"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Change some fields of a recipient */
+        patch: operations["changeRecipient"];
         trace?: never;
     };
     "/api/v1/admin/tenants/{id}/recipients/{recipient_id}/inbox": {
@@ -1268,6 +1370,60 @@ export interface paths {
         get: operations["listRecipientInbox"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/recipients/{recipient_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add and remove tags of a recipient */
+        post: operations["changeRecipientTags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tags of a tenant, the most frequent first */
+        get: operations["listTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/recipient-export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get stored recipients as a CSV file
+         * @description In the form that an import reads. A file that breaks off is not whole.
+         */
+        post: operations["exportRecipients"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1653,6 +1809,80 @@ export interface paths {
         get: operations["listScheduleTimes"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List segments in the order of their names */
+        get: operations["listSegments"];
+        put?: never;
+        /** Store a segment */
+        post: operations["createSegment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/segments/{segment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a segment */
+        get: operations["getSegment"];
+        put?: never;
+        post?: never;
+        /** Delete a segment that no workflow uses */
+        delete: operations["deleteSegment"];
+        options?: never;
+        head?: never;
+        /** Change the name or the filter of a segment */
+        patch: operations["changeSegment"];
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/segments/{segment_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the recipients whom a segment matches now */
+        get: operations["listSegmentMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/tenants/{id}/segment-count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count the recipients whom a segment, or a filter, matches now
+         * @description Nothing is stored.
+         */
+        post: operations["countSegment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2964,6 +3194,17 @@ export interface components {
             run: components["schemas"]["Run"] | null;
         };
         /**
+         * CategoryPreference
+         * @description What a recipient wants of a category of messages on a channel.
+         */
+        CategoryPreference: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH";
+            /** @example news */
+            category: string;
+            wanted: boolean;
+        };
+        /**
          * ChangedMembers
          * @description How many members were added, and how many removed.
          */
@@ -3390,6 +3631,15 @@ export interface components {
             timeline: components["schemas"]["Step"][];
         };
         /**
+         * DeviceToken
+         * @description A token of a recipient's device. kind: fcm, apns, expo.
+         */
+        DeviceToken: {
+            /** @enum {string} */
+            kind: "fcm" | "apns" | "expo";
+            token: string;
+        };
+        /**
          * Diff
          * @description The differences between two versions.
          */
@@ -3398,6 +3648,21 @@ export interface components {
             to: components["schemas"]["Numbered"];
             changed: string[];
             unified: string;
+        };
+        /**
+         * DirectMessage
+         * @description What an event sends on one channel instead of what its type means: a template's key, or a content.
+         */
+        DirectMessage: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            template_key: string | null;
+            subject: string | null;
+            body: string | null;
+            text: string | null;
+            sender_name: string | null;
+            sender_email: string | null;
+            reply_to: string | null;
         };
         /**
          * Draft
@@ -3910,6 +4175,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -3960,7 +4229,9 @@ export interface components {
             why: string | null;
             variables: Record<string, unknown> | null;
             payload: Record<string, unknown> | null;
-            /** @description In the API that has such events; else the call of this API. */
+            /** @description Null: it is no direct message. */
+            direct: components["schemas"]["DirectMessage"] | null;
+            /** @description In the API that has such events; else the call of this API. Null: it is not stored, or it is a direct message. */
             request: components["schemas"]["CopiedRequest"] | null;
         };
         /**
@@ -4056,6 +4327,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -4178,6 +4453,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -4374,6 +4653,56 @@ export interface components {
             name: string;
         };
         /**
+         * Import
+         * @description A CSV file of recipients, and how far it has come.
+         */
+        Import: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            file_name: string;
+            /**
+             * @description - `uploading`: its file is not whole yet
+             *     - `running`
+             *     - `done`
+             *     - `canceled`
+             *     - `failed`: the rest of the file cannot be read; `detail` says why
+             * @enum {string}
+             */
+            state: "uploading" | "running" | "done" | "canceled" | "failed";
+            /** @description Bytes of the file. */
+            size: number;
+            /** @description Bytes that are worked off. */
+            position: number;
+            /** @description Recipients who were not stored before. */
+            created: number;
+            updated: number;
+            /** @description Rows that were not stored. */
+            faults: number;
+            detail: string | null;
+            by: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /** @description null: it has not ended. */
+            finished_at: string | null;
+        };
+        /**
+         * ImportFault
+         * @description Why a row was not stored.
+         */
+        ImportFault: {
+            /** @description Of the file; the header is line 1. */
+            line: number;
+            /** @description The header of the column; null: the row as a whole. */
+            column: string | null;
+            description: string;
+        };
+        /**
          * Inbox
          * @description A page of a recipient's inbox.
          */
@@ -4540,6 +4869,19 @@ export interface components {
         Link: {
             /** @description the code of a link */
             code: string;
+        };
+        /**
+         * ListedRecipients
+         * @description A page of stored recipients.
+         */
+        ListedRecipients: {
+            /**
+             * @description With `count`: how many there are; null: more than 10,000.
+             * @default null
+             */
+            total?: number | null;
+            data: components["schemas"]["StoredRecipient"][];
+            next_cursor: string | null;
         };
         /**
          * MatchingDeadLetters
@@ -4750,6 +5092,34 @@ export interface components {
             description?: string;
         };
         /**
+         * NewImport
+         * @description The body of POST /tenants/{id}/imports.
+         *
+         *         columns: what each column of the file is, by its header; empty: by their headers. tags: added to everybody.
+         *         unique_email: rows with the address of somebody who is stored change them.
+         */
+        NewImport: {
+            /**
+             * @default
+             * @example people.csv
+             */
+            file_name?: string;
+            /**
+             * @default {}
+             * @example {
+             *       "E-Mail": "email",
+             *       "Plan": "data.plan"
+             *     }
+             */
+            columns?: {
+                [key: string]: string;
+            };
+            /** @default [] */
+            tags?: string[];
+            /** @default true */
+            unique_email?: boolean;
+        };
+        /**
          * NewKey
          * @description The body of POST /tenants/{id}/keys.
          */
@@ -4936,6 +5306,31 @@ export interface components {
             timezone?: string;
             /** @default true */
             active?: boolean;
+        };
+        /**
+         * NewSegment
+         * @description The body of POST /tenants/{id}/segments. key: how API calls may name it; it never changes.
+         */
+        NewSegment: {
+            /** @example vip-in-kenya */
+            key: string;
+            /** @example VIPs in Kenya */
+            name: string;
+            /**
+             * @description `{"all": […]}`, `{"any": […]}`, `{"not": …}` or a test `{"field", "op", "value"}`; see docs/recipients.md.
+             * @example {
+             *       "all": [
+             *         {
+             *           "field": "tags",
+             *           "op": "has_all",
+             *           "value": [
+             *             "vip"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            filter: Record<string, unknown>;
         };
         /**
          * NewSuppression
@@ -5391,6 +5786,22 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Page[ImportFault]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_ImportFault_: {
+            data: components["schemas"]["ImportFault"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Import]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Import_: {
+            data: components["schemas"]["Import"][];
+            next_cursor: string | null;
+        };
+        /**
          * Page[Key]
          * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
          */
@@ -5508,6 +5919,14 @@ export interface components {
          */
         Page_Schedule_: {
             data: components["schemas"]["Schedule"][];
+            next_cursor: string | null;
+        };
+        /**
+         * Page[Segment]
+         * @description A page of a list. next_cursor is the value of `cursor` for the next page, null on the last one.
+         */
+        Page_Segment_: {
+            data: components["schemas"]["Segment"][];
             next_cursor: string | null;
         };
         /**
@@ -6170,6 +6589,41 @@ export interface components {
             user_id: string;
         };
         /**
+         * RecipientChange
+         * @description The body of PATCH /tenants/{id}/recipients/{recipient_id}: an absent field stays as it is.
+         *
+         *         recipient_id: another id of theirs. data: replaces all fields; data_fields: only those that it has, and null deletes
+         *         one; one of both.
+         */
+        RecipientChange: {
+            recipient_id?: string;
+            email?: string;
+            phone?: string;
+            name?: string;
+            locale?: string;
+            timezone?: string;
+            data?: Record<string, unknown>;
+            data_fields?: Record<string, unknown>;
+            tags?: string[];
+            muted_channels?: ("EMAIL" | "SMS" | "PUSH")[];
+            category_preferences?: components["schemas"]["CategoryPreference"][];
+            device_tokens?: components["schemas"]["DeviceToken"][];
+        };
+        /**
+         * RecipientExport
+         * @description The body of POST /tenants/{id}/recipient-export: whom the file has; all of it empty: everybody.
+         *
+         *         segment_id: who is in this segment now. tags: who has all of these. search: a part of an id, name or address.
+         */
+        RecipientExport: {
+            /** @default  */
+            segment_id?: string | unknown | "";
+            /** @default [] */
+            tags?: string[];
+            /** @default  */
+            search?: string;
+        };
+        /**
          * RecipientFields
          * @description The body of PUT /tenants/{id}/recipients/{recipient_id}: all fields; an absent one becomes empty.
          */
@@ -6736,6 +7190,102 @@ export interface components {
             secret: string;
         };
         /**
+         * Segment
+         * @description A saved filter over the stored recipients of a tenant.
+         */
+        Segment: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
+            key: string;
+            name: string;
+            /**
+             * @description `{"all": […]}`, `{"any": […]}`, `{"not": …}` or a test `{"field", "op", "value"}`; see docs/recipients.md.
+             * @example {
+             *       "all": [
+             *         {
+             *           "field": "tags",
+             *           "op": "has_all",
+             *           "value": [
+             *             "vip"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            filter: Record<string, unknown>;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            updated_at: string;
+        };
+        /**
+         * SegmentChange
+         * @description The body of PATCH /tenants/{id}/segments/{segment_id}. Absent fields stay as they are.
+         */
+        SegmentChange: {
+            /** @example VIPs in Kenya */
+            name?: string;
+            /**
+             * @description `{"all": […]}`, `{"any": […]}`, `{"not": …}` or a test `{"field", "op", "value"}`; see docs/recipients.md.
+             * @example {
+             *       "all": [
+             *         {
+             *           "field": "tags",
+             *           "op": "has_all",
+             *           "value": [
+             *             "vip"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            filter?: Record<string, unknown>;
+        };
+        /**
+         * SegmentCount
+         * @description How many recipients a filter matches now.
+         */
+        SegmentCount: {
+            /** @description Exact up to 100,000. */
+            count: number;
+            /** @description true: there are more than `count`. */
+            more: boolean;
+            /** @description At most five of them. */
+            first: components["schemas"]["StoredRecipient"][];
+        };
+        /**
+         * SegmentOrFilter
+         * @description The body of POST /tenants/{id}/segment-count: one of both. filter: need not be stored.
+         */
+        SegmentOrFilter: {
+            /** @default  */
+            segment_id?: string | unknown | "";
+            /**
+             * @description `{"all": […]}`, `{"any": […]}`, `{"not": …}` or a test `{"field", "op", "value"}`; see docs/recipients.md.
+             * @example {
+             *       "all": [
+             *         {
+             *           "field": "tags",
+             *           "op": "has_all",
+             *           "value": [
+             *             "vip"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            filter?: Record<string, unknown>;
+        };
+        /**
          * SendingTime
          * @description How long deliveries took from when their event was accepted, or due, until they were sent; exact to a tenth.
          */
@@ -6776,6 +7326,7 @@ export interface components {
              *     - `tenant_keeps_none`: The tenant's retention says that no content is stored.
              *     - `installation_keeps_none`: This installation stores no content (CLARION_KEEP_CONTENT is false).
              *     - `expired`: The content was deleted, because the tenant's days for what events carry are over.
+             *     - `secret`: The content was not stored, because the event is marked as a secret.
              *     - `erased`: The content was deleted, because its recipient was erased.
              *     - `not_stored`: The content was not stored when it was sent: the database was away, too much was waiting, or an earlier version sent it.
              */
@@ -7009,6 +7560,12 @@ export interface components {
          * @description A person whom a tenant stores. An empty text: unknown.
          */
         StoredRecipient: {
+            /**
+             * Format: uuid
+             * @description Our own id of them, which never changes.
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
             /** @description The id that the tenant gave them. */
             recipient_id: string;
             /** @description In the form that messages are sent to, like `phone`. */
@@ -7022,6 +7579,10 @@ export interface components {
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            /** @description What they want of single categories of messages. */
+            category_preferences: components["schemas"]["CategoryPreference"][];
+            /** @description Shown without their middle. */
+            device_tokens: components["schemas"]["DeviceToken"][];
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -7038,6 +7599,12 @@ export interface components {
          * @description A stored recipient with the keys of their groups.
          */
         StoredRecipientWithGroups: {
+            /**
+             * Format: uuid
+             * @description Our own id of them, which never changes.
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            id: string;
             /** @description The id that the tenant gave them. */
             recipient_id: string;
             /** @description In the form that messages are sent to, like `phone`. */
@@ -7051,6 +7618,10 @@ export interface components {
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            /** @description What they want of single categories of messages. */
+            category_preferences: components["schemas"]["CategoryPreference"][];
+            /** @description Shown without their middle. */
+            device_tokens: components["schemas"]["DeviceToken"][];
             /**
              * Format: date-time
              * @example 2026-04-22T12:00:00.000000Z
@@ -7152,6 +7723,31 @@ export interface components {
              * @example 2026-04-22T12:00:00.000000Z
              */
             created_at: string;
+        };
+        /**
+         * Tag
+         * @description A tag, and how many recipients have it.
+         */
+        Tag: {
+            tag: string;
+            recipients: number;
+        };
+        /**
+         * TagChanges
+         * @description The body of POST /tenants/{id}/recipients/{recipient_id}/tags.
+         */
+        TagChanges: {
+            /** @default [] */
+            add?: string[];
+            /** @default [] */
+            remove?: string[];
+        };
+        /**
+         * Tags
+         * @description Tags, the most frequent first.
+         */
+        Tags: {
+            tags: components["schemas"]["Tag"][];
         };
         /**
          * TargetRecipient
@@ -8090,7 +8686,7 @@ export interface operations {
                 resource?: string;
                 method?: string;
                 /** @description Only what is about such an object. */
-                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "provider" | "recipient" | "replay" | "sample" | "schedule" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow" | "workflow_run";
+                kind?: "alerts" | "api_key" | "application" | "delivery" | "encryption" | "endpoint" | "environment" | "event" | "event_type" | "group" | "import" | "provider" | "recipient" | "replay" | "sample" | "schedule" | "segment" | "session" | "suppression" | "template" | "template_part" | "tenant" | "user" | "workflow" | "workflow_run";
                 /** @description Only entries at or after this time. */
                 since?: string | unknown | unknown;
                 /** @description Only entries before this time. */
@@ -10004,6 +10600,8 @@ export interface operations {
                 until?: string | unknown | unknown;
                 /** @description Clarion's event id, or the caller's eventId. */
                 event_id?: string;
+                /** @description With tenant_id: labels that the event has, as JSON such as `{"source": "api"}`. */
+                metadata?: string;
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;
@@ -10160,6 +10758,228 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listImports: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Import_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "file_name": "people.csv",
+                 *       "columns": {
+                 *         "E-Mail": "email",
+                 *         "Plan": "data.plan"
+                 *       },
+                 *       "tags": [
+                 *         "imported"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewImport"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadImportFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example email,name
+                 *     ada@example.com,Ada
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listImportFaults: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ImportFault_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
                 };
             };
             /** @description A problem */
@@ -11115,6 +11935,14 @@ export interface operations {
                 tag?: string;
                 /** @description Only recipients with this e-mail address or phone number, in full. */
                 address?: string;
+                /** @description Only recipients with this part in their id, name, address or number. */
+                search?: string;
+                /** @description Only recipients in this segment. */
+                segment_id?: string;
+                /** @description Instead of `cursor`: how many to pass over. */
+                offset?: number;
+                /** @description true: also count those that match, up to 10,000. */
+                count?: "false" | "true";
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;
@@ -11133,7 +11961,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_StoredRecipient_"];
+                    "application/json": components["schemas"]["ListedRecipients"];
                 };
             };
             /** @description A problem */
@@ -11321,6 +12149,50 @@ export interface operations {
             };
         };
     };
+    changeRecipient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                recipient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Ada",
+                 *       "data_fields": {
+                 *         "plan": "gold"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["RecipientChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredRecipient"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listRecipientInbox: {
         parameters: {
             query?: {
@@ -11344,6 +12216,129 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeRecipientTags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                recipient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "add": [
+                 *         "vip"
+                 *       ],
+                 *       "remove": [
+                 *         "trial"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["TagChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredRecipient"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTags: {
+        parameters: {
+            query?: {
+                /** @description Only tags that begin so. */
+                prefix?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tags"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportRecipients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tags": [
+                 *         "vip"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["RecipientExport"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description A problem */
@@ -12358,6 +13353,292 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScheduleTimes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSegments: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Segment_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSegment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "gold-vips",
+                 *       "name": "VIPs with gold",
+                 *       "filter": {
+                 *         "all": [
+                 *           {
+                 *             "field": "tags",
+                 *             "op": "has_all",
+                 *             "value": [
+                 *               "vip"
+                 *             ]
+                 *           },
+                 *           {
+                 *             "field": "data.plan",
+                 *             "op": "is",
+                 *             "value": "gold"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSegment"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSegment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSegment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeSegment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "VIPs"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SegmentChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSegmentMembers: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next_cursor of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StoredRecipient_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countSegment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         "all": [
+                 *           {
+                 *             "field": "tags",
+                 *             "op": "has_all",
+                 *             "value": [
+                 *               "vip"
+                 *             ]
+                 *           },
+                 *           {
+                 *             "field": "data.plan",
+                 *             "op": "is",
+                 *             "value": "gold"
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SegmentOrFilter"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentCount"];
                 };
             };
             /** @description A problem */

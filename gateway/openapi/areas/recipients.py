@@ -5,16 +5,29 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from gateway.admin.groups import GroupFieldsBody, MembersBody
-from gateway.admin.recipients import RecipientFieldsBody, RecipientsBody
+from gateway.admin.imports import CSV
+from gateway.admin.recipient_export import RecipientExportBody
+from gateway.admin.recipients import (
+    CategoryPreference,
+    DeviceToken,
+    RecipientChangeBody,
+    RecipientFieldsBody,
+    RecipientsBody,
+    TagChangesBody,
+)
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin
-from gateway.openapi.values import PageSchema, PeopleChannel, Shape, Text, Time
+from gateway.openapi.values import Flag, Id, PageSchema, PeopleChannel, Shape, Text, Time
 
 _TAG = "Recipients"
+
+Offset = Annotated[int, Meta(ge=0, le=10_000)]
+TagLimit = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class StoredRecipientSchema(Shape):
     """A person whom a tenant stores. An empty text: unknown."""
 
+    id: Annotated[Id, Meta(description="Our own id of them, which never changes.")]
     recipient_id: Annotated[str, Meta(description="The id that the tenant gave them.")]
     email: Annotated[str, Meta(description="In the form that messages are sent to, like `phone`.")]
     phone: str
@@ -26,8 +39,31 @@ class StoredRecipientSchema(Shape):
     muted_channels: Annotated[
         list[PeopleChannel], Meta(description="The channels that they do not want to be notified on.")
     ]
+    category_preferences: Annotated[
+        list[CategoryPreference], Meta(description="What they want of single categories of messages.")
+    ]
+    device_tokens: Annotated[list[DeviceToken], Meta(description="Shown without their middle.")]
     created_at: Time
     updated_at: Time
+
+
+class ListedRecipientsSchema(PageSchema[StoredRecipientSchema]):
+    """A page of stored recipients."""
+
+    total: Annotated[int | None, Meta(description="With `count`: how many there are; null: more than 10,000.")] = None
+
+
+class TagSchema(Shape):
+    """A tag, and how many recipients have it."""
+
+    tag: str
+    recipients: int
+
+
+class TagsSchema(Shape):
+    """Tags, the most frequent first."""
+
+    tags: list[TagSchema]
 
 
 class StoredRecipientWithGroupsSchema(StoredRecipientSchema):
@@ -109,11 +145,15 @@ OPERATIONS: tuple[Operation, ...] = (
         _RECIPIENTS,
         "listRecipients",
         "List recipients in the order of their creation",
-        {200: PageSchema[StoredRecipientSchema]},
+        {200: ListedRecipientsSchema},
         tag=_TAG,
         parameters=(
             Parameter("tag", Text, "Only recipients with this tag."),
             Parameter("address", Text, "Only recipients with this e-mail address or phone number, in full."),
+            Parameter("search", Text, "Only recipients with this part in their id, name, address or number."),
+            Parameter("segment_id", Id, "Only recipients in this segment."),
+            Parameter("offset", Offset, "Instead of `cursor`: how many to pass over.", default=0),
+            Parameter("count", Flag, "true: also count those that match, up to 10,000."),
             *PAGING,
         ),
     ),
@@ -145,6 +185,51 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         parameters=PAGING,
         description="The recipient need not be stored. Nothing is marked as read.",
+    ),
+    admin(
+        "PATCH",
+        _RECIPIENTS + "/{recipient_id}",
+        "changeRecipient",
+        "Change some fields of a recipient",
+        {200: StoredRecipientSchema},
+        tag=_TAG,
+        faults=(409,),
+        body=RecipientChangeBody,
+        example={"name": "Ada", "data_fields": {"plan": "gold"}},
+    ),
+    admin(
+        "POST",
+        _RECIPIENTS + "/{recipient_id}/tags",
+        "changeRecipientTags",
+        "Add and remove tags of a recipient",
+        {200: StoredRecipientSchema},
+        tag=_TAG,
+        body=TagChangesBody,
+        example={"add": ["vip"], "remove": ["trial"]},
+    ),
+    admin(
+        "GET",
+        "/tenants/{id}/tags",
+        "listTags",
+        "List the tags of a tenant, the most frequent first",
+        {200: TagsSchema},
+        tag=_TAG,
+        parameters=(
+            Parameter("prefix", Text, "Only tags that begin so."),
+            Parameter("limit", TagLimit, default=100),
+        ),
+    ),
+    admin(
+        "POST",
+        "/tenants/{id}/recipient-export",
+        "exportRecipients",
+        "Get stored recipients as a CSV file",
+        {200: str},
+        tag=_TAG,
+        body=RecipientExportBody,
+        example={"tags": ["vip"]},
+        content_type=CSV,
+        description="In the form that an import reads. A file that breaks off is not whole.",
     ),
     admin(
         "DELETE",

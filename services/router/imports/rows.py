@@ -25,11 +25,12 @@ MAX_COLUMNS = 100
 
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = ",;\t|"
-_PLAIN = ("recipient_id", "email", "phone", "name", "locale", "timezone", "tags")
+_PLAIN = ("recipient_id", "email", "phone", "name", "locale", "timezone", "tags", "data")
 _NAMING = ("recipient_id", "email", "phone")
 _DATA = re.compile(r"data\.(?P<name>[^:\0]{1,64})(?::(?P<kind>number|boolean))?")
 _TAG_ENDS = re.compile(r"[,;]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "'")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 # What is not UTF-8 is decoded to these.
@@ -155,7 +156,7 @@ def change_of(row: Row, importing: Import) -> Change | None:
         return None
     if len(row.cells) > len(importing.headers):
         raise invalid([("", f"has {len(row.cells)} cells, and the header has {len(importing.headers)}")])
-    values = {field: cell for field, cell in zip(importing.fields, row.cells, strict=False) if field and cell}
+    values = {field: _plain(cell) for field, cell in zip(importing.fields, row.cells, strict=False) if field and cell}
     if not any(values.get(field) for field in _NAMING):
         raise invalid([("", "has no recipient_id, no e-mail address and no phone number")])
     faults: list[Fault] = []
@@ -166,8 +167,7 @@ def change_of(row: Row, importing: Import) -> Change | None:
         checked = changes.checked(change, changes.UPSERT, unique_email=importing.unique_email)
     except ClarionError as error:
         raise invalid(list(_of_columns(error.fields, values, importing))) from None
-    tags = _TAG_ENDS.split(values.get("tags", ""))
-    added = tuple(dict.fromkeys([*filter(None, map(str.strip, tags)), *importing.tags]))
+    added = tuple(dict.fromkeys([*_tags(values.get("tags", "")), *importing.tags]))
     if wrong := list(wrong_tags(added)):
         raise invalid(list(_of_columns(wrong, values, importing)))
     return replace(checked, added_tags=added)
@@ -188,13 +188,38 @@ def _change(
     for field in ("email", "phone", "name", "locale", "timezone"):
         if field in values:
             setattr(change, field, values[field])
-    data = {}
+    data: dict[str, object] = {}
+    if "data" in values:
+        data.update(_object(values["data"], faults))
     for field, cell in values.items():
         if found := _DATA.fullmatch(field):
             data[found["name"]] = _typed(field, found["kind"] or "", cell, faults)
     if data:
         change.data, change.merges_data = _encode(data), True
     return change
+
+
+def _plain(cell: str) -> str:
+    """Return a cell without the apostrophe by which an export keeps spreadsheets from taking it for a formula."""
+    return cell[1:] if cell[0] == "'" and cell[1:].startswith(_FORMULAS) else cell
+
+
+def _tags(cell: str) -> Sequence[str]:
+    """Return tags that are separated, or a JSON list of them."""
+    if cell.startswith("["):
+        try:
+            return msgspec.json.decode(cell, type=list[str])
+        except msgspec.DecodeError:
+            pass
+    return [tag for one in _TAG_ENDS.split(cell) if (tag := one.strip())]
+
+
+def _object(cell: str, faults: list[Fault]) -> Mapping[str, object]:
+    try:
+        return msgspec.json.decode(cell, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        faults.append(("data", "must be a JSON object"))
+        return {}
 
 
 def _typed(field: str, kind: str, cell: str, faults: list[Fault]) -> object:

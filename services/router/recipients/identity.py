@@ -13,6 +13,7 @@ from runtime.ids import is_uuid
 from services.router.ports import Identified
 from services.router.recipients.contacts import NamedContact
 from services.router.recipients.decisions import Decision
+from services.router.recipients.row import RecipientRow
 from services.router.recipients.store import Pool
 from services.router.recipients.writing import RecipientWriter
 
@@ -38,6 +39,19 @@ class Identities:
         """See Contacts."""
         named = [(tenant_id, NamedContact(contact.recipient)) for tenant_id, contact in wanted]
         return await asyncio.gather(*map(self._batcher.submit, named))
+
+    async def look_up(self, tenant_id: str, contact: event_pb2.Contact) -> Identified:
+        """Return who a contact is, as they would be once resolve() had stored what is new; stores nothing.
+
+        Who is new has the id that was given, or another one each time.
+        """
+        named = NamedContact(contact.recipient)
+        (known,) = await self._writer.look_up([(tenant_id, named.names)])
+        decision = named.decide(known)
+        if decision.wanted is None:
+            return named.identified(decision.current, decision, is_new=False)
+        row = RecipientRow("", decision.wanted, decision.is_unique, 0, 0)
+        return named.identified(row, decision, is_new=decision.current is None)
 
     async def _resolve(self, batch: Sequence[tuple[str, NamedContact]]) -> Sequence[Identified | BaseException]:
         results: dict[int, Identified | BaseException] = {}

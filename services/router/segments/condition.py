@@ -123,6 +123,9 @@ def _test(test: Test, arguments: list[object]) -> str:
 
 def _of_data(test: Test, arguments: list[object]) -> str:
     """Return the test of a field of data. A value of another type is as if there were none."""
+    if test.op == "in":
+        some = [_of_data(Test(test.field, "is", one), arguments) for one in _distinct(test.value)]
+        return f"({' OR '.join([f'coalesce({one}, false)' for one in some])})"
     path = f"{_parameter(path_of(test.field), arguments)}::text[]"
     value, text = f"(r.data #> {path})", f"(r.data #>> {path})"
     if test.op == "exists":
@@ -132,9 +135,6 @@ def _of_data(test: Test, arguments: list[object]) -> str:
         items = f"json_array_elements_text(CASE json_typeof{value} WHEN 'array' THEN {value} ELSE '[]' END)"
         wanted = f"{_parameter(test.value, arguments)}::text"
         return f"EXISTS (SELECT FROM {items} AS item (one) WHERE lower(one) = lower({wanted}))"
-    if test.op == "in":
-        some = [_of_data(Test(test.field, "is", one), arguments) for one in _distinct(test.value)]
-        return f"({' OR '.join([f'coalesce({one}, false)' for one in some])})"
     if isinstance(test.value, bool):
         found = f"CASE json_typeof{value} WHEN 'boolean' THEN {text}::boolean END"
         return f"{found} {_COMPARED[test.op]} {_parameter(test.value, arguments)}::boolean"

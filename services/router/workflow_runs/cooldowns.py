@@ -31,6 +31,12 @@ class PostgresCooldowns:
             left = [one for one in left if one.workflow_run_id not in asked]
         return taken
 
+    async def is_held(self, tenant_id: str, workflow_id: str, recipient_id: str, at_us: int) -> bool:
+        """Return whether a workflow may not be started for a person then, Unix microseconds; takes nothing."""
+        with postgres.unavailable_while_down():
+            held: bool = await self._pool.fetchval(_SQL.is_held, tenant_id, workflow_id, recipient_id, at_us)
+        return held
+
     async def forget(self, ended_before_us: int) -> int:
         """Delete up to 1,000 that have ended; return the number deleted."""
         with postgres.unavailable_while_down():

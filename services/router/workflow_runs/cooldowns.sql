@@ -14,6 +14,13 @@ WHERE c.workflow_run_id = excluded.workflow_run_id
     OR c.until <= 'epoch'::timestamptz + $6::bigint * interval '1 microsecond'
 RETURNING workflow_run_id
 
+-- name: is_held
+SELECT EXISTS (
+    SELECT FROM router.cooldowns c
+    WHERE c.tenant_id = $1 AND c.workflow_id = $2 AND c.recipient_id = $3
+        AND c.until > 'epoch'::timestamptz + $4::bigint * interval '1 microsecond'
+)
+
 -- name: forget
 DELETE FROM router.cooldowns
 WHERE (tenant_id, workflow_id, recipient_id) IN (

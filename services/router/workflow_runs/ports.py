@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from clarion.common.v1 import event_pb2, trace_pb2
 from services.router.definitions import Definition, Step
 from services.router.workflows.document import Document
-from services.router.workflows.documents import StoredVersion, VersionKey
+from services.router.workflows.versions import StoredVersion, VersionKey
 
 
 class Versions(Protocol):

@@ -16,6 +16,7 @@ from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
 from services.router.runs.run import run_id
 from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflow_runs.trial import DryRuns
 from services.router.workflows import state as positions
 from services.router.workflows.references import References
 from services.router.workflows.servicer import WorkflowServicer
@@ -105,9 +106,16 @@ class WorkflowRunMethods:
 class WorkflowAndRunServicer(WorkflowServicer):
     """See proto/clarion/router/v1/workflows.proto."""
 
-    def __init__(self, store: WorkflowStore, references: References, runs: WorkflowRunMethods) -> None:
+    def __init__(
+        self, store: WorkflowStore, references: References, runs: WorkflowRunMethods, dry_runs: DryRuns
+    ) -> None:
         super().__init__(store, references)
         self._runs = runs
+        self._dry_runs = dry_runs
+
+    async def DryRun(self, request: workflows_pb2.DryRunRequest, context: Any) -> workflows_pb2.DryRunResponse:
+        """Say what a workflow would send."""
+        return await self._dry_runs.run(request)
 
     async def ListWorkflowRuns(
         self, request: workflows_pb2.ListWorkflowRunsRequest, context: Any

@@ -15,11 +15,11 @@ from services.router.workflow_runs.ports import Cooldown, Cooldowns, Sends, Sent
 from services.router.workflow_runs.run import later_version, new_run, workflow_run_id
 from services.router.workflow_runs.sending import Sending
 from services.router.workflows.document import Document
-from services.router.workflows.documents import VersionKey
 from services.router.workflows.engine import advance
 from services.router.workflows.facts import Facts
 from services.router.workflows.state import State
 from services.router.workflows.steps import Webhook
+from services.router.workflows.versions import VersionKey
 
 # Stands for nobody, in whose name it is told that an event without people starts no workflow.
 _NOBODY = Person(event_pb2.Recipient(), "")
@@ -115,16 +115,8 @@ class WorkflowStarter:
 
     def _filtered(self, event: event_pb2.Event, workflow: _Workflow, person: Person) -> str:
         """Return why a workflow is not started for somebody; empty: it is, but for its cooldown."""
-        document, user_id = workflow.document, person.recipient.user_id
-        if reason := self._erased(event.tenant_id, user_id, event.accepted_at_us):
-            return reason
-        if person.is_unknown:
-            return Reason.RECIPIENT_UNKNOWN
-        if not person.tags.issuperset(document.tags):
-            return Reason.FILTERED_TAGS
-        if workflow.matching is not None and user_id not in workflow.matching:
-            return Reason.FILTERED_SEGMENT
-        return ""
+        erased = self._erased(event.tenant_id, person.recipient.user_id, event.accepted_at_us)
+        return erased or filtered(workflow.document, person, workflow.matching)
 
     async def _cool(
         self,
@@ -157,6 +149,17 @@ class WorkflowStarter:
         for key, cooldown in wanted.items():
             if cooldown.workflow_run_id not in taken:
                 reasons[key] = Reason.COOLDOWN
+
+
+def filtered(document: Document, person: Person, matching: Collection[str] | None) -> str:
+    """Return why a workflow's filters do not let it start for somebody; empty: they do. matching: see _Workflow."""
+    if person.is_unknown:
+        return Reason.RECIPIENT_UNKNOWN
+    if not person.tags.issuperset(document.tags):
+        return Reason.FILTERED_TAGS
+    if matching is not None and person.recipient.user_id not in matching:
+        return Reason.FILTERED_SEGMENT
+    return ""
 
 
 def _skip(document: Document, sending: Sending, reason: str) -> None:

@@ -1,13 +1,14 @@
 """What the versions of workflows say. A version never changes, so its document is read once."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from runtime import logs, postgres
 from runtime.errors import ClarionError
 from services.router.workflows.document import Document, parse
+from services.router.workflows.versions import StoredVersion, VersionKey
 
 # Documents that are kept in memory, each of at most 64 KiB of JSON; the oldest give way.
 _MAX_KEPT = 500
@@ -15,27 +16,6 @@ _MAX_KEPT = 500
 _SQL = postgres.Queries(Path(__file__).with_name("documents.sql"))
 
 log = logs.get(__name__)
-
-
-class VersionKey(NamedTuple):
-    """A version of a workflow."""
-
-    tenant_id: str
-    workflow_id: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVersion:
-    """A version of a workflow that is stored. key: which one it is. name, event_type: of the workflow, as they are now.
-
-    document: None: this release cannot read it, because a later one wrote it.
-    """
-
-    key: VersionKey
-    name: str
-    event_type: str
-    document: Document | None
 
 
 class Documents:

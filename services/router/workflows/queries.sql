@@ -23,14 +23,33 @@ DELETE FROM router.workflows w WHERE w.tenant_id = $1 AND w.id = $2 RETURNING w.
 INSERT INTO router.workflow_versions (tenant_id, workflow_id, version, document, created_by)
 VALUES ($1, $2, $3, $4::text::json, $5)
 
--- Those up to $3.
--- Not those that runs are on.
+-- Those up to $3, but for those that runs are on.
 -- name: delete_versions
 DELETE FROM router.workflow_versions v
 WHERE v.tenant_id = $1 AND v.workflow_id = $2 AND v.version <= $3 AND NOT EXISTS (
     SELECT 1 FROM router.workflow_runs r
     WHERE r.tenant_id = v.tenant_id AND r.workflow_id = v.workflow_id AND r.version = v.version AND r.state IN (1, 2)
 )
+
+-- Of each workflow how many runs have not ended, at most $3, and when the newest one began.
+-- name: activity
+SELECT w.id,
+    (
+        SELECT count(*)
+        FROM (
+            SELECT FROM router.workflow_runs r
+            WHERE r.tenant_id = $1 AND r.workflow_id = w.id AND r.state IN (1, 2)
+            LIMIT $3
+        ) AS open
+    ) AS open_runs,
+    (
+        SELECT r.created_at
+        FROM router.workflow_runs r
+        WHERE r.tenant_id = $1 AND r.workflow_id = w.id
+        ORDER BY r.id DESC
+        LIMIT 1
+    ) AS last_started_at
+FROM unnest($2::uuid[]) AS w (id)
 
 -- name: get
 SELECT w.id, w.environment_id, w.name, w.description, w.event_type, w.is_active, w.version, w.created_at, w.updated_at,

@@ -11,11 +11,14 @@ from services.router.workflows import check, document
 from services.router.workflows.check import MAX_EVENT_TYPE, MAX_NAME, WorkflowFields
 from services.router.workflows.document import Document
 from services.router.workflows.references import References
-from services.router.workflows.store import StoredWorkflow, WorkflowSearch, WorkflowStore
+from services.router.workflows.store import Activity, StoredWorkflow, WorkflowSearch, WorkflowStore
 
 WORKFLOW_SERVICE = "clarion.router.v1.WorkflowService"
 
 _MAX_OFFSET = 10_000
+# Open runs of a workflow are counted up to here.
+_MAX_COUNTED, _MAX_COUNTED_IN_LIST = 1_000_000, 1_000
+_NONE = Activity()
 
 log = logs.get(__name__)
 
@@ -52,7 +55,8 @@ class WorkflowServicer(workflows_pb2_grpc.WorkflowServiceServicer):
             stored = await self._store.by_name(request.tenant_id, request.scope, request.name)
         else:
             raise invalid("name", f"must have 1 to {MAX_NAME} characters, none of them NUL, if there is no workflow_id")
-        return workflows_pb2.GetWorkflowResponse(workflow=_workflow(request.tenant_id, stored))
+        activity = await self._store.activity(request.tenant_id, [stored.id], _MAX_COUNTED)
+        return workflows_pb2.GetWorkflowResponse(workflow=_workflow(request.tenant_id, stored, activity[stored.id]))
 
     async def ListWorkflows(
         self, request: workflows_pb2.ListWorkflowsRequest, context: Any
@@ -72,8 +76,9 @@ class WorkflowServicer(workflows_pb2_grpc.WorkflowServiceServicer):
             request.scope, request.event_type, active, request.search, request.cursor, request.offset
         )
         found, total = await self._store.page(request.tenant_id, search, limit)
+        activity = await self._store.activity(request.tenant_id, [one.id for one in found], _MAX_COUNTED_IN_LIST)
         return workflows_pb2.ListWorkflowsResponse(
-            workflows=[_workflow(request.tenant_id, one) for one in found],
+            workflows=[_workflow(request.tenant_id, one, activity[one.id]) for one in found],
             next_cursor=found[-1].id if len(found) == limit else "",
             total=total,
         )
@@ -151,7 +156,7 @@ def _check_ids(request: Any, *fields: str) -> None:
         check_id(field, getattr(request, field))
 
 
-def _workflow(tenant_id: str, stored: StoredWorkflow) -> workflows_pb2.Workflow:
+def _workflow(tenant_id: str, stored: StoredWorkflow, activity: Activity = _NONE) -> workflows_pb2.Workflow:
     """Return the workflow; without its document if that was not read."""
     fields, row = stored.fields, stored.row
     text = row.get("document")
@@ -167,6 +172,8 @@ def _workflow(tenant_id: str, stored: StoredWorkflow) -> workflows_pb2.Workflow:
         document=text.encode() if text else b"",
         created_at_us=micros_of(row["created_at"]),
         updated_at_us=micros_of(row["updated_at"]),
+        open_runs=activity.open_runs,
+        last_started_at_us=activity.last_started_at_us,
     )
 
 

@@ -1,13 +1,14 @@
 """Workflows in PostgreSQL. Every query names the tenant; each change is published in its transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
 from runtime import postgres
+from runtime.clock import micros_of
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.router.endpoints.writing import Connection, Pool, TenantWrites
@@ -31,6 +32,13 @@ class StoredWorkflow:
     fields: WorkflowFields
     version: int
     row: Any
+
+
+class Activity(NamedTuple):
+    """open_runs: have not ended. last_started_at_us: when the newest one began, Unix microseconds; 0: none is known."""
+
+    open_runs: int = 0
+    last_started_at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,22 @@ class WorkflowStore:
         """Return a workflow. Raises NOT_FOUND."""
         with postgres.unavailable_while_down():
             return await self._get(self._pool, tenant_id, workflow_id)
+
+    async def current(self, tenant_id: str, workflow_id: str) -> tuple[str, bytes]:
+        """Return a workflow's event type and its current document, as it is stored. Raises NOT_FOUND."""
+        stored = await self.get(tenant_id, workflow_id)
+        return stored.fields.event_type, stored.row["document"].encode()
+
+    async def activity(self, tenant_id: str, workflow_ids: Sequence[str], most: int) -> Mapping[str, Activity]:
+        """Return what runs there are of workflows, by their ids. most: of the runs that are counted."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.activity, tenant_id, workflow_ids, most)
+        return {
+            str(row["id"]): Activity(
+                row["open_runs"], micros_of(row["last_started_at"]) if row["last_started_at"] else 0
+            )
+            for row in rows
+        }
 
     async def by_name(self, tenant_id: str, scope: str, name: str) -> StoredWorkflow:
         """Return the workflow with this name of a scope, else of every scope. Raises NOT_FOUND."""

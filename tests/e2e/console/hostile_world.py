@@ -145,6 +145,26 @@ class HostileWorld:
         await self.must("POST", path, {"event_types": ["t0"], "filter": rule})
         self.keep("filter", STRINGS)
 
+    async def store_workflows(self) -> None:
+        """Workflows; the first one has two versions, and steps, tags and rules with everything hostile."""
+        send = {"kind": "send", "channel": "EMAIL", "template": {"key": self.texts["template type"][0]}}
+        named = self.keep("step", packs(100, (*STRINGS,)))
+        steps: list[dict[str, object]] = [
+            {**send, "id": f"s{number}", "name": name} for number, name in enumerate(named)
+        ]
+        rule = {"==": [{"var": f"event.data.{STRINGS[0]}"}, STRINGS[1]]}
+        steps.append({"id": "rule", "kind": "condition", "rule": rule, "then": [{"id": "end", "kind": "stop"}]})
+        tags = self.keep("workflow tag", [one for one in packs(64) if "," not in one])
+        document = {"filters": {"tags": tags}, "category": STRINGS[3], "steps": steps}
+        [described] = self.keep("description of a workflow", [" ".join(STRINGS)[:1000]])
+        [event_type] = self.keep("workflow type", [STRINGS[2]])
+        for name in self.keep("workflow", packs(100, printable())):
+            body = {"name": name, "event_type": event_type, "document": document, "description": described}
+            made = await self.must("POST", f"{self.base}/workflows", body)
+            self.ids.setdefault("workflow", made["id"])
+        path = f"{self.base}/workflows/{self.ids['workflow']}"
+        await self.must("PATCH", path, {"document": {**document, "steps": steps[1:]}})
+
     async def send(self) -> None:
         """Events with everything hostile, on all channels; a test event whose receiver answers hostile text."""
         everything = " ".join(STRINGS)
@@ -220,6 +240,7 @@ async def hostile_world(client: Client, running: Running) -> AsyncIterator[Hosti
         await world.store_templates()
         await world.store_providers(port)
         await world.store_endpoints(receiver)
+        await world.store_workflows()
         await world.send()
         await world.finish()
         yield world

@@ -156,6 +156,40 @@ class Seeding:
         made = await self._endpoint("Warehouse", failing, moved, headers={"X-Warehouse": "Nairobi"})
         self.found["endpoint"] = made["id"]
 
+    async def make_workflows(self) -> None:
+        """One of two versions with a step of each kind, and one that is not active."""
+        wait = {"id": "wait", "kind": "delay", "for_s": 259_200}
+        hello = {"id": "hello", "kind": "send", "channel": "EMAIL", "template": {"key": "order.shipped"}}
+        text = {"id": "text", "kind": "send", "channel": "SMS", "template": {"key": "order.shipped"}}
+        hours = {"from": "09:00", "to": "17:00", "days": ["mon", "tue", "wed", "thu", "fri"]}
+        call = {"id": "call", "kind": "webhook", "endpoint_id": self.found["endpoint"]}
+        steps = [
+            {**hello, "name": "It is on its way"},
+            wait,
+            {
+                "id": "gold",
+                "kind": "condition",
+                "rule": {"==": [{"var": "contact.data.plan"}, "gold"]},
+                "then": [{"id": "hours", "kind": "delay", "within": hours}, text],
+                "else": [{"id": "end", "kind": "stop"}],
+            },
+            {
+                "id": "both",
+                "kind": "parallel",
+                "branches": [
+                    [{**hello, "id": "mail"}],
+                    [call],
+                ],
+            },
+        ]
+        document = {"filters": {"tags": ["vip"], "cooldown_s": 86_400}, "category": "orders", "steps": steps}
+        shipped = {"name": "An order goes out", "event_type": "parcel.left", "document": {"steps": [hello, wait]}}
+        made = await self.as_person("POST", f"{self.base}/workflows", shipped)
+        await self.as_person("PATCH", f"{self.base}/workflows/{made['id']}", {"document": document, "active": True})
+        self.found["workflow"] = made["id"]
+        draft = {"name": "Win back", "event_type": "customer.quiet", "document": {"steps": [hello]}}
+        await self.as_person("POST", f"{self.base}/workflows", draft)
+
     async def _endpoint(self, name: str, receiver: Receiver, subscription: dict[str, Any], **more: Any) -> Any:
         body = {"url": f"{receiver.url}/{name.split(maxsplit=1)[0].lower()}", "description": name, **more}
         made = await self.must("POST", f"{self.base}/endpoints", body)
@@ -306,6 +340,7 @@ async def seeded(client: Client, running: Running) -> AsyncIterator["World"]:
         await seeding.make_templates()
         await seeding.suppress()
         await seeding.make_endpoints(working, failing, gone)
+        await seeding.make_workflows()
         await seeding.send()
         await seeding.plan_ahead()
         await seeding.report(apis)

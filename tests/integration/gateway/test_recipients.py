@@ -9,6 +9,7 @@ import pytest
 from runtime.ids import new_id
 from stack.client import Running
 from tests.integration.gateway.conftest import CreateTenant, Tenant
+from tests.waiting import eventually
 
 ADA = {
     "email": "Ada@example.com",
@@ -73,6 +74,9 @@ async def test_a_recipient_is_stored_shown_listed_and_deleted(api: Api) -> None:
         assert stored == {
             **STORED,
             "recipient_id": name,
+            "id": stored["id"],
+            "category_preferences": [],
+            "device_tokens": [],
             "created_at": stored["created_at"],
             "updated_at": stored["updated_at"],
         }
@@ -187,7 +191,7 @@ async def test_an_id_may_have_braces(api: Api, name: str) -> None:
     for path in (_path(name), "/groups/" + urllib.parse.quote(name, safe="")):
         await api.must("DELETE", path)
         assert (await api.call("GET", path))[0] == 404
-    assert (await api.call("PATCH", _path(name)))[0] == 405
+    assert (await api.call("POST", _path(name)))[0] == 405
 
 
 async def test_a_recipients_data_is_exported_and_erased_with_them(api: Api) -> None:
@@ -239,3 +243,138 @@ async def test_nobody_is_named_in_the_audit_log_or_a_log(
     assert any(api.tenant.id in log for log in logs)
     for word in (person, person.partition("/")[2], "qx3v.example", ADA["name"]):
         assert not any(str(word) in log or str(word) in str(entries) for log in logs), word
+
+
+async def test_a_recipient_is_changed_field_by_field(api: Api) -> None:
+    """What is absent stays; a wrong field and an id that is taken are named as in the body."""
+    await api.must("PUT", _path("u1"), ADA)
+    await api.must("PUT", _path("u2"), {})
+    news = {"channel": "EMAIL", "category": "news", "wanted": False}
+    changed = await api.must(
+        "PATCH",
+        _path("u1"),
+        {
+            "name": "Ada L.",
+            "data_fields": {"plan": None, "seats": 3},
+            "category_preferences": [news],
+            "device_tokens": [{"kind": "fcm", "token": "abcdef-secret-secret-wxyz"}],
+        },
+    )
+    assert (changed["name"], changed["email"], changed["tags"]) == ("Ada L.", "Ada@example.com", ["vip"])
+    assert (changed["data"], changed["category_preferences"]) == ({"size": 2**64, "seats": 3}, [news])
+    assert changed["device_tokens"] == [{"kind": "fcm", "token": "abcdef…wxyz"}]
+    assert await api.must("PATCH", _path("u1"), {}) == changed
+    renamed = await api.must("PATCH", _path("u1"), {"recipient_id": STRANGE})
+    assert (renamed["id"], renamed["recipient_id"]) == (changed["id"], STRANGE)
+    for body, status, field in (
+        ({"recipient_id": "u2"}, 409, "recipient_id"),
+        ({"email": "nonsense"}, 422, "email"),
+        ({"data": {}, "data_fields": {}}, 422, "data_fields"),
+        ({"muted_channels": ["FAX"]}, 422, "muted_channels[0]"),
+    ):
+        answered, problem = await api.call("PATCH", _path(STRANGE), body)
+        assert (answered, [one["field"] for one in problem["errors"]]) == (status, [field])
+    assert (await api.call("PATCH", _path("u1"), {}))[0] == 404
+
+
+async def test_recipients_are_tagged_searched_and_counted(api: Api) -> None:
+    """By numbered pages, too."""
+    for name in ("u1", "u2", "u3"):
+        await api.must("PUT", _path(name), {"name": f"Ada {name}"})
+    tagged = await api.must("POST", _path("u2") + "/tags", {"add": ["vip", "beta"]})
+    assert tagged["tags"] == ["vip", "beta"]
+    await api.must("POST", _path("u3") + "/tags", {"add": ["vip"]})
+    assert (await api.must("GET", "/tags"))["tags"] == [
+        {"tag": "vip", "recipients": 2},
+        {"tag": "beta", "recipients": 1},
+    ]
+    assert [one["tag"] for one in (await api.must("GET", "/tags?prefix=b&limit=1"))["tags"]] == ["beta"]
+    page = await api.must("GET", "/recipients?search=ADA&offset=1&limit=1&count=true")
+    assert ([one["recipient_id"] for one in page["data"]], page["total"]) == (["u2"], 3)
+    assert await api.ids("/recipients?search=u3&tag=vip") == ["u3"]
+    assert (await api.call("GET", "/recipients?offset=10001"))[0] == 422
+
+
+async def test_segments_are_kept_and_counted(api: Api) -> None:
+    """A filter that is wrong is told where; who is in one is counted before it is stored."""
+    for name, plan in (("u1", "gold"), ("u2", "free"), ("u3", "gold")):
+        await api.must("PUT", _path(name), {"data": {"plan": plan}})
+    gold = {"all": [{"field": "data.plan", "op": "is", "value": "GOLD"}]}
+    count = await api.must("POST", "/segment-count", {"filter": gold})
+    assert (count["count"], count["more"]) == (2, False)
+    assert [one["recipient_id"] for one in count["first"]] == ["u1", "u3"]
+    status, segment = await api.call("POST", "/segments", {"key": "gold", "name": "Gold", "filter": gold})
+    assert (status, segment["filter"]) == (201, gold)
+    path = f"/segments/{segment['id']}"
+    assert await api.ids(f"{path}/members") == ["u1", "u3"]
+    assert await api.ids(f"/recipients?segment_id={segment['id']}&search=u3") == ["u3"]
+    changed = await api.must("PATCH", path, {"name": "Golden"})
+    assert (changed["name"], changed["filter"]) == ("Golden", gold)
+    assert (await api.must("GET", path)) == changed
+    assert (await api.must("GET", "/segments"))["data"] == [changed]
+    wrong = {"all": [{"field": "data.plan", "op": "is", "value": None}, {"field": "secret", "op": "is", "value": "x"}]}
+    status, problem = await api.call("POST", "/segment-count", {"filter": wrong})
+    assert (status, [one["field"] for one in problem["errors"]]) == (
+        422,
+        ["filter.all[0].value", "filter.all[1].field"],
+    )
+    assert (await api.call("POST", "/segments", {"key": "gold", "name": "x", "filter": gold}))[0] == 409
+    await api.must("DELETE", path)
+    assert (await api.call("GET", path))[0] == 404
+
+
+async def test_an_export_is_imported_again(api: Api, http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
+    """Whatever the cells hold: formulas, separators, line ends; rows that are wrong are told."""
+    people = {
+        "u1": {**STORED, "name": '=HYPERLINK("x")', "tags": ["a,b", "c;d"]},
+        "u2": {"email": "bob@example.com", "name": 'Bob, "the\n builder"', "phone": "+254712345678"},
+        "u3": {"name": "'quoted", "data": {"n": [1.5, {"a": None}]}},
+        "-4": {"email": "d@example.com"},
+    }
+    for name, fields in people.items():
+        await api.must("PUT", _path(name), fields)
+    base = f"/api/v1/admin/tenants/{api.tenant.id}"
+    async with http.post(f"{base}/recipient-export", json={}, headers=admin) as answer:
+        file = await answer.read()
+        assert (answer.status, answer.content_type) == (200, "text/csv")
+    assert b"'=HYPERLINK" in file
+    assert b"+254712345678" in file
+    stored = {name: await api.must("GET", _path(name)) for name in people}
+    for name in people:
+        await api.must("DELETE", _path(name))
+
+    status, created = await api.call("POST", "/imports", {"file_name": "people.csv"})
+    assert (status, created["state"]) == (201, "uploading")
+    path = f"/imports/{created['id']}"
+    file += b"u5,nonsense,,,,,,\r\n"
+    async with http.put(base + path + "/file", data=file, headers={**admin, "Content-Type": "text/csv"}) as answer:
+        assert answer.status == 202, await answer.text()
+
+    async def done() -> Any:
+        found = await api.must("GET", path)
+        return found if found["state"] != "running" else None
+
+    ended = await eventually(done)
+    assert (ended["state"], ended["created"], ended["faults"], ended["size"]) == ("done", 4, 1, len(file))
+    faults = (await api.must("GET", f"{path}/faults"))["data"]
+    assert [(one["line"], one["column"]) for one in faults] == [(7, "email")]
+    for name, before in stored.items():
+        after = await api.must("GET", _path(name))
+        changing = ("id", "created_at", "updated_at", "muted_channels")
+        assert {k: v for k, v in after.items() if k not in changing} == {
+            k: v for k, v in before.items() if k not in changing
+        }
+    assert [one["id"] for one in (await api.must("GET", "/imports"))["data"]] == [created["id"]]
+    assert (await api.call("POST", f"{path}/cancel"))[0] == 409
+
+
+async def test_a_file_that_cannot_be_imported(api: Api, http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
+    """Is refused with what is wrong, and the import is gone; another type of content is not taken."""
+    created = (await api.call("POST", "/imports", {}))[1]
+    url = f"/api/v1/admin/tenants/{api.tenant.id}/imports/{created['id']}/file"
+    async with http.put(url, data=b"{}", headers={**admin, "Content-Type": "application/json"}) as answer:
+        assert answer.status == 415
+    async with http.put(url, data=b"name\nAda\n", headers={**admin, "Content-Type": "text/csv"}) as answer:
+        problem = await answer.json()
+        assert (answer.status, problem["errors"][0]["field"]) == (422, "columns")
+    assert (await api.call("GET", f"/imports/{created['id']}"))[0] == 404

@@ -15,11 +15,16 @@ from runtime.ids import new_id
 from services.domain import topology
 from services.domain.workflows import Workflow, decode_workflows, in_scope
 from services.router.definitions import Template
+from services.router.segments.store import SegmentStore
 from services.router.workflows import store
-from services.router.workflows.documents import Documents, VersionKey
+from services.router.workflows.document import parse
+from services.router.workflows.documents import Documents
 from services.router.workflows.references import References
 from services.router.workflows.servicer import WorkflowServicer
+from services.router.workflows.versions import VersionKey
+from tests.integration.router import run_world
 from tests.integration.router.endpoint_world import EndpointWorld
+from tests.integration.router.workflow_world import WorkflowWorld, contact
 from tests.unit.router.workflows.building import delay, raw, send, stop
 
 TENANT, OTHER = new_id(), new_id()
@@ -40,7 +45,7 @@ class _Router:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", connection: Client) -> None:
         self.world = EndpointWorld(pool, connection)
         workflows = self.world.workflows
-        self._servicer: Any = WorkflowServicer(workflows, References(workflows, _Templates()))  # type: ignore[abstract]
+        self._servicer: Any = WorkflowServicer(workflows, References(workflows, SegmentStore(pool), _Templates()))  # type: ignore[abstract]
         self.documents = Documents(pool)
 
     async def call(self, method: str, tenant_id: str = TENANT, **fields: Any) -> Any:
@@ -248,23 +253,32 @@ async def test_what_is_refused(router: _Router) -> None:
 
 
 async def test_what_a_document_refers_to_must_exist(router: _Router) -> None:
-    """An endpoint of the tenant, and a version of a template; the check says the same as the refusal."""
+    """A segment and an endpoint of the tenant, and a version of a template; the check says the same as the refusal."""
     mine, theirs = await router.world.create(TENANT), await router.world.create(OTHER)
+    segments = SegmentStore(router.world.pool)
+    rule = b'{"field":"data.plan","op":"is","value":"free"}'
+    free, other = [(await segments.create(tenant_id, "free", "Free", rule)).id for tenant_id in (TENANT, OTHER)]
 
-    def document(endpoint_id: str, version: int) -> bytes:
+    def document(segment_id: str, endpoint_id: str, version: int) -> bytes:
         hook = {"id": "hook", "kind": "webhook", "endpoint_id": endpoint_id}
-        return raw(hook, send("a", template={"key": "order.paid", "version": version}))
+        mail = send("a", template={"key": "order.paid", "version": version})
+        return raw(hook, mail, filters={"segment_id": segment_id})
 
-    await router.create(document=document(mine, 3))
-    wrong = document(theirs, 4)
-    fields = ("document.steps[0].endpoint_id", "document.steps[1].template.version")
+    await router.create(document=document(free, mine, 3))
+    wrong = document(other, theirs, 4)
+    fields = (
+        "document.filters.segment_id",
+        "document.steps[0].endpoint_id",
+        "document.steps[1].template.version",
+    )
     await _refused(router.create("Other", document=wrong), Code.INVALID, *fields)
     faults = (await router.call("CheckWorkflow", document=wrong)).faults
     assert [(one.field, one.step) for one in faults] == [
+        ("filters.segment_id", ""),
         ("steps[0].endpoint_id", "hook"),
         ("steps[1].template.version", "a"),
     ]
-    assert list((await router.call("CheckWorkflow", document=document(mine, 3))).faults) == []
+    assert list((await router.call("CheckWorkflow", document=document(free, mine, 3))).faults) == []
     (fault,) = (await router.call("CheckWorkflow", document=b"{")).faults
     assert (fault.field, fault.description) == ("", "must be JSON")
 
@@ -291,6 +305,36 @@ async def test_old_versions_are_deleted_and_the_next_one_takes_their_place(
     assert [one.version for one in versions] == [6, 5, 4]
     assert await router.document(id_, 1) == ["4", "s4"]
     assert await router.document(id_, 5) == ["5", "s5"]
+
+
+async def test_the_version_that_a_run_is_on_is_kept(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many came after it, until the run has ended; and the runs are counted."""
+    monkeypatch.setattr(store, "MAX_VERSIONS", 1)
+    workflow = await flow.workflow(delay("wait", 60), send("hello", template={"key": "welcome"}))
+    workflows, began = flow.workflow_store, flow.clock()
+
+    async def oldest() -> int:
+        return int(await flow.pool.fetchval("SELECT min(version) FROM router.workflow_versions"))
+
+    async def change(step: str) -> None:
+        document = parse(raw(stop(step)))
+        await workflows.update(run_world.TENANT, workflow, lambda old: (old, document), expected_version=0, by="test")
+
+    assert (await workflows.activity(run_world.TENANT, [workflow], 9))[workflow] == store.Activity()
+    await flow.begin(flow.started([workflow], contact("ada", email="ada@example.com")))
+    await flow.flow_on()
+    activity = (await workflows.activity(run_world.TENANT, [workflow], 9))[workflow]
+    assert (activity.open_runs, activity.last_started_at_us >= began) == (1, True)
+    await change("a")
+    await change("b")
+    assert await oldest() == 1
+    flow.clock.pass_s(60)
+    await flow.flow_on()
+    assert await flow.sent() == [("ada", "hello")]
+    activity = (await workflows.activity(run_world.TENANT, [workflow], 9))[workflow]
+    assert (activity.open_runs, activity.last_started_at_us >= began) == (0, True)
+    await change("c")
+    assert await oldest() == 4
 
 
 async def test_the_documents_of_a_deleted_workflow_are_gone_at_once(router: _Router) -> None:

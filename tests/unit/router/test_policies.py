@@ -51,6 +51,14 @@ _WITHOUT_ID = Person(event_pb2.Recipient(email="u@example.com"), "#0")
             {"person": Person(an_event().recipient, "u", frozenset({EMAIL}))},
             Reason.CHANNEL_MUTED,
         ),
+        (
+            policies.wanted_category,
+            {
+                "person": Person(an_event().recipient, "u", unwanted=frozenset({(EMAIL, "news")})),
+                "step": Step("s", EMAIL, [], category="news"),
+            },
+            Reason.CATEGORY_MUTED,
+        ),
         (policies.usable_address, {"person": _WITHOUT_ADDRESS}, Reason.MISSING_EMAIL),
         (policies.usable_address, {"person": _WITHOUT_ADDRESS, "channel": SMS}, Reason.MISSING_PHONE),
         (policies.usable_address, {"person": _WITHOUT_ID, "channel": PUSH}, Reason.MISSING_RECIPIENT),
@@ -62,6 +70,16 @@ def test_each_policy(policy: policies.Policy, changes: dict[str, Any], reason: R
     assert policy(_candidate(**changes)) == reason
     for channel in (EMAIL, SMS, PUSH):
         assert not policy(_candidate(channel))
+
+
+@pytest.mark.parametrize(
+    ("channel", "category"), [(SMS, "news"), (EMAIL, "security"), (EMAIL, "")], ids=["channel", "category", "none"]
+)
+def test_a_category_that_is_not_refused(channel: Any, category: str) -> None:
+    """On another channel, another category, or none."""
+    person = Person(an_event().recipient, "u", unwanted=frozenset({(EMAIL, "news")}))
+    candidate = _candidate(channel, person=person, step=Step("s", channel, [], category=category))
+    assert not policies.wanted_category(candidate)
 
 
 def test_what_a_channel_does_not_need() -> None:

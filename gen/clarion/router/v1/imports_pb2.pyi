@@ -196,10 +196,10 @@ class ImportOptions(_message.Message):
     by: _builtins.str
     @_builtins.property
     def columns(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What each column of the file is ("email", "phone", "recipient_id", "name", "locale", "timezone", "tags",
+        """What each column of the file is ("email", "phone", "recipient_id", "name", "locale", "timezone", "tags", "data",
         "data.<name>", "data.<name>:number", "data.<name>:boolean"), by its header; columns that are not named are left out.
         Empty: by their headers. One of recipient_id, email and phone is needed. Tags are separated by commas or semicolons,
-        and added to those that are stored.
+        or a JSON list, and added to those that are stored; data is a JSON object, of which each field is replaced.
         What is empty in a row stays as it is stored.
         """
 

@@ -87,7 +87,9 @@ class Workflow(_message.Message):
     """Unix microseconds."""
     updated_at_us: _builtins.int
     open_runs: _builtins.int
-    """Runs that have not ended, and when the last one began, Unix microseconds; 0: never, or not known."""
+    """Runs that have not ended (in a list at most 1,000 are counted), and when the last one began, Unix microseconds; 0:
+    never, or not known. Only in GetWorkflow and ListWorkflows. What sends everything at once has no runs.
+    """
     last_started_at_us: _builtins.int
     def __init__(
         self,

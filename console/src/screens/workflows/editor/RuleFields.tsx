@@ -82,6 +82,7 @@ function Rows({
   onChange: (changed: Comparisons) => void;
 }) {
   const { joined, rows } = found;
+  const nth = (index: number) => (rows.length > 1 ? ` ${index + 1}` : "");
   const change = (index: number, change: Partial<Comparison>) =>
     onChange({ joined, rows: rows.map((one, place) => (place === index ? { ...one, ...change } : one)) });
   return (
@@ -103,13 +104,13 @@ function Rows({
           className={styles.comparison}
         >
           <PathField
-            label={`Value ${index + 1}`}
+            label={`Value${nth(index)}`}
             value={row.path}
             stepId={stepId}
             onChange={(path) => change(index, { path })}
           />
           <SelectField
-            label={`Comparison ${index + 1}`}
+            label={`Comparison${nth(index)}`}
             value={row.operator}
             onChange={(event) => change(index, { operator: event.target.value as Operator })}
           >
@@ -121,7 +122,7 @@ function Rows({
           </SelectField>
           {takesValue(row.operator) ? (
             <TextField
-              label={`With ${index + 1}`}
+              label={`With${nth(index)}`}
               value={row.value}
               autoComplete="off"
               spellCheck={false}
@@ -131,7 +132,7 @@ function Rows({
             <span />
           )}
           <IconButton
-            label={`Remove comparison ${index + 1}`}
+            label={`Remove comparison${nth(index)}`}
             disabled={rows.length === 1}
             onClick={() => onChange({ joined, rows: rows.toSpliced(index, 1) })}
           >

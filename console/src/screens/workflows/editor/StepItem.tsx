@@ -40,8 +40,7 @@ export function StepItem({ step, place }: { step: Step; place: Place }) {
   const editor = useEditor();
   const { mayChange, names, openId, open } = editor;
   const row = useRef<HTMLDivElement>(null);
-  const handle = useRef<HTMLButtonElement>(null);
-  useDragging(step, place, row, handle);
+  useDragging(step, place, row);
   const isOpen = openId === step.id;
   const title = titleOf(step, names);
   const Icon = ICONS[step.kind];
@@ -58,11 +57,9 @@ export function StepItem({ step, place }: { step: Step; place: Place }) {
       <div ref={row} className={styles.row} data-faulty={faults.length > 0 || undefined}>
         {mayChange ? (
           <IconButton
-            ref={handle}
             label={`Move “${title}”`}
             aria-describedby={HANDLE_HELP}
             size="small"
-            className={styles.handle}
             data-handle={step.id}
             onKeyDown={onKey}
           >
@@ -119,13 +116,8 @@ export function StepItem({ step, place }: { step: Step; place: Place }) {
   );
 }
 
-/** Let the row be dragged by its handle, and take others: above its middle before it, below after it. */
-function useDragging(
-  step: Step,
-  place: Place,
-  row: React.RefObject<HTMLDivElement | null>,
-  handle: React.RefObject<HTMLButtonElement | null>,
-): void {
+/** Let the row be dragged, and take others: above its middle before it, below after it. */
+function useDragging(step: Step, place: Place, row: React.RefObject<HTMLDivElement | null>): void {
   const { mayChange, setDragged } = useEditor();
   const { id } = step;
   const { parent, list, index } = place;
@@ -134,7 +126,7 @@ function useDragging(
   told.current = setDragged;
   useEffect(() => {
     const element = row.current;
-    if (!mayChange || element === null || handle.current === null) {
+    if (!mayChange || element === null) {
       return;
     }
     const before = { parent, list, index };
@@ -143,7 +135,6 @@ function useDragging(
     return combine(
       draggable({
         element,
-        dragHandle: handle.current,
         getInitialData: () => ({ stepId: id }),
         onDragStart: () => told.current(id),
         onDrop: () => told.current(null),
@@ -156,5 +147,5 @@ function useDragging(
         },
       }),
     );
-  }, [id, parent, list, index, holdsSteps, mayChange, row, handle]);
+  }, [id, parent, list, index, holdsSteps, mayChange, row]);
 }

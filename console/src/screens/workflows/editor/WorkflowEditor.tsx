@@ -24,7 +24,7 @@ import {
   updateStep,
   walk,
 } from "../document";
-import { titleOf } from "../words";
+import { listWords, titleOf } from "../words";
 import { ConflictDialog } from "./ConflictDialog";
 import { type Content, isSameContent, useEditing } from "./content";
 import { EditorContext, type EditorState, type StepFault } from "./context";
@@ -97,11 +97,11 @@ export function WorkflowEditor({ tenantId, workflow, start, mayChange, onSaved }
     const places = placesFor(moved, id);
     const own = walk(moved).find((one) => one.step.id === id);
     const at = places.findIndex((one) => JSON.stringify(one) === JSON.stringify(own?.place));
-    const within = walk(moved).find((one) => one.step.id === own?.place.parent)?.step;
+    const parent = walk(moved).find((one) => one.step.id === own?.place.parent)?.step;
+    const within =
+      own && parent ? `, in “${listWords(parent, own.place.list)}” of ${titleOf(parent, names)}` : "";
     ui.say(
-      `${own ? titleOf(own.step, names) : "The step"} is now at place ${at + 1} of ${places.length - 1}${
-        within ? `, within ${titleOf(within, names)}` : ""
-      }.`,
+      `${own ? titleOf(own.step, names) : "The step"} is now at place ${at + 1} of ${places.length - 1}${within}.`,
     );
   };
   moving.current = move;
@@ -228,7 +228,7 @@ export function WorkflowEditor({ tenantId, workflow, start, mayChange, onSaved }
             <Card title="Steps">
               {mayChange ? (
                 <p id={HANDLE_HELP} className={styles.soft}>
-                  Drag a step by its handle, or move it with the arrow keys on the handle.
+                  Drag a step, or move it with the arrow keys on its handle.
                 </p>
               ) : null}
               {byStep.others.get("steps") && document.steps.length > 0 ? (

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { faultOf, guessed, ownField, ownMeaning } from "~/screens/imports/columns";
-import { filterSentence, pathsOf, read, toFilter, toGroup, written } from "~/screens/segments/filter";
+import {
+  filterSentence,
+  isComplete,
+  newTest,
+  pathsOf,
+  read,
+  toFilter,
+  toGroup,
+  written,
+} from "~/screens/segments/filter";
 
 const VIP = { field: "tags", op: "has_all", value: ["vip"] };
 const GOLD = { field: "data.plan", op: "is", value: "gold" };
@@ -79,4 +88,14 @@ test("columns without an identifier, or with one field twice, are not sent", () 
   assert.equal(faultOf({ Mail: "email", A: "data.plan", B: "" }), "");
   assert.deepEqual(ownField(ownMeaning("age", "number")), { name: "age", type: "number" });
   assert.equal(ownField("name"), null);
+});
+
+test("a test without what it compares with is not counted yet", () => {
+  assert.equal(isComplete({ kind: "all", parts: [VIP, newTest("tags")] }), false);
+  assert.equal(isComplete({ kind: "all", parts: [newTest("email")] }), false);
+  assert.equal(isComplete({ ...newTest("data."), value: "x" }), false);
+  assert.equal(
+    isComplete({ kind: "all", parts: [VIP, { kind: "none", parts: [newTest("created_at")] }] }),
+    true,
+  );
 });

@@ -5,7 +5,7 @@ import { Loading } from "~/kit/Loading";
 import { Card } from "~/kit/Page";
 import { useSettled } from "~/kit/useSettled";
 import { countQuery } from "./data";
-import type { Filter } from "./filter";
+import { type Filter, isComplete, toGroup } from "./filter";
 import styles from "./Segments.module.css";
 
 interface LiveCountProps {
@@ -16,18 +16,24 @@ interface LiveCountProps {
 
 /** Ask how many people a filter matches, a moment after each change of it. */
 export function useCount({ tenantId, filter, mayCount }: LiveCountProps) {
-  return useQuery(countQuery(tenantId, useSettled(JSON.stringify(filter)), mayCount));
+  const asked = useSettled(JSON.stringify(filter));
+  const group = toGroup(JSON.parse(asked));
+  const isReady = group === null || isComplete(group);
+  return { ...useQuery(countQuery(tenantId, asked, mayCount && isReady)), mayCount };
 }
 
 /** How many people a filter matches now, and the first of them. */
 export function LiveCount({ tenantId, count }: { tenantId: string; count: ReturnType<typeof useCount> }) {
-  const { data, error, isFetching, isEnabled } = count;
+  const { data, error, isFetching, isEnabled, mayCount } = count;
   return (
     <Card title="How many people">
-      {isEnabled ? null : <p className={styles.soft}>Your role may not count people by a filter.</p>}
-      {error ? <ErrorNote error={error} /> : null}
+      {mayCount ? null : <p className={styles.soft}>Your role may not count people by a filter.</p>}
+      {mayCount && !isEnabled ? (
+        <p className={styles.soft}>Fill in each test to see how many match.</p>
+      ) : null}
+      {isEnabled && error ? <ErrorNote error={error} /> : null}
       {isEnabled && data === undefined && !error ? <Loading /> : null}
-      {data && !error ? (
+      {isEnabled && data && !error ? (
         <div aria-busy={isFetching} className={isFetching ? styles.busy : undefined}>
           <p className={styles.number} aria-live="polite">
             {data.more ? "More than " : ""}

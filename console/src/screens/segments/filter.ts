@@ -183,6 +183,30 @@ function group(kind: Group["kind"], filters: readonly unknown[]): Group | null {
   return parts.every((one) => one !== null) ? { kind, parts } : null;
 }
 
+/** Return whether every test has what it compares with. An unfinished one is no filter yet. */
+export function isComplete(part: Part): boolean {
+  if (isGroup(part)) {
+    return part.parts.every(isComplete);
+  }
+  const { field, op, value } = part;
+  if (field === DATA) {
+    return false;
+  }
+  switch (opsOf(field)[op]) {
+    case "texts":
+    case "anys":
+      return Array.isArray(value) && value.length > 0;
+    case "number":
+    case "seconds":
+      return typeof value === "number";
+    case "any":
+    case "flag":
+      return true;
+    default:
+      return value !== "";
+  }
+}
+
 /** Return a group as the API has it. */
 export function toFilter({ kind, parts }: Group): Filter {
   const filters = parts.map((part) => (isGroup(part) ? toFilter(part) : { ...part }));

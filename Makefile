@@ -48,9 +48,9 @@ durations: ## Run all tests and note how long each file takes: the longest start
 	@$(PYTHON) -m tests.run --renew-durations --numprocesses 3
 
 .PHONY: conformance
-conformance: ## Hold the published contracts: Orqestra's and Nahook's pages row by row, the Handlebars specification, and our own by schemathesis
+conformance: ## Hold the published contracts: Orqestra's, Nahook's and Sendmator's pages row by row, the Handlebars specification, and our own by schemathesis
 	$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest -q --no-header --tb=short $(wildcard tests/conformance/orqestra tests/conformance/nahook tests/conformance/handlebars tests/conformance/openapi)
+	@$(PYTHON) -m pytest -q --no-header --tb=short $(wildcard tests/conformance/orqestra tests/conformance/nahook tests/conformance/sendmator tests/conformance/handlebars tests/conformance/openapi)
 
 .PHONY: check
 check: ## Format, lint, types, imports, proto: before each commit

@@ -66,15 +66,17 @@ async def kill_all(running: Running, client: Client) -> str:
     for name, before in starts.items():
         await running.wait_restarted(name, before, deadline=_BACK_S)
 
-    async def healthy() -> bool:
-        try:
-            answers = [await client.operator.health() for _ in running.state.urls]
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return False
-        return all(answer.status == 200 for answer in answers)
-
-    await until(healthy, "the health of all", deadline=_BACK_S)
+    await until(lambda: is_healthy(running, client), "the health of all", deadline=_BACK_S)
     return ", ".join(names)
+
+
+async def is_healthy(running: Running, client: Client) -> bool:
+    """Whether all gateways say that everything is well."""
+    try:
+        answers = [await client.operator.health() for _ in running.state.urls]
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+    return all(answer.status == 200 for answer in answers)
 
 
 async def run(running: Running, report: Report) -> None:

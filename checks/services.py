@@ -8,7 +8,14 @@ from typing import TypeVar
 import grpc.aio
 
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from clarion.router.v1 import recipients_pb2, recipients_pb2_grpc
+from clarion.router.v1 import (
+    recipients_pb2,
+    recipients_pb2_grpc,
+    schedules_pb2,
+    schedules_pb2_grpc,
+    workflows_pb2,
+    workflows_pb2_grpc,
+)
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, channel
 from stack.client import Running
@@ -23,12 +30,14 @@ T = TypeVar("T")
 
 
 class Services:
-    """Stores recipients and accepts events. Raises ClarionError."""
+    """Stores recipients and schedules, and accepts events. Raises ClarionError."""
 
     def __init__(self, token: str, ingest: grpc.aio.Channel, router: grpc.aio.Channel) -> None:
         self._call = Caller(token)
         self._ingest = ingest_pb2_grpc.IngestServiceStub(ingest)
         self._recipients = recipients_pb2_grpc.RecipientServiceStub(router)
+        self._workflows = workflows_pb2_grpc.WorkflowServiceStub(router)
+        self._schedules = schedules_pb2_grpc.ScheduleServiceStub(router)
         self._slots = asyncio.Semaphore(_AT_A_TIME)
 
     async def store_group(self, tenant_id: str, key: str, people: Sequence[recipients_pb2.StoredRecipient]) -> None:
@@ -40,10 +49,25 @@ class Services:
             change = recipients_pb2.ChangeMembersRequest(tenant_id=tenant_id, key=key, add=part)
             await self._call(self._recipients.ChangeMembers, change, deadline=_DEADLINE_S)
 
+    async def create_workflow(self, workflow: workflows_pb2.Workflow) -> str:
+        """Store a workflow; return its id."""
+        wire = workflows_pb2.CreateWorkflowRequest(workflow=workflow, by="check")
+        answer = await self._call(self._workflows.CreateWorkflow, wire, deadline=_DEADLINE_S)
+        return str(answer.workflow.id)
+
     async def accept(self, tenant_id: str, events: Sequence[ingest_pb2.NewEvent]) -> list[str]:
         """Have ingest accept events, again while it is overloaded; return their ids in order."""
         found = await asyncio.gather(*[self._accept(tenant_id, part) for part in _parts(events, _EVENTS)])
         return [event_id for part in found for event_id in part]
+
+    async def create_schedules(self, schedules: Sequence[schedules_pb2.Schedule]) -> None:
+        """Create schedules."""
+        await asyncio.gather(*[self._create(one) for one in schedules])
+
+    async def _create(self, schedule: schedules_pb2.Schedule) -> None:
+        async with self._slots:
+            wire = schedules_pb2.CreateScheduleRequest(schedule=schedule)
+            await self._call(self._schedules.CreateSchedule, wire, deadline=_DEADLINE_S)
 
     async def _put(self, tenant_id: str, people: Sequence[recipients_pb2.StoredRecipient]) -> None:
         async with self._slots:

@@ -25,6 +25,7 @@ Clarion is up.
 %(console)s
   gateway      %(url)s
   API key      %(key)s   (tenant %(tenant)s)
+  Sendmator    %(team_key)s   (team %(team)s)
   admin token  %(admin)s
   demo shop    %(url)s/demo
   demo outbox  %(url)s/demo/outbox
@@ -35,6 +36,13 @@ Send one e-mail, one SMS and one push:
 
 curl -sS %(url)s/api/v1/events/trigger -H 'x-api-key: %(key)s' -H 'content-type: application/json' -d '
 %(event)s'
+
+Start a workflow, as Sendmator's clients do (docs/sendmator.md):
+
+curl -sS %(url)s/api/v1/events/send -H 'X-API-Key: %(team_key)s' -H 'X-Team-ID: %(team)s' \\
+  -H 'Content-Type: application/json' -d '
+{"event_name":"user_signup","user_info":{"contact_external_id":"user_12345","email":"john.doe@example.com",
+  "name":"John Doe"},"source":{"type":"web_signup"}}'
 
 Ctrl-C stops everything; the data stays in %(data)s.
 """
@@ -116,6 +124,8 @@ def _ready(state: StackState, owner_link: str) -> str:
         "url": state.url,
         "key": state.api_key,
         "tenant": state.tenant_id,
+        "team_key": state.team_key,
+        "team": state.team,
         "admin": state.admin_token,
         "data": state.data,
         "event": _EVENT % {"user": state.user_id or processes.DEMO_USER},

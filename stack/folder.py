@@ -40,11 +40,16 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Demo(msgspec.Struct, frozen=True):
-    """The tenant that the first start creates."""
+    """The tenant that the first start creates.
+
+    team_key, team: a key for Sendmator's API, and the id of the tenant's default team; empty until they are made.
+    """
 
     tenant_id: str
     api_key: str
     user_id: str
+    team_key: str = ""
+    team: str = ""
 
 
 class Folder:

@@ -255,6 +255,8 @@ class Stack:
                 name: ProcessState(child.pid, child.starts, str(child.log), plan.address(name))
                 for name, child in self._supervisor.children.items()
             },
+            team_key=demo.team_key if demo else "",
+            team=demo.team if demo else "",
         )
 
 

@@ -1,4 +1,4 @@
-"""Waits until the services answer, then creates the demo tenant with its providers and templates.
+"""Waits until the services answer, then creates the demo tenant with its providers, templates and a workflow.
 
 Run by the supervisor as `python -m stack.seed`, so that the supervisor itself stays small. Doing it
 again changes nothing; a moved mail server is followed.
@@ -21,6 +21,7 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, channel, is_serving
 from runtime.settings import Secret, load_or_exit
+from stack import seed_team
 from stack.folder import Demo, write_private
 
 EVENT_TYPE = "order.confirmed"
@@ -58,6 +59,10 @@ class Seeder:
         """Create the tenant, then its providers, then its templates."""
         async with channel(self._settings.ingest_address) as ingest:
             tenant_id = await self._tenant(tenants_pb2_grpc.TenantServiceStub(ingest))
+            async with channel(self._settings.router_address) as router:
+                demo = msgspec.json.decode(self._file.read_bytes(), type=Demo)
+                demo = await seed_team.create(self._do, ingest, router, demo)
+                write_private(self._file, msgspec.json.encode(demo))
         async with channel(self._settings.senders_address) as senders:
             await self._providers(senders_pb2_grpc.ProviderServiceStub(senders), tenant_id)
         async with channel(self._settings.render_address) as render:
@@ -120,23 +125,26 @@ class Seeder:
 
     async def _templates(self, templates: "templates_pb2_grpc.TemplateServiceAsyncStub", tenant_id: str) -> None:
         wanted = (
-            (event_pb2.CHANNEL_EMAIL, "Order {{orderId}} is confirmed", "order_confirmed.mjml", ""),
-            (event_pb2.CHANNEL_SMS, "", "order_confirmed.sms.txt", ""),
-            (event_pb2.CHANNEL_PUSH, "Order {{orderId}} confirmed", "order_confirmed.push.txt", NAMESPACE),
+            (EVENT_TYPE, event_pb2.CHANNEL_EMAIL, "Order {{orderId}} is confirmed", "order_confirmed.mjml", ""),
+            (EVENT_TYPE, event_pb2.CHANNEL_SMS, "", "order_confirmed.sms.txt", ""),
+            (EVENT_TYPE, event_pb2.CHANNEL_PUSH, "Order {{orderId}} confirmed", "order_confirmed.push.txt", NAMESPACE),
+            (seed_team.TEMPLATE, event_pb2.CHANNEL_EMAIL, "Welcome, {{contact_first_name}}", "welcome.mjml", ""),
         )
-        answer = await self._do(
-            templates.ListTemplates,
-            templates_pb2.ListTemplatesRequest(tenant_id=tenant_id, event_type=EVENT_TYPE, active_only=True, limit=100),
-        )
-        present = {template.channel for template in answer.templates}
-        for of, subject, file, namespace in wanted:
-            if of in present:
+        present = set()
+        for name in dict.fromkeys(name for name, *_ in wanted):
+            request = templates_pb2.ListTemplatesRequest(
+                tenant_id=tenant_id, event_type=name, active_only=True, limit=100
+            )
+            answer = await self._do(templates.ListTemplates, request)
+            present |= {(name, template.channel) for template in answer.templates}
+        for name, of, subject, file, namespace in wanted:
+            if (name, of) in present:
                 continue
             made: templates_pb2.CreateTemplateResponse = await self._do(
                 templates.CreateTemplate,
                 templates_pb2.CreateTemplateRequest(
                     tenant_id=tenant_id,
-                    event_type=EVENT_TYPE,
+                    event_type=name,
                     channel=of,
                     subject=subject,
                     body=(_TEMPLATES / file).read_text(encoding="utf-8").strip(),

@@ -31,3 +31,6 @@ class StackState(msgspec.Struct, frozen=True):
     # All CLARION_ variables of the stack, for `clarion doctor` and for clients.
     variables: dict[str, str]
     processes: dict[str, ProcessState]
+    # A key of the demo tenant for Sendmator's API, and the id of its team.
+    team_key: str = ""
+    team: str = ""

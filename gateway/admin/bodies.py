@@ -21,6 +21,7 @@ URL = "$CLARION_URL"
 # Makes a value of its own each time a shell runs the command. POSIX has these programs; uuidgen is not everywhere.
 _FRESH = "copy-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \\n')"
 _DELETED = "What the event carried was deleted, because its days were over or its recipient was erased."
+_ENDED = "What the event carried was deleted when it had ended, because it is marked as a secret."
 
 
 class BodyRoutes:
@@ -42,9 +43,9 @@ class BodyRoutes:
         except ClarionError as error:
             if error.code is not Code.NOT_FOUND:
                 raise
-            return json_reply(
-                {**answer, "stored": False, "why": _DELETED, "variables": None, "payload": None, "request": None}
-            )
+            nothing = dict.fromkeys(("variables", "payload", "direct", "request"))
+            why = _ENDED if known.event.is_secret else _DELETED
+            return json_reply({**answer, "stored": False, "why": why, **nothing})
         event = body.event
         event.variables, event.payload_extra = body.variables, body.payload_extra
         return json_reply(
@@ -54,7 +55,10 @@ class BodyRoutes:
                 "why": None,
                 "variables": raw_json(event.variables),
                 "payload": raw_json(event.payload_extra),
-                "request": _shown(dialects.copy_of(event) or _own(event, tenant_id)),
+                "direct": _direct(event.direct) if event.HasField("direct") else None,
+                "request": None
+                if event.HasField("direct")
+                else _shown(dialects.copy_of(event) or _own(event, tenant_id)),
             }
         )
 
@@ -62,6 +66,20 @@ class BodyRoutes:
 def raw_json(raw: bytes) -> orjson.Fragment:
     """Return stored JSON unparsed: orjson could not write all of its numbers and depths."""
     return orjson.Fragment(raw or b"{}")
+
+
+def _direct(direct: event_pb2.DirectMessage) -> dict[str, Any]:
+    content = direct.content_given
+    return {
+        "channel": forms.channel_name(direct.channel),
+        "template_key": direct.template_key or None,
+        "subject": content.subject or None,
+        "body": content.body or None,
+        "text": content.text or None,
+        "sender_name": direct.sender_name or None,
+        "sender_email": direct.sender_email or None,
+        "reply_to": direct.reply_to or None,
+    }
 
 
 def _shown(copy: Copy) -> dict[str, Any]:

@@ -30,6 +30,7 @@ MISSING = {
     "tenant_keeps_none": "The tenant's retention says that no content is stored.",
     "installation_keeps_none": "This installation stores no content (CLARION_KEEP_CONTENT is false).",
     "expired": "The content was deleted, because the tenant's days for what events carry are over.",
+    "secret": "The content was not stored, because the event is marked as a secret.",
     "erased": "The content was deleted, because its recipient was erased.",
     "not_stored": (
         "The content was not stored when it was sent: the database was away, too much was waiting, or an earlier"
@@ -209,12 +210,13 @@ def _missing(
     tried = [step for step in delivery.steps if _was_handed_over(step) and _is_asked_for(step, asked)]
     if not tried:
         return "not_sent"
+    if delivery.is_secret:
+        return "secret"
     age_s = time.time() - max(step.at_us for step in tried) / 1_000_000
     if age_s < _WRITTEN_S:
         return "not_written_yet"
-    if answer is None or (answer.days and age_s > answer.days * _DAY_S):
-        return "expired"
-    return "not_stored"
+    is_expired = answer is None or (answer.days and age_s > answer.days * _DAY_S)
+    return "expired" if is_expired else "not_stored"
 
 
 def _was_handed_over(step: ledger_pb2.TimelineStep) -> bool:

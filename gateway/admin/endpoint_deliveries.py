@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta
 
@@ -15,12 +14,9 @@ from gateway.admin.event_types import TypeName
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID
 from gateway.replies import json_reply
-from services.domain.endpoints import MAX_METADATA
 from services.domain.reasons import text_of
 
 RecoverableStatus = Literal["failed", "dead", "skipped"]
-
-_decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class RecoveryBody(forms.Body):
@@ -64,7 +60,7 @@ class EndpointDeliveryRoutes:
             endpoint_id=endpoint_id,
             statuses=[status] if status else [],
             event_type=forms.text(request, "event_type"),
-            metadata=_metadata(request),
+            metadata=forms.labels(request),
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
             limit=forms.limit(request),
@@ -157,23 +153,3 @@ def shown_attempt(attempt: ledger_pb2.Attempt) -> dict[str, Any]:
         "next_attempt_at": forms.iso(attempt.next_attempt_at_us),
         "http": webhooks.shown_exchange(attempt.http) if attempt.HasField("http") else None,
     }
-
-
-def _metadata(request: web.Request) -> dict[str, str]:
-    """Return ?metadata=, a JSON object of labels. Raises INVALID."""
-    text = forms.text(request, "metadata")
-    if not text:
-        return {}
-    try:
-        labels = _decode_labels(text.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        labels = None
-    if (
-        labels is None
-        or not 1 <= len(labels) <= MAX_METADATA
-        or any("\0" in part for part in (*labels, *labels.values()))
-    ):
-        raise forms.invalid(
-            "metadata", f'must be a JSON object with 1 to {MAX_METADATA} texts, such as {{"order": "7"}}'
-        )
-    return labels

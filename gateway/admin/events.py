@@ -33,6 +33,7 @@ class EventRoutes:
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
             event_id=forms.text(request, "event_id"),
+            metadata=forms.labels(request),
             limit=forms.limit(request),
             cursor=forms.cursor(request),
         )
@@ -103,6 +104,7 @@ def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
         "tenant_id": event.tenant_id,
         "event_type": event.event_type,
         "caller_event_id": event.caller_event_id or None,
+        "metadata": dict(event.metadata),
         "recipient": _recipient(event.recipient) if event.HasField("recipient") else None,
         "several_recipients": event.several_recipients,
         "trace_id": event.trace_id,

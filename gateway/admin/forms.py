@@ -22,6 +22,7 @@ from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.domain import statuses
 from services.domain.channels import BY_PUBLIC_NAME, PUBLIC_NAMES, PUBLIC_NAMES_FOR_PEOPLE
+from services.domain.endpoints import MAX_METADATA
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -58,6 +59,8 @@ _MOMENT = re.compile(
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _LOST_PLUS = re.compile(r":[0-9.]+ [0-9]{2}:?[0-9]{2}$")
+
+_decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
 B = TypeVar("B", bound="Body")
 
@@ -204,6 +207,20 @@ def micros(request: web.Request, name: str) -> int:
     if _LOST_PLUS.search(value):
         raise invalid(name, "has a space before its time zone: write + as %2B in a URL")
     return moment(value, name)
+
+
+def labels(request: web.Request) -> dict[str, str]:
+    """Return ?metadata=, a JSON object of labels. Raises INVALID."""
+    given = text(request, "metadata")
+    if not given:
+        return {}
+    try:
+        found = _decode_labels(given.encode())
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        found = None
+    if found is None or not 1 <= len(found) <= MAX_METADATA or any("\0" in part for part in (*found, *found.values())):
+        raise invalid("metadata", f'must be a JSON object with 1 to {MAX_METADATA} texts, such as {{"order": "7"}}')
+    return found
 
 
 def moment(value: str, name: str) -> int:

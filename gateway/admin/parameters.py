@@ -54,6 +54,7 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
         "since",
         "until",
         "event_id",
+        "metadata",
         *_PAGE,
     ),
     ("GET", "/overview"): ("tenant_id", "since", "until"),

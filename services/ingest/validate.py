@@ -249,19 +249,24 @@ def _content(faults: Faults, direct: event_pb2.DirectMessage) -> None:
     content = direct.content_given
     if direct.channel not in _WRITTEN:
         faults.append(("direct.content_given", "is possible for e-mail and SMS only: use a template"))
-    if not content.body:
-        faults.append(("direct.content_given.body", "is required"))
-    if not content.subject and direct.channel == event_pb2.CHANNEL_EMAIL:
+    is_mail = direct.channel == event_pb2.CHANNEL_EMAIL
+    if not content.body.strip() and not (is_mail and content.text.strip()):
+        faults.append(("direct.content_given.body", "is required, unless there is text" if is_mail else "is required"))
+    if not content.subject and is_mail:
         faults.append(("direct.content_given.subject", "is required"))
+    if not is_mail:
+        mail_only = {"subject": content.subject, "text": content.text}
+        faults += [(f"direct.content_given.{name}", "is for e-mail only") for name, text in mail_only.items() if text]
     if sum(len(part.encode()) for part in (content.subject, content.body, content.text)) > MAX_CONTENT_BYTES:
         faults.append(("direct.content_given", f"must have at most {MAX_CONTENT_BYTES // 1024} KiB"))
 
 
 def _is_email(text: str) -> bool:
     try:
-        return addresses.parse_email(text) == text
+        addresses.parse_email(text)
     except addresses.InvalidAddress:
         return False
+    return True
 
 
 def _metadata(faults: Faults, event: ingest_pb2.NewEvent) -> None:

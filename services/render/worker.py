@@ -17,8 +17,7 @@ import msgspec
 from runtime import validation
 from services.domain import locales
 from services.domain.reasons import Reason
-from services.render import engines, frames
-from services.render.contact import contact_variables
+from services.render import engines, frames, workflow_data
 from services.render.content import (
     NOBODY,
     Compiled,
@@ -138,8 +137,8 @@ class TaskRunner:
         contact = task.contact
         culture = _culture(compiled, data, fallback, contact)
         if contact is not None:
-            fallback = {**contact_variables(contact, _object(contact.data, "contact")), **fallback}
-        if fallback:
+            data = workflow_data.merged(compiled.channel, data, fallback, contact, _object(contact.data, "contact"))
+        elif fallback:
             data = {**fallback, **data}
         deadline, limit = deadline_after(self._limits.cpu_s), self._limits.output
         if is_preview:

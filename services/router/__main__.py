@@ -359,7 +359,7 @@ def _add_workflow_service(
         erased=asked.erased,
         now=now,
     )
-    servicer = WorkflowAndRunServicer(store, References(store, asked.catalog), runs, dry_runs)
+    servicer = WorkflowAndRunServicer(store, References(store, SegmentStore(asked.pool), asked.catalog), runs, dry_runs)
     server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, WORKFLOW_SERVICE)
 
 

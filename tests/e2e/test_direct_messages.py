@@ -11,7 +11,7 @@ from checks.services import Services, services
 from checks.waiting import until
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
-from clarion.router.v1 import codes_pb2, codes_pb2_grpc
+from clarion.router.v1 import codes_pb2, codes_pb2_grpc, recipients_pb2
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, channel
 from runtime.ids import new_id
@@ -71,11 +71,13 @@ async def test_a_content_that_the_caller_wrote(client: Client, called: Services,
         sender_email="hello@acorn.example",
         reply_to="help@acorn.example",
     )
-    _, (mail,) = await _send(client, called, _new(direct, variables=b'{"n":"<1>"}'))
+    event, (mail,) = await _send(client, called, _new(direct, variables=b'{"n":"<1>"}'))
     assert (mail["subject"], mail["text"]) == ("For Ada Lovelace", "Hi ada@example.org")
     assert "<p>Hi Ada of Acorn: ORD-98765 from web_signup, &lt;1&gt;</p>" in mail["html"]
     assert (mail["sender"], mail["reply_to"]) == ("Ada's shop <hello@acorn.example>", "help@acorn.example")
     assert mail["recipient"] == "ada@example.org"
+    carried = await client.operator.must("GET", f"/events/{event['id']}/body")
+    assert (carried["direct"]["text"], carried["request"]) == ("Hi {{contact_email}}", None)
 
 
 async def test_a_template_by_its_key(client: Client, called: Services) -> None:
@@ -100,6 +102,40 @@ async def test_a_content_that_is_no_template(client: Client, called: Services) -
     (failed,) = [step for step in event["timeline"] if step["step"] == "failed"]
     assert failed["reason"] == "template_error"
     assert failed["detail"].startswith("body, line 1: ")
+
+
+async def test_to_people_who_are_stored(client: Client, called: Services) -> None:
+    """To all with a tag, each with what is stored of them; and to a contact, who is stored by it."""
+    tag, direct = new_id(), event_pb2.DirectMessage(channel=EMAIL)
+    direct.content_given.subject, direct.content_given.body = "Hi {{contact_first_name}}", "<p>{{contact_plan}}</p>"
+    people = [
+        recipients_pb2.StoredRecipient(
+            recipient_id=f"{tag}-{name}", email=f"{name}@example.org", name=name, tags=[tag], data=data
+        )
+        for name, data in (("ada", b'{"plan":"gold"}'), ("bob", b'{"plan":"silver"}'))
+    ]
+    await called.store_group(client.tenant.id, tag, people)
+    new = ingest_pb2.NewEvent(
+        event_type="direct.message",
+        audience=[event_pb2.Target(tags=event_pb2.TagSet(tags=[tag]))],
+        dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE),
+        direct=direct,
+    )
+    _, mails = await _send(client, called, new)
+    shown = {mail["recipient"]: (mail["subject"], mail["html"]) for mail in mails}
+    assert shown == {
+        "ada@example.org": ("Hi ada", "<p>gold</p>"),
+        "bob@example.org": ("Hi bob", "<p>silver</p>"),
+    }
+    del new.audience[:]
+    person = event_pb2.Recipient(user_id=f"{tag}-eve", email="eve@example.org", name="Eve", data=b'{"plan":"free"}')
+    new.audience.add().contact.recipient.CopyFrom(person)
+    _, (mail,) = await _send(client, called, new)
+    assert (mail["subject"], mail["html"]) == ("Hi Eve", "<p>free</p>")
+    # What is stored of her now is known without being said again.
+    new.audience[0].contact.recipient.CopyFrom(event_pb2.Recipient(user_id=f"{tag}-eve"))
+    _, (mail,) = await _send(client, called, new)
+    assert (mail["recipient"], mail["subject"], mail["html"]) == ("eve@example.org", "Hi Eve", "<p>free</p>")
 
 
 async def test_a_one_time_code(client: Client, called: Services, shared_stack: Running) -> None:
@@ -130,7 +166,8 @@ async def test_a_one_time_code(client: Client, called: Services, shared_stack: R
             return bool((await stored(other))["stored"])
 
         await until(is_stored, "the other message's content", deadline=30)
-        assert (await stored(secret))["stored"] is False
+        told = await stored(secret)
+        assert (told["stored"], told["missing"]) == (False, "secret")
         assert marker not in repr(event)
         forms = searching.spellings(marker)
         url = shared_stack.variables["CLARION_POSTGRES_URL"]
@@ -141,6 +178,9 @@ async def test_a_one_time_code(client: Client, called: Services, shared_stack: R
         # What the event carried is deleted when the ledger knows that it has ended.
         await until(is_forgotten, "that the secret is in the sandbox alone", deadline=30)
         assert searching.in_files([shared_stack.data / "log"], forms) == set()
+        carried = await client.operator.must("GET", f"/events/{event['id']}/body")
+        assert (carried["stored"], carried["variables"]) == (False, None)
+        assert "secret" in carried["why"]
         checked = await call(
             codes.CheckCode,
             codes_pb2.CheckCodeRequest(

@@ -103,6 +103,15 @@ async def test_a_workspace_from_nothing(shared_stack: Running) -> None:
     assert (len(told["deliveryIds"]), told["failures"]) == (1, [])
 
 
+async def test_an_account_from_nothing(shared_stack: Running) -> None:
+    """The printed lines make a tenant with a key and a team, a workflow, and an event that starts it."""
+    lines = "\n".join(documentation.blocks(documentation.section("docs/sendmator.md", "Getting started"), "sh"))
+    done = await asyncio.to_thread(documentation.shell, lines, shared_stack)
+    assert done.returncode == 0, done.stderr
+    trigger = json.loads(done.stdout)
+    assert (trigger["flow_type"], trigger["summary"]["failed"]) == ("workflow", 0)
+
+
 async def test_the_webhooks_of_a_page(shared_stack: Running) -> None:
     """Each call of docs/webhooks.md, one after the other."""
     lines = "\n".join(documentation.blocks(documentation.page("docs/webhooks.md"), "sh"))

@@ -52,6 +52,9 @@ class Owners(
         """The active ones."""
         await self._note("ResolveTemplates")
         found = self.templates.get((request.tenant_id, request.event_type), [])
+        if request.version:
+            named = f"v{request.version}"
+            found = [one for one in found if (one.channel, one.template_version_id) == (request.channel, named)]
         locale = self.locales.get(request.tenant_id, "")
         return templates_pb2.ResolveTemplatesResponse(templates=found, default_locale=locale)
 

@@ -3650,6 +3650,21 @@ export interface components {
             unified: string;
         };
         /**
+         * DirectMessage
+         * @description What an event sends on one channel instead of what its type means: a template's key, or a content.
+         */
+        DirectMessage: {
+            /** @enum {string} */
+            channel: "EMAIL" | "SMS" | "PUSH" | "WEBHOOK";
+            template_key: string | null;
+            subject: string | null;
+            body: string | null;
+            text: string | null;
+            sender_name: string | null;
+            sender_email: string | null;
+            reply_to: string | null;
+        };
+        /**
          * Draft
          * @description The body of POST /templates/preview: an unsaved template.
          *
@@ -4160,6 +4175,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -4210,7 +4229,9 @@ export interface components {
             why: string | null;
             variables: Record<string, unknown> | null;
             payload: Record<string, unknown> | null;
-            /** @description In the API that has such events; else the call of this API. */
+            /** @description Null: it is no direct message. */
+            direct: components["schemas"]["DirectMessage"] | null;
+            /** @description In the API that has such events; else the call of this API. Null: it is not stored, or it is a direct message. */
             request: components["schemas"]["CopiedRequest"] | null;
         };
         /**
@@ -4306,6 +4327,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -4428,6 +4453,10 @@ export interface components {
             tenant_id: string;
             event_type: string;
             caller_event_id: string | null;
+            /** @description Its labels, such as where it comes from. */
+            metadata: {
+                [key: string]: string;
+            };
             /** @description Its only recipient. null: it has several, or the ledger does not know it yet. */
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description true: it has several recipients, or it is for a group or everybody. */
@@ -7297,6 +7326,7 @@ export interface components {
              *     - `tenant_keeps_none`: The tenant's retention says that no content is stored.
              *     - `installation_keeps_none`: This installation stores no content (CLARION_KEEP_CONTENT is false).
              *     - `expired`: The content was deleted, because the tenant's days for what events carry are over.
+             *     - `secret`: The content was not stored, because the event is marked as a secret.
              *     - `erased`: The content was deleted, because its recipient was erased.
              *     - `not_stored`: The content was not stored when it was sent: the database was away, too much was waiting, or an earlier version sent it.
              */
@@ -10570,6 +10600,8 @@ export interface operations {
                 until?: string | unknown | unknown;
                 /** @description Clarion's event id, or the caller's eventId. */
                 event_id?: string;
+                /** @description With tenant_id: labels that the event has, as JSON such as `{"source": "api"}`. */
+                metadata?: string;
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;
@@ -11909,8 +11941,8 @@ export interface operations {
                 segment_id?: string;
                 /** @description Instead of `cursor`: how many to pass over. */
                 offset?: number;
-                /** @description Also count those that match, up to 10,000. */
-                count?: boolean;
+                /** @description true: also count those that match, up to 10,000. */
+                count?: "false" | "true";
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;

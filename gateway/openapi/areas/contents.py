@@ -143,6 +143,19 @@ class CopiedRequestSchema(Shape):
     ]
 
 
+class DirectMessageSchema(Shape):
+    """What an event sends on one channel instead of what its type means: a template's key, or a content."""
+
+    channel: Channel
+    template_key: str | None
+    subject: str | None
+    body: str | None
+    text: str | None
+    sender_name: str | None
+    sender_email: str | None
+    reply_to: str | None
+
+
 class EventBodySchema(Shape):
     """What an event carried when it was accepted."""
 
@@ -153,9 +166,15 @@ class EventBodySchema(Shape):
     why: Annotated[str | None, Meta(description="Why it is not stored.")]
     variables: dict[str, Any] | None
     payload: dict[str, Any] | None
+    direct: Annotated[DirectMessageSchema | None, Meta(description="Null: it is no direct message.")]
     request: Annotated[
         CopiedRequestSchema | None,
-        Meta(description="In the API that has such events; else the call of this API."),
+        Meta(
+            description=(
+                "In the API that has such events; else the call of this API. Null: it is not stored, or it is a direct"
+                " message."
+            )
+        ),
     ]
 
 

@@ -63,6 +63,7 @@ class EventSchema(Shape):
     tenant_id: str
     event_type: str
     caller_event_id: str | None
+    metadata: Annotated[dict[str, str], Meta(description="Its labels, such as where it comes from.")]
     recipient: Annotated[
         EventRecipientSchema | None,
         Meta(description="Its only recipient. null: it has several, or the ledger does not know it yet."),
@@ -169,6 +170,7 @@ _SEARCH = (
     SINCE,
     UNTIL,
     Parameter("event_id", Text, "Clarion's event id, or the caller's eventId."),
+    Parameter("metadata", Text, 'With tenant_id: labels that the event has, as JSON such as `{"source": "api"}`.'),
     *PAGING,
 )
 _EXPLAIN = (

@@ -16,7 +16,7 @@ from gateway.admin.recipients import (
     TagChangesBody,
 )
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin
-from gateway.openapi.values import Id, PageSchema, PeopleChannel, Shape, Text, Time
+from gateway.openapi.values import Flag, Id, PageSchema, PeopleChannel, Shape, Text, Time
 
 _TAG = "Recipients"
 
@@ -153,7 +153,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Parameter("search", Text, "Only recipients with this part in their id, name, address or number."),
             Parameter("segment_id", Id, "Only recipients in this segment."),
             Parameter("offset", Offset, "Instead of `cursor`: how many to pass over.", default=0),
-            Parameter("count", bool, "Also count those that match, up to 10,000.", default=False),
+            Parameter("count", Flag, "true: also count those that match, up to 10,000."),
             *PAGING,
         ),
     ),

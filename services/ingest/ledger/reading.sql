@@ -7,6 +7,7 @@
 SELECT e.id, e.tenant_id, e.event_type, e.caller_event_id, e.trace_id, e.accepted_at, e.routed_at, e.route_us,
     e.route_reason, e.finished_at, e.replay_of, e.is_test, e.repeat_differed_at, e.repeat_type, e.due_at, e.canceled_at,
     e.canceled_by, e.metadata::text AS metadata, e.has_workflows IS TRUE AS has_workflows,
+    e.is_secret IS TRUE AS is_secret,
     coalesce(nullif((
         SELECT greatest(count(*) FILTER (WHERE c.is_contact), count(*) FILTER (WHERE NOT c.is_contact))
         FROM (

@@ -55,8 +55,8 @@ _LAST = str(uuid.UUID(int=2**128 - 1))
 class EventSearch:
     """Filters of the list of events; None and empty: any. Times in Unix microseconds.
 
-    event_id: the event's, or the caller's. status, channel, reason, provider: of one of its deliveries. before: the id
-    after which the page begins.
+    event_id: the event's, or the caller's. metadata: labels, as their column has them. status, channel, reason,
+    provider: of one of its deliveries. before: the id after which the page begins.
     """
 
     tenant_ids: Sequence[str] = ()
@@ -69,6 +69,7 @@ class EventSearch:
     since_us: int | None = None
     until_us: int | None = None
     event_id: str | None = None
+    metadata: str | None = None
     before: str | None = None
 
     @property
@@ -97,6 +98,7 @@ class EventSearch:
                 self.reason,
                 self.provider,
                 self.event_id,
+                self.metadata,
             )
         )
 
@@ -157,6 +159,7 @@ class EventFinder:
             search.event_id if search.event_id and is_uuid(search.event_id) else None,
             search.since_us,
             search.until_us,
+            search.metadata,
         )
         read_from = rows[0]["read_from"]
         return [str(row["id"]) for row in rows if row["id"] is not None], str(read_from) if read_from else None

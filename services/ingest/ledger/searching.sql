@@ -2,7 +2,7 @@
 -- wanted. A source gives ids by key, at most $4 of each; where a key has more, only ids from its last one on are complete.
 -- $1: of these tenants; null: any. Ids from $2 on and before $3. $5: the page's length. The others are filters; null: any.
 -- $6 type, $7 status, $8 channel, $9 reason, $10 provider, $11 recipient, $12 the event's or its caller's id, $13 the same
--- if it is a UUID; $14, $15: accepted at or after, and before, Unix microseconds.
+-- if it is a UUID; $14, $15: accepted at or after, and before, Unix microseconds; $16: labels, as their column has them.
 
 -- Each page returns, beside its rows, from which id on the source was read; null: to its end. OFFSET 0: the planner would
 -- read whole tables in place of a bounded number of rows.
@@ -72,6 +72,7 @@ ORDER BY t.id DESC
 e.accepted_at IS NOT NULL
     AND ($1::uuid[] IS NULL OR e.tenant_id = ANY ($1))
     AND ($6::text IS NULL OR e.event_type = $6)
+    AND ($16::jsonb IS NULL OR e.metadata @> $16)
     AND ($12::text IS NULL OR e.caller_event_id = $12 OR e.id = $13::uuid)
     AND ($14::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $14 * interval '1 microsecond')
     AND ($15::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $15 * interval '1 microsecond')

@@ -72,6 +72,10 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         check_time_range(request.since_us, request.until_us)
         for field in ("tenant_id", "cursor"):
             check_id(field, getattr(request, field), required=False)
+        if len(request.metadata) > MAX_METADATA:
+            raise invalid("metadata", f"must have at most {MAX_METADATA} labels")
+        if request.metadata and not request.tenant_id:
+            raise invalid("metadata", "must be given with tenant_id")
         tenants = check_tenant_ids(request.tenant_ids)
         if request.tenant_id:
             if tenants and request.tenant_id not in tenants:
@@ -88,6 +92,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             since_us=request.since_us or None,
             until_us=request.until_us or None,
             event_id=request.event_id or None,
+            metadata=metadata_json(request.tenant_id, request.metadata) if request.metadata else None,
             before=request.cursor or None,
         )
         page = await self._finder.page(search, limit)
@@ -157,6 +162,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             tenant_id=str(row["tenant_id"]),
             steps=delivery_timeline(event, row, attempts, of_workflow),
             recipient=(recipient(row) or recipient(event)) if is_for_person else None,
+            is_secret=event["is_secret"],
         )
 
     async def _delivery(self, delivery_id: str, tenant_id: str) -> Row:

@@ -55,6 +55,7 @@ def event_summary(row: Row, deliveries: Sequence[Row], counts: Mapping[int, int]
         routed_at_us=to_us(row["routed_at"]),
         metadata=metadata(row),
         has_workflows=row["has_workflows"],
+        is_secret=row["is_secret"],
         recipient_count=row["recipient_count"],
     )
 

@@ -21,16 +21,18 @@ def clone_event(
     """Return a new event with the content of first and without a deduplication key, to be published as its replay.
 
     channels: some of those that the caller asked for; empty: all. destinations: of some of its recipients; None: the
-    same audience. Endpoints get it as they got the first one: those that the event names, or those that subscribe now;
-    none if destinations, or channels without WEBHOOK, are given. None: the caller asked for none of the channels, or
-    nobody is left.
+    same audience. Stored workflows begin again, on their versions. Endpoints get it as they got the first one: those
+    that the event names, or those that subscribe now; none if destinations, or channels without WEBHOOK, are given.
+    None: the caller asked for none of the channels, or nobody is left.
     """
     event = _renewed(first, new_id, now_us)
     if channels:
-        wanted = [channel for channel in channels if not first.channels or channel in first.channels]
+        asked = [first.direct.channel] if first.HasField("direct") else first.channels
+        wanted = [channel for channel in channels if not asked or channel in asked]
         if not wanted:
             return None
-        event.channels[:] = wanted
+        if not first.HasField("direct"):  # it says itself on which channel it is sent
+            event.channels[:] = wanted
     if destinations is not None:
         _narrow(event, set(destinations))
     if destinations is not None or (channels and event_pb2.CHANNEL_WEBHOOK not in channels):

@@ -40,7 +40,8 @@ class Audiences:
             page = await self._members(run, contacts)
             return Page(page.people, page.after, () if run.page_after else conflicts)
         found = await self._find(run.event)
-        return Page(people.named_directly(run.event, found, _people(contacts)), "", conflicts)
+        named = people.named_directly(run.event, found, _people(contacts))
+        return Page(await self._with_tags(run.event, named), "", conflicts)
 
     async def _named_contacts(self, event: event_pb2.Event) -> Mapping[int, Identified]:
         """Return the contacts that an event names, by their place among its targets."""
@@ -54,6 +55,19 @@ class Audiences:
         """Return the stored recipients that an event names by their ids."""
         return await self._stored.find(people.named_ids(event), whole=runs.needs_whole(event))
 
+    async def _with_tags(self, event: event_pb2.Event, named: Sequence[Person]) -> Sequence[Person]:
+        """Return people with the stored tags of those whom the event describes, if its workflows may ask for them."""
+        if not runs.starts_workflows(event):
+            return named
+        described = audience.described(event)
+        ids = [one.recipient.user_id for one in named if one.destination in described and one.recipient.user_id]
+        stored = await self._stored.find([(event.tenant_id, id_) for id_ in ids], whole=True)
+        tags = {id_: person.tags for (_, id_), person in stored.items()}
+        return [
+            one._replace(tags=tags.get(one.recipient.user_id, one.tags)) if one.destination in described else one
+            for one in named
+        ]
+
     async def _members(self, run: Run, contacts: Mapping[int, Identified]) -> Page:
         """Return the next page; the first one begins with those whom the event describes itself."""
         membership = runs.membership(run.event, [one.person.recipient.user_id for one in contacts.values()])
@@ -62,7 +76,8 @@ class Audiences:
         )
         if run.page_after:
             return Page(page.people, page.after)
-        return Page([*await self._described(run, membership, contacts), *page.people], page.after)
+        described = await self._with_tags(run.event, await self._described(run, membership, contacts))
+        return Page([*described, *page.people], page.after)
 
     async def _described(
         self, run: Run, membership: Membership, contacts: Mapping[int, Identified]

@@ -70,6 +70,10 @@ class SegmentStore:
             row = await self._pool.fetchrow(_SQL.get, tenant_id, segment_id)
         return _segment(row) if row else None
 
+    async def exists(self, tenant_id: str, segment_id: str) -> bool:
+        """Return whether there is a segment with this id."""
+        return await self.get(tenant_id, segment_id) is not None
+
     async def page(self, tenant_id: str, after: tuple[str, str], limit: int) -> list[SegmentRow]:
         """Return segments in the order of their names. after: name and id of the last one before the page."""
         name, id_ = after

@@ -15,8 +15,8 @@ from services.router.workflow_runs.run import WorkflowDecision, WorkflowRun
 from services.router.workflow_runs.sending import Sending, workflow_delivery_id
 from services.router.workflows import engine, facts
 from services.router.workflows.document import Document
-from services.router.workflows.versions import VersionKey
 from services.router.workflows.steps import Send
+from services.router.workflows.versions import VersionKey
 
 _UNKNOWN = trace_pb2.DELIVERY_STATUS_UNSPECIFIED
 

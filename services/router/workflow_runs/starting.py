@@ -15,11 +15,11 @@ from services.router.workflow_runs.ports import Cooldown, Cooldowns, Sends, Sent
 from services.router.workflow_runs.run import later_version, new_run, workflow_run_id
 from services.router.workflow_runs.sending import Sending
 from services.router.workflows.document import Document
-from services.router.workflows.versions import VersionKey
 from services.router.workflows.engine import advance
 from services.router.workflows.facts import Facts
 from services.router.workflows.state import State
 from services.router.workflows.steps import Webhook
+from services.router.workflows.versions import VersionKey
 
 # Stands for nobody, in whose name it is told that an event without people starts no workflow.
 _NOBODY = Person(event_pb2.Recipient(), "")

@@ -25,7 +25,6 @@ from services.router.workflows.check import MAX_EVENT_TYPE
 from services.router.workflows.document import Document, parse
 from services.router.workflows.dry_run import PlannedStep, dry_run
 from services.router.workflows.steps import Send, Webhook
-from services.router.workflows.store import StoredWorkflow
 
 # 2100-01-01
 _MAX_AT_US = 4_102_444_800_000_000
@@ -36,8 +35,8 @@ _MAX_OUTCOMES = 50
 class Stored(Protocol):
     """Implemented by services.router.workflows.store.WorkflowStore."""
 
-    async def get(self, tenant_id: str, workflow_id: str) -> StoredWorkflow:
-        """Return a workflow. Raises NOT_FOUND, UNAVAILABLE."""
+    async def current(self, tenant_id: str, workflow_id: str) -> tuple[str, bytes]:
+        """Return a workflow's event type and its current document. Raises NOT_FOUND, UNAVAILABLE."""
 
 
 class Recipients(Protocol):
@@ -92,11 +91,11 @@ class DryRuns:
         at_us = request.at_us or self._now()
         event = _checked(request, at_us)
         if request.workflow_id:
-            stored = await self._stored.get(request.tenant_id, request.workflow_id)
-            event.event_type = event.event_type or stored.fields.event_type
-            document = parse(stored.row["document"].encode())
+            event_type, raw = await self._stored.current(request.tenant_id, request.workflow_id)
+            event.event_type = event.event_type or event_type
         else:
-            document = parse(request.document)
+            raw = request.document
+        document = parse(raw)
         person = await self._person(event, request.target)
         if person is None:
             return workflows_pb2.DryRunResponse(reason=Reason.NO_CONTACT)

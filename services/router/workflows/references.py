@@ -1,4 +1,4 @@
-"""What documents refer to: endpoints, and versions of templates. Pure, but for what it is given."""
+"""What documents refer to: segments, endpoints, and versions of templates. Pure, but for what it is given."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -16,6 +16,13 @@ class Endpoints(Protocol):
         """Return those of these ids that are endpoints of the tenant. Raises UNAVAILABLE."""
 
 
+class Segments(Protocol):
+    """Knows the tenants' segments. Implemented by services.router.segments.store.SegmentStore."""
+
+    async def exists(self, tenant_id: str, segment_id: str) -> bool:
+        """Return whether there is such a segment. Raises UNAVAILABLE."""
+
+
 class TemplateVersions(Protocol):
     """Knows the versions of templates. Implemented by services.router.owners.ConfigurationOwners."""
 
@@ -28,17 +35,18 @@ class TemplateVersions(Protocol):
 class References:
     """Looks for what documents refer to. What is missing later is a reason for not sending, and no fault."""
 
-    def __init__(self, endpoints: Endpoints, templates: TemplateVersions) -> None:
+    def __init__(self, endpoints: Endpoints, segments: Segments, templates: TemplateVersions) -> None:
         self._endpoints = endpoints
+        self._segments = segments
         self._templates = templates
 
     async def check(self, tenant_id: str, document: Document) -> None:
-        """Raise INVALID naming each step that refers to what does not exist; UNAVAILABLE if that is not known."""
+        """Raise INVALID naming each field that refers to what does not exist; UNAVAILABLE if that is not known."""
         if faults := await self.faults(tenant_id, document):
             raise refused(faults)
 
     async def faults(self, tenant_id: str, document: Document) -> Sequence[Fault]:
-        """Return a fault for each step that refers to what does not exist."""
+        """Return a fault for each field that refers to what does not exist."""
         webhooks = [step for step in document.by_id.values() if isinstance(step, Webhook)]
         known = await self._endpoints.endpoints_among(tenant_id, [step.endpoint_id for step in webhooks])
         faults = [
@@ -46,6 +54,8 @@ class References:
             for step in webhooks
             if step.endpoint_id not in known
         ]
+        if document.segment_id and not await self._segments.exists(tenant_id, document.segment_id):
+            faults.insert(0, Fault("filters.segment_id", "", "must be a segment of the tenant"))
         lacking = [step for step in document.sends if step.template_version and await self._lacks(tenant_id, step)]
         return faults + [
             _fault(document, step, "template.version", "must be a version of this template") for step in lacking

@@ -98,6 +98,11 @@ class WorkflowStore:
         with postgres.unavailable_while_down():
             return await self._get(self._pool, tenant_id, workflow_id)
 
+    async def current(self, tenant_id: str, workflow_id: str) -> tuple[str, bytes]:
+        """Return a workflow's event type and its current document, as it is stored. Raises NOT_FOUND."""
+        stored = await self.get(tenant_id, workflow_id)
+        return stored.fields.event_type, stored.row["document"].encode()
+
     async def activity(self, tenant_id: str, workflow_ids: Sequence[str], most: int) -> Mapping[str, Activity]:
         """Return what runs there are of workflows, by their ids. most: of the runs that are counted."""
         with postgres.unavailable_while_down():

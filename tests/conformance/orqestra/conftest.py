@@ -12,12 +12,11 @@ import pytest
 
 from checks.client import Answer, Client, Operator, Tenant, connect
 from checks.waiting import until
-from clarion.common.v1 import event_pb2
-from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime.grpc import Caller, channel
+from clarion.senders.v1 import senders_pb2
 from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
+from tests.conformance.outbox import Outbox
 from tests.conformance.table import Table
 from tests.conftest import free_port
 from tests.exchanges import described
@@ -48,7 +47,7 @@ class Shop:
 
     tenant: Tenant
     operator: Operator
-    outbox_of: "Outbox"
+    outbox_of: Outbox
 
     async def template(self, event_type: str, channel: str, body: str = "", **more: Any) -> str:
         """Create and activate a template; return its id. body: by default, that of the published example."""
@@ -107,30 +106,6 @@ class Shop:
     async def inbox(self, user_id: str) -> list[dict[str, Any]]:
         """Return a user's notifications, newest first."""
         return await self.tenant.whole_inbox(user_id)
-
-
-class Outbox:
-    """What the sandbox holds of an event, with HTML."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._address = variables["CLARION_SENDERS_ADDRESS"]
-        self._call = Caller(variables["CLARION_SERVICE_TOKEN"])
-
-    async def __call__(self, tenant_id: str, event_id: str) -> dict[str, senders_pb2.OutboxMessage]:
-        """Return the messages by channel; a second one of a channel is an error."""
-        async with channel(self._address) as connection:
-            stub = senders_pb2_grpc.OutboxServiceStub(connection)
-            request = senders_pb2.ListMessagesRequest(tenant_id=tenant_id, event_id=event_id)
-            answer = await self._call(stub.ListMessages, request, deadline=30)
-            found = {}
-            for message in answer.messages:
-                whole = await self._call(
-                    stub.GetMessage, senders_pb2.GetMessageRequest(message_id=message.id), deadline=30
-                )
-                name = event_pb2.Channel.Name(message.channel).removeprefix("CHANNEL_")
-                assert name not in found, f"two messages by {name}"
-                found[name] = whole.message
-            return found
 
 
 @pytest.fixture(scope="package")

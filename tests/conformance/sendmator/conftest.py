@@ -1,5 +1,6 @@
 """One running stack for all rows, an account of its own for each, and the table that is printed at the end."""
 
+import dataclasses
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import pytest
 
 from checks.client import Answer, Client, Tenant, connect
 from checks.waiting import until
+from clarion.senders.v1 import senders_pb2
 from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
+from tests.conformance.outbox import Outbox
 from tests.conformance.table import Table
 from tests.conftest import free_port
 from tests.exchanges import described
@@ -34,6 +37,7 @@ class Account:
     tenant: Tenant
     key: str
     team: str
+    outbox: Outbox
 
     @property
     def headers(self) -> dict[str, str]:
@@ -90,6 +94,11 @@ class Account:
 
         return await until(found, f"the end of {trigger_id}", deadline=END_S)
 
+    async def messages(self, trigger_id: str) -> dict[str, senders_pb2.OutboxMessage]:
+        """Return what was sent of a trigger, at its end, by channel; once each."""
+        await self.over(trigger_id)
+        return await self.outbox(self.tenant.id, trigger_id)
+
     async def details(self, trigger_id: str) -> dict[str, Any]:
         """Return what the workflows of a trigger did, once nothing more of it will happen, by the workflow's name."""
         await self.over(trigger_id)
@@ -138,16 +147,27 @@ async def client(sendmator_stack: Running) -> AsyncIterator[Client]:
         yield connected
 
 
-@pytest.fixture
-async def account(client: Client) -> Account:
-    """A new account with sandboxes for e-mail and SMS, a key for all teams, and the limit of the plan Starter."""
+async def _open(running: Running, client: Client) -> Account:
+    """Return a new account with sandboxes for e-mail and SMS, a key for all teams, and the limit of Starter."""
     tenant = await client.operator.create_tenant(f"Shop {secrets.token_hex(3)}")
     rates = {"rates": [{"window_s": 3_600, "bound": 1_000, "kind": "sliding"}]}
     await client.operator.must("PATCH", f"/tenants/{tenant.id}", json=rates)
     teams = await client.operator.must("GET", f"/tenants/{tenant.id}/environments")
     team = next(one["id"] for one in teams["data"] if one["is_default"])
-    unkeyed = Account(client, tenant, "", team)
-    return Account(client, tenant, await unkeyed.create_key(), team)
+    unkeyed = Account(client, tenant, "", team, Outbox(running.variables))
+    return dataclasses.replace(unkeyed, key=await unkeyed.create_key())
+
+
+@pytest.fixture
+async def account(sendmator_stack: Running, client: Client) -> Account:
+    """A new account."""
+    return await _open(sendmator_stack, client)
+
+
+@pytest.fixture
+async def another(sendmator_stack: Running, client: Client) -> Account:
+    """Another new account."""
+    return await _open(sendmator_stack, client)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,6 +23,12 @@ class Screen:
 SCREENS = (
     Screen("messages", "/messages?tenant={tenant}"),
     Screen("message", "/messages/{event}?tenant={tenant}"),
+    Screen("triggers", "/triggers?tenant={tenant}"),
+    Screen("trigger", "/triggers/{waiting}?tenant={tenant}"),
+    Screen("trigger-new", "/triggers/new?tenant={tenant}"),
+    Screen("schedules", "/schedules?tenant={tenant}"),
+    Screen("schedule", "/schedules/{schedule}?tenant={tenant}"),
+    Screen("schedule-new", "/schedules/new?tenant={tenant}"),
     Screen("overview", "/overview?tenant={tenant}"),
     Screen("dead-letters", "/dead-letters?tenant={tenant}"),
     Screen("refused", "/refused?tenant={tenant}"),

@@ -7,6 +7,7 @@ run for as long as the context lasts, so that what fails keeps failing for the r
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -161,6 +162,7 @@ class Seeding:
         hello = {"id": "hello", "kind": "send", "channel": "EMAIL", "template": {"key": "order.shipped"}}
         text = {"id": "text", "kind": "send", "channel": "SMS", "template": {"key": "order.shipped"}}
         hours = {"from": "09:00", "to": "17:00", "days": ["mon", "tue", "wed", "thu", "fri"]}
+        call = {"id": "call", "kind": "webhook", "endpoint_id": self.found["endpoint"]}
         steps = [
             {**hello, "name": "It is on its way"},
             wait,
@@ -174,10 +176,12 @@ class Seeding:
             {
                 "id": "both",
                 "kind": "parallel",
-                "branches": [[{**hello, "id": "mail"}], [{"id": "call", "kind": "webhook"}]],
+                "branches": [
+                    [{**hello, "id": "mail"}],
+                    [call],
+                ],
             },
         ]
-        steps[-1]["branches"][1][0]["endpoint_id"] = self.found["endpoint"]
         document = {"filters": {"tags": ["vip"], "cooldown_s": 86_400}, "category": "orders", "steps": steps}
         shipped = {"name": "An order goes out", "event_type": "parcel.left", "document": {"steps": [hello, wait]}}
         made = await self.as_person("POST", f"{self.base}/workflows", shipped)
@@ -220,6 +224,21 @@ class Seeding:
             return found if not people & {"queued", "retrying"} else {}
 
         return await eventually(is_over, _SETTLED_S, every=0.2)
+
+    async def plan_ahead(self) -> None:
+        """An event that waits for its time, and one that is sent every Monday."""
+        everybody = {"event_type": "news.published", "audience": [{"everybody": True}], "variables": {"title": "Lamps"}}
+        due = (datetime.now(UTC) + timedelta(days=90)).isoformat()
+        sent = await self.as_person("POST", f"{self.base}/events", {**everybody, "due_at": due})
+        self.found["waiting"] = sent["event_id"]
+        weekly = {"name": "Weekly news", "cron": "0 9 * * MON", "timezone": "Africa/Nairobi", "event": everybody}
+        self.found["schedule"] = (await self.as_person("POST", f"{self.base}/schedules", weekly))["id"]
+
+        async def waits() -> bool:
+            found = await self.client.operator.event(sent["event_id"])
+            return bool(found and found["waiting"])
+
+        await eventually(waits, _SETTLED_S, every=0.2)
 
     async def report(self, apis: provider_apis.Apis) -> None:
         """The first text message was delivered, the second one never can be."""
@@ -323,6 +342,7 @@ async def seeded(client: Client, running: Running) -> AsyncIterator["World"]:
         await seeding.make_endpoints(working, failing, gone)
         await seeding.make_workflows()
         await seeding.send()
+        await seeding.plan_ahead()
         await seeding.report(apis)
         await seeding.fail_webhooks()
         await seeding.be_refused()

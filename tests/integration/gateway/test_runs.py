@@ -24,6 +24,7 @@ from services.domain.trace import TraceWriter
 from services.router.ports import NewRun
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
+from services.router.workflow_runs.store import WorkflowRunStore
 from tests.conftest import free_port
 from tests.exchanges import described
 from tests.fakes.servicer_ingest import Ingest
@@ -47,15 +48,23 @@ def ingest() -> Ingest:
 
 
 @pytest.fixture
-async def store(postgres_url: str, connection: Client, streams: Streams) -> AsyncIterator[RunStore]:
+async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
     """The router's."""
-    pool: asyncpg.Pool[asyncpg.Record] = await postgres.connect(postgres_url, name="test", size=4, bitmap_scans=False)
-    yield RunStore(pool, ConfigurationOutbox(pool, "router", connection))
-    await pool.close()
+    made = await postgres.connect(postgres_url, name="test", size=4, bitmap_scans=False)
+    yield made
+    await made.close()
 
 
 @pytest.fixture
-async def call(ingest: Ingest, store: RunStore, connection: Client, tmp_path: Path) -> AsyncIterator[Call]:
+def store(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams) -> RunStore:
+    """The router's."""
+    return RunStore(pool, ConfigurationOutbox(pool, "router", connection))
+
+
+@pytest.fixture
+async def call(
+    ingest: Ingest, pool: "asyncpg.Pool[asyncpg.Record]", store: RunStore, connection: Client, tmp_path: Path
+) -> AsyncIterator[Call]:
     """Return what calls the admin API, and returns status and body."""
     address = f"127.0.0.1:{free_port()}"
     server = grpc.GrpcServer(address, token="a-service-token-of-tests")
@@ -67,7 +76,7 @@ async def call(ingest: Ingest, store: RunStore, connection: Client, tmp_path: Pa
     ):
         server.add(add, ingest, service)
     trace = TraceWriter(nats.StreamPublisher(connection))
-    runs = RunServicer(store, lambda: None, trace, now=lambda: NOW_US)
+    runs = RunServicer(store, WorkflowRunStore(pool), lambda: None, trace, now=lambda: NOW_US)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
     await server.start()
     addresses = {"CLARION_INGEST_ADDRESS": address, "CLARION_ROUTER_ADDRESS": address}

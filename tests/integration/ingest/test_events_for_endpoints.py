@@ -1,4 +1,4 @@
-"""Events for endpoints on real servers: one ingest process, the bucket, a router, and a broker that hangs."""
+"""Events for endpoints and workflows on real servers: an ingest process, the bucket, a router, a broker that hangs."""
 
 import asyncio
 import signal
@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import grpc.aio
+import msgspec
 import pytest
 from nats.aio.client import Client
 
@@ -16,12 +17,14 @@ from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc, keys_pb2
 from clarion.router.v1 import endpoints_pb2, endpoints_pb2_grpc
 from runtime.bucket import ConfigurationBucket
 from runtime.clock import now_us
+from runtime.configuration import marker_key
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, GrpcServer, from_rpc_error
 from runtime.ids import new_id
 from services.domain import topology
 from services.domain.delivery_ids import delivery_id
 from services.domain.endpoints import MAX_SUBSCRIBERS, State, Subscriber
+from services.domain.workflows import Workflow
 from tests.conftest import NatsServer, free_port
 from tests.integration.ingest.conftest import PATIENT, Ingest, new_event
 from tests.integration.ingest.processes import TOKEN, StartService
@@ -151,6 +154,39 @@ async def test_create_subscribe_trigger(door: Door, streams: Streams) -> None:
         assert list(event.endpoints.endpoint_ids) == list(endpoint_ids)
         assert told(accepted) == planned(event, *endpoint_ids)
         assert dict(event.metadata) == {"source": "checkout"}
+
+
+async def test_create_a_workflow_and_trigger(door: Door, streams: Streams) -> None:
+    """A type is known, and its workflows start, as soon as its caller knows the revision of the change."""
+    tenant_id = door.published.tenant_id
+    ada = event_pb2.Target(contact=event_pb2.Contact(recipient=event_pb2.Recipient(email="ada@example.org")))
+    new = ingest_pb2.NewEvent(
+        event_type="signup",
+        audience=[ada],
+        workflows=ingest_pb2.WorkflowChoice(by_type=ingest_pb2.ByType()),
+        dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE),
+    )
+    await door.published.put(marker_key("router"), b"1")
+    await door.settle()
+    [unknown] = await door.accept(new)
+    assert unknown.error.code == error_pb2.ERROR_CODE_NOT_FOUND
+    workflow = Workflow(new_id(), 1)
+    for version, listed in ((0, ()), (1, (workflow,)), (2, (msgspec.structs.replace(workflow, version=2),))):
+        key = topology.workflows_key(tenant_id, "signup")
+        revision = await door.published.put(key, msgspec.json.encode(listed))
+
+        async def starts(revision: int = revision, version: int = version) -> bool:
+            # At the first try, unless the copy needs longer than an event waits for it.
+            [result] = await door.accept(new, revision=revision)
+            found = [one.version for one in result.accepted.workflows]
+            return result.HasField("accepted") and sum(found) == version
+
+        await eventually(starts)
+        event = (await streams.events())[-1]
+        assert event.HasField("workflows")
+        assert [(one.workflow_id, one.version) for one in event.workflows.workflows] == [
+            (workflow.id, version) for _ in listed
+        ]
 
 
 async def test_what_fails_is_told_and_the_others_are_stored(door: Door, streams: Streams) -> None:

@@ -27,6 +27,7 @@ from tests.waiting import end, eventually
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 EMAIL = event_pb2.CHANNEL_EMAIL
 _RUNNING = 1
+_ALL = builders.group("all")
 # How each user's delivery on each channel ended.
 Ends: TypeAlias = dict[tuple[str, event_pb2.Channel.ValueType], trace_pb2.DeliveryStatus.ValueType]
 
@@ -171,13 +172,38 @@ async def test_more_recipients_than_a_page(replays: Replays, streams: Streams) -
     assert ended.replayed == len(sent)
 
 
+async def test_what_a_stored_workflow_sent_is_not_replayed_by_its_status(replays: Replays, streams: Streams) -> None:
+    """A replay would begin the workflow again, and repeat the steps before. A replay of everything does that."""
+    plain, finished, running = [
+        builders.shared_event(replays.tenant, _ALL),
+        *[
+            builders.workflow_event(replays.tenant, new_id(), targets=[target])
+            for target in (_ALL, builders.contact("u"))
+        ],
+    ]
+    for event in (plain, finished, running):
+        workflow_id = next((one.workflow_id for one in event.workflows.workflows), "")
+        plan = builders.planned(event, "ada", workflow_id=workflow_id, destination="ada")
+        await replays.write(event, builders.plan(event, [plan], continues=True), builders.released(event))
+        await replays.write(builders.attempted(event, plan.delivery_id, DEAD))
+        if event is not running:
+            await replays.write(builders.plan(event, [], total=1))
+    assert (await replays.ended(status=DEAD)).replayed == 1
+    [sent] = await streams.events()
+    assert sent.replay_of == plain.id
+    assert (await replays.ended()).replayed == 2
+    again = {one.replay_of: one for one in await streams.events() if one.id != sent.id}
+    assert again.keys() == {plain.id, finished.id}
+    assert again[finished.id].workflows == finished.workflows
+
+
 async def test_the_database_has_destinations_in_the_order_of_python(pool: Pool) -> None:
     """Whatever its own order is: else a page would go on after a recipient whom SQL has elsewhere, and send twice."""
     tables = await pool.fetch(
         "SELECT table_name, collation_name FROM information_schema.columns"
         " WHERE table_schema = 'ingest' AND column_name = 'destination' ORDER BY 1"
     )
-    assert [tuple(row) for row in tables] == [("deliveries", "C"), ("recipients", "C")]
+    assert [tuple(row) for row in tables] == [("deliveries", "C"), ("recipients", "C"), ("workflow_steps", "C")]
 
 
 async def test_a_page_that_was_cut_off_reaches_each_recipient_once(replays: Replays, streams: Streams) -> None:

@@ -186,6 +186,23 @@ async def test_versions(service: Service, broker: Client) -> None:
     assert [one["channel"] for one in await published(broker, "t1", "order.confirmed")] == ["PUSH"]
 
 
+async def test_a_version_by_its_number(service: Service) -> None:
+    """Active or not, of this channel and tenant alone; without a number the active ones."""
+    first = await service.create(SMS, "one")
+    second = await service.create(SMS, "two")
+    await activate(service, second.id)
+
+    async def numbered(version: int, **other: Any) -> list[str]:
+        given = {"tenant_id": "t1", "event_type": "order.confirmed", "channel": SMS, **other}
+        request = templates_pb2.ResolveTemplatesRequest(version=version, **given)
+        answer = await service.call(service.templates.ResolveTemplates, request)
+        return [one.template_version_id for one in answer.templates]
+
+    assert [await numbered(number) for number in (0, 1, 2, 3)] == [[second.id], [first.id], [second.id], []]
+    for other in ({"channel": PUSH}, {"tenant_id": "t2"}, {"event_type": "order.sent"}):
+        assert await numbered(1, **other) == []
+
+
 async def test_get_and_list(service: Service) -> None:
     """Versions come newest first, page by page."""
     made = [(await service.create(SMS, f"body {number}")).id for number in range(5)]

@@ -33,7 +33,7 @@ class Api:
         recipients = RecipientStore(pool)
         self.imports = Imports(pool)
         scan, imports = Scan(pool), ImportStore(pool)
-        self._services = {
+        self._services: dict[Any, Any] = {
             recipients_pb2: RecipientServicer(pool, recipients, self.groups, scan),
             privacy_pb2: RouterPrivacyServicer(
                 recipients, PeopleInRuns(pool), PeopleInWorkflowRuns(pool), PeopleInSchedules(pool), imports

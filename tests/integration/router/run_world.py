@@ -15,7 +15,7 @@ from runtime.ids import new_id
 from services.domain import topology
 from services.domain.reasons import Reason
 from services.router import policies
-from services.router.ports import NewRun, Segments
+from services.router.ports import Contacts, NewRun, Segments
 from services.router.recipients.identity import Identities
 from services.router.runs.publishing import OutputPublisher
 from services.router.runs.reading import Audiences
@@ -69,7 +69,7 @@ class World:
         self.clock = Clock()
         self.planner = MailPlanner()
         self.recipients: Any = Recipients()
-        self.contacts = Identities(pool)
+        self.contacts: Contacts = Identities(pool)
         self.versions = Documents(pool)
         self.catalog = MailCatalog()
         self.cooldowns = PostgresCooldowns(pool)
@@ -77,7 +77,7 @@ class World:
         self.segments: Segments = MemorySegments()
         self.erased: set[str] = set()
         self.canceled: set[str] = set()
-        self.policies = policies.of_everything(_not_suppressed, self._erased, lambda _, id_: id_ in self.canceled)
+        self.policies = policies.of_everything(_not_suppressed, self._erased, self._canceled)
         self.progress = MemoryProgress()
         self.inactive: set[str] = set()
         self.store = RunStore(pool, ConfigurationOutbox(pool, "router", connection))
@@ -106,6 +106,9 @@ class World:
 
     def _erased(self, tenant_id: str, user_id: str, accepted_us: int) -> str:
         return Reason.RECIPIENT_ERASED if user_id in self.erased else ""
+
+    def _canceled(self, tenant_id: str, event_id: str) -> bool:
+        return event_id in self.canceled
 
     def event(self, *targets: event_pb2.Target, due_in_s: float = 0.0, **fields: Any) -> event_pb2.Event:
         """Return an event for these targets, due in so many seconds."""

@@ -21,6 +21,7 @@ from services.router.runs import run as runs
 from services.router.runs.runner import LARGE_BATCH
 from services.router.runs.servicer import RunServicer
 from services.router.runs.store import LEASE_S, RunStore
+from services.router.workflow_runs.store import WorkflowRunStore
 from tests.conftest import NatsServer
 from tests.integration.router.run_world import ANY, TENANT, World, fail, group, inline, names
 from tests.waiting import eventually
@@ -261,9 +262,9 @@ async def test_a_cancellation_that_workers_do_not_hear_of(world: World, nats_ser
     request = runs_pb2.CancelEventRequest(tenant_id=TENANT, event_id=new_id(), by="operator")
     deaf = RunStore(world.pool, ConfigurationOutbox(world.pool, "router", lost))
     with pytest.raises(ClarionError) as refused:
-        await RunServicer(deaf, world.runs.wake, trace).CancelEvent(request, None)
+        await RunServicer(deaf, WorkflowRunStore(world.pool), world.runs.wake, trace).CancelEvent(request, None)
     assert (refused.value.code, await world.records("canceled")) == (Code.UNAVAILABLE, [])
-    await RunServicer(world.store, world.runs.wake, trace).CancelEvent(request, None)
+    await RunServicer(world.store, WorkflowRunStore(world.pool), world.runs.wake, trace).CancelEvent(request, None)
     assert len(await world.records("canceled")) == 1
     assert await world.pool.fetchval("SELECT count(*) FROM router.config_outbox") == 0
 

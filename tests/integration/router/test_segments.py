@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
-from services.router.ports import Membership
+from services.router.ports import Membership, Person
 from services.router.recipients.people import PostgresRecipients
 from services.router.segments.condition import condition_of
 from services.router.segments.filter import EVERYBODY, parse
@@ -71,7 +71,8 @@ def _matches(written: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
     if op.startswith("has_"):
         found = set(map(event_pb2.Channel.Name, one[field])) if field == "muted_channels" else set(one[field])
         wanted = {f"CHANNEL_{name}" for name in value} if field == "muted_channels" else set(value)
-        return {"has_all": wanted <= found, "has_any": bool(wanted & found), "has_none": not wanted & found}[op]
+        results = {"has_all": wanted <= found, "has_any": bool(wanted & found), "has_none": not wanted & found}
+        return results[op]
     if field.startswith("data."):
         seen: Any = one["data"]
         for name in field.split(".")[1:]:
@@ -82,7 +83,7 @@ def _matches(written: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
 
 def _of_data(seen: Any, op: str, value: Any) -> bool:
     if op == "exists":
-        return (seen is not None) == value
+        return bool((seen is not None) == value)
     if op == "has":
         return isinstance(seen, list) and value.lower() in [str(one).lower() for one in seen]
     if op == "in":
@@ -99,14 +100,14 @@ def _of_data(seen: Any, op: str, value: Any) -> bool:
 
 def _of_text(seen: str | None, op: str, value: Any) -> bool:
     if op == "is_not":
-        return seen is None or seen.lower() != value.lower()
+        return seen is None or seen.lower() != str(value).lower()
     if seen is None:
         return False
     if op == "in":
         return seen.lower() in [one.lower() for one in value]
     if op in ("before", "after"):
-        return seen[:10] < value if op == "before" else seen[:10] > value
-    low, wanted = seen.lower(), value.lower()
+        return seen[:10] < str(value) if op == "before" else seen[:10] > str(value)
+    low, wanted = seen.lower(), str(value).lower()
     return {
         "is": low == wanted,
         "contains": wanted in low,
@@ -318,7 +319,7 @@ async def test_pages_of_tags_segments_and_groups_have_each_once(api: Api) -> Non
     ]
     stored = PostgresRecipients(api.pool)
     for limit in (1, 4, 100):
-        found = []
+        found: list[Person] = []
         after = ""
         while True:
             page = await stored.page(membership, after, limit)
@@ -338,11 +339,12 @@ async def test_a_statement_looks_at_a_bounded_number(api: Api, tag: str) -> None
     """However few a filter matches: what a step has looked at is where the next one goes on."""
     await _store(api, _people())
     scan = Scan(api.pool, looked_at=10)
-    parts = [{"field": "recipient_id", "op": "is", "value": "r59"}]
+    parts: list[dict[str, Any]] = [{"field": "recipient_id", "op": "is", "value": "r59"}]
     if tag:
         parts.append({"field": "tags", "op": "has_all", "value": [tag]})
     condition = condition_of(parse(json.dumps({"all": parts}).encode()))
-    steps, after, found = 0, "", []
+    found: list[str] = []
+    steps, after = 0, ""
     while True:
         step = await scan.step(TENANT, condition, after, 5)
         steps, after = steps + 1, step.looked_at

@@ -15,6 +15,7 @@ from runtime.ids import new_id
 from services.domain import topology
 from services.domain.workflows import Workflow, decode_workflows, in_scope
 from services.router.definitions import Template
+from services.router.segments.store import SegmentStore
 from services.router.workflows import store
 from services.router.workflows.document import parse
 from services.router.workflows.documents import Documents
@@ -44,7 +45,7 @@ class _Router:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", connection: Client) -> None:
         self.world = EndpointWorld(pool, connection)
         workflows = self.world.workflows
-        self._servicer: Any = WorkflowServicer(workflows, References(workflows, _Templates()))  # type: ignore[abstract]
+        self._servicer: Any = WorkflowServicer(workflows, References(workflows, SegmentStore(pool), _Templates()))  # type: ignore[abstract]
         self.documents = Documents(pool)
 
     async def call(self, method: str, tenant_id: str = TENANT, **fields: Any) -> Any:
@@ -252,23 +253,32 @@ async def test_what_is_refused(router: _Router) -> None:
 
 
 async def test_what_a_document_refers_to_must_exist(router: _Router) -> None:
-    """An endpoint of the tenant, and a version of a template; the check says the same as the refusal."""
+    """A segment and an endpoint of the tenant, and a version of a template; the check says the same as the refusal."""
     mine, theirs = await router.world.create(TENANT), await router.world.create(OTHER)
+    segments = SegmentStore(router.world.pool)
+    rule = b'{"field":"data.plan","op":"is","value":"free"}'
+    free, other = [(await segments.create(tenant_id, "free", "Free", rule)).id for tenant_id in (TENANT, OTHER)]
 
-    def document(endpoint_id: str, version: int) -> bytes:
+    def document(segment_id: str, endpoint_id: str, version: int) -> bytes:
         hook = {"id": "hook", "kind": "webhook", "endpoint_id": endpoint_id}
-        return raw(hook, send("a", template={"key": "order.paid", "version": version}))
+        mail = send("a", template={"key": "order.paid", "version": version})
+        return raw(hook, mail, filters={"segment_id": segment_id})
 
-    await router.create(document=document(mine, 3))
-    wrong = document(theirs, 4)
-    fields = ("document.steps[0].endpoint_id", "document.steps[1].template.version")
+    await router.create(document=document(free, mine, 3))
+    wrong = document(other, theirs, 4)
+    fields = (
+        "document.filters.segment_id",
+        "document.steps[0].endpoint_id",
+        "document.steps[1].template.version",
+    )
     await _refused(router.create("Other", document=wrong), Code.INVALID, *fields)
     faults = (await router.call("CheckWorkflow", document=wrong)).faults
     assert [(one.field, one.step) for one in faults] == [
+        ("filters.segment_id", ""),
         ("steps[0].endpoint_id", "hook"),
         ("steps[1].template.version", "a"),
     ]
-    assert list((await router.call("CheckWorkflow", document=document(mine, 3))).faults) == []
+    assert list((await router.call("CheckWorkflow", document=document(free, mine, 3))).faults) == []
     (fault,) = (await router.call("CheckWorkflow", document=b"{")).faults
     assert (fault.field, fault.description) == ("", "must be JSON")
 

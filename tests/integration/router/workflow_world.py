@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import msgspec
@@ -11,12 +11,11 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.configuration import ConfigurationOutbox
 from runtime.ids import new_id
+from services.router.catalog import Catalog
 from services.router.endpoints.writing import TenantWrites
 from services.router.filtering import Filtering
 from services.router.people import StoredPeople
 from services.router.planner import CatalogPlanner, EventPlanner
-from services.router.ports import Contacts
-from services.router.recipients.identity import Identities
 from services.router.recipients.people import PostgresRecipients
 from services.router.runs.publishing import OutputPublisher
 from services.router.runs.runner import Runs
@@ -41,12 +40,13 @@ class WorkflowWorld(World):
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams) -> None:
         super().__init__(pool, connection, streams)
         self.recipients = PostgresRecipients(pool)
-        self.contacts: Contacts = Identities(pool)
         self.segments = SegmentMembers(pool)
         self.bodies = _Bodies()
         self.workflow_store = WorkflowStore(pool, TenantWrites(pool, ConfigurationOutbox(pool, "router", connection)))
         self.workflow_run_store = WorkflowRunStore(pool)
-        self.planner: Any = CatalogPlanner(self.catalog, EventPlanner(self.policies, Filtering(self.bodies)))
+        self.planner: Any = CatalogPlanner(
+            cast(Catalog, self.catalog), EventPlanner(self.policies, Filtering(self.bodies))
+        )
         self.runs = self.router()
         self.workflow_runs = self.flow()
 
@@ -80,6 +80,13 @@ class WorkflowWorld(World):
         stored, _ = await self.workflow_store.create(TENANT, fields, parse(raw), "test")
         return stored.id
 
+    async def change(self, workflow_id: str, *steps: dict[str, Any]) -> None:
+        """Give a workflow another version."""
+        document = parse(msgspec.json.encode({"steps": steps}))
+        await self.workflow_store.update(
+            TENANT, workflow_id, lambda fields: (fields, document), expected_version=0, by="test"
+        )
+
     def started(self, workflows: Sequence[str], *targets: event_pb2.Target, **fields: Any) -> event_pb2.Event:
         """Return an event that starts these workflows for these targets."""
         versions = [event_pb2.WorkflowVersion(workflow_id=one, version=1) for one in workflows]
@@ -87,7 +94,7 @@ class WorkflowWorld(World):
 
     async def flow_on(self, *flows: WorkflowRuns, routers: Sequence[Runs] = ()) -> None:
         """Have routers work off what is due of events and of workflow runs, until nothing is left."""
-        workers = [*(routers or (self.runs,)), *(flows or (self.workflow_runs,))]
+        workers: list[Runs | WorkflowRuns] = [*(routers or (self.runs,)), *(flows or (self.workflow_runs,))]
         busy = True
         while busy:
             counts = await asyncio.gather(*[one.work(large=large) for one in workers for large in (False, True)])

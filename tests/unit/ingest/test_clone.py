@@ -42,6 +42,16 @@ def test_an_event_of_an_earlier_version_keeps_its_locale() -> None:
     assert (event.recipient.locale, first.recipient.locale) == ("pt-BR", "")
 
 
+def test_a_direct_message_has_one_channel() -> None:
+    """A replay on another one sends nothing; on its own it says again what it says."""
+    first = _first(_ADA)
+    first.direct.channel, first.direct.template_key = event_pb2.CHANNEL_EMAIL, "welcome"
+    event = clone_event(first, "e2", 9, [event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_EMAIL])
+    assert event is not None
+    assert (event.direct, list(event.channels)) == (first.direct, [])
+    assert clone_event(first, "e2", 9, [event_pb2.CHANNEL_SMS]) is None
+
+
 def test_described_people_keep_their_addresses() -> None:
     """And stored ones their ids; a group's member is named by their id."""
     first = _first(_ADA, _STORED, _GROUP)

@@ -75,6 +75,8 @@ def _wrong_fields(event: ingest_pb2.NewEvent, *, sent: bool = False) -> list[str
         _event(audience=[_stored(str(n)) for n in range(100)], exclusions=[_group(str(n)) for n in range(100)]),
         _event(scope="live", due_at_us=END_OF_TIME_US - 1, cost=10),
         _event(due_at_us=1),
+        _event(direct=_written(subject="hello", text="hello")),
+        _event(direct=_direct(template_key="t", sender_email="ada@b\u00fccher.example", reply_to="ada@example.org")),
         _event(dedupe=ingest_pb2.Dedupe()),
         _event(dedupe=ingest_pb2.Dedupe(kind=_KEY, key="k", scope="s", ttl_s=30 * DAY_S)),
         _event(dedupe=ingest_pb2.Dedupe(kind=_NONE)),
@@ -175,6 +177,9 @@ def test_what_is_valid(event: ingest_pb2.NewEvent) -> None:
         (_event(direct=_written(subject="hello")), "direct.content_given.body"),
         (_event(direct=_written(subject="hello", body="é" * 51_200)), "direct.content_given"),
         (_event(direct=_written(event_pb2.CHANNEL_PUSH, body="hello")), "direct.content_given"),
+        (_event(direct=_written(event_pb2.CHANNEL_SMS, body=" ")), "direct.content_given.body"),
+        (_event(direct=_written(event_pb2.CHANNEL_SMS, body="hello", text="hello")), "direct.content_given.text"),
+        (_event(direct=_written(event_pb2.CHANNEL_SMS, body="hello", subject="hi")), "direct.content_given.subject"),
     ],
 )
 def test_faults_name_their_field(event: ingest_pb2.NewEvent, field: str) -> None:

@@ -170,6 +170,20 @@ async def test_what_is_deleted_is_asked_of_its_owner_again() -> None:
     assert desk.caller.asked == ["ResolveTemplates", "ResolveProviders"]
 
 
+async def test_a_templates_version_is_asked_for_once() -> None:
+    """It never changes; but one that does not exist yet may exist later."""
+    desk = Desk()
+    ask = desk.catalog.template_version
+    assert await ask(TENANT, TYPE, SMS, 3) is None
+    desk.owners.templates[TENANT, TYPE] = [
+        templates_pb2.ActiveTemplate(channel=SMS, template_version_id="v3", locale="de", subscribed=True)
+    ]
+    for _ in range(3):
+        assert await ask(TENANT, TYPE, SMS, 3) == Template("v3", "de", subscribed=True)
+    assert desk.owners.asked == ["ResolveTemplates"] * 2
+    assert [await ask(TENANT, TYPE, *other) for other in ((EMAIL, 3), (SMS, 4))] == [None, None]
+
+
 async def test_askers_at_once_share_one_question() -> None:
     """A flood of events of an unknown type is one question of each kind; another type's is another one."""
     desk = Desk()

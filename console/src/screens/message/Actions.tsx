@@ -244,5 +244,9 @@ function Curl({ event }: { event: Event }) {
   if (!data) {
     return <Loading />;
   }
-  return data.request ? <CodeBlock text={commandOf(data)} what="the command" /> : <p>{data.why}</p>;
+  return data.request ? (
+    <CodeBlock text={commandOf(data)} what="the command" />
+  ) : (
+    <p>{data.why ?? "No command sends a direct message once more. Use “Replay all”."}</p>
+  );
 }

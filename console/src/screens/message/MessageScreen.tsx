@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, Link, useParams, useSearch } from "@tanstack/react-router";
+import type { Schemas } from "~/api/client";
 import { Problem } from "~/api/problem";
 import { Badge, StatusBadge } from "~/kit/Badge";
 import { LinkButton } from "~/kit/Button";
@@ -8,6 +9,7 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Facts, Page } from "~/kit/Page";
 import { Time } from "~/kit/Time";
+import { channelName } from "~/shell/channels";
 import { ObjectLink } from "~/shell/ObjectLink";
 import { useOwnTenant, useTenantName } from "~/shell/tenants";
 import { Actions } from "./Actions";
@@ -187,6 +189,46 @@ function Recipient({ event }: { event: Event }) {
   );
 }
 
+/** What a direct message sends instead of what its event type means. */
+function DirectMessage({ direct }: { direct: Schemas["DirectMessage"] }) {
+  const sender = [direct.sender_name, direct.sender_email && `<${direct.sender_email}>`]
+    .filter(Boolean)
+    .join(" ");
+  const texts = [
+    ["Subject", direct.subject],
+    ["Body", direct.body],
+    ["Text", direct.text],
+  ] as const;
+  return (
+    <>
+      <h3>Direct message: {channelName(direct.channel)}</h3>
+      {direct.template_key ? (
+        <p>
+          With the active template of <bdi>{direct.template_key}</bdi>.
+        </p>
+      ) : null}
+      {sender ? (
+        <p>
+          From <bdi>{sender}</bdi>.
+        </p>
+      ) : null}
+      {direct.reply_to ? (
+        <p>
+          Replies go to <bdi>{direct.reply_to}</bdi>.
+        </p>
+      ) : null}
+      {texts.map(([name, text]) =>
+        text ? (
+          <div key={name}>
+            <h4>{name}</h4>
+            <CodeBlock text={text} what={`the ${name.toLowerCase()}`} />
+          </div>
+        ) : null,
+      )}
+    </>
+  );
+}
+
 function Carried({ event }: { event: Event }) {
   const { data, error, refetch } = useQuery(bodyQuery(event.id));
   return (
@@ -195,6 +237,7 @@ function Carried({ event }: { event: Event }) {
       {data?.stored === false ? <p>{data.why}</p> : null}
       {data?.stored ? (
         <div className={styles.stack}>
+          {data.direct ? <DirectMessage direct={data.direct} /> : null}
           <h3>Variables</h3>
           <CodeBlock text={JSON.stringify(data.variables, null, 2)} what="the variables" />
           <h3>Further payload</h3>

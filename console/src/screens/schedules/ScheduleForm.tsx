@@ -48,6 +48,8 @@ export function ScheduleForm({ tenantId, schedule, action, onSubmit, isBusy, isD
   const [unread, setUnread] = useState<SyntaxError | null>(null);
   const zones = useId();
   const times = useTimes(tenantId, cron, timezone);
+  // On the page of a schedule its own times stand above.
+  const isOther = cron !== schedule?.cron || timezone !== schedule.timezone;
   const shown = unread ?? error;
   const fault = (field: string) => (shown instanceof Problem ? shown.fields.get(field) : undefined);
   const typed = times.error instanceof Problem ? times.error.fields : undefined;
@@ -112,7 +114,7 @@ export function ScheduleForm({ tenantId, schedule, action, onSubmit, isBusy, isD
           </datalist>
         </FieldRow>
         <section aria-label="Next times" aria-live="polite">
-          {times.data ? (
+          {times.data && isOther ? (
             <>
               <p>{times.data.in_words}</p>
               <ul>

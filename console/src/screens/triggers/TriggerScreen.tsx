@@ -12,32 +12,35 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Progress } from "~/kit/Meter";
 import { Card, EmptyState, Facts, Page } from "~/kit/Page";
-import { Time } from "~/kit/Time";
+import { ExactTime, Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
 import { tenantsQuery, useOwnTenant, useTenantName } from "~/shell/tenants";
-import { type Event, eventQuery } from "../message/queries";
+import type { Event } from "../message/queries";
 import { Counts } from "./Counts";
-import { isOver, type Run, runQuery } from "./queries";
+import { isOver, type Run, runQuery, triggerQuery } from "./queries";
 import { WorkflowRuns } from "./WorkflowRuns";
 import { heldBack, RunBadge } from "./words";
 
 export const lazyRoute = createLazyRoute("/frame/triggers/$eventId")({ component: TriggerScreen });
 
+// The ledger is about a second behind.
+const PATIENCE_MS = 10_000;
+
 type Action = "pause" | "resume";
 
 function TriggerScreen() {
   const { eventId } = useParams({ from: "/frame/triggers/$eventId" });
-  const event = useQuery(eventQuery(eventId));
-  const run = useQuery(runQuery(eventId));
-  const tenantId = event.data?.tenant_id ?? run.data?.tenant_id;
+  const [began] = useState(Date.now);
+  const event = useQuery(triggerQuery(eventId));
+  const run = useQuery({ ...runQuery(eventId), enabled: Boolean(event.data) });
+  const tenantId = event.data?.tenant_id;
   useOwnTenant(tenantId);
-  if (tenantId) {
-    return (
-      <Trigger eventId={eventId} tenantId={tenantId} event={event.data ?? null} run={run.data ?? null} />
-    );
+  if (event.data && tenantId) {
+    return <Trigger eventId={eventId} tenantId={tenantId} event={event.data} run={run.data ?? null} />;
   }
-  const error = event.error ?? run.error;
-  if (error instanceof Problem && (error.status === 404 || error.status === 422)) {
+  const { error } = event;
+  const isMissing = event.data === null && event.dataUpdatedAt - began > PATIENCE_MS;
+  if (isMissing || (error instanceof Problem && (error.status === 404 || error.status === 422))) {
     return (
       <Page title="Not found">
         <EmptyState
@@ -58,14 +61,13 @@ function TriggerScreen() {
 interface Of {
   eventId: string;
   tenantId: string;
-  /** null: the ledger does not know it yet. */
-  event: Event | null;
+  event: Event;
   /** null: it has none, or its days are over. */
   run: Run | null;
 }
 
 function Trigger({ eventId, tenantId, event, run }: Of) {
-  const type = event?.event_type ?? run?.event_type ?? "Trigger";
+  const type = event.event_type;
   return (
     <Page
       title={type}
@@ -81,29 +83,32 @@ function Trigger({ eventId, tenantId, event, run }: Of) {
     >
       <Head eventId={eventId} tenantId={tenantId} event={event} run={run} />
       <Counts eventId={eventId} tenantId={tenantId} changed={changedOf(event)} />
-      <WorkflowRuns eventId={eventId} tenantId={tenantId} isLive={!event?.finished_at} />
+      <WorkflowRuns
+        eventId={eventId}
+        tenantId={tenantId}
+        isLive={!event.finished_at}
+        isEarly={run?.state === "waiting"}
+      />
     </Page>
   );
 }
 
 /** Return what changes whenever the deliveries of an event do. */
-function changedOf(event: Event | null): string {
-  return event === null ? "" : JSON.stringify([event.counts, event.finished_at]);
+function changedOf(event: Event): string {
+  return JSON.stringify([event.counts, event.finished_at]);
 }
 
 function Head({ eventId, tenantId, event, run }: Of) {
   const tenantName = useTenantName();
-  const counts = Object.entries(event?.counts ?? {}).filter(([, count]) => count > 0);
-  const under = (event?.counts.queued ?? 0) + (event?.counts.retrying ?? 0);
-  const total = event?.delivery_count ?? 0;
+  const counts = Object.entries(event.counts).filter(([, count]) => count > 0);
+  const under = (event.counts.queued ?? 0) + (event.counts.retrying ?? 0);
+  const total = event.delivery_count;
   return (
     <Card title="Progress">
-      {event && total > 0 ? (
-        <Progress label="Deliveries that are through" done={total - under} total={total} />
-      ) : null}
+      {total > 0 ? <Progress label="Deliveries that are through" done={total - under} total={total} /> : null}
       <Facts
         facts={[
-          ["State", run ? <State key="state" run={run} /> : event?.finished_at ? "finished" : null],
+          ["State", run ? <State key="state" run={run} /> : event.finished_at ? "finished" : null],
           [
             "Deliveries",
             counts.length > 0
@@ -117,9 +122,9 @@ function Head({ eventId, tenantId, event, run }: Of) {
           ["People", run ? run.recipients.toLocaleString() : null],
           ["Open workflow runs", run ? run.open_workflow_runs.toLocaleString() : null],
           ["Tenant", <bdi key="tenant">{tenantName(tenantId)}</bdi>],
-          ["Accepted", <Time key="accepted" at={event?.accepted_at ?? run?.created_at} />],
-          ["Due", run?.due_at ? <Time key="due" at={run.due_at} /> : null],
-          ["Finished", event?.finished_at ? <Time key="finished" at={event.finished_at} /> : "not yet"],
+          ["Accepted", <Time key="accepted" at={event.accepted_at} />],
+          ["Due", run?.due_at ? <ExactTime key="due" at={run.due_at} /> : null],
+          ["Finished", event.finished_at ? <Time key="finished" at={event.finished_at} /> : "not yet"],
           ["Event id", <Copyable key="id" text={eventId} what="the event id" />],
         ]}
       />
@@ -163,7 +168,7 @@ function RunActions({ eventId, tenantId, event, run }: Of) {
       again();
     },
   });
-  const isOpen = run ? !isOver(run) : event !== null && !event.finished_at;
+  const isOpen = run ? !isOver(run) : !event.finished_at;
   if (!isOpen || !may(session, "developer", tenant)) {
     return null;
   }

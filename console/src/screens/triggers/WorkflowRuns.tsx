@@ -25,10 +25,12 @@ interface Of {
   eventId: string;
   tenantId: string;
   isLive: boolean;
+  /** The event waits for its time. */
+  isEarly: boolean;
 }
 
 /** The workflow runs of an event: one for each person and workflow that waits for something, or did. */
-export function WorkflowRuns({ eventId, tenantId, isLive }: Of) {
+export function WorkflowRuns({ eventId, tenantId, isLive, isEarly }: Of) {
   const search = routeApi.useSearch();
   const { state, run } = search;
   const navigate = useNavigate();
@@ -110,7 +112,9 @@ export function WorkflowRuns({ eventId, tenantId, isLive }: Of) {
           <p>
             {state
               ? "None is in this state."
-              : "None. Workflows that neither wait nor ask for anything are sent at once, without a run of their own."}
+              : isEarly
+                ? "None yet: the event waits for its time."
+                : "None. Workflows that neither wait nor ask for anything are sent at once, without a run of their own."}
           </p>
         }
       />

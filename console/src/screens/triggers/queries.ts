@@ -15,6 +15,22 @@ export function isOver(run: Run): boolean {
   return run.state === "done" || run.state === "canceled" || run.state === "failed";
 }
 
+/** One event; null: the ledger does not know it yet, which is no error, or it does not exist. */
+export function triggerQuery(eventId: string) {
+  return queryOptions({
+    queryKey: ["events", eventId, "trigger"],
+    queryFn: async ({ signal }) => {
+      const query = { event_id: eventId, limit: 1 };
+      const page = await answer(api.GET("/api/v1/admin/events", { params: { query }, signal }));
+      if (page.data.every((one) => one.id !== eventId)) {
+        return null;
+      }
+      return answer(api.GET("/api/v1/admin/events/{id}", { params: { path: { id: eventId } }, signal }));
+    },
+    refetchInterval: (query) => (query.state.data?.finished_at ? false : LIVE_MS),
+  });
+}
+
 /** The run of an event; null: it has none, or its days are over. */
 export function runQuery(eventId: string) {
   return queryOptions({

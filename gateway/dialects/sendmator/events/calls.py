@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from clarion.router.v1 import workflows_pb2
+from clarion.router.v1 import segments_pb2, workflows_pb2
 from gateway.dialects.sendmator import ids
 from gateway.dialects.sendmator.calls import Call
 from gateway.dialects.sendmator.errors import ApiError, bad_request, not_found
@@ -41,7 +41,9 @@ async def trigger(call: Call) -> web.Response:
     found = await _processed(call, accepted.event_id, until)
     if found is None:
         return json_reply({**answer, "status": PROCESSING, "workflows": []}, status=201)
-    return json_reply({**answer, "message": "Event processed successfully", **found}, status=201)
+    if found["status"] != PROCESSING:
+        answer["message"] = "Event processed successfully"
+    return json_reply({**answer, **found}, status=201)
 
 
 async def trigger_workflow(call: Call) -> web.Response:
@@ -51,6 +53,7 @@ async def trigger_workflow(call: Call) -> web.Response:
     stored = await _workflow(call, body.text("workflow_id"), body.text("workflow_name"))
     event = workflow_event(body, call.caller, stored.id, stored.event_type)
     event.due_at_us = when.due_at_us
+    await check_segments(call, event)
     try:
         accepted = await call.accept(event)
     except ClarionError as error:
@@ -73,6 +76,22 @@ def queued(what: str, accepted: ingest_pb2.Accepted, when: When) -> dict[str, An
         answer["message"] = f"{what} scheduled for {when.shown}"
         answer["scheduled_for"] = when.shown
     return answer
+
+
+async def check_segments(call: Call, event: ingest_pb2.NewEvent) -> None:
+    """Raise ApiError (404) for a segment that the account does not have."""
+    for target in event.audience:
+        if not target.HasField("segment_id"):
+            continue
+        if not is_uuid(target.segment_id):
+            raise not_found("Segment")
+        wire = segments_pb2.GetSegmentRequest(tenant_id=call.caller.tenant_id, segment_id=target.segment_id)
+        try:
+            await call.ask(call.clients.segments.GetSegment, wire)
+        except ClarionError as error:
+            if error.code is Code.NOT_FOUND:
+                raise not_found("Segment") from None
+            raise
 
 
 async def _accept(call: Call, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:

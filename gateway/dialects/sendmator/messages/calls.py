@@ -7,14 +7,12 @@ from aiohttp import web
 from clarion.common.v1 import event_pb2
 from gateway.dialects.sendmator import times
 from gateway.dialects.sendmator.calls import Call
-from gateway.dialects.sendmator.errors import ApiError, not_found
-from gateway.dialects.sendmator.events.calls import queued
+from gateway.dialects.sendmator.errors import ApiError
+from gateway.dialects.sendmator.events.calls import check_segments, queued
 from gateway.dialects.sendmator.events.events import When, when_of
 from gateway.dialects.sendmator.messages.messages import message_of
 from gateway.replies import json_reply
 from runtime import clock
-from runtime.errors import ClarionError, Code
-from runtime.ids import is_uuid
 
 
 def sending(channel: "event_pb2.Channel.ValueType") -> Any:
@@ -24,14 +22,8 @@ def sending(channel: "event_pb2.Channel.ValueType") -> Any:
         body = await call.body()
         when = when_of(body, call.backend.now())
         event = message_of(body, call.caller, channel, when)
-        if any(target.segment_id and not is_uuid(target.segment_id) for target in event.audience):
-            raise not_found("Segment")
-        try:
-            accepted = await call.accept(event)
-        except ClarionError as error:
-            if error.code is Code.NOT_FOUND:
-                raise not_found("Segment") from None
-            raise
+        await check_segments(call, event)
+        accepted = await call.accept(event)
         answer = {
             **queued("Message", accepted, When(event.due_at_us)),
             "execution_id": accepted.event_id,

@@ -31,6 +31,7 @@ MAX_ATTEMPTS = (1, 10)
 _CHANNELS = ("email", "sms")
 _PREFIX = "otp_"
 _SUBJECT = "Your verification code"
+_HTML = "<p>Your verification code is <strong>{{code}}</strong>. It is valid for {{expires_in_minutes}} minutes.</p>"
 _TEXT = "Your verification code is {{code}}. It is valid for {{expires_in_minutes}} minutes."
 _OUTCOMES = {
     codes_pb2.CODE_OUTCOME_WRONG: "Invalid OTP",
@@ -137,7 +138,7 @@ async def _deliver(call: Call, memo: Memo, code: str) -> None:
     if memo.template_key:
         content.template_key = memo.template_key
     elif channel == event_pb2.CHANNEL_EMAIL:
-        content.content_given.CopyFrom(event_pb2.DirectContent(subject=_SUBJECT, text=_TEXT))
+        content.content_given.CopyFrom(event_pb2.DirectContent(subject=_SUBJECT, body=_HTML, text=_TEXT))
     else:
         content.content_given.CopyFrom(event_pb2.DirectContent(body=_TEXT))
     minutes = max(memo.expiry_s // 60, 1)

@@ -61,7 +61,7 @@ async def execution(call: Call) -> web.Response:
 async def jobs(call: Call) -> web.Response:
     """List what each contact gets of an execution, one status of it or all, page by page."""
     at = ids.execution(call.path("execution_id"))
-    await _found(call, at)
+    event = (await _found(call, at)).event
     status = call.request.query.get("status", "")
     wanted = _statuses(status)
     page = lists.page(call.request, default=50)
@@ -78,7 +78,12 @@ async def jobs(call: Call) -> web.Response:
     rows, following = await _deliveries(call, wire, wanted)
     sealed = call.backend.cursors.seal(following, *bound) if following else None
     shown = lists.shown(
-        "jobs", list(map(views.job, rows)), page, total=len(rows), has_more=bool(following), next_cursor=sealed
+        "jobs",
+        [views.job(one, event) for one in rows],
+        page,
+        total=len(rows),
+        has_more=bool(following),
+        next_cursor=sealed,
     )
     return json_reply(shown)
 

@@ -235,15 +235,16 @@ def step_execution(found: Trigger, at: ids.Execution, counts: Iterable[ledger_pb
     }
 
 
-def job(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:
-    """Return what one contact gets of an execution."""
+def job(delivery: ledger_pb2.DeliverySummary, event: ledger_pb2.EventSummary) -> dict[str, Any]:
+    """Return what one contact gets of an execution. event: of the delivery, which may have its only recipient."""
+    person = delivery.recipient if delivery.HasField("recipient") else event.recipient
     word = job_status(delivery.status)
     why = _TEXTS.get(delivery.reason, delivery.reason) or None
     return {
         "id": delivery.id,
-        "contact_external_id": delivery.recipient.user_id or None,
-        "email": delivery.recipient.email or None,
-        "phone": delivery.recipient.phone or None,
+        "contact_external_id": person.user_id or None,
+        "email": person.email or None,
+        "phone": person.phone or None,
         "channel": CHANNEL_NAMES.get(delivery.channel),
         "status": word,
         "reason": delivery.reason or None,

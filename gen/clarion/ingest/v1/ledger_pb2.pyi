@@ -24,6 +24,26 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class ListEventsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
@@ -37,6 +57,7 @@ class ListEventsRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty strings and zeros mean: any."""
     event_type: _builtins.str
@@ -61,6 +82,10 @@ class ListEventsRequest(_message.Message):
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only of these tenants, at most 2,000; empty: of any."""
 
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """With all of these labels; see clarion.common.v1.Event.metadata. At most 5, and only with tenant_id."""
+
     def __init__(
         self,
         *,
@@ -77,10 +102,11 @@ class ListEventsRequest(_message.Message):
         channel: _event_pb2.Channel.ValueType = ...,
         reason: _builtins.str = ...,
         provider: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "metadata", b"metadata", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -156,6 +182,7 @@ class EventSummary(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     HAS_WORKFLOWS_FIELD_NUMBER: _builtins.int
     RECIPIENT_COUNT_FIELD_NUMBER: _builtins.int
+    IS_SECRET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     event_type: _builtins.str
@@ -186,6 +213,8 @@ class EventSummary(_message.Message):
     """It starts stored workflows; their steps are counted in GetWorkflowCounts."""
     recipient_count: _builtins.int
     """How many people it is for, as far as they are known."""
+    is_secret: _builtins.bool
+    """See clarion.common.v1.Event."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """The only recipient; absent if there are several, or if none is known yet."""
@@ -225,10 +254,11 @@ class EventSummary(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         has_workflows: _builtins.bool = ...,
         recipient_count: _builtins.int = ...,
+        is_secret: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "has_workflows", b"has_workflows", "id", b"id", "metadata", b"metadata", "reason", b"reason", "recipient", b"recipient", "recipient_count", b"recipient_count", "replay_of", b"replay_of", "replayed", b"replayed", "routed_at_us", b"routed_at_us", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "has_workflows", b"has_workflows", "id", b"id", "is_secret", b"is_secret", "metadata", b"metadata", "reason", b"reason", "recipient", b"recipient", "recipient_count", b"recipient_count", "replay_of", b"replay_of", "replayed", b"replayed", "routed_at_us", b"routed_at_us", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -515,7 +545,10 @@ class GetDeliveryResponse(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
+    IS_SECRET_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
+    is_secret: _builtins.bool
+    """Of what was sent nothing is stored; see clarion.common.v1.Event."""
     @_builtins.property
     def delivery(self) -> Global___DeliverySummary: ...
     @_builtins.property
@@ -533,10 +566,11 @@ class GetDeliveryResponse(_message.Message):
         tenant_id: _builtins.str = ...,
         steps: _abc.Iterable[Global___TimelineStep] | None = ...,
         recipient: _event_pb2.Recipient | None = ...,
+        is_secret: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "recipient", b"recipient", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "is_secret", b"is_secret", "recipient", b"recipient", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

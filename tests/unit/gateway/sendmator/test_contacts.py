@@ -34,22 +34,24 @@ def stored(change: recipients_pb2.RecipientChange, before: Any = None) -> recipi
     """Return a recipient after a change, as the router stores it."""
     person = recipients_pb2.StoredRecipient()
     person.CopyFrom(before or recipients_pb2.StoredRecipient(recipient_id=change.recipient_id))
-    for name in ("email", "phone", "name"):
-        if change.HasField(name):
-            setattr(person, name, getattr(change, name))
+    person.email, person.phone, person.name = (
+        new if new or not old else old
+        for old, new in ((person.email, change.email), (person.phone, change.phone), (person.name, change.name))
+    )
     if change.new_recipient_id:
         person.recipient_id = change.new_recipient_id
     if change.HasField("data"):
         data = {**(json.loads(person.data or b"{}") if change.merges_data else {}), **json.loads(change.data)}
         person.data = json.dumps({name: value for name, value in data.items() if value is not None}).encode()
-    for name, values in (
-        ("tags", change.tags.tags),
-        ("muted_channels", change.muted_channels.channels),
-        ("category_preferences", change.category_preferences.preferences),
-    ):
-        if change.HasField(name):
-            person.ClearField(name)
-            getattr(person, name).extend(values)
+    if change.HasField("tags"):
+        person.ClearField("tags")
+        person.tags.extend(change.tags.tags)
+    if change.HasField("muted_channels"):
+        person.ClearField("muted_channels")
+        person.muted_channels.extend(change.muted_channels.channels)
+    if change.HasField("category_preferences"):
+        person.ClearField("category_preferences")
+        person.category_preferences.extend(change.category_preferences.preferences)
     return person
 
 

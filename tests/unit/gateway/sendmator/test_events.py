@@ -33,7 +33,8 @@ def test_an_event_keeps_what_its_caller_wrote() -> None:
     number = "12345678901234567890.10"
     event = event_of(
         f'{{"event_name": "purchase", "event_data": {{"amount": {number}}}, "variables": {{ "v":{number} }},'
-        '"source": {"type": "api", "ip": "192.168.1.1"}, "user_info": {"custom_fields": {"plan":1.0}, "email": "a@b.c"}}'
+        '"source": {"type": "api", "ip": "192.168.1.1"},'
+        '"user_info": {"custom_fields": {"plan":1.0}, "email": "a@b.c"}}'
     )
     assert event.variables == f'{{ "v":{number} }}'.encode()
     assert f'"event_data":{{"amount": {number}}}'.encode() in event.payload_extra

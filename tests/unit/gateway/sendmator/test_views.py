@@ -119,7 +119,11 @@ def test_each_workflow_step_by_step() -> None:
 
 def test_a_workflow_whose_filters_nobody_passed() -> None:
     """It is filtered, not failed."""
-    counts = [ledger_pb2.WorkflowCount(workflow_id=WORKFLOW_ID, step="a", channel=1, status=_SKIPPED, count=1)]
+    counts = [
+        ledger_pb2.WorkflowCount(
+            workflow_id=WORKFLOW_ID, step="a", channel=event_pb2.CHANNEL_EMAIL, status=_SKIPPED, count=1
+        )
+    ]
     found = views.workflow_details(Trigger(event(finished_at_us=1), None), counts, {WORKFLOW_ID: None})
     assert found["workflows"][0]["status"] == "filtered"
 

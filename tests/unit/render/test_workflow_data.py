@@ -1,9 +1,11 @@
-"""What templates find of the person who gets a message, and a template that is not stored."""
+"""What templates of workflows and direct messages find of person and channel, and templates that are not stored."""
 
-from services.render.contact import contact_variables
+import pytest
+
 from services.render.frames import (
     EMAIL,
     OK,
+    PUSH,
     RENDER,
     SMS,
     Contact,
@@ -14,6 +16,7 @@ from services.render.frames import (
     published,
 )
 from services.render.worker import TaskRunner
+from services.render.workflow_data import contact_variables
 
 _LIMITS = WorkerLimits(cpu_s=60.0, output=100_000, memory=0)
 _ADA = Contact(
@@ -74,6 +77,23 @@ def test_templates_read_event_source_and_contact() -> None:
     assert _text(body, b'{"code":"A1","contact_first_name":"Dr. King"}', extra).startswith("Dr. King, ")
     assert _text("{{contact_first_name}}", b"{}", b'{"contact_first_name":"Dr. King"}') == "Dr. King"
     assert _text("{{contact_first_name}}|{{code}}", b'{"code":"A1"}', contact=None) == "|A1"
+
+
+def test_a_channel_has_variables_of_its_own() -> None:
+    """They come before the others, on this channel alone, and only where templates know the contact."""
+    variables = b'{"code":"all","name":"Ada"}'
+    extra = b'{"channel_variables":{"sms":{"code":"4821"},"email":{"code":"9377"}}}'
+    body = "{{code}} {{name}}"
+    assert _text(body, variables, extra) == "4821 Ada"
+    assert _rendered(TemplateSource(EMAIL, "{{code}}", "<p>{{name}}</p>"), variables, extra).subject == "9377"
+    assert _rendered(TemplateSource(PUSH, "{{code}}", body), variables, extra).title == "all"
+    assert _text(body, variables, extra, contact=None) == "all Ada"
+
+
+@pytest.mark.parametrize("value", [b"1", b'["sms"]', b'{"sms":"x"}', b'{"sms":null}', b"{}"])
+def test_channel_variables_that_are_none(value: bytes) -> None:
+    """They change nothing."""
+    assert _text("{{code}}", b'{"code":"all"}', b'{"channel_variables":' + value + b"}") == "all"
 
 
 def test_a_contacts_language_and_time_zone_are_used() -> None:

@@ -3,7 +3,20 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, console, demo, dialects, health, inbox, openapi, polling, portal, websocket
+from gateway import (
+    admin,
+    callbacks,
+    console,
+    demo,
+    dialects,
+    health,
+    inbox,
+    openapi,
+    polling,
+    portal,
+    shared_paths,
+    websocket,
+)
 from gateway.accepting import TriggerBatcher
 from gateway.access.oidc import OidcClient
 from gateway.access.sessions import ConsoleSessions
@@ -13,7 +26,6 @@ from gateway.browser_sessions import PublicAddress
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
 from gateway.cursors import CURSORS, Cursors
-from gateway.dialects import sharing
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
@@ -58,7 +70,7 @@ def create_app(settings: Settings, clients: Clients, *, now: clock.Clock = clock
     backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors, now)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
-    sharing.add_routes(app, backend)
+    shared_paths.add_routes(app, backend)
     sessions = ConsoleSessions(clients, address)
     sign_ins = FailedAttempts(settings.sign_in_failures_per_minute, proxies)
     oidc = OidcClient(settings) if settings.oidc_issuer else None

@@ -43,6 +43,7 @@ from clarion.router.v1 import (
     schedules_pb2_grpc,
     segments_pb2_grpc,
     suppressions_pb2_grpc,
+    workflows_pb2_grpc,
 )
 from clarion.router.v1 import privacy_pb2_grpc as router_privacy_pb2_grpc
 from clarion.router.v1 import usage_pb2_grpc as router_usage_pb2_grpc
@@ -95,6 +96,7 @@ class Clients:
         self.schedules = schedules_pb2_grpc.ScheduleServiceStub(self.connections["router"])
         self.segments = segments_pb2_grpc.SegmentServiceStub(self.connections["router"])
         self.imports = imports_pb2_grpc.ImportServiceStub(self.connections["router"])
+        self.workflows = workflows_pb2_grpc.WorkflowServiceStub(self.connections["router"])
         self.runs = runs_pb2_grpc.RunServiceStub(self.connections["router"])
         self.codes = codes_pb2_grpc.CodeServiceStub(self.connections["router"])
         self.endpoints = endpoints_pb2_grpc.EndpointServiceStub(self.connections["router"])

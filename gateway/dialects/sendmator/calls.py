@@ -16,8 +16,8 @@ from gateway.dialects.sendmator.credentials import TEAM_HEADER, Caller, Credenti
 from gateway.dialects.sendmator.errors import answers, bad_request, perhaps_accepted
 from gateway.dialects.sendmator.limits import Limits
 from gateway.dialects.sendmator.triggers.finding import Triggers
-from gateway.dialects.sharing import KEY_HEADER
 from gateway.observing import EVENT_ID
+from gateway.shared_paths import KEY_HEADER
 from runtime import clock
 from runtime.errors import ClarionError, Code
 

@@ -6,7 +6,7 @@ from clarion.common.v1 import event_pb2
 from gateway.dialects import Copy
 from gateway.dialects.sendmator.credentials import KEY_KINDS, KIND, TEAM_HEADER
 from gateway.dialects.sendmator.events.events import TEAM_LABEL, joined
-from gateway.dialects.sharing import KEY_HEADER
+from gateway.shared_paths import KEY_HEADER
 
 _encode = msgspec.json.encode
 

@@ -9,8 +9,8 @@ from gateway.dialects import Backend, KeyKind
 from gateway.dialects.sendmator.errors import invalid_team
 from gateway.dialects.sendmator.limits import OWNER
 from gateway.dialects.sendmator.teams import Teams
-from gateway.dialects.sharing import KEY_HEADER
 from gateway.observing import TENANT_ID
+from gateway.shared_paths import KEY_HEADER
 
 TEAM_HEADER = "X-Team-ID"
 # The kind of the keys. "sk_test_" is as good: an operator chooses it as the prefix of a key. What begins otherwise the

@@ -55,8 +55,8 @@ _LAST = str(uuid.UUID(int=2**128 - 1))
 class EventSearch:
     """Filters of the list of events; None and empty: any. Times in Unix microseconds.
 
-    event_id: the event's, or the caller's. metadata: labels, as their column has them. status, channel, reason, provider: of one of its deliveries. before: the id
-    after which the page begins.
+    event_id: the event's, or the caller's. metadata: labels, as their column has them. status, channel, reason,
+    provider: of one of its deliveries. before: the id after which the page begins.
     """
 
     tenant_ids: Sequence[str] = ()

@@ -149,7 +149,9 @@ class HostileWorld:
         """Workflows; the first one has two versions, and steps, tags and rules with everything hostile."""
         send = {"kind": "send", "channel": "EMAIL", "template": {"key": self.texts["template type"][0]}}
         named = self.keep("step", packs(100, (*STRINGS,)))
-        steps = [{**send, "id": f"s{number}", "name": name} for number, name in enumerate(named)]
+        steps: list[dict[str, object]] = [
+            {**send, "id": f"s{number}", "name": name} for number, name in enumerate(named)
+        ]
         rule = {"==": [{"var": f"event.data.{STRINGS[0]}"}, STRINGS[1]]}
         steps.append({"id": "rule", "kind": "condition", "rule": rule, "then": [{"id": "end", "kind": "stop"}]})
         tags = self.keep("workflow tag", [one for one in packs(64) if "," not in one])

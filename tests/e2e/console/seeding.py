@@ -162,6 +162,7 @@ class Seeding:
         hello = {"id": "hello", "kind": "send", "channel": "EMAIL", "template": {"key": "order.shipped"}}
         text = {"id": "text", "kind": "send", "channel": "SMS", "template": {"key": "order.shipped"}}
         hours = {"from": "09:00", "to": "17:00", "days": ["mon", "tue", "wed", "thu", "fri"]}
+        call = {"id": "call", "kind": "webhook", "endpoint_id": self.found["endpoint"]}
         steps = [
             {**hello, "name": "It is on its way"},
             wait,
@@ -175,10 +176,12 @@ class Seeding:
             {
                 "id": "both",
                 "kind": "parallel",
-                "branches": [[{**hello, "id": "mail"}], [{"id": "call", "kind": "webhook"}]],
+                "branches": [
+                    [{**hello, "id": "mail"}],
+                    [call],
+                ],
             },
         ]
-        steps[-1]["branches"][1][0]["endpoint_id"] = self.found["endpoint"]
         document = {"filters": {"tags": ["vip"], "cooldown_s": 86_400}, "category": "orders", "steps": steps}
         shipped = {"name": "An order goes out", "event_type": "parcel.left", "document": {"steps": [hello, wait]}}
         made = await self.as_person("POST", f"{self.base}/workflows", shipped)

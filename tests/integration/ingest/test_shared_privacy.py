@@ -344,10 +344,15 @@ class _Reader(LedgerReader):
     read = 0
 
     async def events(
-        self, event_ids: Sequence[str], most_deliveries: int, *, of_shared: bool = True
+        self,
+        event_ids: Sequence[str],
+        most_deliveries: int,
+        *,
+        of_shared: bool = True,
+        most_counted: int | None = None,
     ) -> list[KnownEvent]:
         """Read."""
-        found = await super().events(event_ids, most_deliveries, of_shared=of_shared)
+        found = await super().events(event_ids, most_deliveries, of_shared=of_shared, most_counted=most_counted)
         self.read += sum(len(event.deliveries) for event in found)
         return found
 

@@ -83,7 +83,7 @@ def _matches(written: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
 
 def _of_data(seen: Any, op: str, value: Any) -> bool:
     if op == "exists":
-        return (seen is not None) == value
+        return bool((seen is not None) == value)
     if op == "has":
         return isinstance(seen, list) and value.lower() in [str(one).lower() for one in seen]
     if op == "in":
@@ -100,14 +100,14 @@ def _of_data(seen: Any, op: str, value: Any) -> bool:
 
 def _of_text(seen: str | None, op: str, value: Any) -> bool:
     if op == "is_not":
-        return seen is None or seen.lower() != value.lower()
+        return seen is None or seen.lower() != str(value).lower()
     if seen is None:
         return False
     if op == "in":
         return seen.lower() in [one.lower() for one in value]
     if op in ("before", "after"):
-        return seen[:10] < value if op == "before" else seen[:10] > value
-    low, wanted = seen.lower(), value.lower()
+        return seen[:10] < str(value) if op == "before" else seen[:10] > str(value)
+    low, wanted = seen.lower(), str(value).lower()
     return {
         "is": low == wanted,
         "contains": wanted in low,

@@ -2,8 +2,8 @@
 
 from gateway.dialects.sendmator.openapi.operations import OPERATIONS
 from gateway.dialects.sendmator.openapi.parts import KEY, TAG
-from gateway.dialects.sharing import KEY_HEADER
 from gateway.openapi.operations import DialectArea
+from gateway.shared_paths import KEY_HEADER
 
 AREA = DialectArea(
     tag=TAG,

@@ -95,7 +95,12 @@ async def _all(subject: Subject, **fields: Any) -> list[str]:
 
 async def test_recipients_are_found_by_their_tenant_and_id(subject: Subject) -> None:
     """All of a batch over tenants, with what planning needs; those that are not stored are absent."""
-    fields = {"email": "ada@example.org", "phone": "+254712345678", "locale": "sw-KE", "timezone": "Africa/Nairobi"}
+    fields: dict[str, Any] = {
+        "email": "ada@example.org",
+        "phone": "+254712345678",
+        "locale": "sw-KE",
+        "timezone": "Africa/Nairobi",
+    }
     await subject.store(TENANT, "ada", muted=[event_pb2.CHANNEL_SMS], **fields)
     await subject.store(OTHER, "bob")
     wanted = [(TENANT, "ada"), (OTHER, "bob"), (TENANT, "bob"), (OTHER, "ada"), (new_id(), "ada"), (TENANT, "\0")]

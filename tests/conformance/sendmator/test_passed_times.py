@@ -26,7 +26,7 @@ _SCHEDULED = 3
 @pytest.fixture
 async def earlier(sendmator_stack: Running) -> AsyncIterator[str]:
     """The address of a gateway of the stack for which it is December 2024."""
-    settings = load(Settings, sendmator_stack.variables)
+    settings = load(Settings, {**sendmator_stack.variables, "CLARION_HTTP_ADDRESS": "127.0.0.1:0"})
     clients = Clients(settings)
     async with TestServer(create_app(settings, clients, now=lambda: micros_of(_THEN))) as server:
         yield str(server.make_url("")).rstrip("/")

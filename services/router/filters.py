@@ -7,6 +7,7 @@ through and each 64 bytes of a text that it copies or searches, and refuses a st
 """
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ _ENGINE = datalogic.Engine(
     # Equality of different types is false; only what has no result, such as adding words, fails.
     config={"ops_budget": MAX_OPERATIONS, "max_recursion_depth": 64, "loose_equality_errors": False},
 )
+_NOT_A_NUMBER = re.compile(r'Thrown: \{"type":"NaN"\} \(in operator: (.+)\)')
 _encode = msgspec.json.Encoder().encode
 
 
@@ -65,7 +67,7 @@ class Seen:
         try:
             return bool(asked.rule.evaluate_data(self._facts)), ""
         except datalogic.DataLogicError as error:
-            return False, str(error)
+            return False, _NOT_A_NUMBER.sub(r"The operator \1 was given something that is no number.", str(error))
 
 
 def check_filter(text: str | bytes, field: str = "filter") -> Filter:

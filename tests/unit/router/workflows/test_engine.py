@@ -142,8 +142,7 @@ def test_a_rule_that_cannot_be_evaluated_is_not_met_and_says_why() -> None:
     passed, not_met = found.records[1:3]
     assert (passed.outcome, passed.reason) == ("passed_over", Reason.RULE_FAILED)
     assert (not_met.outcome, not_met.reason) == ("condition_not_met", Reason.RULE_FAILED)
-    assert passed.detail
-    assert not_met.detail
+    assert passed.detail == not_met.detail == "The operator + was given something that is no number."
 
 
 def test_stop_ends_all_branches() -> None:

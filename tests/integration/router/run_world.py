@@ -1,7 +1,7 @@
 """Routers that work off runs on one database and broker, and what they left behind."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -182,6 +182,13 @@ def inline(id_: str, email: str = "inline@example.com") -> event_pb2.Target:
 def names(count: int, prefix: str = "u") -> list[str]:
     """So many ids."""
     return [f"{prefix}{number:04}" for number in range(count)]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield all nodes of a query's plan."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
 
 
 async def fail(*_: object, **__: object) -> Sequence[object]:

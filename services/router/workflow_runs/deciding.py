@@ -1,11 +1,7 @@
 """Decides what a workflow run does now: gathers the facts that it looks at, and asks the engine."""
 
-from collections.abc import Sequence
-from functools import partial
-
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock
-from runtime.batching import Batcher
 from runtime.errors import ClarionError, Code
 from services.domain import statuses
 from services.domain.reasons import Reason
@@ -20,15 +16,9 @@ from services.router.workflow_runs.sending import Sending, workflow_delivery_id
 from services.router.workflows import engine, facts
 from services.router.workflows.document import Document
 from services.router.workflows.steps import Send
-from services.router.workflows.versions import StoredVersion, VersionKey
+from services.router.workflows.versions import VersionKey
 
 _UNKNOWN = trace_pb2.DELIVERY_STATUS_UNSPECIFIED
-
-
-async def _found(versions: Versions, keys: Sequence[VersionKey]) -> Sequence[StoredVersion | None]:
-    """Return the versions for all runs that ask at the same time."""
-    found = await versions.get(set(keys))
-    return [found.get(key) for key in keys]
 
 
 class Deciding:
@@ -46,7 +36,7 @@ class Deciding:
         erased: Erased,
         now: clock.Clock = clock.now_us,
     ) -> None:
-        self._versions: Batcher[VersionKey, StoredVersion | None] = Batcher(partial(_found, versions))
+        self._versions = versions
         self._sends = sends
         self._people = people
         self._statuses = statuses_
@@ -61,7 +51,7 @@ class Deciding:
         if reason := self._erased(run.tenant_id, run.recipient_id, event.accepted_at_us):
             return runs.ended(run, runs.CANCELED, "ended", reason, self._now())
         key = VersionKey(run.tenant_id, run.workflow_id, run.version)
-        version = await self._versions.submit(key)
+        version = (await self._versions.get([key])).get(key)
         if version is None:
             return runs.ended(run, runs.CANCELED, "ended", Reason.WORKFLOW_DELETED, self._now())
         if version.document is None:

@@ -23,6 +23,7 @@ from services.router.runs.runner import Runs
 from services.router.runs.store import RunStore
 from services.router.workflow_runs.cooldowns import PostgresCooldowns
 from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.shared_versions import SharedVersions
 from services.router.workflow_runs.starting import WorkflowStarter
 from services.router.workflows.documents import Documents
 from tests.fakes.router_recipients import MemoryRecipients
@@ -70,7 +71,7 @@ class World:
         self.planner = MailPlanner()
         self.recipients: Any = Recipients()
         self.contacts: Contacts = Identities(pool)
-        self.versions = Documents(pool)
+        self.versions = SharedVersions(Documents(pool))
         self.catalog = MailCatalog()
         self.cooldowns = PostgresCooldowns(pool)
         self.statuses = MemoryStatuses()

@@ -319,6 +319,8 @@ async def test_who_is_erased_while_a_run_waits(flow: WorkflowWorld) -> None:
     flow.clock.pass_s(60)
     await flow.flow_on()
     assert (await flow.deliveries(), await flow.state(event)) == ([], DONE)
+    steps = [step for record in await flow.records("workflow_steps") for step in record.workflow_steps.steps]
+    assert (steps[-1].outcome, steps[-1].reason) == ("ended", "recipient_erased")
 
 
 async def test_old_ones_are_forgotten(flow: WorkflowWorld) -> None:

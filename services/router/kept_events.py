@@ -29,6 +29,7 @@ from services.router.workflow_runs.deciding import Deciding
 from services.router.workflow_runs.pressure import Pressure
 from services.router.workflow_runs.runner import WorkflowRuns
 from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.shared_versions import SharedVersions
 from services.router.workflow_runs.starting import WorkflowStarter
 from services.router.workflow_runs.statuses import LedgerStatuses
 from services.router.workflow_runs.store import WorkflowRunStore
@@ -58,7 +59,7 @@ class KeptEvents:
     def __init__(
         self, store: RunStore, workflow_runs: WorkflowRunStore, planner: CatalogPlanner, asked: Asked, now: Clock
     ) -> None:
-        versions, sends = Documents(asked.runs_pool), CatalogSends(asked.catalog)
+        versions, sends = SharedVersions(Documents(asked.runs_pool)), CatalogSends(asked.catalog)
         cooldowns, publishing = PostgresCooldowns(asked.runs_pool), OutputPublisher(asked.connection)
         progress = LedgerProgress(asked.connection, asked.ingest, asked.caller, asked.own)
         deciding = Deciding(

@@ -166,8 +166,8 @@ class Runs:
                 if obstacle := await self._obstacle(run):
                     await self._hold(run, obstacle)
                     return None
-                if run.state == runs.RUNNING:
-                    return runs.closed(run, self._now())
+                if run.state == runs.RUNNING:  # and the last workflow run, which woke it, has ended
+                    return None if run.open_runs else runs.closed(run, self._now())
                 if runs.is_paged(run.event) and not run.page_upto:
                     # Who is deleted and stored again meanwhile would else be on a second page.
                     run = replace(run, page_upto=await self._audiences.newest(run.event.tenant_id))

@@ -21,6 +21,13 @@ SELECT EXISTS (
         AND c.until > 'epoch'::timestamptz + $4::bigint * interval '1 microsecond'
 )
 
+-- Who has cooldowns.
+-- name: holders
+SELECT c.workflow_run_id
+FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS t (tenant_id, workflow_id, recipient_id)
+JOIN router.cooldowns c
+    ON c.tenant_id = t.tenant_id AND c.workflow_id = t.workflow_id AND c.recipient_id = t.recipient_id
+
 -- name: forget
 DELETE FROM router.cooldowns
 WHERE (tenant_id, workflow_id, recipient_id) IN (
@@ -29,6 +36,3 @@ WHERE (tenant_id, workflow_id, recipient_id) IN (
     ORDER BY until
     LIMIT 1000
 )
-
--- name: erase
-DELETE FROM router.cooldowns WHERE tenant_id = $1 AND recipient_id = $2

@@ -34,6 +34,10 @@ _SWEEP_PAUSE_S = 0.5
 _SWEPT = 1000
 # Bytes of outputs that one statement stores.
 _MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+# How often, and how long at a time, a run waits here for the deliveries of its event before it is held back; together
+# less than a lease.
+_CROWDED = frozenset({"backlog", "streams"})
+_CROWD_LOOKS, _CROWD_S = 20, 0.5
 _AWAY = frozenset({Code.UNAVAILABLE, Code.OVERLOADED, Code.LIMITED})
 
 _LATENESS = Histogram(
@@ -70,6 +74,7 @@ class WorkflowRuns:
         self._pressure = pressure
         self._is_inactive = is_inactive
         self._ended = ended
+        self._waits_for_crowds = True
         self._now = now
         self._queues = Queues(self, few=FEW_BATCH, large=LARGE_BATCH)
         self._decisions: Batcher[WorkflowDecision, bool] = Batcher(
@@ -96,6 +101,7 @@ class WorkflowRuns:
 
     async def drain(self) -> None:
         """Begin nothing more; run() returns when what is in hand is published."""
+        self._waits_for_crowds = False
         self._queues.stop()
 
     async def work(self, *, large: bool) -> int:
@@ -141,10 +147,10 @@ class WorkflowRuns:
         if run.is_closed:
             return None  # it is ended with the others of its event
         try:
+            if obstacle := await self._lasting_obstacle(run):
+                await self._hold(run, obstacle)
+                return None
             async with asyncio.timeout(_DECIDE_S):
-                if obstacle := await self._obstacle(run):
-                    await self._hold(run, obstacle)
-                    return None
                 return await self._deciding.decide(run)
         except TimeoutError:
             log.warning("workflow_run_waits", workflow_run_id=run.id, error="took too long")
@@ -156,6 +162,20 @@ class WorkflowRuns:
             return await self._crashed(run, error)
         await self._hold(run, "unavailable")
         return None
+
+    async def _lasting_obstacle(self, run: WorkflowRun) -> str:
+        """Return why the run must wait for long; empty: it need not.
+
+        A crowd thins out soon. Runs wait for that here, as many as are under way: else thousands were claimed and held
+        back again and again.
+        """
+        obstacle = await self._obstacle(run)
+        for _ in range(_CROWD_LOOKS):
+            if obstacle not in _CROWDED or not self._waits_for_crowds:
+                break
+            await asyncio.sleep(_CROWD_S * varied())
+            obstacle = await self._obstacle(run)
+        return obstacle
 
     async def _obstacle(self, run: WorkflowRun) -> str:
         """Return why the run must wait; empty: it need not."""

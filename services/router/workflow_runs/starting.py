@@ -1,5 +1,6 @@
 """Starts the stored workflows of events: for whom, and why not for others."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from services.router.workflows.state import State
 from services.router.workflows.steps import Webhook
 from services.router.workflows.versions import VersionKey
 
+# After so many people others may work.
+_PART = 50
 # Stands for nobody, in whose name it is told that an event without people starts no workflow.
 _NOBODY = Person(event_pb2.Recipient(), "")
 
@@ -76,7 +79,9 @@ class WorkflowStarter:
         planned: list[trace_pb2.PlannedDelivery] = []
         new: list[NewWorkflowRun] = []
         for workflow in workflows:
-            for person in people:
+            for place, person in enumerate(people):
+                if place and not place % _PART:
+                    await asyncio.sleep(0)  # a page takes long enough to be noticed
                 reason = reasons[workflow.id, person.destination]
                 of = OfWorkflow(workflow.id, "" if reason else workflow_run_id(event, workflow.id, person.destination))
                 sending = Sending(event, person, of, workflow.sends, self._policies, now_us)

@@ -1,7 +1,7 @@
 """Routers that work off runs on one database and broker, and what they left behind."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -23,6 +23,7 @@ from services.router.runs.runner import Runs
 from services.router.runs.store import RunStore
 from services.router.workflow_runs.cooldowns import PostgresCooldowns
 from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.shared_versions import SharedVersions
 from services.router.workflow_runs.starting import WorkflowStarter
 from services.router.workflows.documents import Documents
 from tests.fakes.router_recipients import MemoryRecipients
@@ -70,7 +71,7 @@ class World:
         self.planner = MailPlanner()
         self.recipients: Any = Recipients()
         self.contacts: Contacts = Identities(pool)
-        self.versions = Documents(pool)
+        self.versions = SharedVersions(Documents(pool))
         self.catalog = MailCatalog()
         self.cooldowns = PostgresCooldowns(pool)
         self.statuses = MemoryStatuses()
@@ -182,6 +183,13 @@ def inline(id_: str, email: str = "inline@example.com") -> event_pb2.Target:
 def names(count: int, prefix: str = "u") -> list[str]:
     """So many ids."""
     return [f"{prefix}{number:04}" for number in range(count)]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield all nodes of a query's plan."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
 
 
 async def fail(*_: object, **__: object) -> Sequence[object]:

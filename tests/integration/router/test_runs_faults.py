@@ -1,8 +1,6 @@
 """Runs that meet a fault: of their own, of another run, of another router, or of a clock."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import pytest
@@ -23,7 +21,7 @@ from services.router.runs.servicer import RunServicer
 from services.router.runs.store import LEASE_S, RunStore
 from services.router.workflow_runs.store import WorkflowRunStore
 from tests.conftest import NatsServer
-from tests.integration.router.run_world import ANY, TENANT, World, fail, group, inline, names
+from tests.integration.router.run_world import ANY, TENANT, World, fail, group, inline, names, nodes
 from tests.waiting import eventually
 
 DONE, FAILED = runs_pb2.RUN_STATE_DONE, runs_pb2.RUN_STATE_FAILED
@@ -347,7 +345,7 @@ async def test_a_claim_reads_the_first_runs_only(world: World) -> None:
     arguments = (False, until_us, until_us, 10, runs.LANES)
     query = "EXPLAIN (ANALYZE, FORMAT JSON) " + store._SQL.claim
     (plan,) = msgspec.json.decode(await world.pool.fetchval(query, *arguments))
-    scans = [node for node in _nodes(plan["Plan"]) if node.get("Index Name") == "runs_waking"]
+    scans = [node for node in nodes(plan["Plan"]) if node.get("Index Name") == "runs_waking"]
     assert [node["Node Type"] for node in scans] == ["Index Scan"]
     assert scans[0]["Actual Rows"] * scans[0]["Actual Loops"] < 100
 
@@ -372,12 +370,6 @@ def _tenants_of_two_lanes() -> tuple[str, str]:
 
 def _lane(tenant_id: str) -> int:
     return runs.lane_of(event_pb2.Event(tenant_id=tenant_id))
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from _nodes(child)
 
 
 async def _database_us(world: World) -> int:

@@ -12,6 +12,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.router.runs import run as event_runs
 from services.router.runs.store import LEASE_S
+from services.router.workflow_runs import runner
 from services.router.workflow_runs.people import PeopleInWorkflowRuns
 from services.router.workflow_runs.servicer import WorkflowRunMethods
 from services.router.workflow_runs.store import WorkflowRunStore
@@ -139,6 +140,18 @@ async def test_a_canceled_event_ends_its_workflow_runs(flow: WorkflowWorld) -> N
     left = "SELECT count(*) FROM router.workflow_runs WHERE state <> 4 OR wake_at IS NOT NULL OR finished_at IS NULL"
     assert await flow.pool.fetchval(left) == 0
     assert await flow.pool.fetchval("SELECT length(event) FROM router.runs") == 0
+
+
+async def test_a_cancellation_while_a_run_is_decided(flow: WorkflowWorld) -> None:
+    """Nothing is decided any more that the closed plan did not count."""
+    event = await _begun(flow, delay("wait", 60), send("a"))
+    await flow.flow_on()
+    flow.clock.pass_s(60)
+    (run,) = await flow.workflow_run_store.claim(flow.clock(), 10, large=False)
+    decided = await flow.workflow_runs._next(run)
+    assert decided is not None
+    await flow.store.cancel(TENANT, event.id, "operator", flow.clock())
+    assert await flow.workflow_run_store.decide([decided], flow.clock()) == set()
 
 
 async def test_what_was_decided_before_a_cancellation(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,6 +319,8 @@ async def test_who_is_erased_while_a_run_waits(flow: WorkflowWorld) -> None:
     flow.clock.pass_s(60)
     await flow.flow_on()
     assert (await flow.deliveries(), await flow.state(event)) == ([], DONE)
+    steps = [step for record in await flow.records("workflow_steps") for step in record.workflow_steps.steps]
+    assert (steps[-1].outcome, steps[-1].reason) == ("ended", "recipient_erased")
 
 
 async def test_old_ones_are_forgotten(flow: WorkflowWorld) -> None:
@@ -339,8 +354,9 @@ async def test_versions_that_runs_are_on_are_kept(flow: WorkflowWorld) -> None:
     assert [step for _, step in await flow.sent()] == ["a"]
 
 
-async def test_a_crowd_waits(flow: WorkflowWorld) -> None:
-    """Runs of an event with many deliveries wait while too many of these are open."""
+async def test_a_crowd_waits(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of an event with many deliveries wait while too many of these are open: first here, then in their rows."""
+    monkeypatch.setattr(runner, "_CROWD_S", 0.001)
     workflow = await flow.workflow(delay("wait", 60), send("a"))
     event = flow.started([workflow], contact("ada", email="ada@example.com"))
     await flow.begin(event)

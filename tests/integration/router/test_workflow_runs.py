@@ -1,7 +1,15 @@
 """Stored workflows on real PostgreSQL and NATS: for whom they are started, and how their runs go on."""
 
-from clarion.router.v1 import runs_pb2
-from tests.integration.router.run_world import inline
+from typing import Any
+
+import msgspec
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import runs_pb2, workflows_pb2
+from runtime.ids import new_id
+from services.router.workflow_runs import store
+from services.router.workflow_runs.servicer import WorkflowRunMethods
+from tests.integration.router.run_world import TENANT, inline, nodes
 from tests.integration.router.workflow_world import WorkflowWorld, contact, delay, send
 
 DONE, RUNNING = runs_pb2.RUN_STATE_DONE, runs_pb2.RUN_STATE_RUNNING
@@ -53,3 +61,103 @@ async def test_who_is_described_is_kept_with_the_run(flow: WorkflowWorld) -> Non
     await flow.flow_on()
     assert [one.recipient.email for one in await flow.deliveries()] == ["ada@example.com"]
     assert await flow.pool.fetchval("SELECT recipient FROM router.workflow_runs") is None
+
+
+async def test_an_endpoint_of_a_step(flow: WorkflowWorld) -> None:
+    """It gets the event's body, once for each person, and knows whose run it is."""
+    endpoint_id = new_id()
+    step = {"id": "call", "kind": "webhook", "endpoint_id": endpoint_id}
+    at_once, later = await flow.workflow(step), await flow.workflow(delay("wait", 60), step)
+    event = flow.started([at_once, later], contact("ada", email="a@example.com"), contact("bob", email="b@example.com"))
+    await flow.begin(event)
+    await flow.flow_on()
+    flow.clock.pass_s(60)
+    await flow.flow_on()
+    sent = await flow.deliveries()
+    assert {(one.webhook.endpoint_id, one.variables, one.step) for one in sent} == {
+        (endpoint_id, event.variables, "call")
+    }
+    assert sorted((one.webhook.user_id, one.workflow_id) for one in sent) == sorted(
+        (person, workflow) for person in ("ada", "bob") for workflow in (at_once, later)
+    )
+    assert len({one.id for one in sent}) == 4
+
+
+async def test_a_version_of_a_template(flow: WorkflowWorld) -> None:
+    """The one that the step names, active or not; one that does not exist is told."""
+    workflow = await flow.workflow(
+        send("third", template={"key": "welcome", "version": 3}),
+        send("tenth", template={"key": "welcome", "version": 10}),
+        send("none", template={"key": "none"}),
+        send("push", "PUSH"),
+    )
+    event = flow.started([workflow], contact("ada", email="a@example.com"))
+    await flow.begin(event)
+    await flow.flow_on()
+    sent = {one.step: one.template_version_id for one in await flow.deliveries()}
+    assert sent == {"third": f"welcome@{event_pb2.CHANNEL_EMAIL}.3", "push": "welcome@push"}
+    assert await flow.reasons() == [("tenth", "no_active_template"), ("none", "no_active_template")]
+
+
+async def test_a_large_body_is_read_for_rules(flow: WorkflowWorld) -> None:
+    """It is not in the row of the event; deliveries refer to it."""
+    rule = {"==": [{"var": "event.data.plan"}, "pro"]}
+    workflow = await flow.workflow(send("pro", only_if=rule), send("code", only_if={"!!": [{"var": "variables.code"}]}))
+    variables, extra = b'{"code":"%b"}' % (b"x" * 5000), b'{"event_data":{"plan":"pro"}}'
+    event = flow.started([workflow], contact("ada", email="a@example.com"), variables=variables, payload_extra=extra)
+    flow.bodies.known[event.id] = variables, extra
+    await flow.begin(event, sequence=42)
+    await flow.flow_on()
+    assert [(one.step, one.body_reference.sequence) for one in await flow.deliveries()] == [("pro", 42), ("code", 42)]
+
+
+async def test_lists(flow: WorkflowWorld) -> None:
+    """By event, workflow, person, state, or all of the tenant, page by page; another tenant's are not there."""
+    first, second = await flow.workflow(delay("wait", 60), send("a")), await flow.workflow(delay("wait", 60), send("b"))
+    people = [contact(name, email=f"{name}@example.com") for name in ("ada", "bob")]
+    events = [flow.started([first, second], *people), flow.started([first], people[0])]
+    await flow.begin(*events)
+    await flow.flow_on()
+    methods = WorkflowRunMethods(flow.workflow_run_store, flow.pool, flow.workflow_runs.wake, now=flow.clock)
+
+    async def found(**fields: Any) -> int:
+        request = workflows_pb2.ListWorkflowRunsRequest(**{"tenant_id": TENANT, **fields})
+        return len((await methods.list_page(request)).runs)
+
+    waiting, done = workflows_pb2.WORKFLOW_RUN_STATE_WAITING, workflows_pb2.WORKFLOW_RUN_STATE_DONE
+    assert [
+        await found(event_id=events[0].id),
+        await found(event_id=events[0].id, workflow_id=first, recipient_id="ada"),
+        await found(workflow_id=first),
+        await found(recipient_id="ada"),
+        await found(recipient_id="ada", workflow_id=second, state=waiting),
+        await found(recipient_id="ada", state=done),
+        await found(),
+        await found(tenant_id=new_id(), event_id=events[0].id),
+    ] == [4, 1, 3, 3, 1, 0, 5, 0]
+    request = workflows_pb2.ListWorkflowRunsRequest(tenant_id=TENANT, limit=3)
+    page = await methods.list_page(request)
+    request.cursor = page.next_cursor
+    rest = await methods.list_page(request)
+    assert len({run.id for run in (*page.runs, *rest.runs)}) == 5
+    (run, *_) = page.runs
+    assert (run.state, list(run.at_steps), run.wake_at_us) == (waiting, ["wait"], flow.clock.us + 60_000_000)
+
+
+async def test_a_claim_reads_the_first_runs_only(flow: WorkflowWorld) -> None:
+    """By the index, however many are due."""
+    await flow.pool.execute(
+        """INSERT INTO router.workflow_runs (id, run_id, event_id, tenant_id, workflow_id, version, destination,
+               recipient_id, lane, is_large, state, wake_at, position, created_at, updated_at)
+           SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), $1, gen_random_uuid(), 1, 'a', 'a',
+               64 + n % 64, false, 1, 'epoch', '{}', now(), now()
+           FROM generate_series(1, 5000) n""",
+        TENANT,
+    )
+    until_us = flow.clock.us + 10**9
+    query = "EXPLAIN (ANALYZE, FORMAT JSON) " + store._SQL.claim
+    arguments = (False, until_us, until_us, 10, 64, 64)
+    (plan,) = msgspec.json.decode(await flow.pool.fetchval(query, *arguments))
+    scans = [node for node in nodes(plan["Plan"]) if node.get("Index Name") == "workflow_runs_waking"]
+    assert [node["Node Type"] for node in scans] == ["Index Scan"]
+    assert scans[0]["Actual Rows"] * scans[0]["Actual Loops"] <= 64 * 20

@@ -177,7 +177,7 @@ function RunActions({ eventId, tenantId, event, run }: Of) {
   }
   return (
     <>
-      {run && (run.state === "waiting" || run.state === "expanding") ? (
+      {run && (run.state === "waiting" || run.state === "expanding" || run.state === "running") ? (
         <Button isBusy={act.isPending} onClick={() => act.mutate("pause")}>
           Pause
         </Button>

@@ -28,14 +28,15 @@ class Visitor:
     async def call(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
-        """Return the status and the body of an answer."""
+        """Return the status and the body of an answer; None: it has none, or one that is no JSON."""
         sent = {"X-CSRF-Token": self.csrf} if self.csrf and method != "GET" else {}
         options: dict[str, Any] = {"json": body} if body is not None else {}
         async with self._session.request(
             method, ADMIN + path, headers={**sent, **(headers or {})}, **options
         ) as answer:
             raw = await answer.read()
-            return answer.status, (await answer.json(content_type=None)) if raw else None
+            is_json = bool(raw) and answer.content_type.endswith("json")
+            return answer.status, (await answer.json(content_type=None)) if is_json else None
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> dict[str, Any]:
         """Sign in, and return who that is."""

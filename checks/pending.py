@@ -112,8 +112,8 @@ class Pending:
 
     async def restart(self) -> None:
         """End the routers; the supervisor starts them again."""
-        for _ in range(ROUTERS):
-            self._running.kill("router")
+        for name in ("router", *(f"router-{number}" for number in range(2, ROUTERS + 1))):
+            self._running.kill(name)
 
         async def all_there() -> bool:
             page = await self._operator.call("GET", "/runs?state=waiting&limit=1")

@@ -38,7 +38,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "refused": ("tenant", "revoked key"),
     "workflows": ("tenant", "workflow*", "workflow type"),
     "workflow": ("workflow", "workflow type", "template type", "step*", "workflow tag*", "description of a workflow"),
-    "workflow-versions": ("workflow", "step*"),
+    "workflow-versions": ("workflow", "step"),
     "workflow-new": ("tenant",),
     "templates": ("tenant", "template type*"),
     "template": ("template type",),

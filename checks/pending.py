@@ -38,7 +38,7 @@ _STORED_S, _FIRED_S, _RESTARTED_S = 300.0, 120.0, 60.0
 # How long processor time is counted while nothing happens, seconds.
 _IDLE_S = 10.0
 # What a machine creates in a second at the least, and the rest until they are due, seconds.
-_CREATED_PER_S, _REST_S = 150.0, 15.0
+_CREATED_PER_S, _REST_S = 60.0, 15.0
 _PAGES = 20
 _LIMITS = {"max_unfinished_events": 2_000_000, "max_scheduled_events": 2_000_000}
 _DISK = """
@@ -112,8 +112,8 @@ class Pending:
 
     async def restart(self) -> None:
         """End the routers; the supervisor starts them again."""
-        for _ in range(ROUTERS):
-            self._running.kill("router")
+        for name in ("router", *(f"router-{number}" for number in range(2, ROUTERS + 1))):
+            self._running.kill(name)
 
         async def all_there() -> bool:
             page = await self._operator.call("GET", "/runs?state=waiting&limit=1")

@@ -114,7 +114,8 @@ class Schedules:
         try:
             now = self._now()
             inactive = [one for one in claimed if self._is_inactive(one.tenant_id)]
-            await self._conclude([outcome.tenant_inactive(one, now) for one in inactive])
+            if inactive:
+                await self._conclude([outcome.tenant_inactive(one, now) for one in inactive])
             for some in _calls([one for one in claimed if one not in inactive]):
                 await self._conclude(await self._accept(some))
         except _STORE_ERRORS as error:

@@ -16,6 +16,8 @@ MAX_LENGTH = 255
 
 _ALL_HOURS = set(range(24))
 _MINUTE = timedelta(minutes=1)
+# A clock that is set back shows no more than this twice.
+_LONGEST_REPEAT = timedelta(hours=3)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -60,7 +62,19 @@ class Times:
                 last = found_us
 
     def _counting_on(self, at: datetime) -> Iterator[datetime]:
-        yield from CronSim(self._expression, at)
+        """Yield each instant at which the clock shows a time, both where it shows it twice; some are not after at."""
+        again: list[datetime] = []  # what the clock shows for the second time
+        for shown in CronSim(self._expression, at.replace(tzinfo=None) - _LONGEST_REPEAT):
+            first = shown.replace(tzinfo=self._zone)
+            if _is_skipped(first):
+                continue
+            instant, second = first.astimezone(UTC), first.replace(fold=1).astimezone(UTC)
+            while again and again[0] <= instant:
+                yield again.pop(0)
+            yield instant
+            if second != instant:
+                again.append(second)
+        yield from again
 
     def _times_of_day(self, at: datetime) -> Iterator[datetime]:
         """Yield what the clock on the wall shows, as instants; some are not after at."""

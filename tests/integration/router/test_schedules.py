@@ -92,6 +92,7 @@ async def test_a_crash_after_accepting_gives_no_second_event(
     with monkeypatch.context() as broken:
         broken.setattr(ScheduleStore, "conclude", fail)
         await world.work()
+    assert len(await world.events()) == 1
     assert (await world.get(made)).last_event_id == ""
     world.clock.pass_s(LEASE_S + 1)
     await world.work(world.router())

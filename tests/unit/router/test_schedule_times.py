@@ -59,6 +59,12 @@ def test_minutes_of_any_hour_count_on() -> None:
         assert _times(expression, "Europe/Berlin", "2027-10-30 23:30", 5) == expected
 
 
+def test_minutes_of_any_hour_where_the_clock_goes_back_by_half_an_hour() -> None:
+    """Lord Howe shows half past one twice within half an hour: both are times."""
+    found = _times("30 * * * *", "Australia/Lord_Howe", "2027-04-03 13:45", 3)
+    assert found == ["2027-04-03 14:30", "2027-04-03 15:00", "2027-04-03 16:00"]
+
+
 @pytest.mark.parametrize(
     ("expression", "fault"),
     [

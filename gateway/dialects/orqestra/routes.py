@@ -14,7 +14,8 @@ from gateway.dialects.orqestra.trigger import TriggerRoutes
 
 # A user id may contain braces, which {user_id} alone would not match.
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id:[^/]+}"
-_PREFIXES = ("/api/v1/events/", "/api/v1/auth/", "/api/v1/notifications/")
+_TRIGGER = "/api/v1/events/trigger"
+_PREFIXES = ("/api/v1/auth/", "/api/v1/notifications/")
 # These headers decide who sends the request and what it means.
 _ONCE = (
     API_KEY_HEADER,
@@ -28,7 +29,7 @@ _ONCE = (
 
 def claims(request: web.Request) -> bool:
     """Return whether the path is one of the Orqestra API, or lies beside one."""
-    return request.path.startswith(_PREFIXES)
+    return request.path == _TRIGGER or request.path.startswith(_PREFIXES)
 
 
 def add_routes(app: web.Application, backend: Backend) -> None:
@@ -46,7 +47,7 @@ def add_routes(app: web.Application, backend: Backend) -> None:
 def shared(backend: Backend) -> Mapping[SharedPath, RequestHandler]:
     """Return the handler of the trigger, whose path another API may have, too."""
     trigger = TriggerRoutes(backend.authenticator, backend.acceptor)
-    return {("POST", "/api/v1/events/trigger"): _unambiguous(trigger.trigger)}
+    return {("POST", _TRIGGER): _unambiguous(trigger.trigger)}
 
 
 def _unambiguous(handler: RequestHandler) -> RequestHandler:

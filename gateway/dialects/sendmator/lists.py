@@ -8,6 +8,7 @@ from aiohttp import web
 from gateway.dialects.sendmator.errors import bad_request
 
 MAX_LIMIT = 100
+MAX_SEARCH = 100
 # As far as pages by number reach.
 MAX_OFFSET = 10_000
 
@@ -40,6 +41,14 @@ def flag(request: web.Request, name: str) -> bool | None:
     if text not in ("true", "false"):
         raise bad_request(f"{name} must be true or false")
     return text == "true"
+
+
+def search(request: web.Request) -> str:
+    """Return ?search=, empty if it is absent. Raises ApiError."""
+    text = request.query.get("search", "")
+    if len(text) > MAX_SEARCH:
+        raise bad_request(f"search must be at most {MAX_SEARCH} characters long")
+    return text
 
 
 def shown(

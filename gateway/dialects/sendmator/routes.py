@@ -1,5 +1,6 @@
 """The paths of Sendmator's API and their handlers."""
 
+import re
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -73,6 +74,7 @@ ROUTES = (
     Route("DELETE", f"{_PREFERENCES}/{{channel}}", wishes.refuse_channel),
     Route("PATCH", f"{_PREFERENCES}/{{channel}}/{{category}}", wishes.change_one),
 )
+_WORDS_IN_PATHS = "trigger|bulk|external|by-email|subscribe-all"
 _WORDS = {
     "workflow.created": Words("created a workflow", "workflow"),
     "workflow.updated": Words("changed a workflow", "workflow"),
@@ -107,5 +109,10 @@ def audited() -> Mapping[tuple[str, str], Words]:
 
 
 def _pattern(path: str) -> str:
-    """Return a path for the router. An id in it may contain braces, which {name} alone would not match."""
-    return path.replace("}", ":[^/]+}")
+    """Return a path for the router: no id of ours is a word that stands in its place in another path.
+
+    Otherwise 405 would allow the methods of both. An id may contain braces, which {name} alone would not match.
+    """
+    for name in ("contact_id", "workflow_id", "channel"):
+        path = path.replace(f"{{{name}}}", f"{{{name}:(?!(?:{_WORDS_IN_PATHS})(?:/|$))[^/]+}}")
+    return re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", path)

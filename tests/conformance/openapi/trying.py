@@ -11,7 +11,7 @@ from stack.state import StackState
 
 # What a dialect's customers, browsers and providers call, and what operators call: the second would shut out the
 # tenant whose key the first one shows.
-PUBLIC = ("Console", "Orqestra", "Nahook", "Gateway", "Demo", "Callbacks", "Inbox", "Polling", "Portal")
+PUBLIC = ("Console", "Orqestra", "Nahook", "Sendmator", "Gateway", "Demo", "Callbacks", "Inbox", "Polling", "Portal")
 
 # Wrong credentials are tried by the hundred, from one address.
 ENVIRONMENT = {"CLARION_AUTH_FAILURES_PER_MINUTE": "0"}
@@ -41,8 +41,11 @@ bearer = "not-a-token"
 bearer = "{nahook_key}"
 [auth.openapi.nahookToken]
 bearer = "{nahook_token}"
+[auth.openapi.sendmatorKey]
+api_key = "{sendmator_key}"
 [parameters]
 "path.workspace_id" = "{workspace_id}"
+"header.X-Team-ID" = "{team}"
 [checks]
 # What a schema cannot say (a template that compiles, an address that is one) is refused with 422.
 positive_data_acceptance.enabled = false
@@ -79,6 +82,8 @@ def run(state: StackState, folder: Path, *, examples: int, deadline: float, admi
         admin_token=state.admin_token,
         nahook_key=_create_key(state, "nahook"),
         nahook_token=_create_key(state, "nahook_management"),
+        sendmator_key=_create_key(state, "sendmator"),
+        team=state.team,
         workspace_id="ws_" + state.tenant_id.replace("-", ""),
         scenarios=max(examples, MIN_SCENARIOS),
     )

@@ -115,6 +115,8 @@ async def test_paths_and_methods_that_do_not_exist(account: Account) -> None:
     answer = await account.call("PUT", "/events/send", {})
     assert_refused(answer, 405, "Method Not Allowed")
     assert answer.headers["Allow"] == "POST"
+    for path in ("/contacts/bulk", "/workflows/trigger"):  # not what may be done with an id in this place
+        assert (await account.call("OPTIONS", path)).headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,16 @@ async def test_scheduled_for_moments_from_now(account: Account) -> None:
     assert trigger["started_at"] >= at
 
 
+@pytest.mark.parametrize(
+    "name", ["user_signup", "subscription_cancelled", "UserSignup", "purchase-completed", "cancel_sub"]
+)
+async def test_names(account: Account, name: str) -> None:
+    """Consistent ones are the caller's affair: whatever a workflow names is taken, and means that name alone."""
+    await account.workflow("Any", name)
+    await account.send(name)
+    assert (await account.call("POST", "/events/send", {"event_name": name.swapcase()})).status == 404
+
+
 async def test_two_equal_calls_are_two_events(account: Account) -> None:
     """Nothing is taken for a duplicate."""
     await account.declare("user_signup")

@@ -55,7 +55,7 @@ _WORDS = (
     Word("nahook", r"\bscheduled_retry\b", "a status of its deliveries: the core says retrying"),
     Word("sendmator", r"\bsk_(live|test)_", "how its keys begin: the dialect tells the others"),
     Word("sendmator", "(?i)x-team-id", "its header: the core has a scope"),
-    Word("sendmator", r"\b(user_info|contact_external_id|trigger_at|event_data)\b", "a field of its bodies"),
+    Word("sendmator", r"\b(user_info|contact_external_id|trigger_at)\b", "a field of its bodies"),
     Word("sendmator", r"\b(delay_minutes|cooldown_seconds|channel_type|step_order)\b", "a field of its workflows"),
     Word("sendmator", "Event type not found|Invalid team context|Event name is required", "a sentence of its errors"),
     Word("sendmator", "queued successfully", "its sentence for what was accepted"),

@@ -1,5 +1,6 @@
 """/contacts: the handlers, but for preferences and lists."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,9 @@ from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 
-MAX_BULK = 1_000
-# As many as the router takes at a time.
-_CHUNK = 100
+MAX_BULK = 500
+# As many as the router takes at a time, and how many such calls of a request are under way.
+_CHUNK, _AT_A_TIME = 100, 4
 _TOKEN_KINDS = ("fcm", "apns", "expo")
 
 
@@ -87,7 +88,7 @@ async def delete(call: Call) -> web.Response:
 
 
 async def bulk(call: Call) -> web.Response:
-    """Store up to a thousand contacts, each with a result; with "upsert", those who are stored are updated."""
+    """Store up to five hundred contacts, each with a result; with "upsert", those who are stored are updated."""
     body = await call.body()
     rows = body.rows("contacts", most=MAX_BULK)
     mode = recipients_pb2.SAVE_MODE_UPSERT if body.flag("upsert") else recipients_pb2.SAVE_MODE_CREATE
@@ -98,10 +99,16 @@ async def bulk(call: Call) -> web.Response:
             changes.append((index, shapes.new(row)))
         except ApiError as error:
             results[index] = error.message
-    for start in range(0, len(changes), _CHUNK):
-        part = changes[start : start + _CHUNK]
-        for (index, _), result in zip(part, await _save_all(call, [one for _, one in part], mode), strict=True):
+    parts = [changes[start : start + _CHUNK] for start in range(0, len(changes), _CHUNK)]
+    turns = asyncio.Semaphore(_AT_A_TIME)
+
+    async def save_part(part: Sequence[tuple[int, recipients_pb2.RecipientChange]]) -> None:
+        async with turns:
+            saved = await _save_all(call, [one for _, one in part], mode)
+        for (index, _), result in zip(part, saved, strict=True):
             results[index] = result
+
+    await asyncio.gather(*map(save_part, parts))
     return json_reply(_bulk_result(call, rows, results), status=201)
 
 

@@ -92,10 +92,10 @@ def _tags(request: web.Request) -> list[str]:
 
 
 def _search(request: web.Request) -> str:
-    text = request.query.get("search") or request.query.get("email") or ""
-    if len(text) > 100:
-        raise bad_request("search must be at most 100 characters long")
-    return text
+    email = request.query.get("email", "")
+    if len(email) > lists.MAX_SEARCH:
+        raise bad_request(f"email must be at most {lists.MAX_SEARCH} characters long")
+    return lists.search(request) or email
 
 
 def _filters(request: web.Request) -> list[Callable[[_Contact], bool]]:

@@ -94,6 +94,7 @@ def contact_of(user: Fields) -> event_pb2.Recipient | None:
 def audience_of(body: Fields, kinds: Sequence[str]) -> list[event_pb2.Target]:
     """Return whom recipient_type means. kinds: those that are taken here, of contact, tag, segment, all."""
     kind = body.text("recipient_type")
+    check_audience(body)
     if not kind:
         raise bad_request("recipient_type is required")
     if kind not in kinds:
@@ -115,6 +116,14 @@ def audience_of(body: Fields, kinds: Sequence[str]) -> list[event_pb2.Target]:
             raise bad_request("segment_id is required for recipient_type segment")
         return [event_pb2.Target(segment_id=segment_id)]
     return [event_pb2.Target(everybody=event_pb2.Everybody())]
+
+
+def check_audience(body: Fields) -> None:
+    """Raise ApiError for a wrong field that says whom something is for, also if recipient_type does not need it."""
+    body.id("contact_external_id")
+    body.text("segment_id")
+    for name in ("tag", "tags"):
+        body.texts(name, most=MAX_TAGS)
 
 
 def when_of(body: Fields, now_us: int) -> When:

@@ -168,12 +168,13 @@ def _recipients(body: Fields) -> dict[str, str]:
     if not channels:
         raise bad_request("channels is required")
     given = body.fields("recipients")
+    addresses = {channel: given.text(channel, longest=320).strip() for channel in _CHANNELS}
     single = body.text("identifier", longest=320).strip()
     found: dict[str, str] = {}
     for channel in channels:
         if channel not in _CHANNELS:
             raise bad_request(f"channels must be some of {', '.join(_CHANNELS)}")
-        found[channel] = given.text(channel, longest=320).strip() or single
+        found[channel] = addresses[channel] or single
         if not found[channel]:
             raise bad_request(f"recipients.{channel} is required")
     return found

@@ -9,7 +9,7 @@ from clarion.ingest.v1 import ingest_pb2
 from gateway.dialects.sendmator.bodies import Fields
 from gateway.dialects.sendmator.credentials import Caller
 from gateway.dialects.sendmator.errors import ApiError, bad_request
-from gateway.dialects.sendmator.events.events import MAX_ADDRESS, When, audience_of, joined, new_event
+from gateway.dialects.sendmator.events.events import MAX_ADDRESS, When, audience_of, check_audience, joined, new_event
 from gateway.dialects.sendmator.triggers.views import CHANNEL_LABEL, CHANNEL_NAMES, TEMPLATE_LABEL, message_type
 
 _KINDS = ("contact", "tag", "segment", "all")
@@ -22,6 +22,7 @@ def message_of(body: Fields, caller: Caller, channel: "event_pb2.Channel.ValueTy
     """Return the event of a body that sends on a channel. Raises ApiError."""
     direct = f"direct_{CHANNEL_NAMES[channel]}"
     kind = body.text("recipient_type")
+    check_audience(body)
     if kind == direct:
         audience = [_address(body, channel, direct)]
     elif kind.startswith("direct_"):

@@ -214,7 +214,7 @@ _ROUTES: dict[tuple[str, str], _Described] = {
     ("GET", "/contacts"): _Described("sendmatorListContacts", "List contacts", 200, shapes.SendmatorContactListSchema),
     ("POST", "/contacts/bulk"): _Described(
         "sendmatorCreateContacts",
-        "Create up to 1,000 contacts",
+        "Create up to 500 contacts",
         201,
         shapes.SendmatorBulkSchema,
         bodies.SendmatorContactsSchema,

@@ -52,13 +52,18 @@ class Triggers:
         self._elapsed = elapsed
         self._patience_s = patience_s
 
-    async def get(self, caller: Caller, trigger_id: str) -> Trigger:
-        """Return a trigger. Raises ApiError (404) for one that is unknown, another account's or another team's."""
-        until = self._elapsed() + self._patience_s
-        while (event := await self._event(caller, trigger_id)) is None:
+    async def get(self, caller: Caller, trigger_id: str, *, waits: bool = True) -> Trigger:
+        """Return a trigger. Raises ApiError (404) for one that is unknown, another account's or another team's.
+
+        waits: for one that the ledger may not have read yet.
+        """
+        until = self._elapsed() + (self._patience_s if waits else 0)
+        while (event := await self._event(trigger_id)) is None:
             if not self._is_recent(trigger_id) or self._elapsed() >= until:
                 raise not_found("Trigger")
             await pause()
+        if not is_readable(event, caller):
+            raise not_found("Trigger")
         return Trigger(event, await self._run(trigger_id))
 
     async def counts(self, caller: Caller, trigger_id: str) -> Sequence[ledger_pb2.WorkflowCount]:
@@ -76,17 +81,16 @@ class Triggers:
                 raise
             return None
 
-    async def _event(self, caller: Caller, trigger_id: str) -> ledger_pb2.EventSummary | None:
+    async def _event(self, trigger_id: str) -> ledger_pb2.EventSummary | None:
         if not is_uuid(trigger_id):
             return None
         wire = ledger_pb2.GetEventRequest(event_id=trigger_id)
         try:
-            event = (await self._clients.call(self._clients.ledger.GetEvent, wire)).event
+            return (await self._clients.call(self._clients.ledger.GetEvent, wire)).event
         except ClarionError as error:
             if error.code is not Code.NOT_FOUND:
                 raise
             return None
-        return event if is_readable(event, caller) else None
 
     async def _run(self, trigger_id: str) -> runs_pb2.Run | None:
         try:

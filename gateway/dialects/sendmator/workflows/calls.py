@@ -25,7 +25,7 @@ async def list_all(call: Call) -> web.Response:
         tenant_id=call.caller.tenant_id,
         scope=call.caller.team,
         event_type=call.request.query.get("event_type", ""),
-        search=call.request.query.get("search", "")[:100],
+        search=lists.search(call.request),
         limit=page.limit,
         offset=page.offset,
     )
@@ -74,6 +74,9 @@ async def update(call: Call) -> web.Response:
     body = await call.body()
     stored = await _find(call)
     wire = workflows_pb2.UpdateWorkflowRequest(tenant_id=call.caller.tenant_id, workflow_id=stored.id, by=_by(call))
+    for field in ("name", "event_type"):
+        if field in body and not body.text(field).strip():
+            raise bad_request(f"{field} must not be empty")
     if name := body.text("name"):
         wire.name = name
     if "description" in body:

@@ -19,7 +19,7 @@ _CHANNELS = ("email", "sms", "push")
 async def of_trigger(call: Call, trigger_id: str) -> dict[str, Any]:
     """Return what a trigger's workflows did. Raises ApiError (404)."""
     try:
-        found = await call.triggers.get(call.caller, trigger_id)
+        found = await call.triggers.get(call.caller, trigger_id, waits=False)
     except ApiError:
         raise not_found("Workflow") from None
     counts = await call.triggers.counts(call.caller, trigger_id)

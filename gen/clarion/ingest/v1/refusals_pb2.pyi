@@ -45,7 +45,7 @@ class CountedRefusals(_message.Message):
     key_digest: _builtins.bytes
     """SHA-256 of the key that was sent; empty: none was sent, or it is not told apart any more."""
     key_prefix: _builtins.str
-    """What may be shown of an unknown key: what it begins with, such as "sk_live_", and its last four characters. Both are
+    """What may be shown of an unknown key: what it begins with, such as "key_live_", and its last four characters. Both are
     empty for a short one.
     """
     key_last4: _builtins.str

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 
 from tests.e2e.console.visit import LOOKS, Visit
 from tests.e2e.console.world import MARKUP, SHOWN, World, assert_text_only, region
@@ -19,8 +19,8 @@ async def test_people_are_imported_and_wrong_rows_are_reported(visit: Visit, wor
     await visit.open(f"/recipients?tenant={world.tenant.id}", "Recipients")
     await page.get_by_role("link", name="Import people", exact=True).click()
     await visit.settled("Import people")
-    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": _FILE.encode()}
-    await page.get_by_label("CSV file").set_input_files([file])  # type: ignore[list-item]
+    file = FilePayload(name="people.csv", mimeType="text/csv", buffer=_FILE.encode())
+    await page.get_by_label("CSV file").set_input_files([file])
     form = region(page, "What is in it")
     await expect(form.get_by_label("E-Mail", exact=True)).to_have_value("email")
     await expect(form.get_by_label("Full name", exact=True)).to_have_value("name")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 
 from tests.e2e.console.visit import Visit
 from tests.e2e.console.world import World, region
@@ -30,8 +30,8 @@ async def test_from_a_file_of_people_to_the_trace_of_one_run(visit: Visit, world
 
 async def _import(visit: Visit) -> None:
     page = visit.page
-    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": _FILE.encode()}
-    await page.get_by_label("CSV file").set_input_files([file])  # type: ignore[list-item]
+    file = FilePayload(name="people.csv", mimeType="text/csv", buffer=_FILE.encode())
+    await page.get_by_label("CSV file").set_input_files([file])
     await page.get_by_role("button", name="Import people.csv").click()
     await expect(region(page, "How far it is")).to_contain_text("8 new, 0 changed, 0 rows wrong")
 

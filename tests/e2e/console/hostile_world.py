@@ -83,8 +83,8 @@ class HostileWorld:
         test = {"field": "name", "op": "contains"}
         filter_ = {"any": [{**test, "value": text} for text in self.keep("segment value", printable())]}
         for number, name in enumerate(self.keep("segment", packs(240, printable()))):
-            named: dict[str, Any] = {"key": f"segment-{number}", "name": name, "filter": filter_}
-            self.ids.setdefault("segment", (await self.must("POST", f"{self.base}/segments", named))["id"])
+            segment: dict[str, Any] = {"key": f"segment-{number}", "name": name, "filter": filter_}
+            self.ids.setdefault("segment", (await self.must("POST", f"{self.base}/segments", segment))["id"])
         # A header that is no field is left out; a cell that is no address is what a row's fault names.
         [header] = self.keep("column", ["email"])
         file = f"{header},name\n{STRINGS[0]},x\n".encode()

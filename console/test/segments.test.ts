@@ -94,6 +94,7 @@ test("a test without what it compares with is not counted yet", () => {
   assert.equal(isComplete({ kind: "all", parts: [VIP, newTest("tags")] }), false);
   assert.equal(isComplete({ kind: "all", parts: [newTest("email")] }), false);
   assert.equal(isComplete({ ...newTest("data."), value: "x" }), false);
+  assert.equal(isComplete({ ...GOLD, value: "" }), false);
   assert.equal(
     isComplete({ kind: "all", parts: [VIP, { kind: "none", parts: [newTest("created_at")] }] }),
     true,

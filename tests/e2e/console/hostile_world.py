@@ -10,6 +10,7 @@ from aiosmtpd.smtp import SMTP
 from checks.client import Client, Tenant
 from stack.client import Running
 from tests.e2e.console.hostile import LONG_WORD, STRINGS, ascii_only, packs, printable
+from tests.e2e.console.importing import imported
 from tests.e2e.webhook_receiver import Receiver, receiving
 from tests.integration.gateway.console_visitor import OWNER, PASSWORD, Visitor, owner, visitor
 from tests.integration.senders.mail_servers import Catcher, serving
@@ -79,6 +80,16 @@ class HostileWorld:
             more = {"tags": self.keep("tag", packs(64)), "data": {text: text for text in STRINGS}}
             await self.must("PUT", f"{self.base}/recipients", {"recipients": [{**body, **more}]})
         self.ids["recipient"] = quote(recipients[0], safe="")
+        test = {"field": "name", "op": "contains"}
+        filter_ = {"any": [{**test, "value": text} for text in self.keep("segment value", printable())]}
+        for number, name in enumerate(self.keep("segment", packs(240, printable()))):
+            segment: dict[str, Any] = {"key": f"segment-{number}", "name": name, "filter": filter_}
+            self.ids.setdefault("segment", (await self.must("POST", f"{self.base}/segments", segment))["id"])
+        # A header that is no field is left out; a cell that is no address is what a row's fault names.
+        [header] = self.keep("column", ["email"])
+        file = f"{header},name\n{STRINGS[0]},x\n".encode()
+        for name in self.keep("file", packs(240, printable())):
+            self.ids.setdefault("import", await imported(self.client, self.tenant.id, name, file))
         for number, note in enumerate(self.keep("suppression", packs(240))):
             body = {
                 "tenant_id": self.tenant.id,

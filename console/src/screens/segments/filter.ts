@@ -199,7 +199,6 @@ export function isComplete(part: Part): boolean {
     case "number":
     case "seconds":
       return typeof value === "number";
-    case "any":
     case "flag":
       return true;
     default:

@@ -16,6 +16,7 @@ import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Named, type Workflow, workflowQuery } from "./data";
 import { contentOf } from "./editor/content";
 import { WorkflowEditor } from "./editor/WorkflowEditor";
+import { Runs } from "./Runs";
 
 export const lazyRoute = createLazyRoute("/frame/workflows/$workflowId")({ component: WorkflowScreen });
 
@@ -77,6 +78,7 @@ function OneWorkflow({ workflow, path }: { workflow: Workflow; path: Named }) {
       ) : (
         <WorkflowEditor tenantId={path.id} workflow={workflow} start={content} mayChange={mayChange} />
       )}
+      <Runs path={path} />
     </Page>
   );
 }
@@ -120,6 +122,11 @@ function Actions({ workflow, path, mayChange }: { workflow: Workflow; path: Name
       <LinkButton to="/workflows/$workflowId/versions" params={{ workflowId: workflow.id }}>
         Versions
       </LinkButton>
+      {mayChange && workflow.active ? (
+        <LinkButton to="/triggers/new" search={{ workflow: workflow.id }}>
+          Trigger it
+        </LinkButton>
+      ) : null}
       {mayChange ? (
         <>
           <Button look="danger" onClick={() => setAsked("delete")}>

@@ -11,9 +11,12 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from bench.figures import percentile
 from checks.client import Operator, Tenant, connect
@@ -25,7 +28,7 @@ from checks.siege import neighbour, records
 from checks.siege.neighbour import Sent
 from checks.siege.records import Records
 from checks.waiting import CheckError, expect, until
-from clarion.router.v1 import recipients_pb2
+from clarion.router.v1 import recipients_pb2, segments_pb2, workflows_pb2
 from runtime.errors import ClarionError
 from stack.client import Running
 from stack.faults import StackError
@@ -33,6 +36,8 @@ from stack.faults import StackError
 MEMBERS = 100_000
 ROUTERS = 2
 EVENT_TYPE, GROUP = "check.crowd", "everyone"
+# Starts a workflow that waits so long first, seconds.
+LATER_TYPE, LATER_S = "check.crowd.later", 30
 # Bytes of the bodies.
 SMALL, LARGE = 200, 100_000
 _DESCRIBED = 100
@@ -61,17 +66,39 @@ class Crowd:
         self._tenant = tenant
         self._calls = calls
         self.members = members
+        self._audience: list[dict[str, Any]] = [{"group": GROUP}]
         self._deadline_s = _LEAST_S + members / _SLOWEST
 
     async def prepare(self) -> str:
         """Store the group."""
         began = time.monotonic()
         people = [
-            recipients_pb2.StoredRecipient(recipient_id=f"u{number:06}", phone=f"+25471{2_000_000 + number}")
+            recipients_pb2.StoredRecipient(
+                recipient_id=f"u{number:06}", phone=f"+25471{2_000_000 + number}", tags=[GROUP]
+            )
             for number in range(self.members)
         ]
         await self._calls.store_group(self._tenant.id, GROUP, people)
         return f"in {time.monotonic() - began:.0f} s"
+
+    async def use_a_segment(self) -> None:
+        """Send to a segment of them all from now on, by workflows."""
+        rule = {"field": "tags", "op": "has_all", "value": [GROUP]}
+        segment = segments_pb2.Segment(
+            tenant_id=self._tenant.id, key=GROUP, name=GROUP, filter=msgspec.json.encode(rule)
+        )
+        self._audience = [{"segment_id": await self._calls.create_segment(segment)}]
+        send = {"id": "news", "kind": "send", "channel": "SMS", "template": {"key": EVENT_TYPE}}
+        wait = {"id": "wait", "kind": "delay", "for_s": LATER_S}
+        for event_type, steps in ((EVENT_TYPE, [send]), (LATER_TYPE, [wait, send])):
+            workflow = workflows_pb2.Workflow(
+                tenant_id=self._tenant.id,
+                name=event_type,
+                event_type=event_type,
+                active=True,
+                document=msgspec.json.encode({"steps": steps}),
+            )
+            await self._calls.create_workflow(workflow)
 
     async def described(self) -> str:
         """Send an event to recipients whom it describes."""
@@ -84,11 +111,11 @@ class Crowd:
         print(f"\n{_DESCRIBED} described recipients\n\n{grown.stream_table(_DESCRIBED)}\n", flush=True)
         return f"last delivery after {took:.2f} s"
 
-    async def group(self, body: int) -> str:
-        """Send an event to the group, and print what it took."""
+    async def group(self, body: int, event_type: str = EVENT_TYPE) -> str:
+        """Send an event to the group, or the segment, and print what it took."""
         async with growth(self._running) as grown:
             began = time.time()
-            event_id = await self._send([{"group": GROUP}], body)
+            event_id = await self._send(self._audience, body, event_type)
             await self._in_state(event_id, "done")
             planned = time.time() - began
             took = await self._all_recorded(event_id, self.members) - began
@@ -98,7 +125,7 @@ class Crowd:
 
     async def pause_and_cancel(self) -> str:
         """Pause, resume and cancel in the middle."""
-        event_id = await self._send([{"group": GROUP}], SMALL)
+        event_id = await self._send(self._audience, SMALL)
         await self._read(event_id, self.members // 5)
         await self._change(event_id, "pause")
         paused = await self._still(event_id)
@@ -118,8 +145,8 @@ class Crowd:
             f" were sent by then, {after['ids'] - before:,} in hand were sent, the rest was not"
         )
 
-    async def _send(self, audience: list[dict[str, Any]], body: int) -> str:
-        event = {"event_type": EVENT_TYPE, "audience": audience, "variables": {"title": "Lamps", "more": "x" * body}}
+    async def _send(self, audience: list[dict[str, Any]], body: int, event_type: str = EVENT_TYPE) -> str:
+        event = {"event_type": event_type, "audience": audience, "variables": {"title": "Lamps", "more": "x" * body}}
         accepted = await self._operator.must("POST", f"/tenants/{self._tenant.id}/events", json=event)
         return str(accepted["event_id"])
 
@@ -191,7 +218,7 @@ class Crowd:
         return row
 
     def _print(self, body: int, grown: Growth) -> None:
-        title = f"a group of {self.members:,}, a body of {body:,} bytes"
+        title = f"{self.members:,} recipients, a body of {body:,} bytes"
         print(f"\n{title}\n\n{grown.memory_table(_SHOWN)}\n\n{grown.stream_table(self.members)}\n", flush=True)
 
 
@@ -221,6 +248,21 @@ _PHASES = (
 )
 
 
+def _checks(crowd: Crowd, *, by_segment: bool) -> Sequence[tuple[str, Callable[[], Awaitable[str]]]]:
+    if by_segment:
+        return (
+            ("segment, small body", partial(crowd.group, SMALL)),
+            (f"segment, after {LATER_S} s", partial(crowd.group, SMALL, LATER_TYPE)),
+            ("paused, resumed, canceled", crowd.pause_and_cancel),
+        )
+    return (
+        (f"{_DESCRIBED} described", crowd.described),
+        ("group, small body", partial(crowd.group, SMALL)),
+        ("group, large body", partial(crowd.group, LARGE)),
+        ("paused, resumed, canceled", crowd.pause_and_cancel),
+    )
+
+
 async def _main(arguments: argparse.Namespace) -> int:
     report = Report()
     async with (
@@ -232,6 +274,8 @@ async def _main(arguments: argparse.Namespace) -> int:
         crowd = Crowd(running, client.operator, tenant, calls, max(1_000, int(MEMBERS * arguments.scale)))
         if not await report.check(f"{crowd.members:,} recipients are stored", crowd.prepare):
             return report.end()
+        if arguments.segment:
+            await crowd.use_a_segment()
         other = await neighbour.create(client.operator, f"Other {secrets.token_hex(2)}")
         order = neighbour.Order(
             url=running.url,
@@ -245,12 +289,7 @@ async def _main(arguments: argparse.Namespace) -> int:
         async with neighbour.neighbour(order) as steady:
             times.append(("alone", time.time()))
             await asyncio.sleep(_ALONE_S)
-            for name, check in (
-                (f"{_DESCRIBED} described", crowd.described),
-                ("group, small body", lambda: crowd.group(SMALL)),
-                ("group, large body", lambda: crowd.group(LARGE)),
-                ("paused, resumed, canceled", crowd.pause_and_cancel),
-            ):
+            for name, check in _checks(crowd, by_segment=arguments.segment):
                 times.append((name, time.time()))
                 await report.check(name, check)
             times.append(("", time.time()))
@@ -273,6 +312,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m checks.crowd", description=__doc__.splitlines()[0])
     scale = float(os.environ.get("SCALE", "1"))
     parser.add_argument("--scale", type=float, default=scale, help=f"times {MEMBERS:,} members (SCALE, else 1)")
+    parser.add_argument("--segment", action="store_true", help="send to a segment, by stored workflows")
     try:
         status = asyncio.run(_main(parser.parse_args()))
     except (StackError, CheckError, ClarionError) as error:

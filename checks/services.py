@@ -13,6 +13,8 @@ from clarion.router.v1 import (
     recipients_pb2_grpc,
     schedules_pb2,
     schedules_pb2_grpc,
+    segments_pb2,
+    segments_pb2_grpc,
     workflows_pb2,
     workflows_pb2_grpc,
 )
@@ -36,6 +38,7 @@ class Services:
         self._call = Caller(token)
         self._ingest = ingest_pb2_grpc.IngestServiceStub(ingest)
         self._recipients = recipients_pb2_grpc.RecipientServiceStub(router)
+        self._segments = segments_pb2_grpc.SegmentServiceStub(router)
         self._workflows = workflows_pb2_grpc.WorkflowServiceStub(router)
         self._schedules = schedules_pb2_grpc.ScheduleServiceStub(router)
         self._slots = asyncio.Semaphore(_AT_A_TIME)
@@ -48,6 +51,12 @@ class Services:
         for part in _parts([one.recipient_id for one in people], _MEMBERS):  # one group has one row to lock
             change = recipients_pb2.ChangeMembersRequest(tenant_id=tenant_id, key=key, add=part)
             await self._call(self._recipients.ChangeMembers, change, deadline=_DEADLINE_S)
+
+    async def create_segment(self, segment: segments_pb2.Segment) -> str:
+        """Store a segment; return its id."""
+        wire = segments_pb2.CreateSegmentRequest(segment=segment)
+        answer = await self._call(self._segments.CreateSegment, wire, deadline=_DEADLINE_S)
+        return str(answer.segment.id)
 
     async def create_workflow(self, workflow: workflows_pb2.Workflow) -> str:
         """Store a workflow; return its id."""

@@ -26,8 +26,8 @@ _TRIGGERS = (
     ("activity_changed", "events"),
 )
 _INDEXES = (
-    "events_open",
-    "events_due",
+    "events_under_way",
+    "events_due_under_way",
     "events_trace",
     "events_reason",
     "recipients_email",

@@ -4,6 +4,7 @@ import { Loading } from "~/kit/Loading";
 import { auditRoutes } from "~/screens/audit/routes";
 import { deadLettersRoutes } from "~/screens/dead-letters/routes";
 import { endpointsRoutes } from "~/screens/endpoints/routes";
+import { importsRoutes } from "~/screens/imports/routes";
 import { joinRoutes } from "~/screens/join/routes";
 import { messageRoutes } from "~/screens/message/routes";
 import { messagesRoutes } from "~/screens/messages/routes";
@@ -12,6 +13,7 @@ import { providersRoutes } from "~/screens/providers/routes";
 import { recipientsRoutes } from "~/screens/recipients/routes";
 import { refusedRoutes } from "~/screens/refused/routes";
 import { schedulesRoutes } from "~/screens/schedules/routes";
+import { segmentsRoutes } from "~/screens/segments/routes";
 import { sessionsRoutes } from "~/screens/sessions/routes";
 import { settingsRoutes } from "~/screens/settings/routes";
 import { signInRoutes } from "~/screens/sign-in/routes";
@@ -55,6 +57,8 @@ const routeTree = rootRoute.addChildren([
     ...providersRoutes,
     ...endpointsRoutes,
     ...recipientsRoutes,
+    ...segmentsRoutes,
+    ...importsRoutes,
     ...suppressionsRoutes,
     ...tenantsRoutes,
     ...settingsRoutes,

@@ -111,6 +111,7 @@ def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
         "test": event.test,
         "replay_of": event.replay_of or None,
         "replayed": event.replayed,
+        "has_workflows": event.has_workflows,
         "accepted_at": forms.iso(event.accepted_at_us),
         "due_at": forms.iso(event.due_at_us),
         "waiting": event.waiting,
@@ -134,6 +135,8 @@ def _delivery(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:
         "step": delivery.step,
         "recipient": _recipient(delivery.recipient) if delivery.HasField("recipient") else None,
         "endpoint_id": delivery.endpoint_id or None,
+        "workflow_id": delivery.workflow_id or None,
+        "workflow_run_id": delivery.workflow_run_id or None,
         "status": forms.status_name(delivery.status),
         "reason": delivery.reason or None,
         "parked": delivery.parked or None,
@@ -165,6 +168,9 @@ def shown_step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
         "next_attempt_at": forms.iso(step.next_attempt_at_us),
         "template_version_id": step.template_version_id or None,
         "sms": {"segments": step.sms_segments, "encoding": step.sms_encoding} if step.sms_encoding else None,
+        "workflow_id": step.workflow_id or None,
+        "workflow_run_id": step.workflow_run_id or None,
+        "workflow_step": step.workflow_step or None,
         "http": webhooks.shown_exchange(step.http) if step.HasField("http") else None,
     }
 

@@ -11,6 +11,7 @@ from clarion.ingest.v1 import ingest_pb2
 from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
+from services.domain.delivery_ids import scheme_of
 from services.ingest import deduplication, validate
 from services.ingest.endpoints.directory import EndpointDirectory, Failure, WrongScopeError
 from services.ingest.endpoints.receipt import Deliveries, deliveries_of
@@ -136,6 +137,7 @@ class Acceptor:
             if revision:
                 await self._in_time(self._workflows.reach(revision), by)
             self._workflows.stamp(event, new)
+            event.id_scheme = scheme_of(event)
         except ClarionError as error:
             return await self._repeat_or_raise(error, event, new)
         return await self._accept(event, await self._claim(event, new), by)

@@ -152,7 +152,9 @@ class Catalog:
             if event.HasField("direct"):
                 return await self._direct(event)
             if event.HasField("workflows"):
-                return replace(await self.to_endpoints(event.tenant_id, event.event_type), reason=Reason.NO_WORKFLOW)
+                # Its run plans the workflows, if somebody is left for whom it is.
+                reason = Reason.RECIPIENT_ERASED if event.workflows.workflows else Reason.NO_WORKFLOW
+                return replace(await self.to_endpoints(event.tenant_id, event.event_type), reason=reason)
             if fan_out.is_for_endpoints_alone(event):
                 return await self.to_endpoints(event.tenant_id, event.event_type)
             return await self.definition(event.tenant_id, event.event_type)

@@ -45,16 +45,20 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
         one = stored.recipient if stored else None
         names = Names(request.user_id, "", one.email, one.phone) if one else Names(request.user_id)
         await self._imports.note_erased(request.tenant_id, list(names.identifiers()))
-        memberships = await self._recipients.delete(request.tenant_id, request.user_id)
-        erased = await self._runs.erase(request.tenant_id, request.user_id, self._now(), request.after)
+        erased = await self._runs.erase(
+            request.tenant_id, request.user_id, self._now(), request.after, (names.email, names.phone)
+        )
         number, is_done = await self._workflow_runs.erase(request.tenant_id, request.user_id, self._now())
         schedules = await self._schedules.erase(request.tenant_id, request.user_id, self._now())
+        next_after = erased.after or ("" if is_done else AFTER_ALL)
+        # At last: until then their addresses tell which contacts of waiting events they are.
+        memberships = None if next_after else await self._recipients.delete(request.tenant_id, request.user_id)
         return privacy_pb2.EraseRecipientResponse(
             recipients=int(memberships is not None),
             memberships=memberships or 0,
             runs=erased.runs + number,
             schedules=schedules,
-            next_after=erased.after or ("" if is_done else AFTER_ALL),
+            next_after=next_after,
         )
 
     async def ExportRecipient(

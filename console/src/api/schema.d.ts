@@ -3381,6 +3381,10 @@ export interface components {
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description Where it goes; null: to a recipient. */
             endpoint_id: string | null;
+            /** @description The stored workflow that sends it; null: none. */
+            workflow_id: string | null;
+            /** @description Its run; null: the workflow needs none. */
+            workflow_run_id: string | null;
             status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
             /**
              * @description One of
@@ -3514,6 +3518,10 @@ export interface components {
             recipient: components["schemas"]["EventRecipient"] | null;
             /** @description Where it goes; null: to a recipient. */
             endpoint_id: string | null;
+            /** @description The stored workflow that sends it; null: none. */
+            workflow_id: string | null;
+            /** @description Its run; null: the workflow needs none. */
+            workflow_run_id: string | null;
             status: ("queued" | "retrying" | "skipped" | "sent" | "delivered" | "failed" | "dead" | "bounced" | "complained") | null;
             /**
              * @description One of
@@ -4190,6 +4198,8 @@ export interface components {
             replay_of: string | null;
             /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
             replayed: boolean;
+            /** @description true: it starts stored workflows; `GET /events/{id}/workflow-counts` counts by step. */
+            has_workflows: boolean;
             accepted_at: string | null;
             /** @description When it is to be sent. null: at once. */
             due_at: string | null;
@@ -4342,6 +4352,8 @@ export interface components {
             replay_of: string | null;
             /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
             replayed: boolean;
+            /** @description true: it starts stored workflows; `GET /events/{id}/workflow-counts` counts by step. */
+            has_workflows: boolean;
             accepted_at: string | null;
             /** @description When it is to be sent. null: at once. */
             due_at: string | null;
@@ -4468,6 +4480,8 @@ export interface components {
             replay_of: string | null;
             /** @description true: it, or a part of it, was sent again. Its timeline names the new events ("replayed"). */
             replayed: boolean;
+            /** @description true: it starts stored workflows; `GET /events/{id}/workflow-counts` counts by step. */
+            has_workflows: boolean;
             accepted_at: string | null;
             /** @description When it is to be sent. null: at once. */
             due_at: string | null;
@@ -7539,6 +7553,11 @@ export interface components {
             template_version_id: string | null;
             /** @description How many segments the text message is billed as; null for other steps. */
             sms: components["schemas"]["Sms"] | null;
+            /** @description Of a step `workflow`: what a workflow run did besides sending. */
+            workflow_id: string | null;
+            workflow_run_id: string | null;
+            /** @description The step's id; null: the run as a whole. */
+            workflow_step: string | null;
             /** @description Of an attempt over HTTP, to an endpoint or a provider. */
             http: components["schemas"]["HttpExchange"] | null;
         };

@@ -13,6 +13,7 @@ import {
   ServerCog,
   Settings,
   Users,
+  UsersRound,
   Webhook,
   Workflow,
   Zap,
@@ -55,6 +56,7 @@ const GROUPS: readonly { title: string; entries: readonly Entry[] }[] = [
     title: "To whom",
     entries: [
       { to: "/recipients", label: "Recipients", icon: Users },
+      { to: "/segments", label: "Segments", icon: UsersRound },
       { to: "/suppressions", label: "Suppressions", icon: Ban },
     ],
   },

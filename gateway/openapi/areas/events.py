@@ -48,6 +48,8 @@ class DeliverySchema(Shape):
         Meta(description="Who gets it. null: the event's only recipient, or it goes to an endpoint."),
     ]
     endpoint_id: Annotated[Id | None, Meta(description="Where it goes; null: to a recipient.")]
+    workflow_id: Annotated[Id | None, Meta(description="The stored workflow that sends it; null: none.")]
+    workflow_run_id: Annotated[Id | None, Meta(description="Its run; null: the workflow needs none.")]
     status: Status | None
     reason: Annotated[Reason | None, Meta(description=ALL_REASONS)]
     parked: Annotated[Reason | None, Meta(description="Why it waits for its endpoint. null: it does not.")]
@@ -79,6 +81,9 @@ class EventSchema(Shape):
     replayed: Annotated[
         bool,
         Meta(description='true: it, or a part of it, was sent again. Its timeline names the new events ("replayed").'),
+    ]
+    has_workflows: Annotated[
+        bool, Meta(description="true: it starts stored workflows; `GET /events/{id}/workflow-counts` counts by step.")
     ]
     accepted_at: Time | None
     due_at: Annotated[Time | None, Meta(description="When it is to be sent. null: at once.")]
@@ -119,6 +124,11 @@ class StepSchema(Shape):
     sms: Annotated[
         SmsSchema | None, Meta(description="How many segments the text message is billed as; null for other steps.")
     ]
+    workflow_id: Annotated[
+        Id | None, Meta(description="Of a step `workflow`: what a workflow run did besides sending.")
+    ]
+    workflow_run_id: Id | None
+    workflow_step: Annotated[str | None, Meta(description="The step's id; null: the run as a whole.")]
     http: Annotated[
         HttpExchangeSchema | None, Meta(description="Of an attempt over HTTP, to an endpoint or a provider.")
     ]

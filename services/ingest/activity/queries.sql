@@ -29,7 +29,7 @@ GROUP BY 1, 2, 3, 4, 5
 HAVING sum(c.n) <> 0
 
 -- The event that has been under way for the longest time since it was accepted or due, among the 20 of each tenant that
--- were accepted, and the 20 that were due, first. $1: of these tenants; null: of all.
+-- were accepted, and the 20 that were due, first. Not those that wait in workflow runs. $1: of these tenants; null: of all.
 -- name: oldest
 SELECT e.id, e.tenant_id, t.name AS tenant_name, e.event_type, e.routed_at, greatest(e.accepted_at, e.due_at) AS since
 FROM ingest.tenants t
@@ -38,6 +38,7 @@ CROSS JOIN LATERAL (
         SELECT o.id, o.tenant_id, o.event_type, o.routed_at, o.accepted_at, o.due_at
         FROM ingest.events o
         WHERE o.tenant_id = t.id AND o.finished_at IS NULL AND o.due_at IS NULL
+            AND (o.is_released AND o.has_workflows) IS NOT TRUE
         ORDER BY o.id
         LIMIT 20
     )
@@ -46,6 +47,7 @@ CROSS JOIN LATERAL (
         SELECT o.id, o.tenant_id, o.event_type, o.routed_at, o.accepted_at, o.due_at
         FROM ingest.events o
         WHERE o.tenant_id = t.id AND o.finished_at IS NULL AND o.due_at <= now()
+            AND (o.is_released AND o.has_workflows) IS NOT TRUE
         ORDER BY o.due_at
         LIMIT 20
     )

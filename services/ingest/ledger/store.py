@@ -113,13 +113,10 @@ class LedgerStore:
 
     async def _write_payloads(self, connection: Any, group: LedgerRows, finished: "list[asyncpg.Record]") -> None:
         """Store what events carried; of those with a secret only until they have ended."""
-        payloads = [row for row in group.events.values() if row.payload is not None]
-        for query, rows in (
-            (_QUERIES.insert_payloads, [row for row in payloads if not row.is_secret]),
-            (_WORKFLOWS.insert_secret_payloads, [row for row in payloads if row.is_secret]),
-        ):
-            if rows:
-                await self._execute(connection, query, columns.payload_columns(rows))
+        ended = {str(event_id) for row in finished for event_id in row["secrets"] or ()}
+        rows = [row for row in group.events.values() if row.payload is not None and row.id not in ended]
+        if rows:
+            await self._execute(connection, _QUERIES.insert_payloads, columns.payload_columns(rows))
         for row in finished:
             if row["secrets"]:
                 arguments = [row["tenant_id"], row["secrets"]]

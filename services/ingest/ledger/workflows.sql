@@ -26,15 +26,6 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigi
 ORDER BY t.event_id, t.meant, t.other, t.identifier
 ON CONFLICT (event_id, meant, other, identifier) DO NOTHING
 
--- The payload of an event with a secret, unless it has ended.
--- name: insert_secret_payloads
-INSERT INTO ingest.event_payloads (tenant_id, event_id, event)
-SELECT t.tenant_id, t.event_id, t.event
-FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) AS t (tenant_id, event_id, event)
-JOIN ingest.events e ON e.id = t.event_id AND e.finished_at IS NULL
-ORDER BY t.tenant_id, t.event_id
-ON CONFLICT (tenant_id, event_id) DO NOTHING
-
 -- name: delete_secret_payloads
 DELETE FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
 

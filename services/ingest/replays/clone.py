@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from clarion.common.v1 import event_pb2
 from services.domain import audience
-from services.domain.delivery_ids import CURRENT_SCHEME
+from services.domain.delivery_ids import scheme_of
 from services.domain.earlier_events import modernise
 from services.ingest.event_size import size_in_streams
 
@@ -62,7 +62,7 @@ def _renewed(first: event_pb2.Event, new_id: str, now_us: int) -> event_pb2.Even
     event.dedupe_key = b""
     event.dedupe_ttl_s = 0
     event.due_at_us = 0
-    event.id_scheme = CURRENT_SCHEME
+    event.id_scheme = scheme_of(event)
     return event
 
 

@@ -13,7 +13,6 @@ import msgspec
 
 from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError
-from runtime.ids import derived_id
 from services.domain import masking
 from services.router.recipients import changes
 from services.router.recipients.changes import Change
@@ -71,7 +70,6 @@ class Header:
 class Import:
     """What is asked for of a file, and how it is read."""
 
-    id: str
     delimiter: str
     headers: Sequence[str]
     fields: Sequence[str]
@@ -160,7 +158,7 @@ def change_of(row: Row, importing: Import) -> Change | None:
     if not any(values.get(field) for field in _NAMING):
         raise invalid([("", "has no recipient_id, no e-mail address and no phone number")])
     faults: list[Fault] = []
-    change = _change(values, row, importing, faults)
+    change = _change(values, faults)
     try:
         if faults:
             raise invalid(faults)
@@ -178,13 +176,8 @@ def faults_of(error: ClarionError, importing: Import) -> Sequence[Fault]:
     return list(_of_columns(error.fields, {}, importing)) or [("", error.detail)]
 
 
-def _change(
-    values: Mapping[str, str], row: Row, importing: Import, faults: list[Fault]
-) -> recipients_pb2.RecipientChange:
+def _change(values: Mapping[str, str], faults: list[Fault]) -> recipients_pb2.RecipientChange:
     change = recipients_pb2.RecipientChange(recipient_id=values.get("recipient_id", ""))
-    if not change.recipient_id and not (importing.unique_email and values.get("email")):
-        # Somebody new, with an id that is the same if the row is read again.
-        change.recipient_id = derived_id("import", importing.id, str(row.line))
     for field in ("email", "phone", "name", "locale", "timezone"):
         if field in values:
             setattr(change, field, values[field])

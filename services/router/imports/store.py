@@ -71,7 +71,7 @@ class ImportRow:
     @property
     def reading(self) -> Import:
         """How its rows are read."""
-        return Import(self.id, self.delimiter, self.headers, self.fields, self.tags, self.unique_email)
+        return Import(self.delimiter, self.headers, self.fields, self.tags, self.unique_email)
 
 
 @dataclass(frozen=True, slots=True)

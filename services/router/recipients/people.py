@@ -23,10 +23,10 @@ _SQL = postgres.Queries(Path(__file__).with_name("people.sql"))
 class PostgresRecipients:
     """services.router.ports.StoredRecipients."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, scan: Scan | None = None) -> None:
         self._pool = pool
-        self._scan = Scan(pool)
-        self._segments = SegmentMembers(pool)
+        self._scan = scan or Scan(pool)
+        self._segments = SegmentMembers(pool, self._scan)
 
     async def find(self, wanted: Collection[RecipientKey], *, whole: bool = False) -> Mapping[RecipientKey, Person]:
         """See StoredRecipients."""

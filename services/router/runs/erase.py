@@ -1,4 +1,7 @@
-"""Takes a person out of a run that has not ended: pure. A person is known by their user id alone."""
+"""Takes a person out of a run that has not ended: pure. A person is known by their user id.
+
+A contact whom the event names without one is known by an address: they would else be stored again.
+"""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -24,12 +27,14 @@ class Remainder:
     is_closed: bool
 
 
-def without(run: Run, user_id: str, now_us: int, *, is_closed: bool) -> Remainder | None:
+def without(
+    run: Run, user_id: str, now_us: int, *, is_closed: bool, addresses: Collection[str] = ()
+) -> Remainder | None:
     """Return what is left of a run; None: the person is not in it. is_closed: its last page is decided.
 
-    A run that is left with nobody ends.
+    addresses: of the person, in lower case. A run that is left with nobody ends.
     """
-    event = _event_without(run.event, user_id)
+    event = _event_without(run.event, user_id, addresses)
     output, removed = (None, 0) if run.output is None else output_without(run.output, user_id)
     if event is None and not removed:
         return None
@@ -58,14 +63,16 @@ def _names_anybody(event: event_pb2.Event) -> bool:
     return event.HasField("recipient") or any(target.WhichOneof("target") for target in event.audience)
 
 
-def _event_without(event: event_pb2.Event, user_id: str) -> event_pb2.Event | None:
+def _event_without(event: event_pb2.Event, user_id: str, addresses: Collection[str] = ()) -> event_pb2.Event | None:
     """Return a copy without the person; None: they are not in it."""
     # An emptied target keeps its place, by which recipients without an id are known.
-    kept = [event_pb2.Target() if _targets(target, user_id) else target for target in event.audience]
+    removed = [_targets(target, user_id) or _has_address(target, addresses) for target in event.audience]
+    kept = [
+        event_pb2.Target() if is_theirs else target for target, is_theirs in zip(event.audience, removed, strict=True)
+    ]
     excluded = [target for target in event.exclusions if not _targets(target, user_id)]
     is_recipient = _is(event.recipient, user_id)
-    is_target = any(_targets(target, user_id) for target in event.audience)
-    if not is_target and len(excluded) == len(event.exclusions) and not is_recipient:
+    if not any(removed) and len(excluded) == len(event.exclusions) and not is_recipient:
         return None
     left = event_pb2.Event()
     left.CopyFrom(event)
@@ -107,6 +114,12 @@ def _record_without(record: trace_pb2.TraceRecord, user_id: str, removed: Collec
 
 def _is(recipient: event_pb2.Recipient, user_id: str) -> bool:
     return recipient.user_id == user_id
+
+
+def _has_address(target: event_pb2.Target, addresses: Collection[str]) -> bool:
+    """Return whether a target is a contact without an id and with one of these addresses."""
+    named = target.contact.recipient
+    return not named.user_id and bool({named.email.lower(), named.phone} & {*addresses})
 
 
 def _targets(target: event_pb2.Target, user_id: str) -> bool:

@@ -1,6 +1,7 @@
 """Takes an erased person out of the runs that have not ended. Of those that have ended nothing is kept."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +35,20 @@ class PeopleInRuns:
         self._batch = batch
         self._read = read
 
-    async def erase(self, tenant_id: str, user_id: str, now_us: int, after: str = "") -> ErasedRuns:
-        """Take a person out of the next runs of a tenant. A router that works on one of them decides its page again."""
-        name = user_id.encode()
+    async def erase(
+        self, tenant_id: str, user_id: str, now_us: int, after: str = "", addresses: Collection[str] = ()
+    ) -> ErasedRuns:
+        """Take a person out of the next runs of a tenant. A router that works on one of them decides its page again.
+
+        addresses: of the person: contacts without an id are known by them.
+        """
+        wanted = {address.lower() for address in addresses if address}
+        names = [one.encode() for one in (user_id, *sorted(wanted))]
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 last = await connection.fetchval(_SQL.last_looked_at, tenant_id, after or _FIRST, self._batch)
                 rows = await connection.fetch(
-                    _SQL.lock_naming, tenant_id, after or _FIRST, name, self._batch, self._read
+                    _SQL.lock_naming, tenant_id, after or _FIRST, names, self._batch, self._read
                 )
                 if len(rows) == self._read:
                     last = str(rows[-1]["id"])
@@ -49,7 +56,8 @@ class PeopleInRuns:
                     remainder
                     for row in rows
                     if (run := read_run(row)) is not None
-                    and (remainder := erase.without(run, user_id, now_us, is_closed=row["is_closed"])) is not None
+                    and (remainder := erase.without(run, user_id, now_us, is_closed=row["is_closed"], addresses=wanted))
+                    is not None
                 ]
                 if left:
                     columns = [

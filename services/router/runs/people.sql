@@ -1,4 +1,4 @@
--- Runs of a tenant that have not ended and may name a person, whose id $3 is as bytes. Of those that follow $2 the next
+-- Runs of a tenant that have not ended and may name a person, whose id and addresses $3 are as bytes. Of those that follow $2 the next
 -- $4 are looked at, up to the $5th that does.
 -- name: lock_naming
 SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_upto, r.recipients, r.sends, r.skips, r.due_at,
@@ -6,7 +6,12 @@ SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_
 FROM router.runs r
 WHERE r.id IN (
     SELECT id FROM router.runs WHERE tenant_id = $1 AND finished_at IS NULL AND id > $2 ORDER BY id LIMIT $4
-) AND (position($3::bytea IN r.event) > 0 OR position($3::bytea IN r.output) > 0)
+) AND EXISTS (
+    -- Whatever their case.
+    SELECT FROM unnest($3::bytea[]) AS n (name)
+    WHERE position(lower(encode(n.name, 'escape')) IN lower(encode(r.event, 'escape'))) > 0
+        OR position(lower(encode(n.name, 'escape')) IN lower(encode(r.output, 'escape'))) > 0
+)
 ORDER BY r.id
 LIMIT $5
 FOR UPDATE OF r

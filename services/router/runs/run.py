@@ -8,6 +8,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import run_output_pb2, runs_pb2
 from runtime.ids import derived_id_at, new_id
 from services.domain import audience, direct_messages
+from services.domain.delivery_ids import CURRENT_SCHEME, scheme_of
 from services.domain.reasons import Reason
 from services.router import messages
 from services.router.messages import Plan
@@ -26,7 +27,6 @@ FAILED = runs_pb2.RUN_STATE_FAILED
 # half are for events that routers of earlier versions would plan otherwise: these do not look at them.
 FIRST_LATER_LANE = 64
 LANES = 2 * FIRST_LATER_LANE
-_EARLIER_TARGETS = frozenset({"recipient", "recipient_id", "group", "everybody", None})
 
 # A body that is larger, in bytes, is read from where it is stored: a run repeats it in each of its deliveries.
 MAX_INLINE_BODY = 1024
@@ -177,9 +177,7 @@ def is_large(event: event_pb2.Event) -> bool:
 def lane_of(event: event_pb2.Event) -> int:
     """Return the lane of an event's run."""
     share = zlib.crc32(event.tenant_id.encode()) % FIRST_LATER_LANE
-    targets = {target.WhichOneof("target") for target in event.audience}
-    is_later = event.HasField("workflows") or event.HasField("direct") or not targets <= _EARLIER_TARGETS
-    return share + FIRST_LATER_LANE if is_later else share
+    return share + FIRST_LATER_LANE if scheme_of(event) > CURRENT_SCHEME else share
 
 
 def pause_s(since_us: int, now_us: int) -> float:

@@ -4,24 +4,32 @@ The condition is composed of the expressions below and of the numbers of its par
 gets into it but as an argument: not a value, not the name of a field of data.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.domain import channels
 from services.router.segments.filter import DATA, LISTS, TIMES, All, Either, Filter, Not, Test, Value, path_of
 
+# Characters of a text in data that are compared.
+MAX_COMPARED = 1000
 # The parameters before it are the query's own (services/router/recipients/scan.sql); $1 is the tenant.
 _FIRST = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """sql: of a recipient r; never null. arguments: of its parameters. tag: whom it matches have it; empty: none."""
+    """sql: of a recipient r; never null. arguments: of its parameters. tag: whom it matches have it; empty: none.
+
+    tests: the number of its comparisons. reads_data: it also needs d.fields, the recipient's data as jsonb, so that it
+    is parsed once however often it is read.
+    """
 
     sql: str
     arguments: Sequence[object]
     tag: str = ""
+    tests: int = 1
+    reads_data: bool = False
 
 
 # Of a text x, with a value v.
@@ -89,7 +97,9 @@ def condition_of(wanted: Filter) -> Condition:
     """Return the condition for a filter."""
     arguments: list[object] = []
     sql = _sql(wanted, arguments)
-    return Condition(sql, tuple(arguments), _tag(wanted))
+    tests = list(_tests(wanted))
+    reads_data = any(test.field.startswith(DATA) for test in tests)
+    return Condition(sql, tuple(arguments), _tag(wanted), max(1, len(tests)), reads_data)
 
 
 def _sql(wanted: Filter, arguments: list[object]) -> str:
@@ -127,22 +137,22 @@ def _of_data(test: Test, arguments: list[object]) -> str:
         some = [_of_data(Test(test.field, "is", one), arguments) for one in _distinct(test.value)]
         return f"({' OR '.join([f'coalesce({one}, false)' for one in some])})"
     path = f"{_parameter(path_of(test.field), arguments)}::text[]"
-    value, text = f"(r.data #> {path})", f"(r.data #>> {path})"
+    value, text = f"(d.fields #> {path})", f"(d.fields #>> {path})"
     if test.op == "exists":
         # JSON's null is none, too.
         return f"({text} IS NOT NULL) = {_parameter(test.value, arguments)}::boolean"
     if test.op == "has":
-        items = f"json_array_elements_text(CASE json_typeof{value} WHEN 'array' THEN {value} ELSE '[]' END)"
+        items = f"jsonb_array_elements_text(CASE jsonb_typeof{value} WHEN 'array' THEN {value} ELSE '[]' END)"
         wanted = f"{_parameter(test.value, arguments)}::text"
         return f"EXISTS (SELECT FROM {items} AS item (one) WHERE lower(one) = lower({wanted}))"
     if isinstance(test.value, bool):
-        found = f"CASE json_typeof{value} WHEN 'boolean' THEN {text}::boolean END"
+        found = f"CASE jsonb_typeof{value} WHEN 'boolean' THEN {text}::boolean END"
         return f"{found} {_COMPARED[test.op]} {_parameter(test.value, arguments)}::boolean"
     if isinstance(test.value, int | float):
         # CASE is evaluated in its order, so that no text is cast.
-        found = f"CASE json_typeof{value} WHEN 'number' THEN {text}::numeric END"
+        found = f"CASE jsonb_typeof{value} WHEN 'number' THEN {text}::numeric END"
         return f"{found} {_COMPARED[test.op]} {_parameter(str(test.value), arguments)}::text::numeric"
-    found = f"CASE json_typeof{value} WHEN 'string' THEN {text} END"
+    found = f"CASE jsonb_typeof{value} WHEN 'string' THEN left({text}, {MAX_COMPARED}) END"
     return _OF_TEXT_IN_DATA[test.op].format(x=found, v=_parameter(test.value, arguments))
 
 
@@ -164,3 +174,14 @@ def _tag(wanted: Filter) -> str:
         case All(parts):
             return next(filter(None, map(_tag, parts)), "")
     return ""
+
+
+def _tests(wanted: Filter) -> Iterator[Test]:
+    match wanted:
+        case Test():
+            yield wanted
+        case Not(part):
+            yield from _tests(part)
+        case All(parts) | Either(parts):
+            for part in parts:
+                yield from _tests(part)

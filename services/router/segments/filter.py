@@ -20,8 +20,8 @@ Fields, and their ops with the value of each:
     created_at, updated_at
         before, after: a time in ISO 8601 with an offset. within, not_within: the last so many seconds.
 
-Texts are compared whatever their case. A test of what somebody does not have is false, but for is_not, has_none,
-not_within and exists: false.
+Texts are compared whatever their case; of one in data, the first 1,000 characters are. A test of what somebody does not
+have is false, but for is_not, has_none, not_within and exists: false.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -11,9 +11,9 @@ from services.router.segments.store import SegmentStore
 class SegmentMembers:
     """services.router.ports.Segments. A segment's filter is read each time: a change counts at once."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, scan: Scan | None = None) -> None:
         self._segments = SegmentStore(pool)
-        self._scan = Scan(pool)
+        self._scan = scan or Scan(pool)
 
     async def matching(self, tenant_id: str, segment_id: str, recipient_ids: Collection[str]) -> frozenset[str]:
         """See Segments."""

@@ -14,10 +14,15 @@ from runtime import postgres
 from services.router.recipients.store import AFTER_ALL, BEFORE_ALL, Pool
 from services.router.segments.condition import Condition
 
-# Recipients that a statement looks at.
-LOOKED_AT = 20_000
+# Recipients that a statement looks at; and if it must parse their data, which may have 16 KiB each.
+LOOKED_AT, LOOKED_AT_DATA = 20_000, 5_000
+# That holds for so many comparisons; a condition with more looks at fewer recipients.
+_TESTS = 5
 # Lists and counts at a time: each may look at all recipients of a tenant.
 _AT_A_TIME = 2
+
+# With OFFSET it is computed once for each recipient, and not wherever a condition names it.
+_DATA = "CROSS JOIN LATERAL (SELECT r.data::jsonb AS fields OFFSET 0) AS d"
 
 _SQL = postgres.Queries(Path(__file__).with_name("scan.sql"))
 
@@ -31,11 +36,11 @@ class Found:
 
 
 class Scan:
-    """Raises UNAVAILABLE while PostgreSQL is away. looked_at: recipients that a statement looks at."""
+    """Raises UNAVAILABLE while PostgreSQL is away. looked_at, looked_at_data: recipients that a statement looks at."""
 
-    def __init__(self, pool: Pool, *, looked_at: int = LOOKED_AT) -> None:
+    def __init__(self, pool: Pool, *, looked_at: int = LOOKED_AT, looked_at_data: int = LOOKED_AT_DATA) -> None:
         self._pool = pool
-        self._looked_at = looked_at
+        self._looked_at = {False: looked_at, True: looked_at_data}
         self._whole_tenants = asyncio.Semaphore(_AT_A_TIME)
 
     async def step(self, tenant_id: str, condition: Condition, after: str, limit: int, upto: str = "") -> Found:
@@ -48,7 +53,7 @@ class Scan:
         sql = _SQL.ids_with_tag if condition.tag else _SQL.ids
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(
-                sql.replace("{condition}", condition.sql),
+                _with(sql, condition),
                 tenant_id,
                 after,
                 end or upto or AFTER_ALL,
@@ -73,7 +78,7 @@ class Scan:
     async def count(self, tenant_id: str, condition: Condition, at_most: int) -> int:
         """Return how many recipients a condition matches; at_most + 1: there are more than that."""
         total, after = 0, BEFORE_ALL
-        sql = (_SQL.count_with_tag if condition.tag else _SQL.count).replace("{condition}", condition.sql)
+        sql = _with(_SQL.count_with_tag if condition.tag else _SQL.count, condition)
         async with self._whole_tenants:
             while after and total <= at_most:
                 end = await self._end(tenant_id, condition, after, AFTER_ALL)
@@ -90,7 +95,7 @@ class Scan:
         wanted = [one for one in recipient_ids if "\0" not in one]  # others cannot be stored
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(
-                _SQL.among.replace("{condition}", condition.sql),
+                _with(_SQL.among, condition),
                 tenant_id,
                 wanted,
                 None,
@@ -102,11 +107,16 @@ class Scan:
 
     async def _end(self, tenant_id: str, condition: Condition, after: str, upto: str) -> str:
         """Return with whom the next part ends; empty: it goes up to the end."""
+        number = max(1, self._looked_at[condition.reads_data] * _TESTS // max(_TESTS, condition.tests))
         with postgres.unavailable_while_down():
             if condition.tag:
-                last = await self._pool.fetchval(
-                    _SQL.last_looked_at_with_tag, tenant_id, after, upto, self._looked_at, condition.tag
-                )
+                sql = _SQL.last_looked_at_with_tag
+                last = await self._pool.fetchval(sql, tenant_id, after, upto, number, condition.tag)
             else:
-                last = await self._pool.fetchval(_SQL.last_looked_at, tenant_id, after, upto, self._looked_at)
+                last = await self._pool.fetchval(_SQL.last_looked_at, tenant_id, after, upto, number)
         return "" if last is None else str(last)
+
+
+def _with(sql: str, condition: Condition) -> str:
+    """Return a statement with its condition."""
+    return sql.replace("{data}", _DATA if condition.reads_data else "").replace("{condition}", condition.sql)

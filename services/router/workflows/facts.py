@@ -49,13 +49,13 @@ def contact(recipient: event_pb2.Recipient, tags: tuple[str, ...] = ()) -> dict[
         "locale": recipient.locale,
         "timezone": recipient.timezone,
         "tags": list(tags),
-        "data": msgspec.json.decode(recipient.data or b"{}"),
+        "data": _object(recipient.data),
     }
 
 
 def event(event: event_pb2.Event) -> dict[str, Any]:
     """Return what rules see of an event that has its body: payload_extra has its data and source."""
-    extra = msgspec.json.decode(event.payload_extra or b"{}")
+    extra = _object(event.payload_extra)
     return {"name": event.event_type, "data": extra.get("event_data", {}), "source": extra.get("source", {})}
 
 
@@ -71,7 +71,16 @@ def of(
     return Facts(
         contact(recipient, tags),
         event(event_),
-        msgspec.json.decode(event_.variables or b"{}"),
+        _object(event_.variables),
         statuses or {},
         plan,
     )
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    """Return a JSON object; an empty one if it is none, so that no run fails for what its event should not have."""
+    try:
+        value = msgspec.json.decode(raw or b"{}")
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is that for what is not UTF-8
+        return {}
+    return value if isinstance(value, dict) else {}

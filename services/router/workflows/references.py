@@ -1,12 +1,16 @@
 """What documents refer to: segments, endpoints, and versions of templates. Pure, but for what it is given."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from services.router.definitions import ChannelNumber, Template
 from services.router.workflows.document import Document, refused
 from services.router.workflows.reading import Fault
 from services.router.workflows.steps import Send, Step, Webhook
+
+# A template's key, channel and version.
+_Version: TypeAlias = tuple[str, ChannelNumber, int]
 
 
 class Endpoints(Protocol):
@@ -56,16 +60,22 @@ class References:
         ]
         if document.segment_id and not await self._segments.exists(tenant_id, document.segment_id):
             faults.insert(0, Fault("filters.segment_id", "", "must be a segment of the tenant"))
-        lacking = [step for step in document.sends if step.template_version and await self._lacks(tenant_id, step)]
+        lacking = await self._lacking(tenant_id, document)
         return faults + [
-            _fault(document, step, "template.version", "must be a version of this template") for step in lacking
+            _fault(document, step, "template.version", "must be a version of this template")
+            for step in document.sends
+            if _version(step) in lacking
         ]
 
-    async def _lacks(self, tenant_id: str, step: Send) -> bool:
-        found = await self._templates.template_version(
-            tenant_id, step.template_key, step.channel, step.template_version
-        )
-        return found is None
+    async def _lacking(self, tenant_id: str, document: Document) -> set[_Version]:
+        """Return the versions of templates that do not exist."""
+        wanted = list(dict.fromkeys(_version(step) for step in document.sends if step.template_version))
+        found = await asyncio.gather(*[self._templates.template_version(tenant_id, *one) for one in wanted])
+        return {version for version, template in zip(wanted, found, strict=True) if template is None}
+
+
+def _version(step: Send) -> _Version:
+    return step.template_key, step.channel, step.template_version
 
 
 def _fault(document: Document, step: Step, field: str, description: str) -> Fault:

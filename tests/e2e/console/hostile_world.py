@@ -165,6 +165,21 @@ class HostileWorld:
         path = f"{self.base}/workflows/{self.ids['workflow']}"
         await self.must("PATCH", path, {"document": {**document, "steps": steps[1:]}})
 
+    async def plan_ahead(self) -> None:
+        """Schedules, and an event that waits for its time."""
+        [event_type] = self.keep("planned type", [" ".join(STRINGS)[:255]])
+        event = {
+            "event_type": event_type,
+            "audience": [{"group": STRINGS[1]}],
+            "variables": {"evil": " ".join(STRINGS), "word": LONG_WORD},
+        }
+        for name in self.keep("schedule", packs(100, printable())):
+            body = {"name": name, "cron": "0 9 * * *", "event": event}
+            made = await self.must("POST", f"{self.base}/schedules", body)
+            self.ids.setdefault("schedule", made["id"])
+        sent = await self.must("POST", f"{self.base}/events", {**event, "due_at": "2999-01-01T09:00:00Z"})
+        self.ids["trigger"] = sent["event_id"]
+
     async def send(self) -> None:
         """Events with everything hostile, on all channels; a test event whose receiver answers hostile text."""
         everything = " ".join(STRINGS)
@@ -203,7 +218,7 @@ class HostileWorld:
 
         async def has_ended() -> bool:
             found = [await self.client.operator.finished(self.ids[one]) for one in ("event", "webhook", "demo")]
-            return all(found)
+            return all([*found, await self.client.operator.event(self.ids["trigger"])])
 
         async def is_refused() -> bool:
             await self.tenant.trigger({"eventType": "t0"}, headers={"x-api-key": self.ids["key"]})
@@ -241,6 +256,7 @@ async def hostile_world(client: Client, running: Running) -> AsyncIterator[Hosti
         await world.store_providers(port)
         await world.store_endpoints(receiver)
         await world.store_workflows()
+        await world.plan_ahead()
         await world.send()
         await world.finish()
         yield world

@@ -226,17 +226,19 @@ class Seeding:
         return await eventually(is_over, _SETTLED_S, every=0.2)
 
     async def plan_ahead(self) -> None:
-        """An event that waits for its time, and one that is sent every Monday."""
+        """An event whose workflow waits, one that waits for its time, and one that is sent every Monday."""
+        left = {"event_type": "parcel.left", "audience": [{"tags": ["vip"]}], "variables": {"orderId": "W-1050"}}
+        self.found["trigger"] = (await self.as_person("POST", f"{self.base}/events", left))["event_id"]
         everybody = {"event_type": "news.published", "audience": [{"everybody": True}], "variables": {"title": "Lamps"}}
         due = (datetime.now(UTC) + timedelta(days=90)).isoformat()
         sent = await self.as_person("POST", f"{self.base}/events", {**everybody, "due_at": due})
-        self.found["waiting"] = sent["event_id"]
         weekly = {"name": "Weekly news", "cron": "0 9 * * MON", "timezone": "Africa/Nairobi", "event": everybody}
         self.found["schedule"] = (await self.as_person("POST", f"{self.base}/schedules", weekly))["id"]
 
         async def waits() -> bool:
             found = await self.client.operator.event(sent["event_id"])
-            return bool(found and found["waiting"])
+            run = await self.client.operator.call("GET", f"/events/{self.found['trigger']}/run")
+            return bool(found and found["waiting"]) and run.status == 200 and run.body["state"] == "running"
 
         await eventually(waits, _SETTLED_S, every=0.2)
 

@@ -11,6 +11,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
+from services.ingest.activity.store import ActivityStore
 from services.ingest.ledger.rows import Item
 from services.ingest.retries.store import RetryStore
 from tests.integration.ingest import builders
@@ -309,7 +310,7 @@ async def test_an_event_whose_workflows_wait_gives_its_quota_back_once(ledger: L
     assert await ledger.backlog() == (0, 0, 0)
 
 
-@pytest.mark.parametrize("order", ["together", "one by one", "by the janitor"])
+@pytest.mark.parametrize("order", ["together", "accepted before", "one by one", "by the janitor"])
 async def test_a_secret_is_stored_until_it_is_sent(ledger: Ledger, order: str) -> None:
     """Its payload is gone when its event has ended, and does not come back if the event is read again."""
     event = builders.event(ledger.tenant, variables=b'{"code":"271828"}', is_secret=True)
@@ -323,7 +324,7 @@ async def test_a_secret_is_stored_until_it_is_sent(ledger: Ledger, order: str) -
     else:
         await ledger.write(event)
         assert await ledger.pool.fetchval(query, event.id)
-        await ledger.write(plan)
+        await ledger.write(plan, *([end] if order == "accepted before" else []))
     if order == "one by one":
         await ledger.write(end)
     elif order == "by the janitor":
@@ -355,3 +356,17 @@ async def test_a_dead_letter_has_no_secret(ledger: Ledger) -> None:
     with pytest.raises(ClarionError) as refused:
         await RetryStore(ledger.pool, ledger.pool).replay(id_, publish)
     assert refused.value.code is Code.CONFLICT
+
+
+async def test_an_event_whose_workflows_wait_is_not_the_oldest_one_under_way(ledger: Ledger) -> None:
+    """It waits as it should, for weeks perhaps; an event after it that is stuck is the one to look at."""
+    waiting, due, stuck = [
+        builders.workflow_event(ledger.tenant, new_id()),
+        builders.workflow_event(ledger.tenant, new_id()),
+        builders.event(ledger.tenant),
+    ]
+    due.due_at_us = due.accepted_at_us + 1
+    await ledger.write(waiting, due, stuck, builders.released(waiting), builders.released(due))
+    oldest = await ActivityStore(ledger.pool, events_days=90).oldest([ledger.tenant])
+    assert oldest is not None
+    assert str(oldest["id"]) == stuck.id

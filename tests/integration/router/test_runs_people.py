@@ -1,5 +1,7 @@
 """An erased person in runs that have not ended."""
 
+from typing import Any
+
 import pytest
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -19,11 +21,13 @@ def people(world: World) -> PeopleInRuns:
     return PeopleInRuns(world.pool, batch=2)
 
 
-async def _erase(world: World, people: PeopleInRuns, user_id: str, *, after: str = "") -> int:
+async def _erase(
+    world: World, people: PeopleInRuns, user_id: str, *, after: str = "", addresses: tuple[str, ...] = ()
+) -> int:
     """Erase a person of all runs; return the number of runs that they were in."""
     count, more = 0, True
     while more:
-        erased = await people.erase(TENANT, user_id, world.clock(), after)
+        erased = await people.erase(TENANT, user_id, world.clock(), after, addresses)
         count, after, more = count + erased.runs, erased.after, bool(erased.after)
     return count
 
@@ -60,6 +64,25 @@ async def test_who_is_erased_gets_nothing(world: World, people: PeopleInRuns) ->
     reasons = {one.event_id: one.routed.reason for one in await world.records("routed")}
     assert (reasons[only.id], reasons[by_id.id]) == (Reason.RECIPIENT_ERASED, Reason.RECIPIENT_ERASED)
     assert await world.plan(only) == (0, [0])
+
+
+async def test_contacts_are_known_by_their_addresses(world: World, people: PeopleInRuns) -> None:
+    """One whom an event names by id, or by an address alone, is not stored again when its time comes."""
+
+    def contact(**fields: Any) -> event_pb2.Target:
+        return event_pb2.Target(contact=event_pb2.Contact(recipient=event_pb2.Recipient(**fields)))
+
+    by_id = world.event(contact(user_id="ada", email="x@example.com"), inline("bob"), due_in_s=60)
+    by_email = world.event(contact(email="Ada@Example.com"), due_in_s=60)
+    by_phone = world.event(contact(phone="+254712345678"), due_in_s=60)
+    another = world.event(contact(user_id="eve", email="ada@example.com"), due_in_s=60)
+    await world.begin(by_id, by_email, by_phone, another)
+    addresses = ("ada@example.com", "+254712345678")
+    assert await _erase(world, people, "ada", addresses=addresses) == 3
+    world.clock.pass_s(61)
+    await world.work()
+    assert await world.sent_to() == ["bob", "eve"]
+    assert await world.state(by_email) == runs_pb2.RUN_STATE_DONE
 
 
 async def test_no_row_keeps_who_was_erased(world: World, people: PeopleInRuns, monkeypatch: pytest.MonkeyPatch) -> None:

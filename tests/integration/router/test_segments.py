@@ -159,17 +159,21 @@ _FILTERS = st.recursive(
 
 
 async def test_a_filter_finds_whom_it_says(api: Api) -> None:
-    """Two hundred filters, each as pages of ten, as a count, and asked about everybody; nobody of another tenant."""
+    """A hundred filters, each as pages of ten, as a count, and asked about everybody; nobody of another tenant."""
     people = _people()
     await _store(api, people)
     await api.put("r0", tenant_id=OTHER, tags=list(_TAGS), name="Ada")
-    scan = Scan(api.pool, looked_at=25)
+    scan = Scan(api.pool, looked_at=25, looked_at_data=25)
     rows = await api.pool.fetch("SELECT id, recipient_id FROM router.recipients WHERE tenant_id = $1", TENANT)
     ids = {str(row["id"]): row["recipient_id"] for row in rows}
-    written: list[Mapping[str, Any]] = []
+    written: list[Mapping[str, Any]] = [
+        {"field": "tags", "op": op, "value": value}
+        for op in ("has_all", "has_any", "has_none")
+        for value in (["vip"], ["beta", "vip"], ["none", "vip"])
+    ]
 
     @settings(
-        max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+        max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
     )
     @given(_FILTERS)
     def collect(one: Mapping[str, Any]) -> None:
@@ -196,7 +200,7 @@ async def test_a_filter_finds_whom_it_says(api: Api) -> None:
         assert [ids[id_] for id_ in found] == wanted, one
         assert await scan.count(TENANT, condition, 100) == len(wanted), one
         assert await scan.among(TENANT, condition, ids.values()) == set(wanted), one
-    assert matched > 500
+    assert matched > 300
 
 
 async def test_a_segment_is_stored_changed_and_deleted(api: Api) -> None:
@@ -291,7 +295,7 @@ async def test_matching(api: Api) -> None:
 
 
 async def test_pages_of_tags_segments_and_groups_have_each_once(api: Api) -> None:
-    """Whatever the size of a page; without who is excluded; whole if that is asked for."""
+    """Whatever the size of a page, and however far a source was read; whole, without who is excluded."""
     people = _people()
     await _store(api, people)
     raw = b'{"field":"locale","op":"is","value":"pt-BR"}'
@@ -317,8 +321,8 @@ async def test_pages_of_tags_segments_and_groups_have_each_once(api: Api) -> Non
         )
         and one["recipient_id"] != "r3"
     ]
-    stored = PostgresRecipients(api.pool)
-    for limit in (1, 4, 100):
+    for limit, looked_at in ((1, 20_000), (4, 20_000), (100, 20_000), (100, 7), (4, 7)):
+        stored = PostgresRecipients(api.pool, Scan(api.pool, looked_at=looked_at))
         found: list[Person] = []
         after = ""
         while True:

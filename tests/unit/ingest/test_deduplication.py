@@ -153,6 +153,10 @@ _BY_PAYLOAD: list[dict[str, object]] = [
     {"audience": [], "to_endpoints": ingest_pb2.ToEndpoints(endpoint_id=_TENANT)},
     {"audience": [], "to_endpoints": ingest_pb2.ToEndpoints(endpoint_id=_TENANT.replace("1", "2"))},
     {"audience": [], "to_endpoints": ingest_pb2.ToEndpoints(subscribers=ingest_pb2.Subscribers())},
+    {"recipient": event_pb2.Recipient(user_id="u", name="Ada")},
+    {"recipient": event_pb2.Recipient(user_id="u", data=b'{"a":1}')},
+    {"direct": event_pb2.DirectMessage(channel=_EMAIL, template_key="welcome")},
+    {"direct": event_pb2.DirectMessage(channel=_EMAIL, template_key="goodbye")},
 ]
 _BY_THE_REST: list[dict[str, object]] = [
     {"caller_event_id": "1"},

@@ -2,6 +2,7 @@
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import new_id
+from services.domain import delivery_ids
 from services.domain.reasons import Reason
 from services.router.messages import MAX_PLANNED_BYTES, Plan
 from services.router.runs import run as runs
@@ -78,3 +79,41 @@ def test_a_pause_grows_with_the_wait() -> None:
     """From a quarter of a second to a quarter of a minute."""
     seconds = [runs.pause_s(0, at * 1_000_000) for at in (0, 20, 3600)]
     assert seconds == [0.25, 5.0, 15.0]
+
+
+def test_events_that_earlier_versions_would_plan_otherwise() -> None:
+    """They say so by their scheme, and their runs are in lanes that earlier routers do not look at."""
+    contact = event_pb2.Target(contact=event_pb2.Contact(recipient=event_pb2.Recipient(email="a@example.com")))
+    later = [
+        event_pb2.Event(workflows=event_pb2.WorkflowSet()),
+        event_pb2.Event(direct=event_pb2.DirectMessage(template_key="t")),
+        *[
+            event_pb2.Event(audience=[target])
+            for target in (
+                contact,
+                event_pb2.Target(segment_id=new_id()),
+                event_pb2.Target(tags=event_pb2.TagSet(tags=["vip"])),
+            )
+        ],
+    ]
+    today = [
+        event_pb2.Event(recipient=event_pb2.Recipient(user_id="a")),
+        event_pb2.Event(audience=[event_pb2.Target(group="g"), event_pb2.Target()]),
+    ]
+    for event in (*later, *today):
+        event.tenant_id = new_id()
+    assert [delivery_ids.scheme_of(event) for event in later] == [2] * len(later)
+    assert [delivery_ids.scheme_of(event) for event in today] == [delivery_ids.CURRENT_SCHEME] * len(today)
+    assert all(runs.FIRST_LATER_LANE <= runs.lane_of(event) < runs.LANES for event in later)
+    assert all(0 <= runs.lane_of(event) < runs.FIRST_LATER_LANE for event in today)
+
+
+def test_what_has_a_run() -> None:
+    """An event that starts workflows, or is for a contact: its people are not known without a look."""
+    started = event_pb2.WorkflowSet(workflows=[event_pb2.WorkflowVersion(workflow_id=new_id(), version=1)])
+    recipient = event_pb2.Recipient(user_id="a")
+    contact = event_pb2.Target(contact=event_pb2.Contact(recipient=recipient))
+    assert runs.has_run(event_pb2.Event(recipient=recipient, workflows=started))
+    assert runs.has_run(event_pb2.Event(audience=[contact]))
+    assert not runs.has_run(event_pb2.Event(recipient=recipient, workflows=event_pb2.WorkflowSet()))
+    assert not runs.has_run(event_pb2.Event(recipient=recipient))

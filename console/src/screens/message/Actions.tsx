@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "~/api/client";
 import { may, useSession } from "~/api/session";
-import { Button } from "~/kit/Button";
+import { Button, LinkButton } from "~/kit/Button";
 import { CodeBlock } from "~/kit/Copy";
 import { Confirm, Dialog } from "~/kit/Dialog";
 import { ErrorNote } from "~/kit/ErrorNote";
@@ -33,6 +33,11 @@ export function Actions({ event, delivery }: { event: Event; delivery: Delivery 
       {mayRetryThis ? <RetryButton event={event} delivery={delivery} /> : null}
       {mayReplay && hasFailures && event.finished_at ? <ReplayFailedButton event={event} /> : null}
       {mayReplay ? <ReplayButton event={event} /> : null}
+      {event.has_workflows || event.several_recipients || event.due_at ? (
+        <LinkButton to="/triggers/$eventId" params={{ eventId: event.id }}>
+          Open the trigger
+        </LinkButton>
+      ) : null}
       <CurlButton event={event} />
     </>
   );

@@ -14,6 +14,9 @@ import { type Delivery, deliveryQuery, type Event, type Step } from "./queries";
 import { Whom } from "./Whom";
 import { adviceOn, isUnsent, stepName } from "./words";
 
+// What happens at the time of a step that has another one to come.
+const NEXT: Readonly<Record<string, string>> = { waiting: "Is sent at ", workflow: "Goes on at " };
+
 /** The steps of the event as a whole. */
 export function EventSteps({ steps }: { steps: readonly Step[] }) {
   return (
@@ -136,7 +139,7 @@ function StepRow({ step, channel }: { step: Step; channel?: Delivery["channel"] 
         <Detail step={step} />
         {step.next_attempt_at ? (
           <p>
-            {step.step === "waiting" ? "Is sent at " : "Next attempt at "}
+            {NEXT[step.step] ?? "Next attempt at "}
             <ExactTime at={step.next_attempt_at} />
           </p>
         ) : null}

@@ -1,4 +1,5 @@
 import type { Reason } from "~/api/reasons";
+import { outcomeName } from "../triggers/words";
 import type { Content, Delivery, Event, Step } from "./queries";
 
 const STEPS: Readonly<Record<string, string>> = {
@@ -25,6 +26,9 @@ const STEPS: Readonly<Record<string, string>> = {
 
 /** Return what a step of a timeline is called. */
 export function stepName(step: Step): string {
+  if (step.step === "workflow") {
+    return `Workflow, ${step.workflow_step ?? "its run"}: ${outcomeName(step.outcome).toLowerCase()}`;
+  }
   return STEPS[step.step] ?? step.step;
 }
 

@@ -4,6 +4,7 @@ import { answer, api, type Schemas } from "~/api/client";
 import { may, useSession } from "~/api/session";
 import { Button } from "~/kit/Button";
 import { Confirm } from "~/kit/Dialog";
+import { saveFile } from "~/kit/saveFile";
 import { notify, notifyError } from "~/kit/Toast";
 import { tenantsQuery } from "~/shell/tenants";
 
@@ -39,7 +40,8 @@ function ExportButton({ tenantId, recipientId }: Whose) {
   const exporting = useMutation({
     mutationFn: () => readAll(tenantId, recipientId, setPages),
     onSuccess: (found) => {
-      save(found, "export-of-a-recipient.json");
+      const file = new Blob([JSON.stringify(found, null, 2)], { type: "application/json" });
+      saveFile(file, "export-of-a-recipient.json");
       notify(`Exported: ${found.events.length} events, ${found.inbox.length} notifications.`);
     },
     onError: notifyError,
@@ -73,15 +75,6 @@ async function readAll(tenantId: string, userId: string, onPage: (pages: number)
   }
   // Not null: there is more than one file holds, and the API goes on from here.
   return { ...found, next_cursor: cursor };
-}
-
-function save(found: Page, name: string): void {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(found, null, 2)], { type: "application/json" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
 }
 
 function EraseButton({ tenantId, recipientId }: Whose) {

@@ -3,6 +3,7 @@ import { createLazyRoute, Link, useParams } from "@tanstack/react-router";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
 import { Problem } from "~/api/problem";
+import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { LinkButton } from "~/kit/Button";
 import { CodeBlock } from "~/kit/Copy";
@@ -12,8 +13,10 @@ import { Card, EmptyState, Facts, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { Marks } from "~/screens/messages/Marks";
+import { channelName } from "~/shell/channels";
 import { FindTenant } from "~/shell/FindTenant";
-import { useTenantId } from "~/shell/tenants";
+import { useTenant, useTenantId } from "~/shell/tenants";
+import { EditRecipient } from "./EditRecipient";
 import { RecipientActions } from "./RecipientActions";
 import { RecipientSuppressions } from "./RecipientSuppressions";
 import styles from "./recipients.module.css";
@@ -49,6 +52,7 @@ interface Whose {
 }
 
 function Recipient({ tenantId, recipientId }: Whose) {
+  const mayChange = may(useSession(), "operator", useTenant());
   const { data, error, refetch } = useQuery({
     queryKey: ["recipients", tenantId, "one", recipientId],
     queryFn: async ({ signal }): Promise<Stored | null> => {
@@ -69,7 +73,10 @@ function Recipient({ tenantId, recipientId }: Whose) {
   });
   return (
     <>
-      <Card title="Stored">
+      <Card
+        title="Stored"
+        actions={data && mayChange ? <EditRecipient tenantId={tenantId} stored={data} /> : null}
+      >
         {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
         {data ? <StoredFacts stored={data} tenantId={tenantId} /> : null}
         {data === null ? (
@@ -116,7 +123,16 @@ function StoredFacts({ stored, tenantId }: { stored: Stored; tenantId: string })
             ) : null,
           ],
           ["Groups", stored.groups.join(", ") || "none"],
-          ["Wants nothing on", stored.muted_channels.join(", ")],
+          ["Wants nothing on", stored.muted_channels.map(channelName).join(", ")],
+          [
+            "By category",
+            stored.category_preferences
+              .map(
+                ({ channel, category, wanted }) =>
+                  `${wanted ? "" : "no "}${category} by ${channelName(channel)}`,
+              )
+              .join(", "),
+          ],
           ["Stored", <Time key="created" at={stored.created_at} />],
           ["Changed", <Time key="updated" at={stored.updated_at} />],
         ]}

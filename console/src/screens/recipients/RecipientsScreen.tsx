@@ -1,16 +1,24 @@
-import { createLazyRoute, Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { createLazyRoute, Link, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
+import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { Button, LinkButton } from "~/kit/Button";
-import { TextField } from "~/kit/Field";
+import { SelectField, TextField } from "~/kit/Field";
+import { FilterText } from "~/kit/FilterText";
 import { countSet, EmptyState, Filters, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
+import { segmentsQuery, tagsQuery } from "~/screens/segments/data";
 import { TenantNeeded } from "~/shell/TenantNeeded";
-import { useTenantId } from "~/shell/tenants";
+import { useTenant, useTenantId } from "~/shell/tenants";
+import { ExportButton } from "./ExportButton";
+import { NewRecipientDialog } from "./NewRecipientDialog";
 import styles from "./recipients.module.css";
+import type { RecipientsSearch } from "./routes";
+import { Sections } from "./Sections";
 
 export const lazyRoute = createLazyRoute("/frame/recipients")({ component: RecipientsScreen });
 
@@ -18,19 +26,46 @@ type Stored = Schemas["StoredRecipient"];
 
 function RecipientsScreen() {
   const tenantId = useTenantId();
+  const { q, tag, segment, address } = lazyRoute.useSearch();
+  const mayChange = may(useSession(), "operator", useTenant());
+  const [isAdding, setAdding] = useState(false);
   return (
     <Page
       title="Recipients"
       text="The people whom a tenant stores, and everybody else by their id: what they got, their inbox, and erasing them."
+      actions={
+        tenantId && mayChange ? (
+          <>
+            {address ? null : (
+              <ExportButton
+                tenantId={tenantId}
+                whom={{ segment_id: segment, tags: tag ? [tag] : undefined, search: q }}
+              />
+            )}
+            <LinkButton to="/imports/new">Import people</LinkButton>
+            <Button look="primary" onClick={() => setAdding(true)}>
+              Store a recipient
+            </Button>
+          </>
+        ) : null
+      }
     >
-      {tenantId ? <Recipients key={tenantId} tenantId={tenantId} /> : <TenantNeeded what="recipients" />}
+      <Sections />
+      {tenantId ? (
+        <>
+          <Recipients key={tenantId} tenantId={tenantId} mayChange={mayChange} />
+          <NewRecipientDialog tenantId={tenantId} isOpen={isAdding} onClose={() => setAdding(false)} />
+        </>
+      ) : (
+        <TenantNeeded what="recipients" />
+      )}
     </Page>
   );
 }
 
-function Recipients({ tenantId }: { tenantId: string }) {
-  const { address, tag } = useSearch({ from: "/frame/recipients" });
-  const list = useRows(["recipients", tenantId, address ?? "", tag ?? ""], (cursor, signal) =>
+function Recipients({ tenantId, mayChange }: { tenantId: string; mayChange: boolean }) {
+  const { address, tag, q, segment } = lazyRoute.useSearch();
+  const list = useRows(["recipients", tenantId, address, tag, q, segment], (cursor, signal) =>
     answer(
       api.GET("/api/v1/admin/tenants/{id}/recipients", {
         params: {
@@ -39,6 +74,8 @@ function Recipients({ tenantId }: { tenantId: string }) {
             limit: 50,
             ...(address && { address }),
             ...(tag && { tag }),
+            ...(q && { search: q }),
+            ...(segment && { segment_id: segment }),
             ...(cursor && { cursor }),
           },
         },
@@ -52,8 +89,8 @@ function Recipients({ tenantId }: { tenantId: string }) {
       <List
         caption="Stored recipients"
         list={list}
-        rowKey={(row: Stored) => row.recipient_id}
-        empty={<None address={address} tag={tag} />}
+        rowKey={(row: Stored) => row.id}
+        empty={<None address={address} isFiltered={countSet(tag, q, segment) > 0} mayChange={mayChange} />}
         columns={[
           {
             header: "Id",
@@ -91,10 +128,11 @@ function Recipients({ tenantId }: { tenantId: string }) {
 
 function Find({ tenantId }: { tenantId: string }) {
   const navigate = useNavigate();
-  const { address, tag } = useSearch({ from: "/frame/recipients" });
+  const search = lazyRoute.useSearch();
+  const { address, tag, q, segment } = search;
   const [id, setId] = useState("");
-  const [typedAddress, setAddress] = useState(address ?? "");
-  const [typedTag, setTag] = useState(tag ?? "");
+  const segments = useQuery(segmentsQuery(tenantId)).data ?? [];
+  const tags = useQuery(tagsQuery(tenantId)).data ?? [];
   const open = (event: FormEvent) => {
     event.preventDefault();
     if (id) {
@@ -105,19 +143,10 @@ function Find({ tenantId }: { tenantId: string }) {
       });
     }
   };
-  const filter = (event: FormEvent) => {
-    event.preventDefault();
-    void navigate({
-      to: "/recipients",
-      search: {
-        tenant: tenantId,
-        address: typedAddress.trim() || undefined,
-        tag: typedTag.trim() || undefined,
-      },
-    });
-  };
+  const filter = (change: RecipientsSearch) =>
+    void navigate({ to: "/recipients", search: { ...search, ...change }, replace: true });
   return (
-    <Filters active={countSet(address, tag)}>
+    <Filters active={countSet(address, tag, q, segment)}>
       <form onSubmit={open}>
         <TextField
           label="Open by id"
@@ -128,27 +157,47 @@ function Find({ tenantId }: { tenantId: string }) {
         />
         <Button type="submit">Open the recipient</Button>
       </form>
-      <form onSubmit={filter}>
-        <TextField
-          label="Address"
-          help="E-mail or phone, in full."
-          value={typedAddress}
-          autoComplete="off"
-          onChange={(event) => setAddress(event.target.value)}
-        />
-        <TextField
-          label="Tag"
-          value={typedTag}
-          autoComplete="off"
-          onChange={(event) => setTag(event.target.value)}
-        />
-        <Button type="submit">Filter the list</Button>
-      </form>
+      <FilterText
+        label="Search"
+        placeholder="A part of an id, name, address"
+        value={q}
+        onFilter={(q) => filter({ q })}
+      />
+      <FilterText
+        label="Tag"
+        value={tag}
+        options={tags.map((one) => one.tag)}
+        onFilter={(tag) => filter({ tag })}
+      />
+      <SelectField
+        label="Segment"
+        value={segment ?? ""}
+        onChange={(event) => filter({ segment: event.target.value || undefined })}
+      >
+        <option value="">Any</option>
+        {segments.map((one) => (
+          <option key={one.id} value={one.id}>
+            {one.name}
+          </option>
+        ))}
+      </SelectField>
+      <FilterText
+        label="Address"
+        placeholder="E-mail or phone, in full"
+        value={address}
+        onFilter={(address) => filter({ address })}
+      />
     </Filters>
   );
 }
 
-function None({ address, tag }: { address: string | undefined; tag: string | undefined }) {
+interface NoneProps {
+  address: string | undefined;
+  isFiltered: boolean;
+  mayChange: boolean;
+}
+
+function None({ address, isFiltered, mayChange }: NoneProps) {
   const tenantId = useTenantId();
   if (address) {
     return (
@@ -163,14 +212,27 @@ function None({ address, tag }: { address: string | undefined; tag: string | und
       />
     );
   }
+  if (isFiltered) {
+    return (
+      <EmptyState
+        title="No stored recipient matches"
+        text="Change the filters, or remove them."
+        action={
+          <LinkButton to="/recipients" search={{ tenant: tenantId }}>
+            Remove the filters
+          </LinkButton>
+        }
+      />
+    );
+  }
   return (
     <EmptyState
-      title={tag ? "No stored recipient has this tag" : "No recipient is stored"}
-      text="Events can describe their recipients themselves, so storing them is not needed. Stored recipients can be in groups, and events can name them by their id. Programs store them by the admin API (PUT /tenants/{id}/recipients/{recipient_id})."
+      title="No recipient is stored"
+      text="Events can describe their recipients themselves, so storing them is not needed. Stored recipients can have tags, be in segments and groups, and events can name them by their id."
       action={
-        tag ? (
-          <LinkButton to="/recipients" search={{ tenant: tenantId }}>
-            Remove the filter
+        mayChange ? (
+          <LinkButton to="/imports/new" search={{ tenant: tenantId }}>
+            Import people from a CSV file
           </LinkButton>
         ) : (
           <LinkButton to="/messages" search={{ tenant: tenantId }}>

@@ -2,10 +2,12 @@ import { createRoute } from "@tanstack/react-router";
 import { frameRoute } from "~/shell/roots";
 import { text } from "~/shell/search";
 
-/** address: of stored recipients, in full. tag: theirs. */
+/** address: of stored recipients, in full. tag: theirs. q: a part of their id, name, address or number. */
 export interface RecipientsSearch {
   address?: string | undefined;
   tag?: string | undefined;
+  q?: string | undefined;
+  segment?: string | undefined;
 }
 
 const recipientsRoute = createRoute({
@@ -14,6 +16,8 @@ const recipientsRoute = createRoute({
   validateSearch: (search: Record<string, unknown>): RecipientsSearch => ({
     address: text(search.address),
     tag: text(search.tag),
+    q: text(search.q),
+    segment: text(search.segment),
   }),
 }).lazy(() => import("./RecipientsScreen").then((screen) => screen.lazyRoute));
 

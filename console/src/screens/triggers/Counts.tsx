@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { StatusBadge } from "~/kit/Badge";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Card } from "~/kit/Page";
@@ -38,7 +39,14 @@ export function Counts({
     return null;
   }
   const columns: readonly Column<Step>[] = [
-    { header: "Workflow", cell: (row) => <bdi>{names?.get(row.workflowId) ?? row.workflowId}</bdi> },
+    {
+      header: "Workflow",
+      cell: (row) => (
+        <Link to="/workflows/$workflowId" params={{ workflowId: row.workflowId }}>
+          <bdi>{names?.get(row.workflowId) ?? row.workflowId}</bdi>
+        </Link>
+      ),
+    },
     { header: "Step", cell: (row) => <bdi>{row.step}</bdi> },
     { header: "Channel", cell: (row) => (row.channel ? channelName(row.channel) : "–") },
     {

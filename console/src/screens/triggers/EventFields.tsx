@@ -71,7 +71,14 @@ export function EventFields({ tenantId, entered, onChange, error, prefix = "" }:
                 </option>
               ))}
             </SelectField>
-            {WHOM[entered.whom].label ? (
+            {entered.whom === "segment_id" ? (
+              <SegmentField
+                tenantId={tenantId}
+                entered={entered}
+                onChange={onChange}
+                error={fault("audience[0]") ?? targetFault(error, prefix)}
+              />
+            ) : WHOM[entered.whom].label ? (
               <TextField
                 label={WHOM[entered.whom].label}
                 help={entered.whom === "tags" ? "Separated by commas; those with all of them" : undefined}
@@ -133,6 +140,44 @@ function WorkflowField({ tenantId, entered, onChange }: Pick<Props, "tenantId" |
         <option key={one.id} value={one.id}>
           {one.name}
           {one.active ? "" : " (not active)"}
+        </option>
+      ))}
+    </SelectField>
+  );
+}
+
+interface SegmentProps extends Pick<Props, "tenantId" | "entered" | "onChange"> {
+  error: string | undefined;
+}
+
+function SegmentField({ tenantId, entered, onChange, error }: SegmentProps) {
+  const found = useQuery({
+    queryKey: ["segments", tenantId, "to-choose"],
+    queryFn: ({ signal }) =>
+      answer(
+        api.GET("/api/v1/admin/tenants/{id}/segments", {
+          params: { path: { id: tenantId }, query: { limit: 100 } },
+          signal,
+        }),
+      ),
+  });
+  const segments = found.data?.data ?? [];
+  const isUnknown = entered.who !== "" && !segments.some((one) => one.id === entered.who);
+  return (
+    <SelectField
+      label={WHOM.segment_id.label}
+      required
+      value={entered.who}
+      error={error}
+      onChange={(event) => onChange({ who: event.target.value })}
+    >
+      <option value="">
+        {found.data && segments.length === 0 ? "There is no segment yet" : "Choose one"}
+      </option>
+      {isUnknown ? <option value={entered.who}>{entered.who}</option> : null}
+      {segments.map((one) => (
+        <option key={one.id} value={one.id}>
+          {one.name}
         </option>
       ))}
     </SelectField>

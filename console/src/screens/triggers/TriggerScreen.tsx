@@ -32,7 +32,10 @@ function TriggerScreen() {
   const { eventId } = useParams({ from: "/frame/triggers/$eventId" });
   const [began] = useState(Date.now);
   const event = useQuery(triggerQuery(eventId));
-  const run = useQuery({ ...runQuery(eventId), enabled: Boolean(event.data) });
+  const run = useQuery({
+    ...runQuery(eventId, Boolean(event.data?.finished_at)),
+    enabled: Boolean(event.data),
+  });
   const tenantId = event.data?.tenant_id;
   useOwnTenant(tenantId);
   if (event.data && tenantId) {

@@ -72,7 +72,10 @@ export function WorkflowRuns({ eventId, tenantId, isLive, isEarly }: Of) {
       header: "Workflow",
       cell: (row) => (
         <>
-          <bdi>{row.workflow_name}</bdi>, version {row.workflow_version}
+          <Link to="/workflows/$workflowId" params={{ workflowId: row.workflow_id }}>
+            <bdi>{row.workflow_name}</bdi>
+          </Link>
+          , version {row.workflow_version}
         </>
       ),
     },

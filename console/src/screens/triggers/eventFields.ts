@@ -8,7 +8,7 @@ export const WHOM = {
   contact: { option: "A person by e-mail address", label: "E-mail address" },
   recipient_id: { option: "A stored recipient", label: "Recipient id" },
   tags: { option: "Everybody with tags", label: "Tags" },
-  segment_id: { option: "A segment", label: "Segment id" },
+  segment_id: { option: "A segment", label: "Segment" },
   group: { option: "A group", label: "Group key" },
   everybody: { option: "All stored recipients", label: "" },
 } as const;

@@ -9,6 +9,7 @@ export type WorkflowCount = Schemas["WorkflowCount"];
 export const PAGE = 50;
 // How often what goes on is read again.
 export const LIVE_MS = 2_000;
+const LATER_MS = 10_000;
 
 /** Return whether a run has ended. */
 export function isOver(run: Run): boolean {
@@ -31,8 +32,8 @@ export function triggerQuery(eventId: string) {
   });
 }
 
-/** The run of an event; null: it has none, or its days are over. */
-export function runQuery(eventId: string) {
+/** The run of an event; null: it has none, or its days are over; or not yet, if the event is not finished. */
+export function runQuery(eventId: string, isFinished: boolean) {
   return queryOptions({
     queryKey: ["runs", eventId],
     queryFn: async ({ signal }) => {
@@ -47,7 +48,13 @@ export function runQuery(eventId: string) {
         throw error;
       }
     },
-    refetchInterval: (query) => (query.state.data && !isOver(query.state.data) ? LIVE_MS : false),
+    refetchInterval: (query) => {
+      const run = query.state.data;
+      if (run) {
+        return isOver(run) ? false : LIVE_MS;
+      }
+      return isFinished ? false : LATER_MS;
+    },
   });
 }
 

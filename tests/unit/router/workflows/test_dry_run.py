@@ -55,12 +55,17 @@ def test_what_is_skipped_says_why_and_later_rules_know_it() -> None:
     def plan(step: Any) -> PlannedStep:
         return PlannedStep(Reason.MISSING_EMAIL if step.id == "a" else "")
 
-    fallback = condition("c", {"==": [var("steps.a.status"), "skipped"]}, [send("b", "SMS")])
-    found = dry_run(document(send("a"), fallback), Facts(), plan, {}, START_US)
+    is_skipped = {"==": [var("steps.a.status"), "skipped"]}
+    fallback = condition("c", is_skipped, [send("b", "SMS")])
+    of = document(send("a"), fallback, delay("d"), send("e", only_if=is_skipped))
+    found = dry_run(of, Facts(), plan, {}, START_US)
     assert [(one.step, one.outcome, one.reason) for one in found] == [
         ("a", "skipped", Reason.MISSING_EMAIL),
         ("c", "condition_met", ""),
         ("b", "sent", ""),
+        ("d", "waiting", ""),
+        ("d", "went_on", ""),
+        ("e", "sent", ""),  # it stays skipped, however late it is
     ]
     assert found[0].detail == Reason.MISSING_EMAIL.text
 

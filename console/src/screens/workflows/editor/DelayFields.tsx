@@ -1,8 +1,8 @@
+import { DurationField } from "~/kit/DurationField";
 import { CheckField, SelectField, TextField } from "~/kit/Field";
 import { FieldGroup, FieldRow } from "~/kit/Form";
 import type { DelayStep } from "../document";
 import { DAYS, dayName, RECIPIENT } from "../words";
-import { DurationField } from "./DurationField";
 import { PathField } from "./RuleFields";
 import type { FieldsProps } from "./StepFields";
 import styles from "./StepList.module.css";

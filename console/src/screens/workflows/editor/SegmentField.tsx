@@ -1,4 +1,6 @@
-import { TextField } from "~/kit/Field";
+import { useQuery } from "@tanstack/react-query";
+import { SelectField } from "~/kit/Field";
+import { segmentsQuery } from "~/screens/segments/data";
 
 interface SegmentFieldProps {
   tenantId: string;
@@ -8,15 +10,24 @@ interface SegmentFieldProps {
 }
 
 /** Chooses a segment; empty: everybody. */
-export function SegmentField({ value, onChange, error }: SegmentFieldProps) {
+export function SegmentField({ tenantId, value, onChange, error }: SegmentFieldProps) {
+  const segments = useQuery(segmentsQuery(tenantId)).data ?? [];
+  const isKnown = segments.some((one) => one.id === value);
   return (
-    <TextField
+    <SelectField
       label="Only people in this segment"
       isOptional
-      help="The id of a segment."
       value={value}
       onChange={(event) => onChange(event.target.value)}
       error={error}
-    />
+    >
+      <option value="">Everybody</option>
+      {value && !isKnown ? <option value={value}>{value}</option> : null}
+      {segments.map((one) => (
+        <option key={one.id} value={one.id}>
+          {one.name}
+        </option>
+      ))}
+    </SelectField>
   );
 }

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { Button } from "~/kit/Button";
+import { DurationField } from "~/kit/DurationField";
 import { TextField } from "~/kit/Field";
 import { FieldRow } from "~/kit/Form";
 import { Card } from "~/kit/Page";
@@ -8,7 +9,6 @@ import { eventTypesQuery } from "../data";
 import type { Filters } from "../document";
 import { filterWords, type Names } from "../words";
 import type { Editing } from "./content";
-import { DurationField } from "./DurationField";
 import { SegmentField } from "./SegmentField";
 import styles from "./StepList.module.css";
 

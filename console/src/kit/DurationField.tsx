@@ -1,6 +1,6 @@
 import { useState } from "react";
-import { Field } from "~/kit/Field";
-import styles from "./StepList.module.css";
+import styles from "./DurationField.module.css";
+import { Field } from "./Field";
 
 const UNITS = [
   [86_400, "days"],

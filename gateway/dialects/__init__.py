@@ -95,7 +95,7 @@ class Dialect:
     is_main: whether readers of the OpenAPI document meet it first.
     copy: the request of this API that sends an accepted event once more; None: this API does not have such events.
     audited: what its calls did, by method and route, of those that the audit log records.
-    shared: the handlers of paths that another dialect may have, too, for gateway/shared_paths.py; add_routes() does not add them.
+    shared: the handlers of paths that another dialect may have, too (gateway/shared_paths.py); add_routes() adds none.
     recognizes: whether a request looks like one of this API by the form of its key, or by headers of this API alone.
     """
 

@@ -1,7 +1,7 @@
 """The public APIs, one folder each. Each answers in its own words; nothing of one leaks into another.
 
 A folder here is a dialect of the gateway once its package has a DIALECT. No other file names it. Two of them may have
-the same path: sharing.py decides whose a request is.
+the same path: gateway/shared_paths.py decides whose a request is.
 """
 
 import functools
@@ -95,7 +95,7 @@ class Dialect:
     is_main: whether readers of the OpenAPI document meet it first.
     copy: the request of this API that sends an accepted event once more; None: this API does not have such events.
     audited: what its calls did, by method and route, of those that the audit log records.
-    shared: the handlers of paths that another dialect may have, too, for sharing.py; add_routes() does not add them.
+    shared: the handlers of paths that another dialect may have, too (gateway/shared_paths.py); add_routes() adds none.
     recognizes: whether a request looks like one of this API by the form of its key, or by headers of this API alone.
     """
 

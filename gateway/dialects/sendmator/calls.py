@@ -9,7 +9,7 @@ from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway.audit import FIELDS, Auditor
-from gateway.clients import Clients
+from gateway.clients import DEADLINE_S, Clients
 from gateway.dialects import Backend, RequestHandler
 from gateway.dialects.sendmator import bodies
 from gateway.dialects.sendmator.credentials import TEAM_HEADER, Caller, Credentials
@@ -83,12 +83,12 @@ class Call:
         self.request[FIELDS] = tuple(found.names())
         return found
 
-    async def ask(self, method: Callable[..., Awaitable[Res]], wire: Any) -> Res:
+    async def ask(self, method: Callable[..., Awaitable[Res]], wire: Any, *, deadline: float = DEADLINE_S) -> Res:
         """Return a service's answer. A write's revision is remembered for this account's next events.
 
-        Raises ClarionError.
+        deadline: seconds. Raises ClarionError.
         """
-        answer = await self.clients.call(method, wire)
+        answer = await self.clients.call(method, wire, deadline=deadline)
         if revision := getattr(answer, "revision", 0):
             self.backend.revisions.remember(self.caller.tenant_id, revision)
         return answer

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from clarion.router.v1 import recipients_pb2
+from gateway.clients import DEADLINE_S
 from gateway.dialects.sendmator import lists
 from gateway.dialects.sendmator.bodies import Fields
 from gateway.dialects.sendmator.calls import Call
@@ -20,6 +21,8 @@ from runtime.ids import is_uuid
 MAX_BULK = 500
 # As many as the router takes at a time, and how many such calls of a request are under way.
 _CHUNK, _AT_A_TIME = 100, 4
+# The router stores one after the other, and so many take longer than one, seconds.
+_BULK_DEADLINE_S = 20.0
 _TOKEN_KINDS = ("fcm", "apns", "expo")
 
 
@@ -104,7 +107,7 @@ async def bulk(call: Call) -> web.Response:
 
     async def save_part(part: Sequence[tuple[int, recipients_pb2.RecipientChange]]) -> None:
         async with turns:
-            saved = await _save_all(call, [one for _, one in part], mode)
+            saved = await _save_all(call, [one for _, one in part], mode, deadline=_BULK_DEADLINE_S)
         for (index, _), result in zip(part, saved, strict=True):
             results[index] = result
 
@@ -177,12 +180,16 @@ async def save(
 
 
 async def _save_all(
-    call: Call, changes: Sequence[recipients_pb2.RecipientChange], mode: "recipients_pb2.SaveMode.ValueType"
+    call: Call,
+    changes: Sequence[recipients_pb2.RecipientChange],
+    mode: "recipients_pb2.SaveMode.ValueType",
+    *,
+    deadline: float = DEADLINE_S,
 ) -> Sequence[recipients_pb2.SaveResult]:
     wire = recipients_pb2.SaveRecipientsRequest(
         tenant_id=call.caller.tenant_id, mode=mode, changes=changes, unique_email=True
     )
-    return (await call.ask(call.clients.recipients.SaveRecipients, wire)).results
+    return (await call.ask(call.clients.recipients.SaveRecipients, wire, deadline=deadline)).results
 
 
 async def _get(call: Call, wire: recipients_pb2.GetRecipientRequest) -> recipients_pb2.StoredRecipient:

@@ -42,6 +42,13 @@ def test_the_published_steps_come_back_as_they_were_written() -> None:
         assert documents.shown(json.dumps(document).encode())["steps"] == STEPS
 
 
+def test_each_wait_is_counted_from_the_step_before() -> None:
+    """Not from the beginning."""
+    steps = [{**STEPS[1], "id": f"s{number}", "step_order": number} for number in (1, 2, 3)]
+    shown = documents.shown(json.dumps(made(steps=steps)).encode())["steps"]
+    assert [one["configuration"]["delay_minutes"] for one in shown] == [1440, 1440, 1440]
+
+
 def test_a_wait_is_a_step_of_its_own() -> None:
     """Before the message that it delays."""
     steps = made(steps=STEPS)["steps"]

@@ -134,7 +134,8 @@ def test_ids() -> None:
     assert ids.job_id(ID).isdigit()
     assert ids.execution_id(ids.Execution(ID)) == ID
     assert ids.execution(ID) == ids.Execution(ID)
-    for wrong in ("x", "exec_", "exec_AAAA", "exec_!", ID.upper()):
+    nothing_of_a_workflow = ids.execution_id(ids.Execution(ID, WORKFLOW_ID, ""))
+    for wrong in ("x", "exec_", "exec_AAAA", "exec_!", ID.upper(), nothing_of_a_workflow):
         with pytest.raises(ApiError) as caught:
             ids.execution(wrong)
         assert caught.value.status == 404

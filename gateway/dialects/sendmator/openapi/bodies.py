@@ -16,8 +16,9 @@ from gateway.openapi.values import NO_NUL
 Address = Annotated[str, Meta(max_length=MAX_ADDRESS, pattern=NO_NUL)]
 # Many systems have whole numbers for ids.
 ExternalId = Text | int
-# One text stands for a list of it.
-Tags = list[Text] | Text
+# One text stands for a list of it. msgspec ends the process with a fault in memory if a union has a list beside a text
+# whose pattern it checks itself, so the pattern is only written into the schema.
+Tags = list[Text] | Annotated[str, Meta(max_length=MAX_TEXT, extra_json_schema={"pattern": NO_NUL})]
 When = Annotated[
     str,
     Meta(

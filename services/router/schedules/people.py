@@ -3,6 +3,7 @@
 A contact whom an event names without one is known by an address: they would else be stored again each time.
 """
 
+import contextlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -30,9 +31,7 @@ _ABOUT_THEM: Final = (
 _DETAIL = "All recipients of the event were erased. Give it others, or delete the schedule."
 
 
-def without(
-    event: ingest_pb2.NewEvent, user_id: str, addresses: Collection[str] = ()
-) -> ingest_pb2.NewEvent | None:
+def without(event: ingest_pb2.NewEvent, user_id: str, addresses: Collection[str] = ()) -> ingest_pb2.NewEvent | None:
     """Return the event without a person; None: it does not name them. addresses: theirs, as they are stored.
 
     Of one that was for nobody else only what is not about them is left.
@@ -73,10 +72,8 @@ def _has_address(target: event_pb2.Target, known: Collection[str]) -> bool:
     if named.user_id:
         return False
     written = {addresses_of.trimmed(named.email).lower(), addresses_of.phone_as_written(named.phone)}
-    try:
+    with contextlib.suppress(addresses_of.InvalidAddress):
         written.add(addresses_of.parse_phone(named.phone))
-    except addresses_of.InvalidAddress:
-        pass
     return not written.isdisjoint(known)
 
 

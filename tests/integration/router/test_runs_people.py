@@ -75,10 +75,11 @@ async def test_contacts_are_known_by_their_addresses(world: World, people: Peopl
     by_id = world.event(contact(user_id="ada", email="x@example.com"), inline("bob"), due_in_s=60)
     by_email = world.event(contact(email="Ada@Example.com"), due_in_s=60)
     by_phone = world.event(contact(phone="+254712345678"), due_in_s=60)
+    as_written = world.event(contact(phone="+254 712 345-678"), contact(email=" Ada@Example.com."), due_in_s=60)
     another = world.event(contact(user_id="eve", email="ada@example.com"), due_in_s=60)
-    await world.begin(by_id, by_email, by_phone, another)
+    await world.begin(by_id, by_email, by_phone, as_written, another)
     addresses = ("ada@example.com", "+254712345678")
-    assert await _erase(world, people, "ada", addresses=addresses) == 3
+    assert await _erase(world, people, "ada", addresses=addresses) == 4
     world.clock.pass_s(61)
     await world.work()
     assert await world.sent_to() == ["bob", "eve"]

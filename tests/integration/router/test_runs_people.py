@@ -34,7 +34,7 @@ async def _erase(
 
 
 async def _in_rows(world: World, user_id: str) -> int:
-    """Return the number of rows that hold the id, in whatever column. Not as a part of a UUID, which may have it, too."""
+    """Return the number of rows that hold the id, in whatever column. Within a UUID does not count."""
     rows = await world.pool.fetch("SELECT event, output FROM router.runs")
     held = re.compile(rb"(?<![0-9a-f-])" + user_id.encode() + rb"(?![0-9a-f-])")
     return sum(any(held.search(column) for column in row.values() if column is not None) for row in rows)

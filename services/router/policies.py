@@ -233,8 +233,7 @@ def somebody_not_erased(erased: Erased) -> EndpointPolicy:
         event = candidate.event
         reason = ""
         for target in audience.targets(event):
-            user_id = target.recipient_id or target.recipient.user_id
-            reason = erased(event.tenant_id, user_id, event.accepted_at_us)
+            reason = erased(event.tenant_id, audience.user_id_named(target), event.accepted_at_us)
             if not reason:
                 break
         return reason

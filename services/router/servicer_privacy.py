@@ -49,7 +49,9 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
             request.tenant_id, request.user_id, self._now(), request.after, (names.email, names.phone)
         )
         number, is_done = await self._workflow_runs.erase(request.tenant_id, request.user_id, self._now())
-        schedules = await self._schedules.erase(request.tenant_id, request.user_id, self._now())
+        schedules = await self._schedules.erase(
+            request.tenant_id, request.user_id, self._now(), (names.email, names.phone)
+        )
         next_after = erased.after or ("" if is_done else AFTER_ALL)
         # At last: until then their addresses tell which contacts of waiting events they are.
         memberships = None if next_after else await self._recipients.delete(request.tenant_id, request.user_id)

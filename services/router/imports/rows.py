@@ -109,12 +109,18 @@ def rows(part: bytes, position: int, line: int, delimiter: str, *, is_end: bool)
             cells = [cell.strip() for cell in next(csv.reader(source, delimiter=delimiter, strict=True), ())]
         except csv.Error as error:
             fault = f"cannot be read: {error}"
+        if source.offset - offset > MAX_ROW:  # else no part would ever hold it, if it is longer than that
+            raise _too_long(line, "a line, or a quote, may not end")
         if source.is_cut and not is_end:
             return
         if any(not cell.isascii() and _UNDECODED.search(cell) for cell in cells):
             cells, fault = (), "is not in UTF-8"
         yield Row(cells, fault, line, position + source.offset, line + source.lines)
         offset, line = source.offset, line + source.lines
+
+
+def _too_long(line: int, why: str) -> Unreadable:
+    return Unreadable(f"has a row of more than {MAX_ROW // 1024} KiB in line {line}: {why}")
 
 
 class _Lines:
@@ -133,7 +139,7 @@ class _Lines:
 
     def __next__(self) -> str:
         if self.offset - self._begin > MAX_ROW:
-            raise Unreadable(f"has a row of more than {MAX_ROW // 1024} KiB in line {self._line}: a quote may not end")
+            raise _too_long(self._line, "a quote may not end")
         if self.offset >= len(self._part):
             self.is_cut = True
             raise StopIteration

@@ -3,12 +3,14 @@
 A contact whom the event names without one is known by an address: they would else be stored again.
 """
 
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import run_output_pb2
 from runtime.ids import new_id
+from services.domain import addresses as addresses_of
 from services.domain import audience
 from services.domain.reasons import Reason
 from services.router.runs import run as runs
@@ -43,6 +45,25 @@ def without(
         records = runs.end(left, Reason.RECIPIENT_ERASED, now_us, run.planned)
         output, is_closed = run_output_pb2.RunOutput(records=records), True
     return Remainder(run.id, left, output, run.sends - removed, run.skips + removed, is_closed)
+
+
+def with_contacts_as_stored(event: event_pb2.Event) -> event_pb2.Event:
+    """Return the event with the addresses of contacts without an id in the form in which recipients have them.
+
+    By these an erased person is found in the runs that wait. What is malformed stays as it is.
+    """
+    if not audience.names_contacts(event):
+        return event
+    plain = event_pb2.Event()
+    plain.CopyFrom(event)
+    for target in plain.audience:
+        if target.HasField("contact") and not target.contact.recipient.user_id:
+            named = target.contact.recipient
+            with contextlib.suppress(addresses_of.InvalidAddress):
+                named.email = named.email and addresses_of.parse_email(named.email)
+            with contextlib.suppress(addresses_of.InvalidAddress):
+                named.phone = named.phone and addresses_of.parse_phone(named.phone)
+    return plain
 
 
 def without_all(event: event_pb2.Event, is_erased: Callable[[str], bool]) -> event_pb2.Event | None:

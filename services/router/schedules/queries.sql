@@ -107,11 +107,12 @@ FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::smallint[], $5::text[], 
     AS t (id, revision, until_us, tries, error, detail)
 WHERE s.id = t.id AND s.revision = t.revision
 
--- Those whose event may name a person, whose id $2 is as bytes. A tenant has few.
+-- Those whose event may name a person, whose id $2 is as bytes. A tenant has few. $3: all, because an address may be
+-- written in several ways.
 -- name: lock_naming
 SELECT id, event
 FROM router.schedules
-WHERE tenant_id = $1 AND position($2::bytea IN event) > 0
+WHERE tenant_id = $1 AND ($3::boolean OR position($2::bytea IN event) > 0)
 ORDER BY id
 FOR UPDATE
 

@@ -43,6 +43,8 @@ MAX_VALUES = 100
 _MAX_PATH, _MAX_NAME_IN_PATH = 5, 64
 # The longest time of within, seconds: a hundred years.
 _MAX_SECONDS = 100 * 366 * 24 * 3600
+# Of times.
+_YEARS = 2, 9998
 
 TEXTS = ("recipient_id", "email", "phone", "name", "locale", "timezone")
 LISTS = ("tags", "groups", "muted_channels")
@@ -216,7 +218,9 @@ def _time(value: object) -> Value | None:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return found if found is not None and found.tzinfo is not None else None
+    # In UTC, it may lie before the year 1 or after the year 9999.
+    is_good = found is not None and found.tzinfo is not None and _YEARS[0] <= found.year <= _YEARS[1]
+    return found if is_good else None
 
 
 def _seconds(value: object) -> Value | None:

@@ -30,7 +30,7 @@ class PeopleInWorkflowRuns:
         for _ in range(BATCHES):
             erased = await self._erase_some(tenant_id, user_id, now_us)
             number += erased
-            if erased < self._batch:
+            if not erased:
                 return number, True
         return number, False
 
@@ -39,7 +39,8 @@ class PeopleInWorkflowRuns:
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.forget_cooldowns, tenant_id, user_id)
                 events = await connection.fetch(_SQL.lock_events, tenant_id, user_id, self._batch)
-                rows = await connection.fetch(_SQL.lock_runs, tenant_id, user_id, self._batch)
+                locked = [row["id"] for row in events]
+                rows = await connection.fetch(_SQL.lock_runs, tenant_id, user_id, self._batch, locked)
                 by_id = {str(row["id"]): row for row in events}
                 outputs = [
                     None if run is None else _left(run, user_id, now_us)

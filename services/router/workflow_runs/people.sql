@@ -9,11 +9,13 @@ WHERE r.id IN (
 ORDER BY r.id
 FOR NO KEY UPDATE
 
+-- $4: the events that are locked; what began meanwhile for another one is for the next call.
 -- name: lock_runs
 SELECT id, run_id, event_id, tenant_id, workflow_id, version, destination, recipient_id, recipient, state, revision,
     position, steps, output, crashes, updated_at
-FROM router.workflow_runs
+FROM router.workflow_runs w
 WHERE tenant_id = $1 AND recipient_id = $2
+    AND (run_id = ANY ($4::uuid[]) OR NOT EXISTS (SELECT FROM router.runs r WHERE r.id = w.run_id))
 ORDER BY id
 LIMIT $3
 FOR UPDATE

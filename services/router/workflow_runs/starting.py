@@ -109,7 +109,9 @@ class WorkflowStarter:
                 raise later_version(key.workflow_id)
             sends = await self._sends.of(event.tenant_id, document)
             matching = await self._matching(event.tenant_id, document, people)
-            workflows.append(_Workflow(key.workflow_id, key.version, document, sends, matching))
+            # Another version, if that is not kept any more: the one that its runs are on is kept then.
+            version = found[key].key.version
+            workflows.append(_Workflow(key.workflow_id, version, document, sends, matching))
         return workflows
 
     async def _matching(self, tenant_id: str, document: Document, people: Sequence[Person]) -> Collection[str] | None:

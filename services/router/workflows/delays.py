@@ -93,8 +93,11 @@ def _moment(value: Any) -> int | None:
         case bool():
             return None
         case int() | float():
+            # Not divided before it is compared: a whole number may be too large for that.
+            if not 0 <= value < _MILLISECONDS_FROM * 1000:
+                return None
             seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
-            return int(seconds * _MICROS) if 0 <= seconds < _MILLISECONDS_FROM else None
+            return int(seconds * _MICROS)
     return None
 
 

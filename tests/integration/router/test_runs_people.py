@@ -1,5 +1,6 @@
 """An erased person in runs that have not ended."""
 
+import re
 from typing import Any
 
 import pytest
@@ -33,12 +34,10 @@ async def _erase(
 
 
 async def _in_rows(world: World, user_id: str) -> int:
-    """Return the number of rows that hold the id, in whatever column."""
-    count: int = await world.pool.fetchval(
-        "SELECT count(*) FROM router.runs WHERE position($1::bytea IN event) > 0 OR position($1::bytea IN output) > 0",
-        user_id.encode(),
-    )
-    return count
+    """Return the number of rows that hold the id, in whatever column. Within a UUID does not count."""
+    rows = await world.pool.fetch("SELECT event, output FROM router.runs")
+    held = re.compile(rb"(?<![0-9a-f-])" + user_id.encode() + rb"(?![0-9a-f-])")
+    return sum(any(held.search(column) for column in row.values() if column is not None) for row in rows)
 
 
 async def test_who_is_erased_gets_nothing(world: World, people: PeopleInRuns) -> None:
@@ -75,10 +74,11 @@ async def test_contacts_are_known_by_their_addresses(world: World, people: Peopl
     by_id = world.event(contact(user_id="ada", email="x@example.com"), inline("bob"), due_in_s=60)
     by_email = world.event(contact(email="Ada@Example.com"), due_in_s=60)
     by_phone = world.event(contact(phone="+254712345678"), due_in_s=60)
+    as_written = world.event(contact(phone="+254 712 345-678"), contact(email=" Ada@Example.com."), due_in_s=60)
     another = world.event(contact(user_id="eve", email="ada@example.com"), due_in_s=60)
-    await world.begin(by_id, by_email, by_phone, another)
+    await world.begin(by_id, by_email, by_phone, as_written, another)
     addresses = ("ada@example.com", "+254712345678")
-    assert await _erase(world, people, "ada", addresses=addresses) == 3
+    assert await _erase(world, people, "ada", addresses=addresses) == 4
     world.clock.pass_s(61)
     await world.work()
     assert await world.sent_to() == ["bob", "eve"]

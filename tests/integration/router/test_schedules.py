@@ -233,6 +233,27 @@ async def test_who_is_erased_is_in_no_schedule(world: ScheduleWorld) -> None:
     assert [(await world.get(one)).event for one in (foreign, other)] == [foreign.event, other.event]
 
 
+async def test_contacts_of_schedules_are_known_by_their_addresses(world: ScheduleWorld) -> None:
+    """However they are written; somebody else's contact with an id of its own stays."""
+
+    def contact(**fields: Any) -> ingest_pb2.NewEvent:
+        named = event_pb2.Contact(recipient=event_pb2.Recipient(**fields))
+        direct = event_pb2.DirectMessage(channel=event_pb2.CHANNEL_SMS, template_key="about-ada")
+        return new_event(audience=[event_pb2.Target(contact=named)], direct=direct)
+
+    theirs = [
+        await world.create(event=contact(email="Ada@Example.com")),
+        await world.create(event=contact(phone="+254 712 345-678")),
+    ]
+    other = await world.create(event=contact(user_id="eve", email="ada@example.com"))
+    addresses = ("ada@example.com", "+254712345678")
+    assert await world.people.erase(world.tenant_id, "ada", world.clock(), addresses) == 2
+    for one in theirs:
+        found = await world.get(one)
+        assert (found.active, found.event) == (False, ingest_pb2.NewEvent(event_type="report.due").SerializeToString())
+    assert (await world.get(other)).event == other.event
+
+
 async def _refused(world: ScheduleWorld, method: str, **fields: Any) -> ClarionError:
     with pytest.raises(ClarionError) as refused:
         await world.call(method, **fields)

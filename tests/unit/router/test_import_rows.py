@@ -54,6 +54,11 @@ def test_a_row_that_does_not_end() -> None:
     """Is no reason to keep the whole file in memory."""
     with pytest.raises(Unreadable, match="line 2"):
         list(rows.rows(b'a\n"' + b"x\n" * rows.MAX_ROW, 0, 1, ",", is_end=True))
+    for rest in (b"x" * 2 * rows.MAX_ROW, b"x," * rows.MAX_ROW, b"x" * (rows.MAX_ROW + 1) + b"\n"):
+        found: list[Row] = []
+        with pytest.raises(Unreadable, match="line 2"):
+            found += rows.rows(b"a\n" + rest, 0, 1, ",", is_end=False)
+        assert [one.cells for one in found] == [["a"]]
 
 
 @pytest.mark.parametrize(

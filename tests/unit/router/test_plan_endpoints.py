@@ -194,6 +194,9 @@ def test_an_erased_recipient() -> None:
     with_a_group = for_audience(by_id("ada"), event_pb2.Target(group="vip"))
     assert {reason for _, reason in _endpoints(planned(with_a_group, meaning, asked=erased))} == {""}
     assert _endpoints(planned(_only_endpoints("e1"), meaning, asked=erased)) == [("e1", "")]
+    named = event_pb2.Contact(recipient=event_pb2.Recipient(user_id="ada"))
+    contact = for_audience(event_pb2.Target(contact=named))
+    assert {reason for _, reason in _endpoints(planned(contact, meaning, asked=erased))} == {"recipient_erased"}
 
 
 def test_several_reasons() -> None:

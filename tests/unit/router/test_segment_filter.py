@@ -53,6 +53,7 @@ def test_a_filter_is_read() -> None:
         ({"field": "data.a", "op": "is", "value": {"a": 1}}, "filter.value"),
         ({"field": "muted_channels", "op": "has_any", "value": ["FAX"]}, "filter.value"),
         ({"field": "created_at", "op": "before", "value": "2026-11-30T12:00:00"}, "filter.value"),
+        ({"field": "created_at", "op": "before", "value": "0001-01-01T00:00:00+14:00"}, "filter.value"),
         ({"field": "created_at", "op": "within", "value": 0}, "filter.value"),
         (_nested(7), "filter.not.not.not.not.not.not"),
         ({"all": [_VIP] * 51}, "filter.all"),

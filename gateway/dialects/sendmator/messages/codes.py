@@ -22,6 +22,7 @@ from gateway.dialects.sendmator.messages.messages import code_message
 from gateway.dialects.sendmator.triggers.views import CHANNELS
 from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
+from services.domain import addresses
 
 # What may be asked for, with the router's defaults.
 DIGITS = (4, 10)
@@ -73,7 +74,7 @@ async def send(call: Call) -> web.Response:
         wire = codes_pb2.CreateCodeRequest(
             tenant_id=call.caller.tenant_id,
             scope=call.caller.team,
-            subject=f"{channel}:{address}"[:255],
+            subject=_subject(channel, address),
             digits=digits or 0,
             ttl_s=expiry_s,
             max_attempts=attempts or 0,
@@ -178,6 +179,15 @@ def _recipients(body: Fields) -> dict[str, str]:
         if not found[channel]:
             raise bad_request(f"recipients.{channel} is required")
     return found
+
+
+def _subject(channel: str, address: str) -> str:
+    """Return what stands for an address however it is written: the router bounds the codes of each."""
+    try:
+        known = addresses.parse_email(address) if channel == "email" else addresses.parse_phone(address)
+    except addresses.InvalidAddress:
+        known = address
+    return f"{channel}:{known.casefold()}"[:255]
 
 
 def _expiry(settings: Fields) -> int:

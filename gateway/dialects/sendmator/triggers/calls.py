@@ -11,6 +11,7 @@ from clarion.ingest.v1 import ledger_pb2
 from gateway.dialects.sendmator import ids, lists
 from gateway.dialects.sendmator.calls import Call
 from gateway.dialects.sendmator.errors import ApiError, bad_request, not_found
+from gateway.dialects.sendmator.events.events import TEAM_LABEL
 from gateway.dialects.sendmator.triggers import views
 from gateway.dialects.sendmator.triggers.finding import Trigger, is_readable
 from gateway.replies import json_reply
@@ -19,6 +20,8 @@ from gateway.replies import json_reply
 MAX_WORKFLOWS = 100
 # Executions that a list by pages counts.
 MAX_COUNTED = 1_000
+# Pages of events that are read for one such list, whoever may read them: an account may have millions.
+MAX_READ = 30
 
 
 async def get(call: Call) -> web.Response:
@@ -104,20 +107,22 @@ def listing(channel: "event_pb2.Channel.ValueType", kind: str) -> Any:
 async def _messages(call: Call, channel: "event_pb2.Channel.ValueType", *, most: int) -> Any:
     """Yield messages of a channel, newest first, at most so many."""
     cursor, left = "", most
-    while left:
+    for _ in range(MAX_READ):
         wire = ledger_pb2.ListEventsRequest(
             tenant_id=call.caller.tenant_id,
             event_type=views.message_type(channel),
             limit=lists.MAX_LIMIT,
             cursor=cursor,
         )
+        if call.caller.names_team or len(call.caller.key.scopes) == 1:  # others cannot be read
+            wire.metadata[TEAM_LABEL] = call.caller.team
         answer = await call.ask(call.clients.ledger.ListEvents, wire)
         for event in answer.events:
             if left and is_readable(event, call.caller):
                 left -= 1
                 yield event
         cursor = answer.next_cursor
-        if not cursor:
+        if not cursor or not left:
             return
 
 

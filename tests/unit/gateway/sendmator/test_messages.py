@@ -10,6 +10,7 @@ from clarion.ingest.v1 import ingest_pb2
 from gateway.dialects.sendmator import bodies
 from gateway.dialects.sendmator.errors import ApiError
 from gateway.dialects.sendmator.events.events import When
+from gateway.dialects.sendmator.messages.codes import _subject
 from gateway.dialects.sendmator.messages.messages import message_of
 from tests.unit.gateway.sendmator.callers import TEAM, caller
 
@@ -89,3 +90,16 @@ def test_what_is_missing_is_named(channel: Any, body: dict[str, Any], sentence: 
     with pytest.raises(ApiError) as caught:
         message(channel, **body)
     assert (caught.value.status, caught.value.message) == (400, sentence)
+
+
+@pytest.mark.parametrize(
+    ("channel", "ways"),
+    [
+        ("email", ["ada@example.com", " Ada@Example.COM", "ADA@example.com."]),
+        ("sms", ["+254712345678", "+254 712 345-678", "tel:+254712345678"]),
+        ("email", ["not an address", "Not An Address"]),
+    ],
+)
+def test_codes_are_counted_by_the_address(channel: str, ways: list[str]) -> None:
+    """However it is written: each way would else have its own thirty sessions an hour, with guesses in each."""
+    assert len({_subject(channel, way) for way in ways}) == 1

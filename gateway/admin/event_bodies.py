@@ -8,6 +8,7 @@ from msgspec import Meta, field
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from gateway.admin import forms
+from runtime import ids
 from services.domain.endpoints import MAX_METADATA
 
 # Of an event, as ingest has them for its callers.
@@ -107,7 +108,7 @@ def event_of(body: EventToSendBody, prefix: str = "") -> ingest_pb2.NewEvent:
     if body.endpoints is not None:
         event.to_endpoints.CopyFrom(_endpoints(body.endpoints, f"{prefix}endpoints"))
     if body.workflow_id is not None:
-        event.workflows.workflow_id = body.workflow_id
+        event.workflows.workflow_id = _id(body.workflow_id, f"{prefix}workflow_id")
     if event.ByteSize() > MAX_EVENT_BYTES:
         raise forms.invalid(prefix.rstrip(".") or "body", f"is larger than {MAX_EVENT_BYTES // 1024} KiB")
     return event
@@ -145,7 +146,7 @@ def _target(target: AudienceTarget, place: str) -> event_pb2.Target:
     if target.tags is not None:
         return event_pb2.Target(tags=event_pb2.TagSet(tags=target.tags))
     if target.segment_id is not None:
-        return event_pb2.Target(segment_id=target.segment_id)
+        return event_pb2.Target(segment_id=_id(target.segment_id, f"{place}.segment_id"))
     if target.everybody:
         return event_pb2.Target(everybody=event_pb2.Everybody())
     return _stored(target)
@@ -162,8 +163,14 @@ def _endpoints(target: EndpointTarget, place: str) -> ingest_pb2.ToEndpoints:
     if (target.endpoint_id is None) != target.subscribers:
         raise forms.invalid(place, "must have exactly one of endpoint_id and subscribers")
     if target.endpoint_id is not None:
-        return ingest_pb2.ToEndpoints(endpoint_id=target.endpoint_id)
+        return ingest_pb2.ToEndpoints(endpoint_id=_id(target.endpoint_id, f"{place}.endpoint_id"))
     return ingest_pb2.ToEndpoints(subscribers=ingest_pb2.Subscribers())
+
+
+def _id(text: str, place: str) -> str:
+    if not ids.is_uuid(text):
+        raise forms.invalid(place, "is no id: it is a UUID in lower case")
+    return text
 
 
 def _excluded(target: ExcludedTarget, place: str) -> event_pb2.Target:

@@ -2,12 +2,12 @@ import { type RefObject, useEffect, useState } from "react";
 
 /**
  * Whether something that floats over the page belongs at its other place: it moves there, and back, whenever it would
- * lie over what gets the focus. count: how many things it shows, because each makes it larger.
+ * lie over what gets the focus by the keyboard, or by being typed into. Nothing moves under the mouse.
+ * count: how many things it shows; with each it is larger, and without any it is back at its first place.
  */
 export function useOutOfTheWay(floating: RefObject<HTMLElement | null>, count: number): boolean {
   const [isAway, setAway] = useState(false);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another count is a reason to look again
   useEffect(() => {
     const look = () => {
       const focused = document.activeElement;
@@ -15,6 +15,10 @@ export function useOutOfTheWay(floating: RefObject<HTMLElement | null>, count: n
         setAway((before) => !before);
       }
     };
+    if (count === 0) {
+      setAway(false);
+      return;
+    }
     look();
     document.addEventListener("focusin", look);
     return () => document.removeEventListener("focusin", look);
@@ -24,7 +28,7 @@ export function useOutOfTheWay(floating: RefObject<HTMLElement | null>, count: n
 }
 
 function lieOver(floating: HTMLElement, focused: HTMLElement): boolean {
-  if (focused === document.body || floating.contains(focused)) {
+  if (!focused.matches(":focus-visible") || floating.contains(focused)) {
     return false;
   }
   const over = floating.getBoundingClientRect();

@@ -106,7 +106,7 @@ class CachedAuthenticator:
     async def kind_of(self, request: web.Request, key: str) -> str:
         """Return the kind of a key, for a path that keys of several kinds open. Counts no failure.
 
-        Empty: it is none, it is unknown, or nobody can say; whoever takes the request then finds out why.
+        Empty: the text is not a key, the key is unknown, or ingest is away; the handler of the request finds out which.
         """
         if not _KEY.fullmatch(key):
             return ""

@@ -1,7 +1,7 @@
 """Paths that several dialects have: a request is its dialect's whose key it carries.
 
 Header names and paths say nothing there, so the key decides: its row names its kind. A key that nobody knows, and a
-request without one, is taken by whoever recognizes it, else by the main dialect, so that its error has the right form.
+request without one, goes to the dialect that recognizes it, else to the main one, so that its error has the right form.
 The body is not looked at: a body of one API with a key of another gets the error of the key's API.
 """
 

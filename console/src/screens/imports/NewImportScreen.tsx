@@ -216,8 +216,8 @@ function Columns({ tenantId, chosen }: { tenantId: string; chosen: Chosen }) {
           onChange={(event) => setTags(event.target.value)}
         />
         <CheckField
-          label="Whoever has the same e-mail address is the same person"
-          help="Else only the id says who is stored already."
+          label="Find people by their e-mail address, too"
+          help="A row with a stored person's address changes that person. Without this, only the id does."
           checked={isUnique}
           onChange={(event) => setUnique(event.target.checked)}
         />

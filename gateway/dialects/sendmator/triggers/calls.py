@@ -20,7 +20,7 @@ from gateway.replies import json_reply
 MAX_WORKFLOWS = 100
 # Executions that a list by pages counts.
 MAX_COUNTED = 1_000
-# Pages of events that are read for one such list, whoever may read them: an account may have millions.
+# Most pages of events that one such list reads: an account may have millions of events.
 MAX_READ = 30
 
 

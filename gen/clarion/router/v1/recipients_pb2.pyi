@@ -34,7 +34,7 @@ class _SaveModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SaveMode.Val
     SAVE_MODE_UPDATE: _SaveMode.ValueType  # 2
     """Only somebody who is stored; NOT_FOUND."""
     SAVE_MODE_UPSERT: _SaveMode.ValueType  # 3
-    """Whoever it is."""
+    """Creates or updates."""
 
 class SaveMode(_SaveMode, metaclass=_SaveModeEnumTypeWrapper):
     """How a recipient is stored who may be stored already."""
@@ -45,7 +45,7 @@ SAVE_MODE_CREATE: SaveMode.ValueType  # 1
 SAVE_MODE_UPDATE: SaveMode.ValueType  # 2
 """Only somebody who is stored; NOT_FOUND."""
 SAVE_MODE_UPSERT: SaveMode.ValueType  # 3
-"""Whoever it is."""
+"""Creates or updates."""
 Global___SaveMode: _TypeAlias = SaveMode  # noqa: Y015
 
 @_typing.final

@@ -39,7 +39,7 @@ class ScheduleServiceStub:
     ListSchedules: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.ListSchedulesRequest, _schedules_pb2.ListSchedulesResponse]
     """Newest first."""
     UpdateSchedule: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.UpdateScheduleRequest, _schedules_pb2.UpdateScheduleResponse]
-    """Changes the fields that are present; the next time is found anew."""
+    """Changes the fields that are present; the next time is calculated again."""
     DeleteSchedule: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.DeleteScheduleRequest, _schedules_pb2.DeleteScheduleResponse]
     PreviewSchedule: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.PreviewScheduleRequest, _schedules_pb2.PreviewScheduleResponse]
     """The next times of an expression; stores nothing. INVALID as for CreateSchedule."""
@@ -55,7 +55,7 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     ListSchedules: _aio.UnaryUnaryMultiCallable[_schedules_pb2.ListSchedulesRequest, _schedules_pb2.ListSchedulesResponse]  # type: ignore[assignment]
     """Newest first."""
     UpdateSchedule: _aio.UnaryUnaryMultiCallable[_schedules_pb2.UpdateScheduleRequest, _schedules_pb2.UpdateScheduleResponse]  # type: ignore[assignment]
-    """Changes the fields that are present; the next time is found anew."""
+    """Changes the fields that are present; the next time is calculated again."""
     DeleteSchedule: _aio.UnaryUnaryMultiCallable[_schedules_pb2.DeleteScheduleRequest, _schedules_pb2.DeleteScheduleResponse]  # type: ignore[assignment]
     PreviewSchedule: _aio.UnaryUnaryMultiCallable[_schedules_pb2.PreviewScheduleRequest, _schedules_pb2.PreviewScheduleResponse]  # type: ignore[assignment]
     """The next times of an expression; stores nothing. INVALID as for CreateSchedule."""
@@ -92,7 +92,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _schedules_pb2.UpdateScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedules_pb2.UpdateScheduleResponse, _abc.Awaitable[_schedules_pb2.UpdateScheduleResponse]]:
-        """Changes the fields that are present; the next time is found anew."""
+        """Changes the fields that are present; the next time is calculated again."""
 
     @_abc_1.abstractmethod
     def DeleteSchedule(

@@ -274,7 +274,7 @@ function isAtFields(error: Error): boolean {
   return error instanceof Problem && error.status === 422 && error.fields.size > 0;
 }
 
-/** Which step is open, dragged, or just added, and what screen readers are told. */
+/** The state of the list of steps: the open, dragged and added step, and the text for screen readers. */
 function useStepUi() {
   const [openId, setOpen] = useState<string | null>(null);
   const [addedId, setAdded] = useState<string | null>(null);
@@ -282,7 +282,7 @@ function useStepUi() {
   const [target, setTarget] = useState<Place | null>(null);
   const [said, say] = useState("");
   const [toFocus, setToFocus] = useState<{ id: string } | null>(null);
-  // A step that comes into another list is drawn anew, and its handle with it.
+  // React makes a new handle for a step that moves to another list, so the focus is set again.
   useEffect(() => {
     if (toFocus) {
       window.document.querySelector<HTMLElement>(`[data-handle="${CSS.escape(toFocus.id)}"]`)?.focus();

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stack import node, npm
 from tests.conformance.sendmator import contract
 from tests.conformance.sendmator.conftest import Account
 
@@ -199,10 +199,8 @@ def _indented(program: str) -> str:
 
 
 def _node() -> str:
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("the samples need Node.js on PATH")
-    return found
+    """Return Node.js as the console is built with it."""
+    return node.find(npm.CACHE, print).program
 
 
 async def _run(account: Account, command: list[str], folder: Path, script: str) -> str:

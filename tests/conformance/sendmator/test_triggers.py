@@ -1,11 +1,10 @@
 """Tracking an event, and how events match workflows: the examples of the page on a running stack."""
 
-import asyncio
-import time
 import uuid
 from typing import Any
 
 from tests.conformance.sendmator.conftest import END_S, Account
+from tests.waiting import eventually
 
 _USER = {"contact_external_id": "user_12345", "email": "john.doe@example.com", "name": "John Doe"}
 _FIELDS = {
@@ -147,16 +146,13 @@ async def test_steps_with_a_delay_are_read_while_they_wait(account: Account) -> 
     await account.must("POST", "/workflows", body)
     trigger_id = await account.send("user_signup", user_info=_USER)
 
-    async def first() -> dict[str, Any]:
+    async def first() -> dict[str, Any] | None:
         """Return the details once the first message is sent."""
-        until = time.monotonic() + END_S
-        while True:
-            details = await account.must("GET", f"/triggers/{trigger_id}/workflow")
-            if details["summary"]["sent"] or time.monotonic() > until:
-                return dict(details)
-            await asyncio.sleep(0.05)
+        details = dict(await account.must("GET", f"/triggers/{trigger_id}/workflow"))
+        return details if details["summary"]["sent"] else None
 
-    details = await first()
+    details = await eventually(first, END_S)
+    assert details is not None
     assert details["summary"] == {"total_contacts": 1, "sent": 1, "failed": 0, "filtered": 0}
     assert (details["status"], details["completed_at"]) == ("processing", None)
     now, later = details["workflows"][0]["steps"]

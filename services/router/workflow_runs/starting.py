@@ -9,7 +9,7 @@ from runtime import clock
 from services.domain import audience
 from services.domain.reasons import Reason
 from services.router.messages import OfWorkflow, Plan
-from services.router.policies import Erased, Policies
+from services.router.policies import Erased, Policies, reason_of_unknown
 from services.router.ports import Person, Segments
 from services.router.runs.ports import NewWorkflowRun, Started
 from services.router.workflow_runs.ports import Cooldown, Cooldowns, Sends, Sent, Versions
@@ -161,7 +161,7 @@ class WorkflowStarter:
 def filtered(document: Document, person: Person, matching: Collection[str] | None) -> str:
     """Return why a workflow's filters do not let it start for somebody; empty: they do. matching: see _Workflow."""
     if person.is_unknown:
-        return Reason.RECIPIENT_UNKNOWN
+        return reason_of_unknown(person.recipient)
     if not person.tags.issuperset(document.tags):
         return Reason.FILTERED_TAGS
     if matching is not None and person.recipient.user_id not in matching:

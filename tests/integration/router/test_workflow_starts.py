@@ -62,15 +62,17 @@ async def test_who_is_not_stored_and_who_was_erased(flow: WorkflowWorld) -> None
     """They start nothing, and it is told why."""
     flow.erased.add("gone")
     workflow = await flow.workflow(send("a"))
-    event = flow.started([workflow], stored("nobody"), inline("gone"), contact("nameless"))
+    wrong = contact("wrong", email="not an address")
+    event = flow.started([workflow], stored("nobody"), inline("gone"), contact("nameless"), wrong)
     await flow.begin(event)
     await flow.flow_on()
     assert [reason for _, reason in await flow.reasons()] == [
         "recipient_unknown",
         "recipient_erased",
         "recipient_unknown",
+        "malformed_email",
     ]
-    assert await flow.plan(event) == (3, [3])
+    assert await flow.plan(event) == (4, [4])
 
 
 async def test_tags_of_somebody_who_is_described(flow: WorkflowWorld) -> None:

@@ -10,6 +10,8 @@ CREATE TABLE router.schedules (
     active boolean NOT NULL,
     -- clarion.ingest.v1.NewEvent
     event bytea NOT NULL,
+    -- What is sent for next_at if the event was changed after a router had begun to work on that time; null: event.
+    event_in_hand bytea,
     -- The next time, or the one that is being worked on; null: none.
     next_at timestamptz,
     -- When a router looks at it next; while one works on it: when its lease ends. Null: never.

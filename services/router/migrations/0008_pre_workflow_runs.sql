@@ -25,7 +25,8 @@ CREATE TABLE router.workflow_runs (
     is_large boolean NOT NULL,
     -- clarion.router.v1.WorkflowRunState
     state smallint NOT NULL,
-    -- When a router looks at it next; while one works on it: when its lease ends. Null: nothing is left to do.
+    -- When a router looks at it next; while one works on it: when its lease ends. Null: nothing is left to do, or it sleeps
+    -- because its event is paused.
     wake_at timestamptz,
     -- When it goes on once its output is published; null: it has ended.
     next_at timestamptz,
@@ -45,6 +46,9 @@ CREATE TABLE router.workflow_runs (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX workflow_runs_waking ON router.workflow_runs (is_large, lane, wake_at) WHERE wake_at IS NOT NULL;
+-- Those that sleep because their event is paused.
+CREATE INDEX workflow_runs_asleep ON router.workflow_runs (run_id, id)
+    WHERE held_back = 'paused' AND wake_at IS NULL AND state IN (1, 2);
 CREATE INDEX workflow_runs_of_event ON router.workflow_runs (run_id, id);
 CREATE INDEX workflow_runs_of_tenant ON router.workflow_runs (tenant_id, id);
 CREATE INDEX workflow_runs_of_workflow ON router.workflow_runs (tenant_id, workflow_id, id);

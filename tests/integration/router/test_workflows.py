@@ -308,7 +308,7 @@ async def test_one_event_starts_a_bounded_number(router: _Router, monkeypatch: p
     await router.call("UpdateWorkflow", workflow_id=everywhere.id, name="still active", document=raw(stop("s")))
     await router.call("UpdateWorkflow", workflow_id=first.id, active=False)
     await router.call("UpdateWorkflow", workflow_id=other.id, event_type="user_signup")
-    with pytest.raises(ClarionError, match="at most 2 active workflows .* Deactivate one of them"):
+    with pytest.raises(ClarionError, match=r"at most 2 active workflows .* Deactivate one of them"):
         await router.call("UpdateWorkflow", workflow_id=waiting.id, active=True)
 
 

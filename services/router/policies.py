@@ -143,7 +143,7 @@ def known_recipient(candidate: Candidate) -> str:
 
 
 def reason_of_unknown(recipient: event_pb2.Recipient) -> str:
-    """Return why somebody is not stored: a contact because of the address that was given for them, if it is malformed."""
+    """Return why a person is not stored: a contact because of the address given for them, if it is malformed."""
     for written, parse, reason in (
         (recipient.email, addresses.parse_email, Reason.MALFORMED_EMAIL),
         (recipient.phone, addresses.parse_phone, Reason.MALFORMED_PHONE),

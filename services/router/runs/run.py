@@ -191,9 +191,12 @@ def pause_after_crash_s(crashes: int) -> float:
     return min(2.0 ** (crashes - 1), _LONGEST_CRASH_WAIT_S)
 
 
-def page_size(event: event_pb2.Event, most: int) -> int:
-    """Return the recipients of a page: with several workflows fewer, so that it has as many deliveries."""
-    return max(1, most // max(1, len(event.workflows.workflows)))
+def page_size(weight: int, most: int) -> int:
+    """Return the recipients of a page. weight: how many deliveries each has at most. most: deliveries of a page.
+
+    One person's are never parted.
+    """
+    return max(1, most // max(1, weight))
 
 
 def membership(event: event_pb2.Event, contacts: Sequence[str] = ()) -> Membership:

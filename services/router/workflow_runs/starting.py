@@ -61,6 +61,11 @@ class WorkflowStarter:
         self._erased = erased
         self._now = now
 
+    async def weight(self, event: event_pb2.Event) -> int:
+        """See runs.ports.Workflows."""
+        found = await self._versions.get(_keys(event))
+        return sum(one.document.sends_at_once for one in found.values() if one.document is not None)
+
     async def start(self, event: event_pb2.Event, people: Sequence[Person]) -> Started:
         """See runs.ports.Workflows."""
         now_us = self._now()
@@ -98,7 +103,7 @@ class WorkflowStarter:
 
     async def _workflows(self, event: event_pb2.Event, people: Sequence[Person]) -> Sequence[_Workflow]:
         """Return the workflows that an event starts, without those that were deleted meanwhile."""
-        keys = [VersionKey(event.tenant_id, one.workflow_id, one.version) for one in event.workflows.workflows]
+        keys = _keys(event)
         found = await self._versions.get(keys)
         workflows = []
         for key in keys:
@@ -156,6 +161,10 @@ class WorkflowStarter:
         for key, cooldown in wanted.items():
             if cooldown.workflow_run_id not in taken:
                 reasons[key] = Reason.COOLDOWN
+
+
+def _keys(event: event_pb2.Event) -> list[VersionKey]:
+    return [VersionKey(event.tenant_id, one.workflow_id, one.version) for one in event.workflows.workflows]
 
 
 def filtered(document: Document, person: Person, matching: Collection[str] | None) -> str:

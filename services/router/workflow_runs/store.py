@@ -110,10 +110,14 @@ class WorkflowRunStore:
 
     async def hold_back(self, holds: Sequence[WorkflowHold]) -> None:
         """Look at runs later, and say why; at those of a paused event when it goes on."""
-        rows = [(one.run.id, one.revision, one.reason, one.crashes, one.until_us) for one in holds]
-        paused = sorted({one.run.run_id for one in holds if one.reason == PAUSED})
+        paused = [one for one in holds if one.reason == PAUSED]
+        others = [one for one in holds if one.reason != PAUSED]
         with postgres.unavailable_while_down():
-            await self._pool.execute(_SQL.hold_back, *map(list, zip(*sorted(rows), strict=True)), paused)
+            # One after the other, so that the events of the paused ones are locked before any row.
+            for some in filter(None, (paused, others)):
+                rows = [(one.run.id, one.revision, one.reason, one.crashes, one.until_us) for one in some]
+                events = sorted({one.run.run_id for one in some if one.reason == PAUSED})
+                await self._pool.execute(_SQL.hold_back, *map(list, zip(*sorted(rows), strict=True)), events)
 
     async def cancel(self, workflow_run_id: str, by: str, now_us: int) -> bool:
         """End a run; False: it has ended, or its event has. by: who does it."""

@@ -109,8 +109,8 @@ async def test_a_change_after_accepting_is_of_the_next_time(
     with monkeypatch.context() as broken:
         broken.setattr(ScheduleStore, "conclude", fail)
         await world.work()
-    for event in (new_event("eve"), new_event(channels=[99])):
-        await world.update(made, event=event.SerializeToString())
+    for changed in (new_event("eve"), new_event(channels=[99])):
+        await world.update(made, event=changed.SerializeToString())
     world.clock.pass_s(LEASE_S + 1)
     await world.work(world.router())
     (event,) = await world.events()

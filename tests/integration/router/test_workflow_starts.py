@@ -132,7 +132,8 @@ async def test_pages_have_a_bounded_number_of_deliveries(flow: WorkflowWorld, mo
         *[contact(email=f"not an address {name}") for name in names(2)],
         *[stored(name) for name in ("s0003", "nobody", "s0004")],
     ]
-    sizes, decide = [], RunStore.decide
+    sizes: list[int] = []
+    decide = RunStore.decide
 
     async def noting(store: RunStore, decisions: Sequence[Decision], now_us: int) -> set[str]:
         sizes.extend(len(one.output.deliveries) for one in decisions)

@@ -76,9 +76,9 @@ class WorkflowWorld(World):
         )
 
     async def workflow(self, *steps: dict[str, Any], **document: Any) -> str:
-        """Store a workflow of these steps; return its id."""
+        """Store a workflow of these steps; return its id. It need not be active: events name what they start."""
         raw = msgspec.json.encode({"steps": steps, **document})
-        fields = WorkflowFields("", new_id(), "", EVENT_TYPE, active=True)
+        fields = WorkflowFields("", new_id(), "", EVENT_TYPE, active=False)
         stored, _ = await self.workflow_store.create(TENANT, fields, parse(raw), "test")
         return stored.id
 

@@ -32,7 +32,7 @@ def _candidate(channel: event_pb2.Channel.ValueType = EMAIL, **changes: Any) -> 
 _STRANGER = Person(event_pb2.Recipient(user_id="x"), "x", is_unknown=True)
 
 
-def _unstored(**fields: str) -> Person:
+def _unstored(**fields: Any) -> Person:
     """A contact who could not be stored."""
     return Person(event_pb2.Recipient(user_id="x", **fields), "x", is_unknown=True)
 

@@ -138,8 +138,19 @@ def requested_channels(candidate: Candidate) -> str:
 
 
 def known_recipient(candidate: Candidate) -> str:
-    """A recipient who is named by id must be stored."""
-    return Reason.RECIPIENT_UNKNOWN if candidate.person.is_unknown else ""
+    """A recipient who is named by id, or as a contact, must be stored."""
+    return reason_of_unknown(candidate.person.recipient) if candidate.person.is_unknown else ""
+
+
+def reason_of_unknown(recipient: event_pb2.Recipient) -> str:
+    """Return why a person is not stored: a contact because of the address given for them, if it is malformed."""
+    for written, parse, reason in (
+        (recipient.email, addresses.parse_email, Reason.MALFORMED_EMAIL),
+        (recipient.phone, addresses.parse_phone, Reason.MALFORMED_PHONE),
+    ):
+        if written and _fault(written, parse, reason, reason):
+            return reason
+    return Reason.RECIPIENT_UNKNOWN
 
 
 def template_present(candidate: Candidate) -> str:

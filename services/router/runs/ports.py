@@ -47,6 +47,12 @@ class Started(NamedTuple):
 class Workflows(Protocol):
     """Starts the stored workflows of events."""
 
+    async def weight(self, event: event_pb2.Event) -> int:
+        """Return how many deliveries and runs one person has at once of the event's workflows, at most.
+
+        Errors: see Planner.
+        """
+
     async def start(self, event: event_pb2.Event, people: Sequence[Person]) -> Started:
         """Return what the event's workflows do for these people; asked again it is the same. Errors: see Planner.
 

@@ -10,6 +10,9 @@ from services.router.ports import Conflict, Contacts, Identified, Membership, Pe
 from services.router.runs import run as runs
 from services.router.runs.run import Run
 
+# Begins the `after` of a page that ends among those whom the event names. What ends among stored ones is a UUID.
+_NAMED = "@"
+
 
 class Page(NamedTuple):
     """See ports.MemberPage. conflicts: of the contacts on it."""
@@ -20,7 +23,10 @@ class Page(NamedTuple):
 
 
 class Audiences:
-    """Reads pages of so many recipients. Each method raises UNAVAILABLE while the database is away."""
+    """Reads pages. page: see runs.page_size. Each method raises UNAVAILABLE while the database is away.
+
+    Those whom the event names come first, on pages of their own if they are too many; then `after` begins with @.
+    """
 
     def __init__(self, recipients: StoredRecipients, contacts: Contacts, *, page: int) -> None:
         self._recipients = recipients
@@ -32,16 +38,25 @@ class Audiences:
         """See StoredRecipients."""
         return await self._recipients.newest(tenant_id)
 
-    async def next(self, run: Run) -> Page:
-        """Return the next page of a run; of one that names its recipients the only one."""
-        contacts = await self._named_contacts(run.event)
-        conflicts = [conflict for one in contacts.values() for conflict in one.conflicts]
-        if runs.is_paged(run.event):
-            page = await self._members(run, contacts)
-            return Page(page.people, page.after, () if run.page_after else conflicts)
-        found = await self._find(run.event)
-        named = people.named_directly(run.event, found, _people(contacts))
-        return Page(await self._with_tags(run.event, named), "", conflicts)
+    async def next(self, run: Run, weight: int = 1) -> Page:
+        """Return the next page of a run. weight: how many deliveries one person has, at most."""
+        event, size = run.event, runs.page_size(weight, self._page)
+        contacts = await self._named_contacts(event)
+        conflicts = () if run.page_after else [conflict for one in contacts.values() for conflict in one.conflicts]
+        membership = runs.membership(event, [one.person.recipient.user_id for one in contacts.values()])
+        if run.page_after and not run.page_after.startswith(_NAMED):
+            page = await self._recipients.page(membership, run.page_after, size, run.page_upto)
+            return Page(page.people, page.after)
+        is_paged = runs.is_paged(event)
+        named = await (self._described(run, membership, contacts) if is_paged else self._directly(event, contacts))
+        part, after = _part(named, run.page_after, size)
+        some = await self._with_tags(event, part)
+        if after or not is_paged:
+            return Page(some, after, conflicts)
+        if some and len(some) == size:  # there is no room for a stored one
+            return Page(some, _NAMED + max(one.destination for one in some), conflicts)
+        page = await self._recipients.page(membership, "", size - len(some), run.page_upto)
+        return Page([*some, *page.people], page.after, conflicts)
 
     async def _named_contacts(self, event: event_pb2.Event) -> Mapping[int, Identified]:
         """Return the contacts that an event names, by their place among its targets."""
@@ -50,6 +65,10 @@ class Audiences:
             return {}
         found = await self._contacts.resolve([(event.tenant_id, contact) for contact in named.values()])
         return dict(zip(named, found, strict=True))
+
+    async def _directly(self, event: event_pb2.Event, contacts: Mapping[int, Identified]) -> Sequence[Person]:
+        """Return all recipients of an event that names them."""
+        return people.named_directly(event, await self._find(event), _people(contacts))
 
     async def _find(self, event: event_pb2.Event) -> people.Found:
         """Return the stored recipients that an event names by their ids."""
@@ -67,17 +86,6 @@ class Audiences:
             one._replace(tags=tags.get(one.recipient.user_id, one.tags)) if one.destination in described else one
             for one in named
         ]
-
-    async def _members(self, run: Run, contacts: Mapping[int, Identified]) -> Page:
-        """Return the next page; the first one begins with those whom the event describes itself."""
-        membership = runs.membership(run.event, [one.person.recipient.user_id for one in contacts.values()])
-        page = await self._recipients.page(
-            membership, run.page_after, runs.page_size(run.event, self._page), run.page_upto
-        )
-        if run.page_after:
-            return Page(page.people, page.after)
-        described = await self._with_tags(run.event, await self._described(run, membership, contacts))
-        return Page([*described, *page.people], page.after)
 
     async def _described(
         self, run: Run, membership: Membership, contacts: Mapping[int, Identified]
@@ -99,6 +107,18 @@ class Audiences:
         left_ids = {person.recipient.user_id for person in left.people}
         excluded = {id_ for id_ in ids if (membership.tenant_id, id_) in stored and id_ not in left_ids}
         return [person for person in described if person.recipient.user_id not in excluded]
+
+
+def _part(named: Sequence[Person], after: str, size: int) -> tuple[Sequence[Person], str]:
+    """Return the next of those whom an event names, at most so many, and where the others begin; empty: nobody is left.
+
+    Where they are many they come in the order of their destinations, so that each has one turn, whoever is erased or
+    stored meanwhile.
+    """
+    if not after and len(named) <= size:
+        return named, ""
+    left = sorted((one for one in named if not after or one.destination > after[1:]), key=lambda one: one.destination)
+    return left[:size], _NAMED + left[size - 1].destination if len(left) > size else ""
 
 
 def _people(contacts: Mapping[int, Identified]) -> Mapping[int, Person]:

@@ -35,7 +35,7 @@ MAX_FEW = 10
 
 # Seconds until a run is looked at again that waits for the deliveries before, or for a part of Clarion: a quarter of
 # the time that it has waited already, between these.
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 15.0
+WAITS_S = 0.25, 15.0
 # A run that could not be decided because of our own fault is tried again after 1, 2, 4, … seconds, at most ten minutes;
 # after so many tries, in about two hours, it ends.
 MAX_CRASHES = 20
@@ -180,10 +180,10 @@ def lane_of(event: event_pb2.Event) -> int:
     return share + FIRST_LATER_LANE if scheme_of(event) > CURRENT_SCHEME else share
 
 
-def pause_s(since_us: int, now_us: int) -> float:
+def pause_s(since_us: int, now_us: int, shortest_s: float = WAITS_S[0], longest_s: float = WAITS_S[1]) -> float:
     """Return the seconds until a run is looked at again that waits for others since then."""
     waited_s = (now_us - since_us) / 1_000_000
-    return min(max(SHORTEST_WAIT_S, waited_s / 4), LONGEST_WAIT_S)
+    return min(max(shortest_s, waited_s / 4), longest_s)
 
 
 def pause_after_crash_s(crashes: int) -> float:
@@ -191,9 +191,12 @@ def pause_after_crash_s(crashes: int) -> float:
     return min(2.0 ** (crashes - 1), _LONGEST_CRASH_WAIT_S)
 
 
-def page_size(event: event_pb2.Event, most: int) -> int:
-    """Return the recipients of a page: with several workflows fewer, so that it has as many deliveries."""
-    return max(1, most // max(1, len(event.workflows.workflows)))
+def page_size(weight: int, most: int) -> int:
+    """Return the recipients of a page. weight: how many deliveries each has at most. most: deliveries of a page.
+
+    One person's are never parted.
+    """
+    return max(1, most // max(1, weight))
 
 
 def membership(event: event_pb2.Event, contacts: Sequence[str] = ()) -> Membership:

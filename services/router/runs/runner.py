@@ -27,9 +27,10 @@ from services.router.runs.reading import Audiences, Page
 from services.router.runs.run import Decision, Hold, Run
 from services.router.runs.store import RunStore
 
-# Runs that are claimed together; large ones have up to a page of recipients each, the others up to runs.MAX_FEW.
+# Runs that are claimed together; large ones have up to a page each, the others up to runs.MAX_FEW recipients.
 FEW_BATCH = 200
 LARGE_BATCH = 4
+# Deliveries of a page; of one person there may be more, see services/router/workflows/store.py.
 PAGE = 500
 
 # For deciding about a page, seconds. With the time for storing it, less than a lease.
@@ -137,13 +138,13 @@ class Runs:
 
     async def _advance(self, run: Run, *, is_canceled: bool, large: bool) -> None:
         """Let a run go on by a page. Without success it is looked at again: soon, or when its lease ends."""
-        revision, output = run.revision, run.output
+        revision, output, has_more = run.revision, run.output, False
         try:
             if output is None:
                 decision = runs.ended_by_cancel(run, self._now()) if is_canceled else await self._next(run)
                 if decision is None or not await self._decisions.submit(decision):
                     return
-                revision, output = run.revision + 1, decision.output
+                revision, output, has_more = run.revision + 1, decision.output, not decision.is_last
             try:
                 await self._publishing.publish(output, run)
             except ClarionError as error:
@@ -152,8 +153,8 @@ class Runs:
                 return
             self._report(run, revision, output)
             await self._published.submit((run.id, revision))
-            if large:
-                self._queues.wake(large=True)  # its next page is due at once, if it has one
+            if large or has_more:
+                self._queues.wake(large=large)  # its next page is due at once, if it has one
         except STORE_ERRORS as error:
             log.warning("run_waits", event_id=run.event.id, error=repr(error))
         except Exception:
@@ -171,7 +172,8 @@ class Runs:
                 if runs.is_paged(run.event) and not run.page_upto:
                     # Who is deleted and stored again meanwhile would else be on a second page.
                     run = replace(run, page_upto=await self._audiences.newest(run.event.tenant_id))
-                page = await self._audiences.next(run)
+                weight = await self._workflows.weight(run.event) if runs.starts_workflows(run.event) else 1
+                page = await self._audiences.next(run, weight)
                 planned, new = await self._plan(run, page)
             _PEOPLE.inc(len(page.people))
             more = [runs.conflict_record(run.event, conflict) for conflict in page.conflicts]

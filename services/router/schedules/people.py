@@ -62,6 +62,10 @@ def is_for_somebody(event: ingest_pb2.NewEvent) -> bool:
     return bool(event.HasField("recipient") or event.audience or event.HasField("to_endpoints"))
 
 
+def _without(event: bytes, user_id: str, addresses: Collection[str]) -> ingest_pb2.NewEvent | None:
+    return without(ingest_pb2.NewEvent.FromString(event), user_id, addresses)
+
+
 def _names(target: event_pb2.Target, user_id: str) -> bool:
     return user_id in (target.recipient_id, target.recipient.user_id, target.contact.recipient.user_id)
 
@@ -93,16 +97,20 @@ class PeopleInSchedules:
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 by_address = any(addresses)
                 for row in await connection.fetch(_SQL.lock_naming, tenant_id, user_id.encode(), by_address):
-                    event = ingest_pb2.NewEvent.FromString(row["event"])
-                    if (left := without(event, user_id, addresses)) is not None:
+                    event, in_hand = row["event"], row["event_in_hand"]
+                    left = _without(event, user_id, addresses)
+                    is_in_hand = in_hand is not None and _without(in_hand, user_id, addresses) is not None
+                    if left is not None or is_in_hand:
                         await connection.execute(
                             _SQL.replace_event,
                             row["id"],
-                            left.SerializeToString(),
-                            is_for_somebody(left),
+                            event if left is None else left.SerializeToString(),
+                            left is None or is_for_somebody(left),
                             RECIPIENT_ERASED,
                             _DETAIL,
                             now_us,
+                            # What is sent in its place has the same key.
+                            None if is_in_hand else in_hand,
                         )
                         changed += 1
         return changed

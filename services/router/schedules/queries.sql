@@ -43,10 +43,13 @@ WHERE tenant_id = $1 AND id < $2 AND ($4::text IS NULL OR scope = $4)
 ORDER BY id DESC
 LIMIT $3
 
--- $7: whether the next time, $8, was found again; what is being worked on then sets none.
+-- $7: whether the next time, $8, was found again; what is being worked on then sets none. A time that is being worked on,
+-- or tried again, keeps its event, which may be accepted already.
 -- name: update
 UPDATE router.schedules SET
     name = $2, cron = $3, timezone = $4, active = $5, event = $6,
+    event_in_hand = CASE WHEN $7 THEN NULL WHEN wake_at IS DISTINCT FROM next_at AND event <> $6
+        THEN coalesce(event_in_hand, event) ELSE event_in_hand END,
     next_at = CASE WHEN $7 THEN 'epoch'::timestamptz + $8::bigint * interval '1 microsecond' ELSE next_at END,
     wake_at = CASE WHEN $7 THEN 'epoch'::timestamptz + $8::bigint * interval '1 microsecond' ELSE wake_at END,
     revision = CASE WHEN $7 THEN revision + 1 ELSE revision END,
@@ -70,8 +73,8 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) AS due
 WHERE s.id = due.id
-RETURNING s.id, s.tenant_id, s.scope, s.name, s.cron, s.timezone, s.active, s.event, s.next_at, s.revision, s.tries,
-    s.last_at, s.last_event_id, s.last_error, s.last_error_detail, s.created_at, s.updated_at
+RETURNING s.id, s.tenant_id, s.scope, s.name, s.cron, s.timezone, s.active, coalesce(s.event_in_hand, s.event) AS event,
+    s.next_at, s.revision, s.tries, s.last_at, s.last_event_id, s.last_error, s.last_error_detail, s.created_at, s.updated_at
 
 -- Seconds from $1 until the next schedule must be looked at; null: none.
 -- name: until_next
@@ -87,6 +90,7 @@ UPDATE router.schedules s SET
         ELSE s.next_at END,
     wake_at = CASE WHEN s.revision = t.revision THEN 'epoch'::timestamptz + t.next_us * interval '1 microsecond'
         ELSE s.wake_at END,
+    event_in_hand = CASE WHEN s.revision = t.revision THEN NULL ELSE s.event_in_hand END,
     revision = CASE WHEN s.revision = t.revision THEN s.revision + 1 ELSE s.revision END,
     tries = CASE WHEN s.revision = t.revision THEN 0 ELSE s.tries END,
     last_at = 'epoch'::timestamptz + t.at_us * interval '1 microsecond',
@@ -110,16 +114,16 @@ WHERE s.id = t.id AND s.revision = t.revision
 -- Those whose event may name a person, whose id $2 is as bytes. A tenant has few. $3: all, because an address may be
 -- written in several ways.
 -- name: lock_naming
-SELECT id, event
+SELECT id, event, event_in_hand
 FROM router.schedules
-WHERE tenant_id = $1 AND ($3::boolean OR position($2::bytea IN event) > 0)
+WHERE tenant_id = $1 AND ($3::boolean OR position($2::bytea IN event) > 0 OR position($2::bytea IN event_in_hand) > 0)
 ORDER BY id
 FOR UPDATE
 
 -- $3: whether its event is for somebody still.
 -- name: replace_event
 UPDATE router.schedules SET
-    event = $2, active = active AND $3,
+    event = $2, event_in_hand = $7, active = active AND $3,
     next_at = CASE WHEN $3 THEN next_at END,
     wake_at = CASE WHEN $3 THEN wake_at END,
     revision = CASE WHEN $3 THEN revision ELSE revision + 1 END,

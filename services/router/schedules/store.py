@@ -77,7 +77,8 @@ class ScheduleStore:
         """Change a schedule. Raises NOT_FOUND, and INVALID if it would be wrong.
 
         Its next time is found again if the expression or the time zone is another one, or if it becomes active. A time
-        that has come and is not worked on yet is left out then; else it stays.
+        that has come and is not worked on yet is left out then; else it stays. A time that is being worked on keeps its
+        event, because that may be accepted already.
         """
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
@@ -93,7 +94,7 @@ class ScheduleStore:
             raise _unknown()
 
     async def claim(self, now_us: int, limit: int) -> list[Schedule]:
-        """Lease schedules whose time has come, the longest due first."""
+        """Lease schedules whose time has come, the longest due first; each with the event of that time."""
         until = now_us + int(LEASE_S * 1_000_000)
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.claim, now_us, until, limit)

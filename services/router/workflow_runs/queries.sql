@@ -114,25 +114,77 @@ FROM (SELECT run_id, count(*) AS ended FROM done GROUP BY run_id) AS c
 WHERE r.id = c.run_id
 RETURNING r.id, r.state = 7 AND r.open_runs = 0 AS is_due
 
--- Not what was decided meanwhile, nor what has ended.
+-- Not what was decided meanwhile, nor what has ended. Those of paused events, whose runs are $6, sleep until they are woken;
+-- but not if their event goes on meanwhile: its row is locked, so that whoever wakes them sees them asleep.
 -- name: hold_back
+WITH paused AS (
+    SELECT id FROM router.runs WHERE id = ANY($6::uuid[]) AND state = 3 ORDER BY id FOR SHARE
+)
 UPDATE router.workflow_runs w SET
     held_back = t.reason, crashes = t.crashes,
-    wake_at = 'epoch'::timestamptz + t.until_us * interval '1 microsecond'
+    wake_at = CASE WHEN t.reason = 'paused' AND w.run_id IN (SELECT id FROM paused) THEN NULL
+        ELSE 'epoch'::timestamptz + t.until_us * interval '1 microsecond' END
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::smallint[], $5::bigint[])
     AS t (id, revision, reason, crashes, until_us)
 WHERE w.id = t.id AND w.revision = t.revision AND w.wake_at IS NOT NULL
 
--- Those of an event that waited because it was paused.
+-- Those of an event that sleep because it was paused.
 -- name: wake_paused
-UPDATE router.workflow_runs SET wake_at = 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
+UPDATE router.workflow_runs SET
+    wake_at = 'epoch'::timestamptz + $2::bigint * interval '1 microsecond', held_back = ''
 WHERE id IN (
     SELECT id FROM router.workflow_runs
-    WHERE run_id = $1 AND held_back = 'paused' AND output IS NULL
-        AND wake_at > 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
+    WHERE run_id = $1 AND held_back = 'paused' AND wake_at IS NULL AND state IN (1, 2)
+    ORDER BY id
     LIMIT 1000
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE
 )
+
+-- Up to $1 events that go on and whose runs sleep still: whoever was to wake them has ended before. Each event with
+-- sleeping runs is looked up once, however many it has.
+-- name: resumed
+WITH RECURSIVE asleep AS (
+    (
+        SELECT w.run_id FROM router.workflow_runs w
+        WHERE w.held_back = 'paused' AND w.wake_at IS NULL AND w.state IN (1, 2)
+        ORDER BY w.run_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT w.run_id FROM router.workflow_runs w
+        WHERE w.held_back = 'paused' AND w.wake_at IS NULL AND w.state IN (1, 2) AND w.run_id > a.run_id
+        ORDER BY w.run_id
+        LIMIT 1
+    )
+    FROM asleep a
+    WHERE a.run_id IS NOT NULL
+)
+SELECT r.id FROM asleep a JOIN router.runs r ON r.id = a.run_id WHERE r.state <> 3 AND NOT r.is_closed LIMIT $1
+
+-- Ends runs whose rows cannot be read, as ends_published does; what they had decided is lost.
+-- name: end_unreadable
+WITH event AS (
+    SELECT id FROM router.runs WHERE id = ANY($3::uuid[]) ORDER BY id FOR NO KEY UPDATE
+), done AS (
+    UPDATE router.workflow_runs w SET
+        state = CASE WHEN w.state IN (1, 2) THEN 5 ELSE w.state END, revision = w.revision + 1,
+        output = NULL, wake_at = NULL, next_at = NULL, recipient = NULL, position = '{}', steps = '', held_back = '',
+        updated_at = 'epoch'::timestamptz + $4::bigint * interval '1 microsecond',
+        finished_at = 'epoch'::timestamptz + $4::bigint * interval '1 microsecond'
+    FROM unnest($1::uuid[], $2::bigint[]) AS t (id, revision)
+    -- Counted before, so that the events are locked first.
+    CROSS JOIN (SELECT count(*) FROM event) AS locked
+    WHERE w.id = t.id AND w.revision = t.revision AND w.finished_at IS NULL
+    RETURNING w.run_id
+)
+UPDATE router.runs r SET
+    open_runs = r.open_runs - c.ended,
+    wake_at = CASE WHEN r.state = 7 AND r.output IS NULL AND r.open_runs = c.ended
+        THEN 'epoch'::timestamptz + $4::bigint * interval '1 microsecond' ELSE r.wake_at END,
+    event = CASE WHEN r.finished_at IS NOT NULL AND r.open_runs = c.ended THEN ''::bytea ELSE r.event END
+FROM (SELECT run_id, count(*) AS ended FROM done GROUP BY run_id) AS c
+WHERE r.id = c.run_id
 
 -- name: lock
 SELECT w.id, w.run_id, w.event_id, w.tenant_id, w.workflow_id, w.version, w.destination, w.recipient_id, w.recipient,
@@ -148,8 +200,9 @@ UPDATE router.workflow_runs SET
     updated_at = 'epoch'::timestamptz + $4::bigint * interval '1 microsecond'
 WHERE id = $1
 
+-- The next ones after $2.
 -- name: ended_events
-SELECT id FROM router.runs WHERE is_closed AND open_runs > 0 ORDER BY id LIMIT $1
+SELECT id FROM router.runs WHERE is_closed AND open_runs > 0 AND id > $2 ORDER BY id LIMIT $1
 
 -- Ends the next $3 runs, after $2, of an event that has ended. What is decided is published first.
 -- name: end_some

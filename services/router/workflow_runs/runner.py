@@ -21,7 +21,7 @@ from services.router.workflow_runs.cooldowns import PostgresCooldowns
 from services.router.workflow_runs.deciding import Deciding
 from services.router.workflow_runs.pressure import Pressure
 from services.router.workflow_runs.run import WorkflowDecision, WorkflowHold, WorkflowRun
-from services.router.workflow_runs.store import WorkflowRunStore
+from services.router.workflow_runs.store import NO_ID, PAUSED, WorkflowRunStore
 
 # Runs that are claimed together.
 FEW_BATCH = LARGE_BATCH = 200
@@ -38,6 +38,9 @@ _MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 # less than a lease.
 _CROWDED = frozenset({"backlog", "streams"})
 _CROWD_LOOKS, _CROWD_S = 20, 0.5
+# Runs of an inactive tenant are looked at again after a quarter of the time that they have waited, between these.
+_INACTIVE = "tenant_inactive"
+_SHORTEST_INACTIVE_S, _LONGEST_INACTIVE_S = 60.0, 1800.0
 _AWAY = frozenset({Code.UNAVAILABLE, Code.OVERLOADED, Code.LIMITED})
 
 _LATENESS = Histogram(
@@ -75,6 +78,7 @@ class WorkflowRuns:
         self._is_inactive = is_inactive
         self._ended = ended
         self._waits_for_crowds = True
+        self._ended_upto = NO_ID
         self._now = now
         self._queues = Queues(self, few=FEW_BATCH, large=LARGE_BATCH)
         self._decisions: Batcher[WorkflowDecision, bool] = Batcher(
@@ -180,9 +184,9 @@ class WorkflowRuns:
     async def _obstacle(self, run: WorkflowRun) -> str:
         """Return why the run must wait; empty: it need not."""
         if run.of.state == event_runs.PAUSED:
-            return "paused"
+            return PAUSED
         if self._is_inactive(run.tenant_id):
-            return "tenant_inactive"
+            return _INACTIVE
         return await self._pressure.obstacle(run.event_id, run.of.planned)
 
     async def _crashed(self, run: WorkflowRun, error: Exception) -> WorkflowDecision | None:
@@ -212,7 +216,8 @@ class WorkflowRuns:
         now = self._now()
         if pause_s is None:
             due_us = min((token.wake_at_us for token in run.position.at), default=0)
-            pause_s = event_runs.pause_s(max(run.updated_us, due_us), now)
+            bounds = (_SHORTEST_INACTIVE_S, _LONGEST_INACTIVE_S) if reason == _INACTIVE else event_runs.WAITS_S
+            pause_s = event_runs.pause_s(max(run.updated_us, due_us), now, *bounds)
         until_us = now + int(pause_s * varied() * 1_000_000)
         held = WorkflowHold(run, run.revision if revision is None else revision, reason, crashes, until_us)
         await self._holds.submit(held)
@@ -232,14 +237,19 @@ class WorkflowRuns:
         return [None] * len(holds)
 
     async def end_closed(self) -> None:
-        """End the runs of events that have ended. Raises UNAVAILABLE."""
-        await self._store.end_closed(self._now())
+        """End the runs of some events that have ended; each time of others, until all had their turn.
+
+        Raises UNAVAILABLE.
+        """
+        self._ended_upto = await self._store.end_closed(self._now(), self._ended_upto)
 
     async def _end_closed(self) -> None:
         while True:
             await asyncio.sleep(_END_S * varied())
             try:
                 await self.end_closed()
+                # ResumeRun wakes them; this is for a process that ended before it could.
+                await self._store.wake_resumed(self._now())
             except STORE_ERRORS as error:
                 log.warning("workflow_runs_end_waits", error=repr(error))
 

@@ -9,7 +9,7 @@ from runtime import clock
 from services.domain import audience
 from services.domain.reasons import Reason
 from services.router.messages import OfWorkflow, Plan
-from services.router.policies import Erased, Policies
+from services.router.policies import Erased, Policies, reason_of_unknown
 from services.router.ports import Person, Segments
 from services.router.runs.ports import NewWorkflowRun, Started
 from services.router.workflow_runs.ports import Cooldown, Cooldowns, Sends, Sent, Versions
@@ -61,6 +61,11 @@ class WorkflowStarter:
         self._erased = erased
         self._now = now
 
+    async def weight(self, event: event_pb2.Event) -> int:
+        """See runs.ports.Workflows."""
+        found = await self._versions.get(_keys(event))
+        return sum(one.document.sends_at_once for one in found.values() if one.document is not None)
+
     async def start(self, event: event_pb2.Event, people: Sequence[Person]) -> Started:
         """See runs.ports.Workflows."""
         now_us = self._now()
@@ -98,7 +103,7 @@ class WorkflowStarter:
 
     async def _workflows(self, event: event_pb2.Event, people: Sequence[Person]) -> Sequence[_Workflow]:
         """Return the workflows that an event starts, without those that were deleted meanwhile."""
-        keys = [VersionKey(event.tenant_id, one.workflow_id, one.version) for one in event.workflows.workflows]
+        keys = _keys(event)
         found = await self._versions.get(keys)
         workflows = []
         for key in keys:
@@ -158,10 +163,14 @@ class WorkflowStarter:
                 reasons[key] = Reason.COOLDOWN
 
 
+def _keys(event: event_pb2.Event) -> list[VersionKey]:
+    return [VersionKey(event.tenant_id, one.workflow_id, one.version) for one in event.workflows.workflows]
+
+
 def filtered(document: Document, person: Person, matching: Collection[str] | None) -> str:
     """Return why a workflow's filters do not let it start for somebody; empty: they do. matching: see _Workflow."""
     if person.is_unknown:
-        return Reason.RECIPIENT_UNKNOWN
+        return reason_of_unknown(person.recipient)
     if not person.tags.issuperset(document.tags):
         return Reason.FILTERED_TAGS
     if matching is not None and person.recipient.user_id not in matching:

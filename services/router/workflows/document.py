@@ -14,7 +14,7 @@ import msgspec
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.router.workflows.reading import MAX_BYTES, Fault, Fields, read_filters, read_steps
-from services.router.workflows.steps import Condition, Delay, Parallel, Send, Step, inner, walk
+from services.router.workflows.steps import Condition, Delay, Parallel, Send, Step, Webhook, inner, walk
 
 # How many faults an error's sentence holds; its fields are complete.
 _MAX_IN_SENTENCE = 5
@@ -79,6 +79,13 @@ class Document:
         return not self.cooldown_s and not any(
             step.only_if or isinstance(step, Delay | Condition) for step in self.by_id.values()
         )
+
+    @cached_property
+    def sends_at_once(self) -> int:
+        """The most deliveries that one person has when it is started; at least 1, because a run begins otherwise."""
+        if not self.is_immediate:
+            return 1
+        return max(1, sum(isinstance(step, Send | Webhook) for step in self.by_id.values()))
 
     @cached_property
     def template_keys(self) -> frozenset[str]:

@@ -7,6 +7,18 @@ SELECT e.id FROM router.endpoints e WHERE e.tenant_id = $1 AND e.id = ANY($2::uu
 -- name: count
 SELECT count(*) FROM router.workflows w WHERE w.tenant_id = $1
 
+-- How many active workflows of type $2 an event of scope $3 starts; null: one of the scope that starts the most.
+-- name: started_by_one_event
+SELECT coalesce(max(a.number) FILTER (WHERE a.environment_id IS NULL), 0)
+    + coalesce(max(a.number) FILTER (WHERE a.environment_id IS NOT NULL), 0)
+FROM (
+    SELECT w.environment_id, count(*) AS number
+    FROM router.workflows w
+    WHERE w.tenant_id = $1 AND w.event_type = $2 AND w.is_active
+        AND ($3::uuid IS NULL OR w.environment_id = $3 OR w.environment_id IS NULL)
+    GROUP BY w.environment_id
+) AS a
+
 -- name: insert
 INSERT INTO router.workflows (tenant_id, id, environment_id, name, description, event_type, is_active, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, 1)

@@ -17,6 +17,8 @@ from services.router.workflows.document import Document
 
 # Of one tenant.
 MAX_WORKFLOWS = 1_000
+# Active ones that one event may start: of its type and its scope, those of every scope included.
+MAX_ACTIVE = 20
 # Of one workflow: older ones are deleted, but for those that a run is on.
 MAX_VERSIONS = 100
 
@@ -68,7 +70,8 @@ class WorkflowStore:
     ) -> tuple[StoredWorkflow, int]:
         """Store and publish a workflow; return it and the revision.
 
-        Raises NOT_FOUND (scope), and CONFLICT: the name is taken, or the tenant has as many as it may.
+        Raises NOT_FOUND (scope), and CONFLICT: the name is taken, or the tenant has as many as it may, or as many that
+        are active for the type.
         """
         workflow_id = new_id()
         async with self._writes.begin(tenant_id) as write:
@@ -88,6 +91,8 @@ class WorkflowStore:
                 fields.event_type,
                 fields.active,
             )
+            if fields.active:
+                await _check_active(connection, tenant_id, fields)
             await connection.execute(_SQL.insert_version, tenant_id, workflow_id, 1, document.raw.decode(), by)
             stored = await self._get(connection, tenant_id, workflow_id)
             write.changes(workflows=[fields.event_type])
@@ -132,8 +137,8 @@ class WorkflowStore:
     ) -> tuple[StoredWorkflow, int]:
         """Store and publish what change returns; return the workflow and the revision.
 
-        expected_version: 0: whichever. Raises what change raises, NOT_FOUND, and CONFLICT: the name is taken, or
-        another version is the current one.
+        expected_version: 0: whichever. Raises what change raises, NOT_FOUND, and CONFLICT: the name is taken, another
+        version is the current one, or it becomes active for a type that has as many active ones as it may.
         """
         async with self._writes.begin(tenant_id) as write:
             connection = write.connection
@@ -161,6 +166,8 @@ class WorkflowStore:
                 fields.active,
                 version,
             )
+            if fields.active and (old.fields.event_type, old.fields.active) != (fields.event_type, True):
+                await _check_active(connection, tenant_id, fields)
             stored = await self._get(connection, tenant_id, workflow_id)
             write.changes(workflows=[old.fields.event_type, fields.event_type])
         return stored, write.revision
@@ -208,6 +215,17 @@ async def _unique(connection: Connection, query: str, *arguments: object) -> Non
         await connection.execute(query, *arguments)
     except asyncpg.UniqueViolationError:
         raise ClarionError(Code.CONFLICT, _TAKEN, fields=[("name", "must be unique within its scope")]) from None
+
+
+async def _check_active(connection: Connection, tenant_id: str, fields: WorkflowFields) -> None:
+    """Raise CONFLICT if an event of this type may now start more workflows than it may. The tenant is locked."""
+    started = await connection.fetchval(_SQL.started_by_one_event, tenant_id, fields.event_type, fields.scope or None)
+    if started > MAX_ACTIVE:
+        message = (
+            f"An event type has at most {MAX_ACTIVE} active workflows in a scope, those for all scopes included."
+            " Deactivate one of them first, or add the steps to one of them."
+        )
+        raise ClarionError(Code.CONFLICT, message)
 
 
 def _found(row: Any) -> StoredWorkflow:

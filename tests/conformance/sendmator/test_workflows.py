@@ -33,6 +33,11 @@ WORKFLOW: dict[str, Any] = {
     "steps": STEPS,
 }
 
+_TOO_MANY = (
+    "An event type has at most 20 active workflows in a team, those for all teams included."
+    " Deactivate one of them first, or add the steps to one of them."
+)
+
 
 async def test_create_and_list(account: Account) -> None:
     """The published object comes back as it was written."""
@@ -105,6 +110,17 @@ async def test_a_name_that_is_taken(account: Account) -> None:
     """409: names are unique within a team."""
     await account.must("POST", "/workflows", WORKFLOW)
     assert_refused(await account.call("POST", "/workflows", WORKFLOW), 409, "Conflict")
+
+
+async def test_too_many_for_one_event(account: Account) -> None:
+    """409 says what to do about it."""
+    for number in range(20):
+        await account.must("POST", "/workflows", {**WORKFLOW, "name": f"Series {number}"}, status=201)
+    answer = await account.call("POST", "/workflows", {**WORKFLOW, "name": "One more"})
+    assert_refused(answer, 409, "Conflict", _TOO_MANY)
+    made = await account.must("POST", "/workflows", {**WORKFLOW, "name": "One more", "is_active": False}, status=201)
+    answer = await account.call("PATCH", f"/workflows/{made['id']}", {"is_active": True})
+    assert_refused(answer, 409, "Conflict", _TOO_MANY)
 
 
 async def test_details(account: Account) -> None:

@@ -100,6 +100,28 @@ async def test_a_crash_after_accepting_gives_no_second_event(
     assert (await world.get(made)).last_event_id == event.id
 
 
+async def test_a_change_after_accepting_is_of_the_next_time(
+    world: ScheduleWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the router ends in between, the same event is sent again, though what is stored now would be refused."""
+    made = await world.create(event=new_event("ada"))
+    world.pass_until(made.next_at_us)
+    with monkeypatch.context() as broken:
+        broken.setattr(ScheduleStore, "conclude", fail)
+        await world.work()
+    for changed in (new_event("eve"), new_event(channels=[99])):
+        await world.update(made, event=changed.SerializeToString())
+    world.clock.pass_s(LEASE_S + 1)
+    await world.work(world.router())
+    (event,) = await world.events()
+    noted = await world.get(made)
+    assert (noted.last_event_id, noted.last_error) == (event.id, "")
+    await world.update(made, event=new_event("bob").SerializeToString())
+    world.pass_until(noted.next_at_us)
+    await world.work()
+    assert [one.recipient.user_id for one in await world.events()] == ["ada", "bob"]
+
+
 async def test_a_router_slower_than_its_lease_sets_no_time_back(world: ScheduleWorld) -> None:
     """What it notes late changes nothing, though a time has come and gone since."""
     made = await world.create("* * * * *")
@@ -231,6 +253,19 @@ async def test_who_is_erased_is_in_no_schedule(world: ScheduleWorld) -> None:
     stopped = await world.get(alone)
     assert (stopped.active, stopped.next_at_us, stopped.last_error) == (False, 0, outcome.RECIPIENT_ERASED)
     assert [(await world.get(one)).event for one in (foreign, other)] == [foreign.event, other.event]
+
+
+async def test_who_is_erased_while_their_event_is_in_hand(world: ScheduleWorld) -> None:
+    """Nothing of them is left in the row, and the time gives the event as it is now."""
+    made = await world.create(event=new_event("ada"))
+    world.pass_until(made.next_at_us)
+    await world.store.claim(world.clock(), 10)
+    await world.update(made, event=new_event("bob").SerializeToString())
+    assert await world.people.erase(world.tenant_id, "ada", world.clock()) == 1
+    assert await world.people.erase(world.tenant_id, "ada", world.clock()) == 0
+    world.clock.pass_s(LEASE_S + 1)
+    await world.work()
+    assert [one.recipient.user_id for one in await world.events()] == ["bob"]
 
 
 async def test_contacts_of_schedules_are_known_by_their_addresses(world: ScheduleWorld) -> None:

@@ -1,13 +1,11 @@
 """What becomes of workflow runs when routers end, parts are away, events are canceled, or people are erased."""
 
-import asyncio
 import re
 from typing import Any
 
 import asyncpg
 import pytest
 
-from clarion.common.v1 import event_pb2
 from clarion.router.v1 import runs_pb2, workflows_pb2
 from runtime import nats
 from runtime.errors import ClarionError, Code
@@ -16,10 +14,9 @@ from services.router.runs import run as event_runs
 from services.router.runs.store import LEASE_S
 from services.router.workflow_runs import runner
 from services.router.workflow_runs.people import PeopleInWorkflowRuns
-from services.router.workflow_runs.servicer import WorkflowRunMethods
 from services.router.workflow_runs.store import WorkflowRunStore
 from tests.integration.router.run_world import TENANT, fail, inline, names
-from tests.integration.router.workflow_world import SENT, WorkflowWorld, contact, delay, send
+from tests.integration.router.workflow_world import SENT, WorkflowWorld, begun, contact, delay, methods, only, send
 
 DONE, RUNNING, CANCELED = runs_pb2.RUN_STATE_DONE, runs_pb2.RUN_STATE_RUNNING, runs_pb2.RUN_STATE_CANCELED
 W_CANCELED = workflows_pb2.WORKFLOW_RUN_STATE_CANCELED
@@ -45,27 +42,10 @@ BREAKS = {
 }
 
 
-async def _begun(flow: WorkflowWorld, *steps: dict[str, Any]) -> event_pb2.Event:
-    workflow = await flow.workflow(*steps)
-    event = flow.started([workflow], contact("ada", email="ada@example.com", phone="+4915112345678"))
-    await flow.begin(event)
-    return event
-
-
-def _methods(flow: WorkflowWorld) -> WorkflowRunMethods:
-    return WorkflowRunMethods(flow.workflow_run_store, flow.pool, flow.workflow_runs.wake, now=flow.clock)
-
-
-async def _only(flow: WorkflowWorld, event: event_pb2.Event) -> workflows_pb2.WorkflowRun:
-    request = workflows_pb2.ListWorkflowRunsRequest(tenant_id=TENANT, event_id=event.id)
-    (run,) = (await _methods(flow).list_page(request)).runs
-    return run
-
-
 @pytest.mark.parametrize("place", BREAKS)
 async def test_routers_that_end(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """At each look of six steps: another router goes on, and each step has one delivery id and is sent once."""
-    event = await _begun(flow, *SIX)
+    event = await begun(flow, *SIX)
     await flow.runs.work(large=False)
     for number, seconds in enumerate((0, 3600, 86_400)):
         flow.clock.pass_s(seconds)
@@ -95,7 +75,7 @@ async def test_routers_that_end(flow: WorkflowWorld, monkeypatch: pytest.MonkeyP
 
 async def test_two_routers_never_fork_a_run(flow: WorkflowWorld) -> None:
     """A router whose lease has ended decides nothing any more."""
-    event = await _begun(flow, *SIX)
+    event = await begun(flow, *SIX)
     await flow.runs.work(large=False)
     late = await flow.workflow_run_store.claim(flow.clock(), 10, large=False)
     flow.clock.pass_s(LEASE_S + 1)
@@ -108,12 +88,12 @@ async def test_two_routers_never_fork_a_run(flow: WorkflowWorld) -> None:
 
 async def test_the_statuses_are_asked_only_where_a_rule_looks_at_them(flow: WorkflowWorld) -> None:
     """Once, for the step that it names; a ledger that is away holds the run back."""
-    event = await _begun(flow, *SIX)
+    event = await begun(flow, *SIX)
     await flow.flow_on()
     flow.clock.pass_s(3600)
     flow.statuses.away = True
     await flow.flow_on()
-    assert (await _only(flow, event)).held_back == "unavailable"
+    assert (await only(flow, event)).held_back == "unavailable"
     flow.statuses.away = False
     flow.clock.pass_s(20)
     await flow.flow_on()
@@ -130,7 +110,7 @@ async def test_a_canceled_event_ends_its_workflow_runs(flow: WorkflowWorld) -> N
     await flow.flow_on()
     await flow.store.cancel(TENANT, event.id, "operator", flow.clock())
     request = workflows_pb2.ListWorkflowRunsRequest(tenant_id=TENANT, event_id=event.id, state=W_CANCELED)
-    assert len((await _methods(flow).list_page(request)).runs) == 20
+    assert len((await methods(flow).list_page(request)).runs) == 20
     flow.clock.pass_s(60)
     await flow.flow_on()
     await flow.workflow_runs.end_closed()
@@ -146,7 +126,7 @@ async def test_a_canceled_event_ends_its_workflow_runs(flow: WorkflowWorld) -> N
 
 async def test_a_cancellation_while_a_run_is_decided(flow: WorkflowWorld) -> None:
     """Nothing is decided any more that the closed plan did not count."""
-    event = await _begun(flow, delay("wait", 60), send("a"))
+    event = await begun(flow, delay("wait", 60), send("a"))
     await flow.flow_on()
     flow.clock.pass_s(60)
     (run,) = await flow.workflow_run_store.claim(flow.clock(), 10, large=False)
@@ -158,7 +138,7 @@ async def test_a_cancellation_while_a_run_is_decided(flow: WorkflowWorld) -> Non
 
 async def test_what_was_decided_before_a_cancellation(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is published with its body, because the ledger counts it, and then its run ends, too."""
-    event = await _begun(flow, send("a"), delay("wait", 60), send("b"))
+    event = await begun(flow, send("a"), delay("wait", 60), send("b"))
     await flow.runs.work(large=False)
     with monkeypatch.context() as broken:
         broken.setattr(nats.StreamPublisher, "publish_all", fail)
@@ -177,7 +157,7 @@ async def test_what_was_decided_before_a_cancellation(flow: WorkflowWorld, monke
 
 async def test_a_body_outlives_the_last_decision(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event does not end before what its last run sends is published: that needs the body."""
-    event = await _begun(flow, delay("wait", 60), send("a"))
+    event = await begun(flow, delay("wait", 60), send("a"))
     await flow.flow_on()
     flow.clock.pass_s(60)
     with monkeypatch.context() as broken:
@@ -197,69 +177,29 @@ async def test_one_run_is_canceled(flow: WorkflowWorld) -> None:
     await flow.begin(event)
     await flow.flow_on()
     listed = workflows_pb2.ListWorkflowRunsRequest(tenant_id=TENANT, recipient_id="ada")
-    (run,) = (await _methods(flow).list_page(listed)).runs
+    (run,) = (await methods(flow).list_page(listed)).runs
     request = workflows_pb2.CancelWorkflowRunRequest(tenant_id=TENANT, workflow_run_id=run.id, by="operator")
-    canceled = (await _methods(flow).cancel(request)).run
+    canceled = (await methods(flow).cancel(request)).run
     assert (canceled.state, list(canceled.at_steps)) == (W_CANCELED, [])
     with pytest.raises(ClarionError) as twice:
-        await _methods(flow).cancel(request)
+        await methods(flow).cancel(request)
     assert twice.value.code is Code.CONFLICT
     request.tenant_id = new_id()
     with pytest.raises(ClarionError) as foreign:
-        await _methods(flow).cancel(request)
+        await methods(flow).cancel(request)
     assert foreign.value.code is Code.NOT_FOUND
     await flow.flow_on()
     assert (await flow.store.of_event(event.id)).open_runs == 1
     flow.clock.pass_s(60)
     await flow.flow_on()
     assert (await flow.sent_to(), await flow.state(event)) == (["bob"], DONE)
-    got = await _methods(flow).get(workflows_pb2.GetWorkflowRunRequest(tenant_id=TENANT, workflow_run_id=run.id))
+    got = await methods(flow).get(workflows_pb2.GetWorkflowRunRequest(tenant_id=TENANT, workflow_run_id=run.id))
     assert [(one.outcome, one.reason, one.detail) for one in got.steps][-1] == ("ended", "canceled", "operator")
-
-
-async def test_pause_and_resume(flow: WorkflowWorld) -> None:
-    """What waits in workflows waits on, and goes on when the event does."""
-    event = await _begun(flow, delay("wait", 60), send("a"))
-    await flow.flow_on()
-    await flow.store.pause(event.id, flow.clock())
-    flow.clock.pass_s(60)
-    await flow.flow_on()
-    assert ((await _only(flow, event)).held_back, await flow.deliveries()) == ("paused", [])
-    run = await flow.store.resume(event.id, flow.clock())
-    assert run.state == RUNNING
-    await flow.workflow_run_store.wake_paused(run.id, flow.clock())
-    await flow.flow_on()
-    assert (await flow.sent_to(), await flow.state(event)) == (["ada"], DONE)
-
-
-async def test_a_pause_while_the_last_one_ends(flow: WorkflowWorld) -> None:
-    """The event is closed when it is resumed."""
-    event = await _begun(flow, delay("wait", 60), send("a"))
-    await flow.flow_on()
-    flow.clock.pass_s(60)
-    claimed = await flow.workflow_runs.claim(large=False)
-    await flow.store.pause(event.id, flow.clock())
-    await asyncio.wait(claimed)
-    await flow.flow_on()
-    assert (await flow.state(event), await flow.plan(event)) == (runs_pb2.RUN_STATE_PAUSED, (1, []))
-    await flow.store.resume(event.id, flow.clock())
-    await flow.flow_on()
-    assert (await flow.state(event), await flow.plan(event)) == (DONE, (1, [1]))
-
-
-async def test_an_inactive_tenant(flow: WorkflowWorld) -> None:
-    """Its runs wait."""
-    event = await _begun(flow, delay("wait", 60), send("a"))
-    await flow.flow_on()
-    flow.inactive.add(TENANT)
-    flow.clock.pass_s(60)
-    await flow.flow_on()
-    assert ((await _only(flow, event)).held_back, await flow.deliveries()) == ("tenant_inactive", [])
 
 
 async def test_a_deleted_workflow(flow: WorkflowWorld) -> None:
     """Its runs end when they are looked at."""
-    event = await _begun(flow, delay("wait", 60), send("a"))
+    event = await begun(flow, delay("wait", 60), send("a"))
     await flow.flow_on()
     (deleted,) = [one.workflow_id for one in event.workflows.workflows]
     await flow.workflow_store.delete(TENANT, deleted)
@@ -291,7 +231,7 @@ async def test_a_run_that_crashes_ends_after_many_tries(flow: WorkflowWorld, mon
     request = workflows_pb2.ListWorkflowRunsRequest(
         tenant_id=TENANT, workflow_id=workflow, state=workflows_pb2.WORKFLOW_RUN_STATE_FAILED
     )
-    (failed,) = (await _methods(flow).list_page(request)).runs
+    (failed,) = (await methods(flow).list_page(request)).runs
     assert failed.recipient_id == "ada"
 
 
@@ -343,7 +283,7 @@ async def test_who_is_erased_while_another_event_begins(flow: WorkflowWorld, mon
 
 async def test_who_is_erased_while_a_run_waits(flow: WorkflowWorld) -> None:
     """Their marker ends the run, even if the erasure did not see its row."""
-    event = await _begun(flow, delay("wait", 60), send("a"))
+    event = await begun(flow, delay("wait", 60), send("a"))
     await flow.flow_on()
     flow.erased.add("ada")
     flow.clock.pass_s(60)
@@ -355,8 +295,8 @@ async def test_who_is_erased_while_a_run_waits(flow: WorkflowWorld) -> None:
 
 async def test_old_ones_are_forgotten(flow: WorkflowWorld) -> None:
     """Those that have ended, after their time; never one that waits."""
-    await _begun(flow, send("a", only_if={"==": [1, 1]}))
-    await _begun(flow, delay("wait", 10**6), send("a"))
+    await begun(flow, send("a", only_if={"==": [1, 1]}))
+    await begun(flow, delay("wait", 10**6), send("a"))
     await flow.flow_on()
     flow.clock.pass_s(1000)
     assert await flow.workflow_run_store.forget(flow.clock()) == 1
@@ -406,4 +346,4 @@ async def test_a_crowd_waits(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatc
     flow.progress.reason = "backlog"
     flow.clock.pass_s(60)
     await flow.flow_on()
-    assert ((await _only(flow, event)).held_back, await flow.deliveries()) == ("backlog", [])
+    assert ((await only(flow, event)).held_back, await flow.deliveries()) == ("backlog", [])

@@ -1,6 +1,9 @@
 """For whom stored workflows are started, and why not for others, on real PostgreSQL and NATS."""
 
 import asyncio
+from collections.abc import Sequence
+
+import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import recipients_pb2, runs_pb2
@@ -8,7 +11,8 @@ from runtime.ids import new_id
 from services.router.ports import NewRun
 from services.router.recipients.check import checked
 from services.router.recipients.store import RecipientStore
-from services.router.runs.store import LEASE_S
+from services.router.runs.run import Decision
+from services.router.runs.store import LEASE_S, RunStore
 from services.router.segments.store import SegmentStore
 from tests.integration.router.run_world import TENANT, inline, names, stored
 from tests.integration.router.workflow_world import WorkflowWorld, contact, delay, send
@@ -62,15 +66,17 @@ async def test_who_is_not_stored_and_who_was_erased(flow: WorkflowWorld) -> None
     """They start nothing, and it is told why."""
     flow.erased.add("gone")
     workflow = await flow.workflow(send("a"))
-    event = flow.started([workflow], stored("nobody"), inline("gone"), contact("nameless"))
+    wrong = contact("wrong", email="not an address")
+    event = flow.started([workflow], stored("nobody"), inline("gone"), contact("nameless"), wrong)
     await flow.begin(event)
     await flow.flow_on()
     assert [reason for _, reason in await flow.reasons()] == [
         "recipient_unknown",
         "recipient_erased",
         "recipient_unknown",
+        "malformed_email",
     ]
-    assert await flow.plan(event) == (3, [3])
+    assert await flow.plan(event) == (4, [4])
 
 
 async def test_tags_of_somebody_who_is_described(flow: WorkflowWorld) -> None:
@@ -114,6 +120,37 @@ async def test_everybody_with_a_tag_or_in_a_segment(flow: WorkflowWorld) -> None
     await flow.flow_on(flow.flow(), flow.flow())
     assert await flow.sent_to() == sorted(names(25) * 2)
     assert (await flow.plan(event), await flow.state(event)) == ((50, [50]), DONE)
+
+
+async def test_pages_have_a_bounded_number_of_deliveries(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many steps send at once and however many are named; each person has one turn, over two routers."""
+    await _store(flow, *names(12, "s"), tags=("news",))
+    workflows = [await flow.workflow(send("a"), send("b")), await flow.workflow(send("c"))]
+    targets = [
+        *[inline(name) for name in names(4, "i")],
+        *[contact(email=f"{name}@example.com") for name in names(4, "c")],
+        *[contact(email=f"not an address {name}") for name in names(2)],
+        *[stored(name) for name in ("s0003", "nobody", "s0004")],
+    ]
+    sizes: list[int] = []
+    decide = RunStore.decide
+
+    async def noting(store: RunStore, decisions: Sequence[Decision], now_us: int) -> set[str]:
+        sizes.extend(len(one.output.deliveries) for one in decisions)
+        return await decide(store, decisions, now_us)
+
+    monkeypatch.setattr(RunStore, "decide", noting)
+    tags = event_pb2.Target(tags=event_pb2.TagSet(tags=["news"]))
+    for event, stored_people in ((flow.started(workflows, *targets), 2), (flow.started(workflows, *targets, tags), 12)):
+        await flow.begin(event)
+        await flow.flow_on(routers=[flow.router(page=9), flow.router(page=9)])
+        sent = [(one.recipient.email, one.step) for one in await flow.deliveries() if one.event_id == event.id]
+        assert len(sent) == len({one.id for one in await flow.deliveries() if one.event_id == event.id})
+        assert len(sent) == 3 * (4 + 4 + stored_people)
+        # Whoever cannot be reached has one skipped delivery of each workflow.
+        whole = len(sent) + 2 * 3
+        assert (await flow.plan(event), await flow.state(event)) == ((whole, [whole]), DONE)
+    assert max(sizes) <= 9
 
 
 async def test_a_cooldown_under_simultaneous_events(flow: WorkflowWorld) -> None:

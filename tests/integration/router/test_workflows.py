@@ -292,6 +292,36 @@ async def test_a_tenant_has_a_bounded_number(router: _Router, monkeypatch: pytes
     await router.create("three")
 
 
+async def test_one_event_starts_a_bounded_number(router: _Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Active ones of its type: those of its scope and of every scope. Others, and changes of them, do not matter."""
+    monkeypatch.setattr(store, "MAX_ACTIVE", 2)
+    scopes = [str((await router.world.environments.create(TENANT, name, name))["id"]) for name in ("one", "two")]
+    first = (await router.create("a", scope=scopes[0])).workflow
+    everywhere = (await router.create("b")).workflow
+    await router.create("c", scope=scopes[1])
+    for scope in ("", *scopes):
+        await _refused(router.create("d", scope=scope), Code.CONFLICT)
+    waiting = (await router.create("d", active=False)).workflow
+    other = (await router.create("e", event_type="other", scope=scopes[0])).workflow
+    await _refused(router.call("UpdateWorkflow", workflow_id=waiting.id, active=True), Code.CONFLICT)
+    await _refused(router.call("UpdateWorkflow", workflow_id=other.id, event_type="user_signup"), Code.CONFLICT)
+    await router.call("UpdateWorkflow", workflow_id=everywhere.id, name="still active", document=raw(stop("s")))
+    await router.call("UpdateWorkflow", workflow_id=first.id, active=False)
+    await router.call("UpdateWorkflow", workflow_id=other.id, event_type="user_signup")
+    with pytest.raises(ClarionError, match=r"at most 2 active workflows .* Deactivate one of them"):
+        await router.call("UpdateWorkflow", workflow_id=waiting.id, active=True)
+
+
+async def test_two_that_are_activated_at_once(router: _Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one of them finds room."""
+    monkeypatch.setattr(store, "MAX_ACTIVE", 3)
+    made = [(await router.create(f"w{n}", active=False)).workflow.id for n in range(6)]
+    calls = [router.call("UpdateWorkflow", workflow_id=id_, active=True) for id_ in made]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(one, ClarionError) and one.code is Code.CONFLICT for one in answers) == 3
+    assert sum(one.active for one in await router.published() or ()) == 3
+
+
 async def test_old_versions_are_deleted_and_the_next_one_takes_their_place(
     router: _Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:

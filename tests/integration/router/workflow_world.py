@@ -9,6 +9,7 @@ import msgspec
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.router.v1 import workflows_pb2
 from runtime.configuration import ConfigurationOutbox
 from runtime.ids import new_id
 from services.router.catalog import Catalog
@@ -24,6 +25,7 @@ from services.router.workflow_runs.deciding import Deciding
 from services.router.workflow_runs.pressure import Pressure
 from services.router.workflow_runs.runner import WorkflowRuns
 from services.router.workflow_runs.sends import CatalogSends
+from services.router.workflow_runs.servicer import WorkflowRunMethods
 from services.router.workflow_runs.store import WorkflowRunStore
 from services.router.workflows.check import WorkflowFields
 from services.router.workflows.document import parse
@@ -74,9 +76,9 @@ class WorkflowWorld(World):
         )
 
     async def workflow(self, *steps: dict[str, Any], **document: Any) -> str:
-        """Store a workflow of these steps; return its id."""
+        """Store a workflow of these steps; return its id. It need not be active: events name what they start."""
         raw = msgspec.json.encode({"steps": steps, **document})
-        fields = WorkflowFields("", new_id(), "", EVENT_TYPE, active=True)
+        fields = WorkflowFields("", new_id(), "", EVENT_TYPE, active=False)
         stored, _ = await self.workflow_store.create(TENANT, fields, parse(raw), "test")
         return stored.id
 
@@ -140,6 +142,26 @@ def delay(id_: str, seconds: int) -> dict[str, Any]:
 def contact(user_id: str = "", **fields: Any) -> event_pb2.Target:
     """Somebody as a caller knows them."""
     return event_pb2.Target(contact=event_pb2.Contact(recipient=event_pb2.Recipient(user_id=user_id, **fields)))
+
+
+async def begun(flow: WorkflowWorld, *steps: dict[str, Any]) -> event_pb2.Event:
+    """Begin an event for one person that starts a workflow of these steps; return it."""
+    workflow = await flow.workflow(*steps)
+    event = flow.started([workflow], contact("ada", email="ada@example.com", phone="+4915112345678"))
+    await flow.begin(event)
+    return event
+
+
+def methods(flow: WorkflowWorld) -> WorkflowRunMethods:
+    """Return what WorkflowService does with runs."""
+    return WorkflowRunMethods(flow.workflow_run_store, flow.pool, flow.workflow_runs.wake, now=flow.clock)
+
+
+async def only(flow: WorkflowWorld, event: event_pb2.Event) -> workflows_pb2.WorkflowRun:
+    """Return the only workflow run of an event."""
+    request = workflows_pb2.ListWorkflowRunsRequest(tenant_id=TENANT, event_id=event.id)
+    (run,) = (await methods(flow).list_page(request)).runs
+    return run
 
 
 SENT = trace_pb2.DELIVERY_STATUS_SENT

@@ -30,6 +30,13 @@ def _candidate(channel: event_pb2.Channel.ValueType = EMAIL, **changes: Any) -> 
 
 
 _STRANGER = Person(event_pb2.Recipient(user_id="x"), "x", is_unknown=True)
+
+
+def _unstored(**fields: Any) -> Person:
+    """A contact who could not be stored."""
+    return Person(event_pb2.Recipient(user_id="x", **fields), "x", is_unknown=True)
+
+
 _WITHOUT_ADDRESS = Person(event_pb2.Recipient(user_id="u"), "u")
 _WITHOUT_ID = Person(event_pb2.Recipient(email="u@example.com"), "#0")
 
@@ -40,6 +47,9 @@ _WITHOUT_ID = Person(event_pb2.Recipient(email="u@example.com"), "#0")
         (policies.tenant_channels, {"definition": definition(allowed=[SMS])}, Reason.TENANT_POLICY),
         (policies.requested_channels, {"event": an_event(channels=[SMS])}, Reason.NOT_REQUESTED),
         (policies.known_recipient, {"person": _STRANGER}, Reason.RECIPIENT_UNKNOWN),
+        (policies.known_recipient, {"person": _unstored(email="not an address")}, Reason.MALFORMED_EMAIL),
+        (policies.known_recipient, {"person": _unstored(phone="12")}, Reason.MALFORMED_PHONE),
+        (policies.known_recipient, {"person": _unstored(email="u@example.com")}, Reason.RECIPIENT_UNKNOWN),
         (policies.template_present, {"template": None}, Reason.NO_TEMPLATE_FOR_LOCALE),
         (
             policies.template_present,

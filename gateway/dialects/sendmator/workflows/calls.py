@@ -127,7 +127,8 @@ async def _write(call: Call, method: Any, wire: Any) -> Any:
         return await call.ask(method, wire)
     except ClarionError as error:
         if error.code is Code.CONFLICT:
-            raise ApiError(409, message_of(error)) from None
+            # What the router calls a scope is a team here.
+            raise ApiError(409, message_of(error).replace("scope", "team")) from None
         raise
 
 

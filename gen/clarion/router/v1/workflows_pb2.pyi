@@ -777,7 +777,7 @@ class WorkflowRun(_message.Message):
     """The recipient's id; empty: a person without one."""
     state: Global___WorkflowRunState.ValueType
     wake_at_us: _builtins.int
-    """Unix microseconds; 0: nothing is left to do."""
+    """Unix microseconds; 0: nothing is left to do, or it sleeps because its event is paused."""
     created_at_us: _builtins.int
     updated_at_us: _builtins.int
     finished_at_us: _builtins.int

@@ -102,7 +102,8 @@ class WorkflowServiceServicer:
     """
 
     def CreateWorkflow(self, request, context):
-        """Stores a workflow with its first version. CONFLICT: the name is taken in its scope, or the tenant has 1,000.
+        """Stores a workflow with its first version. CONFLICT: the name is taken in its scope, the tenant has 1,000, or 20 are
+        active for the type in a scope, those of every scope included.
         INVALID names the step at fault ("document.steps[2].template.key").
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -124,7 +125,7 @@ class WorkflowServiceServicer:
 
     def UpdateWorkflow(self, request, context):
         """Changes the fields that are present; another document is a new version, which is the current one then. Runs go on on
-        theirs. CONFLICT: expected_version is not the current one.
+        theirs. CONFLICT: expected_version is not the current one, or as above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,8 @@ class WorkflowServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WorkflowServiceAsyncStub: ...
     CreateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.CreateWorkflowRequest, _workflows_pb2.CreateWorkflowResponse]
-    """Stores a workflow with its first version. CONFLICT: the name is taken in its scope, or the tenant has 1,000.
+    """Stores a workflow with its first version. CONFLICT: the name is taken in its scope, the tenant has 1,000, or 20 are
+    active for the type in a scope, those of every scope included.
     INVALID names the step at fault ("document.steps[2].template.key").
     """
     GetWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.GetWorkflowRequest, _workflows_pb2.GetWorkflowResponse]
@@ -42,7 +43,7 @@ class WorkflowServiceStub:
     """Newest first."""
     UpdateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.UpdateWorkflowRequest, _workflows_pb2.UpdateWorkflowResponse]
     """Changes the fields that are present; another document is a new version, which is the current one then. Runs go on on
-    theirs. CONFLICT: expected_version is not the current one.
+    theirs. CONFLICT: expected_version is not the current one, or as above.
     """
     DeleteWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.DeleteWorkflowRequest, _workflows_pb2.DeleteWorkflowResponse]
     """Runs of it end with reason "workflow_deleted" when they are looked at next."""
@@ -65,7 +66,8 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.CreateWorkflowRequest, _workflows_pb2.CreateWorkflowResponse]  # type: ignore[assignment]
-    """Stores a workflow with its first version. CONFLICT: the name is taken in its scope, or the tenant has 1,000.
+    """Stores a workflow with its first version. CONFLICT: the name is taken in its scope, the tenant has 1,000, or 20 are
+    active for the type in a scope, those of every scope included.
     INVALID names the step at fault ("document.steps[2].template.key").
     """
     GetWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.GetWorkflowRequest, _workflows_pb2.GetWorkflowResponse]  # type: ignore[assignment]
@@ -73,7 +75,7 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     """Newest first."""
     UpdateWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.UpdateWorkflowRequest, _workflows_pb2.UpdateWorkflowResponse]  # type: ignore[assignment]
     """Changes the fields that are present; another document is a new version, which is the current one then. Runs go on on
-    theirs. CONFLICT: expected_version is not the current one.
+    theirs. CONFLICT: expected_version is not the current one, or as above.
     """
     DeleteWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.DeleteWorkflowRequest, _workflows_pb2.DeleteWorkflowResponse]  # type: ignore[assignment]
     """Runs of it end with reason "workflow_deleted" when they are looked at next."""
@@ -99,7 +101,8 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workflows_pb2.CreateWorkflowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workflows_pb2.CreateWorkflowResponse, _abc.Awaitable[_workflows_pb2.CreateWorkflowResponse]]:
-        """Stores a workflow with its first version. CONFLICT: the name is taken in its scope, or the tenant has 1,000.
+        """Stores a workflow with its first version. CONFLICT: the name is taken in its scope, the tenant has 1,000, or 20 are
+        active for the type in a scope, those of every scope included.
         INVALID names the step at fault ("document.steps[2].template.key").
         """
 
@@ -125,7 +128,7 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_workflows_pb2.UpdateWorkflowResponse, _abc.Awaitable[_workflows_pb2.UpdateWorkflowResponse]]:
         """Changes the fields that are present; another document is a new version, which is the current one then. Runs go on on
-        theirs. CONFLICT: expected_version is not the current one.
+        theirs. CONFLICT: expected_version is not the current one, or as above.
         """
 
     @_abc_1.abstractmethod

@@ -56,6 +56,20 @@ async def test_email_to_an_address(account: Account) -> None:
     assert (await account.must("GET", "/contacts"))["total"] == 0
 
 
+async def test_a_sender_of_another_domain(account: Account) -> None:
+    """Filtered: the tenant's provider may be another tenant's, too."""
+    body = {
+        "recipient_type": "direct_email",
+        "direct_email": "user@example.com",
+        "subject": "Hi",
+        "content": "<p>x</p>",
+    }
+    trigger_id = await sent(account, "/messages/send", {**body, "from_email": "ceo@bank.example"})
+    assert (await account.over(trigger_id))["summary"] == {"total_contacts": 1, "sent": 0, "failed": 0, "filtered": 1}
+    [job] = (await account.must("GET", f"/messages/executions/{trigger_id}/jobs?status=filtered"))["data"]
+    assert job["reason"] == "sender_not_allowed"
+
+
 @pytest.mark.parametrize(
     ("audience", "people"),
     [

@@ -190,6 +190,11 @@ class Reason(StrEnum):
     MISSING_RECIPIENT = "missing_recipient", "The recipient has no address on this channel.", _TENANT
     INVALID_RECIPIENT = "invalid_recipient", "The recipient's address or id cannot be used.", _TENANT
     INVALID_SENDER = "invalid_sender", "The tenant's sender or reply address is malformed.", _TENANT
+    SENDER_NOT_ALLOWED = (
+        "sender_not_allowed",
+        "The message names a sender's address that is not of the tenant's domain.",
+        _TENANT,
+    )
     INVALID_PUSH_NAMESPACE = (
         "invalid_push_namespace",
         "The template's push_namespace cannot name a realtime channel.",

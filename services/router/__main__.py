@@ -120,6 +120,7 @@ class _Stores:
     people_in_schedules: PeopleInSchedules
     portal: PortalStore
     usage: RouterUsageServicer
+    codes: CodeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         PeopleInSchedules(runs_pool),
         PortalStore(pool),
         RouterUsageServicer(pool),
+        CodeStore(pool, keyed),
     )
     process.start(stores.groups.keep_removing_deleted(), name="deleted groups")
 
@@ -207,7 +209,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     trace = TraceWriter(nats.StreamPublisher(connection))
     run_servicer = RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock)
-    _add_codes(server, process, CodeStore(pool, keyed))
+    _add_codes(server, process, stores.codes)
     _add_recipient_services(server, process, pool, stores)
     _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
@@ -295,6 +297,7 @@ def _add_services(
             stores.people_in_workflow_runs,
             stores.people_in_schedules,
             stores.imports,
+            stores.codes,
         ),
         ROUTER_PRIVACY_SERVICE,
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from clarion.router.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime import clock
+from services.router.codes.store import CodeStore
 from services.router.imports.store import ImportStore
 from services.router.recipients.decisions import Names
 from services.router.recipients.servicer import check, recipient_of
@@ -25,6 +26,7 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
         workflow_runs: PeopleInWorkflowRuns,
         schedules: PeopleInSchedules,
         imports: ImportStore,
+        codes: CodeStore,
         *,
         now: clock.Clock = clock.now_us,
     ) -> None:
@@ -33,12 +35,16 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
         self._workflow_runs = workflow_runs
         self._imports = imports
         self._schedules = schedules
+        self._codes = codes
         self._now = now
 
     async def EraseRecipient(
         self, request: privacy_pb2.EraseRecipientRequest, context: Any
     ) -> privacy_pb2.EraseRecipientResponse:
-        """Delete what is stored of a recipient, and take them out of schedules and of some events that wait."""
+        """Delete what is stored of a recipient, and take them out of schedules and of some events that wait.
+
+        One-time codes for their addresses are deleted with them.
+        """
         check(request.tenant_id, cursor=request.after, user_id=request.user_id)
         # Before they are deleted: an import that stores them meanwhile does so before it, and none does so later.
         stored = await self._recipients.get(request.tenant_id, request.user_id)
@@ -52,6 +58,7 @@ class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
         schedules = await self._schedules.erase(
             request.tenant_id, request.user_id, self._now(), (names.email, names.phone)
         )
+        await self._codes.erase(request.tenant_id, email=names.email, phone=names.phone)
         next_after = erased.after or ("" if is_done else AFTER_ALL)
         # At last: until then their addresses tell which contacts of waiting events they are.
         memberships = None if next_after else await self._recipients.delete(request.tenant_id, request.user_id)

@@ -13,7 +13,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class Unsendable(Exception):
-    """No message can be made of this delivery. verdict: PERMANENT, or POSTPONED if it may be possible later.
+    """No message can be made of this delivery. verdict: PERMANENT, POSTPONED if it may be possible later, or
+    SKIPPED if it is not allowed.
 
     reason: a word such as "invalid_recipient".
     """

@@ -3036,6 +3036,7 @@ export interface components {
              *     - `missing_recipient`: The recipient has no address on this channel.
              *     - `invalid_recipient`: The recipient's address or id cannot be used.
              *     - `invalid_sender`: The tenant's sender or reply address is malformed.
+             *     - `sender_not_allowed`: The message names a sender's address that is not of the tenant's domain.
              *     - `invalid_push_namespace`: The template's push_namespace cannot name a realtime channel.
              *     - `smtputf8_unsupported`: The address needs SMTPUTF8, which the mail server does not offer.
              *     - `provider_gone`: The provider was deleted, and the channel has no other one.
@@ -3452,6 +3453,7 @@ export interface components {
              *     - `missing_recipient`: The recipient has no address on this channel.
              *     - `invalid_recipient`: The recipient's address or id cannot be used.
              *     - `invalid_sender`: The tenant's sender or reply address is malformed.
+             *     - `sender_not_allowed`: The message names a sender's address that is not of the tenant's domain.
              *     - `invalid_push_namespace`: The template's push_namespace cannot name a realtime channel.
              *     - `smtputf8_unsupported`: The address needs SMTPUTF8, which the mail server does not offer.
              *     - `provider_gone`: The provider was deleted, and the channel has no other one.
@@ -3589,6 +3591,7 @@ export interface components {
              *     - `missing_recipient`: The recipient has no address on this channel.
              *     - `invalid_recipient`: The recipient's address or id cannot be used.
              *     - `invalid_sender`: The tenant's sender or reply address is malformed.
+             *     - `sender_not_allowed`: The message names a sender's address that is not of the tenant's domain.
              *     - `invalid_push_namespace`: The template's push_namespace cannot name a realtime channel.
              *     - `smtputf8_unsupported`: The address needs SMTPUTF8, which the mail server does not offer.
              *     - `provider_gone`: The provider was deleted, and the channel has no other one.
@@ -3924,6 +3927,7 @@ export interface components {
              *     - `missing_recipient`: The recipient has no address on this channel.
              *     - `invalid_recipient`: The recipient's address or id cannot be used.
              *     - `invalid_sender`: The tenant's sender or reply address is malformed.
+             *     - `sender_not_allowed`: The message names a sender's address that is not of the tenant's domain.
              *     - `invalid_push_namespace`: The template's push_namespace cannot name a realtime channel.
              *     - `smtputf8_unsupported`: The address needs SMTPUTF8, which the mail server does not offer.
              *     - `provider_gone`: The provider was deleted, and the channel has no other one.
@@ -6121,6 +6125,7 @@ export interface components {
              *     - `missing_recipient`: The recipient has no address on this channel.
              *     - `invalid_recipient`: The recipient's address or id cannot be used.
              *     - `invalid_sender`: The tenant's sender or reply address is malformed.
+             *     - `sender_not_allowed`: The message names a sender's address that is not of the tenant's domain.
              *     - `invalid_push_namespace`: The template's push_namespace cannot name a realtime channel.
              *     - `smtputf8_unsupported`: The address needs SMTPUTF8, which the mail server does not offer.
              *     - `provider_gone`: The provider was deleted, and the channel has no other one.

@@ -81,10 +81,10 @@ class DeliveryPage:
 class EventDeliveries:
     """Filters of the list of an event's deliveries; None: any.
 
-    recipient: their id or address. step: without a workflow its own name, as of the channel.
+    statuses: one of these. recipient: their id or address. step: without a workflow its own name, as of the channel.
     """
 
-    status: int | None = None
+    statuses: Sequence[int] | None = None
     recipient: str | None = None
     workflow_id: str | None = None
     step: str | None = None
@@ -166,10 +166,13 @@ class LedgerReader:
         return await self._pool.fetchrow(_QUERIES.events, [event_id], 0)
 
     async def deliveries(
-        self, event: Row, wanted: EventDeliveries, after: str | None, limit: int
+        self, event: Row, wanted: EventDeliveries, after: str | None, limit: int, offset: int = 0
     ) -> "list[asyncpg.Record]":
-        """Return up to limit deliveries of an event, by recipient; of a workflow by step. after: a delivery's id."""
-        page = (event["id"], wanted.status, after, limit)
+        """Return up to limit deliveries of an event, by recipient; of a workflow by step.
+
+        after: a delivery's id. offset: so many are left out.
+        """
+        page = (event["id"], wanted.statuses, after, limit)
         destinations = None
         if wanted.recipient is not None and event["is_shared"]:
             user = audience.of_user(wanted.recipient)
@@ -177,17 +180,17 @@ class LedgerReader:
             destinations = [row["destination"] for row in found]
         if wanted.workflow_id is not None:
             query = _OF_WORKFLOW[wanted.step is not None]
-            return await self._pool.fetch(query, *page, wanted.workflow_id, destinations, wanted.step)
+            return await self._pool.fetch(query, *page, wanted.workflow_id, destinations, wanted.step, offset)
         # A delivery without a workflow has no step in its row if that is its channel's name.
         step = (wanted.step, _CHANNELS.get(wanted.step) if wanted.step is not None else None)
         if not event["is_shared"]:
-            return await self._pool.fetch(_DELIVERIES, *page, wanted.recipient is not None, *step)
-        return await self._pool.fetch(_SHARED_DELIVERIES, *page, destinations, event["tenant_id"], *step)
+            return await self._pool.fetch(_DELIVERIES, *page, wanted.recipient is not None, *step, offset)
+        return await self._pool.fetch(_SHARED_DELIVERIES, *page, destinations, event["tenant_id"], *step, offset)
 
     async def of_person(self, event_id: str, user_id: str) -> "list[asyncpg.Record]":
         """Return a user's deliveries of an event with several recipients, at most 1,000."""
         return await self._pool.fetch(
-            _SHARED_DELIVERIES, event_id, None, None, 1000, [audience.of_user(user_id)], None, None, None
+            _SHARED_DELIVERIES, event_id, None, None, 1000, [audience.of_user(user_id)], None, None, None, 0
         )
 
     async def delivery(self, delivery_id: str) -> "asyncpg.Record | None":

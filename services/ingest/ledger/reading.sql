@@ -92,29 +92,29 @@ CROSS JOIN LATERAL (
 LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
 
 -- Of an event with one recipient. $5: only theirs, not those to endpoints. $6: of this step; $7: the channel of which a
--- delivery without a step is one of it.
+-- delivery without a step is one of it. $8: so many are left out.
 -- name: deliveries
 SELECT {columns}
     , NULL::text AS destination, NULL::text AS user_id, NULL::text AS addresses
 FROM ingest.deliveries d
-WHERE d.event_id = $1 AND ($2::smallint IS NULL OR d.status = $2) AND ($3::uuid IS NULL OR d.id > $3)
+WHERE d.event_id = $1 AND ($2::smallint[] IS NULL OR d.status = ANY ($2)) AND ($3::uuid IS NULL OR d.id > $3)
     AND NOT ($5::boolean AND d.channel = 4)
     AND ($6::text IS NULL OR d.step = $6 OR d.step IS NULL AND d.channel = $7::smallint)
 ORDER BY d.id
-LIMIT $4
+LIMIT $4 OFFSET $8
 
--- Of the workflow $5, by step. $3: after this delivery. $6: of these destinations; null: of any. $7: of this step.
+-- Of the workflow $5, by step. $3: after this delivery. $6: of these destinations; null: of any. $7: of this step. $8: as above.
 -- name: workflow_deliveries
 SELECT {columns}
     , d.destination, r.user_id, r.addresses::text AS addresses
 FROM (
     SELECT o.* FROM ingest.deliveries o
     WHERE o.event_id = $1 AND o.workflow_id = $5 {of_step}
-        AND ($2::smallint IS NULL OR o.status = $2)
+        AND ($2::smallint[] IS NULL OR o.status = ANY ($2))
         AND ($3::uuid IS NULL OR (o.step, o.id) > ((SELECT c.step FROM ingest.deliveries c WHERE c.id = $3), $3))
         AND ($6::text[] IS NULL OR o.destination = ANY ($6))
     ORDER BY o.step, o.id
-    LIMIT $4
+    LIMIT $4 OFFSET $8
 ) AS d
 LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
 ORDER BY d.step, d.id
@@ -126,7 +126,7 @@ AND $7::text IS NULL
 AND o.step = $7
 
 -- Of an event with several recipients, by recipient; then those to endpoints. $3: after this delivery. $5: of these
--- destinations only. $6: the event's tenant. $7, $8: as $6, $7 above.
+-- destinations only. $6: the event's tenant. $7 to $9: as $6 to $8 above.
 -- name: shared_deliveries
 SELECT {columns}
     , d.destination, r.user_id, r.addresses::text AS addresses
@@ -134,28 +134,28 @@ FROM (
     (
         SELECT o.* FROM ingest.deliveries o
         WHERE o.event_id = $1 AND o.destination IS NOT NULL
-            AND ($2::smallint IS NULL OR o.status = $2)
+            AND ($2::smallint[] IS NULL OR o.status = ANY ($2))
             AND ($3::uuid IS NULL
                 OR (o.destination, o.id) > ((SELECT c.destination FROM ingest.deliveries c WHERE c.id = $3), $3))
             AND ($5::text[] IS NULL OR o.destination = ANY ($5))
             AND ($7::text IS NULL OR o.step = $7 OR o.step IS NULL AND o.channel = $8::smallint)
         ORDER BY o.destination, o.id
-        LIMIT $4
+        LIMIT $4::bigint + $9::bigint
     )
     UNION ALL
     (
         SELECT o.* FROM ingest.deliveries o
         WHERE o.tenant_id = $6 AND o.event_id = $1 AND o.channel = 4
-            AND ($2::smallint IS NULL OR o.status = $2)
+            AND ($2::smallint[] IS NULL OR o.status = ANY ($2))
             AND ($3::uuid IS NULL OR o.id > $3
                 OR EXISTS (SELECT 1 FROM ingest.deliveries c WHERE c.id = $3 AND c.destination IS NOT NULL))
             AND $5::text[] IS NULL
             AND ($7::text IS NULL OR o.step = $7 OR o.step IS NULL AND o.channel = $8::smallint)
         ORDER BY o.id
-        LIMIT $4
+        LIMIT $4::bigint + $9::bigint
     )
     ORDER BY destination NULLS LAST, id
-    LIMIT $4
+    LIMIT $4 OFFSET $9
 ) AS d
 LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
 ORDER BY d.destination NULLS LAST, d.id

@@ -41,6 +41,8 @@ _MAX_ENDPOINT_DELIVERIES = 200
 # Deliveries of an event that a list shows, and that GetEvent shows; see ListDeliveries.
 LISTED = 20
 SHOWN = 100
+# As far as pages by number reach.
+MAX_OFFSET = 10_000
 
 log = logs.get(__name__)
 
@@ -131,18 +133,25 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Return a page of an event's deliveries."""
         limit = page_limit(request.limit)
         check_id("cursor", request.cursor, required=False)
+        if not 0 <= request.offset <= MAX_OFFSET or (request.offset and request.cursor):
+            raise invalid("offset", f"must be from 0 to {MAX_OFFSET:,}, and is not used together with cursor")
         check_id("event_id", request.event_id)
         check_id("workflow_id", request.workflow_id, required=False)
         event = await self._event(request.event_id, request.tenant_id)
         if request.recipient and not event["is_shared"] and not _is_for(event, request.recipient):
             return ledger_pb2.ListDeliveriesResponse()
         wanted = EventDeliveries(
-            request.status or None, request.recipient or None, request.workflow_id or None, request.step or None
+            list({*request.statuses, *((request.status,) if request.status else ())}) or None,
+            request.recipient or None,
+            request.workflow_id or None,
+            request.step or None,
         )
-        rows = await self._reader.deliveries(event, wanted, request.cursor or None, limit)
+        # One more than are shown says whether there is another page.
+        rows = await self._reader.deliveries(event, wanted, request.cursor or None, limit + 1, request.offset)
+        shown = rows[:limit]
         return ledger_pb2.ListDeliveriesResponse(
-            deliveries=[delivery_summary(row, event) for row in rows],
-            next_cursor=str(rows[-1]["id"]) if len(rows) == limit else "",
+            deliveries=[delivery_summary(row, event) for row in shown],
+            next_cursor=str(shown[-1]["id"]) if len(rows) > limit else "",
         )
 
     @database_errors

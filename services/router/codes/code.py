@@ -9,10 +9,11 @@ from typing import Any
 from clarion.router.v1 import codes_pb2
 from runtime.errors import ClarionError, Code
 from services.domain.checks import check_id, invalid
+from services.domain.code_subjects import MAX_SUBJECT
 
 # The least, the most, and what is meant by 0.
 DIGITS, TTL_S, ATTEMPTS, RESEND_S = (4, 10, 6), (30, 3600, 600), (1, 10, 5), (1, 3600, 30)
-MAX_SUBJECT, MAX_SCOPE, MAX_MEMO_BYTES = 255, 255, 4096
+MAX_SCOPE, MAX_MEMO_BYTES = 255, 4096
 MAX_TOKEN, MAX_CODE = 255, 64
 # Further codes of one session.
 MAX_RENEWALS = 5

@@ -42,3 +42,6 @@ WHERE id IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id
+
+-- name: erase
+DELETE FROM router.codes WHERE tenant_id = $1 AND subject = ANY ($2::text[]) RETURNING id

@@ -16,6 +16,7 @@ from runtime import logs, postgres
 from runtime.clock import micros_of
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from services.domain import code_subjects
 from services.domain.pseudonyms import Pseudonyms
 from services.router.codes import code as codes
 from services.router.codes.code import NewCode
@@ -117,6 +118,15 @@ class CodeStore:
             raise ClarionError(Code.NOT_FOUND, "There is no such session.")
         left = max(0, session["attempts_left"])
         return Checked(codes.outcome_of_closed(dict(session)), left, session["subject"], str(session["id"]))
+
+    async def erase(self, tenant_id: str, *, email: str, phone: str) -> int:
+        """Delete the sessions for a person's addresses, open ones too; return their number. Empty: unknown."""
+        named = ((code_subjects.EMAIL, email), (code_subjects.SMS, phone))
+        subjects = [code_subjects.subject(channel, address) for channel, address in named if address]
+        if not subjects:
+            return 0
+        with postgres.unavailable_while_down():
+            return len(await self._pool.fetch(_SQL.erase, tenant_id, subjects))
 
     async def delete_old(self) -> int:
         """Delete sessions whose codes expired an hour ago, the oldest first; return their number."""

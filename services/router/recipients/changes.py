@@ -6,13 +6,12 @@ from typing import Any
 
 import msgspec
 
-from clarion.common.v1 import event_pb2
 from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
-from services.domain import addresses, channels
-from services.router.recipients import check
-from services.router.recipients.check import CheckedRecipient, Device, Fault, Preference, invalid, text
+from services.domain import addresses
+from services.router.recipients import check, preferences
+from services.router.recipients.check import CheckedRecipient, Device, Fault, invalid, text
 from services.router.recipients.decisions import Decision, Known, Names, becomes_unique
 from services.router.recipients.row import RecipientRow
 
@@ -36,7 +35,8 @@ class Change:
     """A checked change, which decides as services.router.recipients.decisions.Wanted does.
 
     fields: what is given of CheckedRecipient, in the form that is stored; data only if it replaces all. merged: fields
-    of data that are replaced; None: none. added_tags: beside those that are stored.
+    of data that are replaced; None: none. added_tags: beside those that are stored. wishes: changes of what they want;
+    None: none.
     """
 
     names: Names
@@ -45,6 +45,7 @@ class Change:
     fields: Mapping[str, Any]
     merged: Mapping[str, msgspec.Raw] | None = None
     added_tags: Sequence[str] = ()
+    wishes: preferences.Wishes | None = None
 
     def decide(self, known: Known) -> Decision:
         """Return what is to be done. known: who has names."""
@@ -59,6 +60,8 @@ class Change:
         if self.added_tags:
             after = replace(after, tags=tuple(dict.fromkeys([*after.tags, *self.added_tags])))
             faults += check.wrong_tags(after.tags)
+        if self.wishes is not None:
+            after = preferences.changed(after, self.wishes, faults)
         if self.names.new_recipient_id:
             after = replace(after, recipient_id=self.names.new_recipient_id)
         elif current is None:
@@ -117,13 +120,16 @@ def checked(
             replaced = _decode_fields(data)
         else:
             fields["data"] = data
+    wishes = None
+    if change.HasField("preference_changes"):
+        wishes = preferences.wishes(change.preference_changes, faults)
     email = fields.get("email", "")
     names = Names(change.recipient_id, change.id, email, fields.get("phone", ""), change.new_recipient_id)
     if mode == UPDATE and not (names.recipient_id or names.id or (unique_email and email)):
         faults.append(("recipient_id", "is required"))
     if faults:
         raise invalid(faults)
-    return Change(names, mode, unique_email, fields, replaced)
+    return Change(names, mode, unique_email, fields, replaced, wishes=wishes)
 
 
 def merged(data: bytes, fields: Mapping[str, msgspec.Raw], faults: list[Fault]) -> bytes:
@@ -158,23 +164,11 @@ def _lists(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[
         fields["muted_channels"] = tuple(sorted(set(change.muted_channels.channels)))
         faults += check.wrong_channels(change.muted_channels.channels)
     if change.HasField("category_preferences"):
-        fields["category_preferences"] = _preferences(change.category_preferences.preferences, faults)
+        given = change.category_preferences.preferences
+        fields["category_preferences"] = preferences.checked("category_preferences", given, faults)
     if change.HasField("device_tokens"):
         fields["device_tokens"] = _devices(change.device_tokens.tokens, faults)
     return fields
-
-
-def _preferences(some: Sequence[recipients_pb2.CategoryPreference], faults: list[Fault]) -> tuple[Preference, ...]:
-    if len(some) > check.MAX_PREFERENCES:
-        faults.append(("category_preferences", f"must be at most {check.MAX_PREFERENCES}"))
-    found: dict[tuple[event_pb2.Channel.ValueType, str], Preference] = {}
-    for position, one in enumerate(some[: check.MAX_PREFERENCES]):
-        at = f"category_preferences[{position}]"
-        faults += text(f"{at}.category", one.category, limit=check.MAX_CATEGORY, required=True)
-        if one.channel not in channels.FOR_PEOPLE:
-            faults.append((f"{at}.channel", f"must be one of {', '.join(channels.PUBLIC_NAMES_FOR_PEOPLE)}"))
-        found[one.channel, one.category] = Preference(one.channel, one.category, one.wanted)
-    return tuple(found.values())
 
 
 def _devices(some: Sequence[recipients_pb2.DeviceToken], faults: list[Fault]) -> tuple[Device, ...]:

@@ -1,5 +1,6 @@
 """Contacts: stored, found, tagged, unsubscribed, and what they want."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
@@ -149,6 +150,19 @@ async def test_preferences(account: Account) -> None:
     await account.must("POST", f"{path}/subscribe-all")
     assert (await account.must("GET", path))["subscribedCount"] == 21
     assert (await account.call("PATCH", f"{path}/email/news", {"subscribed": True})).status == 400
+
+
+async def test_preferences_that_are_changed_at_the_same_time(account: Account) -> None:
+    """None is lost."""
+    made = await account.must("POST", "/contacts", {"email": "a@example.com"})
+    path = f"/contacts/{made['id']}/preferences"
+    changes = [
+        account.must("PATCH", f"{path}/{channel}/{category}", {"subscribed": False})
+        for channel in ("email", "sms")
+        for category in ("promotional", "utility", "marketing", "service", "system")
+    ]
+    await asyncio.gather(*changes)
+    assert (await account.must("GET", path))["unsubscribedCount"] == len(changes)
 
 
 async def test_a_category_that_is_not_wanted_is_filtered(account: Account) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -56,6 +57,20 @@ async def test_email_to_an_address(account: Account) -> None:
     assert (await account.must("GET", "/contacts"))["total"] == 0
 
 
+async def test_a_sender_of_another_domain(account: Account) -> None:
+    """Filtered: the tenant's provider may be another tenant's, too."""
+    body = {
+        "recipient_type": "direct_email",
+        "direct_email": "user@example.com",
+        "subject": "Hi",
+        "content": "<p>x</p>",
+    }
+    trigger_id = await sent(account, "/messages/send", {**body, "from_email": "ceo@bank.example"})
+    assert (await account.over(trigger_id))["summary"] == {"total_contacts": 1, "sent": 0, "failed": 0, "filtered": 1}
+    [job] = (await account.must("GET", f"/messages/executions/{trigger_id}/jobs?status=filtered"))["data"]
+    assert job["reason"] == "sender_not_allowed"
+
+
 @pytest.mark.parametrize(
     ("audience", "people"),
     [
@@ -79,6 +94,27 @@ async def test_sms_by_template(account: Account, audience: dict[str, Any], peopl
     assert sorted(one["contact_external_id"] for one in jobs["data"]) == people
     execution = await account.must("GET", f"/sms/executions/{trigger_id}")
     assert (execution["data"]["status"], execution["data"]["template_key"]) == ("completed", "alert")
+
+
+async def test_jobs_page_by_page(account: Account) -> None:
+    """By number and by cursor, of each status: with the number of all, and no page after the last one."""
+    await contacts(account)
+    await account.template("alert", "SMS", "Hi {{contact_first_name}}")
+    trigger_id = await sent(account, "/sms/send", {"template_key": "alert", "recipient_type": "all"})
+    await account.over(trigger_id)
+    path = f"/sms/executions/{trigger_id}/jobs"
+    first, second, third, none = [
+        await account.must("GET", f"{path}?status=sent&limit=1&page={number}") for number in (1, 2, 3, 4)
+    ]
+    assert sorted(one["data"][0]["contact_external_id"] for one in (first, second, third)) == ["a", "b", "c"]
+    assert [one["has_more"] for one in (first, second, third, none)] == [True, True, False, False]
+    assert [(one["total"], one["totalPages"], len(one["data"])) for one in (third, none)] == [(3, 3, 1), (3, 3, 0)]
+    again = await account.must("GET", f"{path}?status=sent&limit=1&cursor={quote(first['next_cursor'])}")
+    assert (again["data"], again["total"]) == (second["data"], 3)
+    failed = await account.must("GET", f"{path}?status=failed")
+    assert (failed["total"], failed["data"], failed["has_more"]) == (0, [], False)
+    both = await account.call("GET", f"{path}?page=2&cursor={quote(first['next_cursor'])}")
+    assert_refused(both, 400, "Bad Request", "page cannot be combined with a cursor")
 
 
 async def test_email_to_a_segment(account: Account) -> None:

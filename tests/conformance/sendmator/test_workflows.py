@@ -1,5 +1,6 @@
 """Workflows: listed, made, changed and deleted, and what they did."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -121,6 +122,25 @@ async def test_too_many_for_one_event(account: Account) -> None:
     made = await account.must("POST", "/workflows", {**WORKFLOW, "name": "One more", "is_active": False}, status=201)
     answer = await account.call("PATCH", f"/workflows/{made['id']}", {"is_active": True})
     assert_refused(answer, 409, "Conflict", _TOO_MANY)
+
+
+async def test_a_workflow_of_all_teams(account: Account) -> None:
+    """A key for one team reads and triggers it; only a key for all teams changes and deletes it."""
+    document = {"steps": [{"id": "a", "kind": "send", "channel": "EMAIL", "template": {"key": "greeting"}}]}
+    body = {"name": "Everywhere", "event_type": "new_user", "document": document}
+    made = await account.client.operator.must("POST", f"/tenants/{account.tenant.id}/workflows", json=body)
+    path = f"/workflows/{made['id']}"
+    limited = dataclasses.replace(account, key=await account.create_key(scopes=[account.team]))
+    assert (await limited.must("GET", path))["name"] == "Everywhere"
+    trigger = {"workflow_id": made["id"], "recipient_type": "all"}
+    await limited.must("POST", "/workflows/trigger", trigger, status=201)
+    why = "This workflow belongs to all teams: a key for single teams cannot change it"
+    for method, change in (("PATCH", {"is_active": False}), ("PUT", {"name": "Ours"}), ("DELETE", None)):
+        assert_refused(await limited.call(method, path, change), 403, "Forbidden", why)
+    own = await limited.workflow("Ours", "new_user")
+    await limited.must("DELETE", f"/workflows/{own}")
+    assert (await account.must("PATCH", path, {"is_active": False}))["name"] == "Everywhere"
+    await account.must("DELETE", path)
 
 
 async def test_details(account: Account) -> None:

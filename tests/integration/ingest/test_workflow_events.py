@@ -204,10 +204,37 @@ async def test_a_list_of_one_step(ledger: Ledger) -> None:
     [one] = await ledger.every_delivery(event.id, workflow_id=upsell, recipient="u00003")
     assert (one.workflow_id, one.step, one.recipient.user_id) == (upsell, "a", "u00003")
     assert len(await ledger.every_delivery(event.id, step="a")) == 240
+    await _assert_paged(ledger, event.id, workflow_id=welcome, step="a")
+    await _assert_paged(ledger, event.id)
     for method in ("ListDeliveries", "GetWorkflowCounts"):
         with pytest.raises(ClarionError) as refused:
             await ledger.call(method, event_id=event.id, tenant_id=new_id())
         assert refused.value.code is Code.NOT_FOUND
+
+
+async def _assert_paged(ledger: Ledger, event_id: str, **of: str) -> None:
+    """Several statuses are listed together, the same by number as by cursor, and the last page says that it is."""
+    for statuses in ([QUEUED], [QUEUED, SKIPPED], [SKIPPED, SENT]):
+        every = [row for row in await ledger.every_delivery(event_id, **of) if row.status in statuses]
+        size = len(every) // 4
+        assert size * 4 == len(every) > 0
+        for page in range(4):
+            asked = {"event_id": event_id, "statuses": statuses, "limit": size, **of}
+            told = await ledger.call("ListDeliveries", offset=page * size, **asked)
+            assert [row.id for row in told.deliveries] == [row.id for row in every[page * size :][:size]]
+            assert bool(told.next_cursor) == (len(every) > (page + 1) * size)
+
+
+async def test_an_event_of_one_recipient_is_paged_by_number(ledger: Ledger) -> None:
+    """As those of several are; and a cursor and a number together are refused."""
+    event = builders.event(ledger.tenant)
+    statuses = {new_id(): SKIPPED if number % 3 else QUEUED for number in range(24)}
+    await ledger.write(event, builders.routed(event, statuses))
+    await _assert_paged(ledger, event.id)
+    for fields in ({"offset": 1, "cursor": new_id()}, {"offset": -1}, {"offset": 10_001}):
+        with pytest.raises(ClarionError) as refused:
+            await ledger.call("ListDeliveries", event_id=event.id, **fields)
+        assert refused.value.fields[0][0] == "offset"
 
 
 async def test_an_event_says_that_it_starts_workflows_and_whom_it_is_for(ledger: Ledger) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from clarion.router.v1 import imports_pb2, privacy_pb2, recipients_pb2, segments_pb2
 from runtime.errors import ClarionError
+from services.domain.pseudonyms import Pseudonyms
+from services.router.codes.store import CodeStore
 from services.router.groups.store import GroupStore
 from services.router.imports.servicer import ImportServicer
 from services.router.imports.store import ImportStore
@@ -32,11 +34,17 @@ class Api:
         self.groups = GroupStore(pool)
         recipients = RecipientStore(pool)
         self.imports = Imports(pool)
+        self.codes = CodeStore(pool, Pseudonyms("k" * 32))
         scan, imports = Scan(pool), ImportStore(pool)
         self._services: dict[Any, Any] = {
             recipients_pb2: RecipientServicer(pool, recipients, self.groups, scan),
             privacy_pb2: RouterPrivacyServicer(
-                recipients, PeopleInRuns(pool), PeopleInWorkflowRuns(pool), PeopleInSchedules(pool), imports
+                recipients,
+                PeopleInRuns(pool),
+                PeopleInWorkflowRuns(pool),
+                PeopleInSchedules(pool),
+                imports,
+                self.codes,
             ),
             segments_pb2: SegmentServicer(SegmentStore(pool), scan, recipients),
             imports_pb2: ImportServicer(imports, self.imports.wake),

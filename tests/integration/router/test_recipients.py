@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from clarion.common.v1 import event_pb2
-from clarion.router.v1 import recipients_pb2
+from clarion.router.v1 import codes_pb2, recipients_pb2
 from runtime.errors import ClarionError, Code
+from services.domain import code_subjects
+from services.router.codes.code import new_code
 from services.router.groups import store as group_store
 from services.router.recipients import store as recipient_store
-from tests.integration.router.recipient_world import OTHER, Api
+from tests.integration.router.recipient_world import OTHER, TENANT, Api
 from tests.waiting import eventually
 
 
@@ -198,6 +201,25 @@ async def test_what_is_stored_of_a_recipient_is_exported_and_erased(api: Api) ->
     erased = await api.call("EraseRecipient", user_id="a")
     assert (erased.recipients, erased.memberships) == (0, 0)
     assert (await api.ids(), await api.rows("group_members"), await api.rows("recipient_tags")) == (["b"], 1, 0)
+
+
+async def test_one_time_codes_for_an_erased_recipient_are_deleted(api: Api) -> None:
+    """Those for their addresses, however they were written; the others' stay."""
+    await api.put("a", email="Ada@Example.org", phone="+447911123456")
+    for subject in (
+        code_subjects.subject(code_subjects.EMAIL, "ada@EXAMPLE.org"),
+        code_subjects.subject(code_subjects.SMS, "+44 7911 123456"),
+        code_subjects.subject(code_subjects.EMAIL, "bob@example.org"),
+    ):
+        new = codes_pb2.CreateCodeRequest(tenant_id=TENANT, subject=subject, memo=subject.encode())
+        await api.codes.create(new_code(new))
+        await api.codes.create(replace(new_code(new), tenant_id=OTHER))
+    await api.call("EraseRecipient", user_id="nobody")
+    assert await api.rows("codes") == 6
+    await api.call("EraseRecipient", user_id="a")
+    left = await api.pool.fetch("SELECT tenant_id::text, subject, memo FROM router.codes ORDER BY id")
+    assert [row["subject"] for row in left if row["tenant_id"] == TENANT] == ["email:bob@example.org"]
+    assert len(left) == 4
 
 
 async def test_a_tenant_has_a_bounded_number_of_recipients_and_groups(

@@ -144,6 +144,16 @@ async def test_a_full_tenant_still_changes_who_is_stored(api: Api, monkeypatch: 
             },
             "category_preferences[0].channel",
         ),
+        (
+            {
+                "preference_changes": recipients_pb2.PreferenceChanges(
+                    changes=[recipients_pb2.CategoryPreference(channel=event_pb2.CHANNEL_SMS, category="c")],
+                    categories=["d"],
+                )
+            },
+            "preference_changes.changes[0].category",
+        ),
+        ({"preference_changes": recipients_pb2.PreferenceChanges()}, "preference_changes.categories"),
     ],
 )
 async def test_a_wrong_field_is_named(api: Api, change: dict[str, Any], field: str) -> None:
@@ -151,6 +161,36 @@ async def test_a_wrong_field_is_named(api: Api, change: dict[str, Any], field: s
     [result] = await api.save(change)
     assert field in _refused(result)[1]
     assert await api.rows("recipients") == 0
+
+
+async def test_of_wishes_at_the_same_time_none_is_lost(api: Api) -> None:
+    """Each caller refuses one category; the last of a channel mutes it. Wishes bring them back, one by one."""
+    categories = [f"c{number}" for number in range(10)]
+    email, sms = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
+    other = recipients_pb2.CategoryPreference(channel=email, category="other", wanted=False)
+    await api.saved(recipient_id="a", category_preferences=recipients_pb2.CategoryPreferences(preferences=[other]))
+
+    def change(channel: Any, category: str, *, wanted: bool) -> recipients_pb2.PreferenceChanges:
+        one = recipients_pb2.CategoryPreference(channel=channel, category=category, wanted=wanted)
+        return recipients_pb2.PreferenceChanges(changes=[one], categories=categories)
+
+    async def all_at_once(*, wanted: bool) -> recipients_pb2.StoredRecipient:
+        await asyncio.gather(
+            *[
+                api.saved(recipient_id="a", preference_changes=change(channel, category, wanted=wanted))
+                for channel in (email, sms)
+                for category in categories
+            ]
+        )
+        person: recipients_pb2.StoredRecipient = (await api.call("GetRecipient", recipient_id="a")).recipient
+        return person
+
+    refused = await all_at_once(wanted=False)
+    assert list(refused.muted_channels) == [email, sms]
+    assert len(refused.category_preferences) == 21
+    wanted = await all_at_once(wanted=True)
+    assert list(wanted.muted_channels) == []
+    assert list(wanted.category_preferences) == [other]
 
 
 async def test_merged_data_is_bounded(api: Api) -> None:

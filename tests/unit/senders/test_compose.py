@@ -47,6 +47,36 @@ def test_a_direct_message_names_its_own_sender() -> None:
     assert (message.sender_name, str(message.reply_to)) == ("Ada Bcc: eve@evil.example", "team@acorn.example")
 
 
+@pytest.mark.parametrize(
+    ("named", "own", "any_sender", "is_allowed"),
+    [
+        ("Sales@ACORN.example", "orders@acorn.example", False, True),
+        ("ceo@bank.example", "orders@acorn.example", False, False),
+        ("orders@evil-acorn.example", "orders@acorn.example", False, False),
+        ("orders@mail.acorn.example", "orders@acorn.example", False, False),
+        ("noreply@relay.example", "", False, True),
+        ("support@relay.example", "", False, False),
+        ("ceo@bank.example", "", False, False),
+        ("ceo@bank.example", "orders@acorn.example", True, True),
+    ],
+)
+def test_whom_a_direct_message_may_name_as_its_sender(
+    named: str, own: str, *, any_sender: bool, is_allowed: bool
+) -> None:
+    """An address of the tenant's domain, or the provider's own; any other only if the provider's settings say so."""
+    order = delivery()
+    order.direct.sender_email = named
+    settings = EmailSettings(from_email="noreply@relay.example", any_sender=any_sender)
+    tenant = TenantProfile(TENANT, sender_email=own)
+    if is_allowed:
+        sender = str(email_message.compose(order, _CONTENT, tenant, settings).sender)
+        assert sender.lower() == named.lower()
+    else:
+        with pytest.raises(Unsendable) as caught:
+            email_message.compose(order, _CONTENT, tenant, settings)
+        assert (caught.value.reason, caught.value.verdict) == ("sender_not_allowed", Verdict.SKIPPED)
+
+
 def test_a_sender_that_is_no_address() -> None:
     """Nothing is sent in its name."""
     order = delivery()

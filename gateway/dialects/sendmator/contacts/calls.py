@@ -216,7 +216,8 @@ async def _want(call: Call, *, value: bool) -> web.Response:
     await call.body(optional=True)
     person = await find(call)
     made = recipients_pb2.RecipientChange(id=person.id)
-    preferences.write(preferences.changed(preferences.of(person), preferences.everything(value=value)), made, person)
+    is_active = shapes.is_active_of(shapes.data_of(person))
+    preferences.write(preferences.everything(value=value), made, is_active=is_active)
     return _shown(await save(call, made, recipients_pb2.SAVE_MODE_UPDATE))
 
 

@@ -1,7 +1,7 @@
 """What a contact wants: by channel and category. Pure.
 
 A stored recipient has muted channels, and categories that they do not want. Here each channel has all categories, and a
-channel is muted when none of them is wanted.
+channel is muted when none of them is wanted: see PreferenceChanges in proto/clarion/router/v1/recipients.proto.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,15 +33,6 @@ def of(person: recipients_pb2.StoredRecipient) -> Wanted:
     }
 
 
-def changed(wanted: Wanted, changes: Iterable[tuple[str, str, bool]]) -> Wanted:
-    """Return what is wanted after changes: channel, category and whether it is wanted. Raises ApiError."""
-    found = {channel: dict(categories) for channel, categories in wanted.items()}
-    for channel, category, value in changes:
-        check(channel, category)
-        found[channel][category] = value
-    return found
-
-
 def check(channel: str, category: str = "") -> None:
     """Raise ApiError for a channel or category that does not exist."""
     if channel not in CHANNELS:
@@ -56,22 +47,20 @@ def everything(*, value: bool, channels: Iterable[str] = tuple(CHANNELS)) -> lis
 
 
 def write(
-    wanted: Wanted, change: recipients_pb2.RecipientChange, person: recipients_pb2.StoredRecipient | None = None
+    changes: Iterable[tuple[str, str, bool]], change: recipients_pb2.RecipientChange, *, is_active: bool = True
 ) -> None:
-    """Store what is wanted. person: as they were; categories that this API does not know stay as they are."""
-    change.muted_channels.SetInParent()
-    change.category_preferences.SetInParent()
-    others = [one for one in person.category_preferences if one.category not in CATEGORIES] if person else []
-    change.category_preferences.preferences.extend(others)
-    for name, categories in wanted.items():
-        if not any(categories.values()):
-            change.muted_channels.channels.append(CHANNELS[name])
-            continue
-        change.category_preferences.preferences.extend(
-            recipients_pb2.CategoryPreference(channel=CHANNELS[name], category=category, wanted=False)
-            for category, value in categories.items()
-            if not value
-        )
+    """Let a change of a recipient make changes: channel, category and whether it is wanted. Raises ApiError.
+
+    The router makes them to what is stored then, so that of two requests at the same time none is lost. is_active: of
+    a contact who is not, all channels stay muted.
+    """
+    made = change.preference_changes
+    made.keeps_muted = not is_active
+    made.ClearField("categories")
+    made.categories.extend(CATEGORIES)
+    for channel, category, value in changes:
+        check(channel, category)
+        made.changes.add(channel=CHANNELS[channel], category=category, wanted=value)
 
 
 def summary(wanted: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:

@@ -160,15 +160,15 @@ def _write_wanted(
             for channel in given.names()
             for category in given.fields(channel).names()
         ]
-        preferences.write(preferences.changed(preferences.of(before), changes), made, before)
+        preferences.write(changes, made, is_active=was_active if active is None else active)
     if active is False and was_active:
-        muted = made.muted_channels.channels if made.HasField("muted_channels") else before.muted_channels
-        data[_INACTIVE] = list(muted)
-        made.muted_channels.ClearField("channels")
+        data[_INACTIVE] = list(before.muted_channels)
         made.muted_channels.channels.extend(preferences.CHANNELS.values())
     elif active is True and not was_active:
         muted_before = data_of(before)[_INACTIVE]
         data[_INACTIVE] = None
         made.muted_channels.SetInParent()
-        made.muted_channels.ClearField("channels")
         made.muted_channels.channels.extend(muted_before)
+        if not made.HasField("preference_changes"):
+            # A channel of which they refused everything meanwhile stays muted.
+            preferences.write((), made)

@@ -22,14 +22,14 @@ from gateway.dialects.sendmator.messages.messages import code_message
 from gateway.dialects.sendmator.triggers.views import CHANNELS
 from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
-from services.domain import addresses
+from services.domain import code_subjects
 
 # What may be asked for, with the router's defaults.
 DIGITS = (4, 10)
 EXPIRY_S = (60, 3_600)
 MAX_ATTEMPTS = (1, 10)
 
-_CHANNELS = ("email", "sms")
+_CHANNELS = (code_subjects.EMAIL, code_subjects.SMS)
 _PREFIX = "otp_"
 _SUBJECT = "Your verification code"
 _HTML = "<p>Your verification code is <strong>{{code}}</strong>. It is valid for {{expires_in_minutes}} minutes.</p>"
@@ -74,7 +74,7 @@ async def send(call: Call) -> web.Response:
         wire = codes_pb2.CreateCodeRequest(
             tenant_id=call.caller.tenant_id,
             scope=call.caller.team,
-            subject=_subject(channel, address),
+            subject=code_subjects.subject(channel, address),
             digits=digits or 0,
             ttl_s=expiry_s,
             max_attempts=attempts or 0,
@@ -179,15 +179,6 @@ def _recipients(body: Fields) -> dict[str, str]:
         if not found[channel]:
             raise bad_request(f"recipients.{channel} is required")
     return found
-
-
-def _subject(channel: str, address: str) -> str:
-    """Return what stands for an address however it is written: the router bounds the codes of each."""
-    try:
-        known = addresses.parse_email(address) if channel == "email" else addresses.parse_phone(address)
-    except addresses.InvalidAddress:
-        known = address
-    return f"{channel}:{known.casefold()}"[:255]
 
 
 def _expiry(settings: Fields) -> int:

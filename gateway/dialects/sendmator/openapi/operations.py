@@ -126,7 +126,7 @@ _ROUTES: dict[tuple[str, str], _Described] = {
         200,
         shapes.SendmatorSavedWorkflowSchema,
         bodies.SendmatorWorkflowChangeSchema,
-        faults=(409,),
+        faults=(403, 409),
     ),
     ("PATCH", "/workflows/{workflow_id}"): _Described(
         "sendmatorUpdateWorkflow",
@@ -134,10 +134,10 @@ _ROUTES: dict[tuple[str, str], _Described] = {
         200,
         shapes.SendmatorSavedWorkflowSchema,
         bodies.SendmatorWorkflowChangeSchema,
-        faults=(409,),
+        faults=(403, 409),
     ),
     ("DELETE", "/workflows/{workflow_id}"): _Described(
-        "sendmatorDeleteWorkflow", "Delete a workflow", 200, shapes.SendmatorDeletedSchema
+        "sendmatorDeleteWorkflow", "Delete a workflow", 200, shapes.SendmatorDeletedSchema, faults=(403,)
     ),
     ("POST", "/messages/send"): _Described(
         "sendmatorSendEmail",

@@ -1,12 +1,12 @@
 """GET /triggers/… and executions: the handlers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiohttp import web
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from gateway.dialects.sendmator import ids, lists
 from gateway.dialects.sendmator.calls import Call
@@ -70,22 +70,26 @@ async def jobs(call: Call) -> web.Response:
     page = lists.page(call.request, default=50)
     bound = (call.caller.tenant_id, call.path("execution_id"), status)
     cursor = call.request.query.get("cursor", "") or call.request.query.get("starting_after", "")
+    if cursor and "page" in call.request.query:
+        raise bad_request("page cannot be combined with a cursor")
     wire = ledger_pb2.ListDeliveriesRequest(
         tenant_id=call.caller.tenant_id,
         event_id=at.trigger_id,
         workflow_id=at.workflow_id,
         step=at.step,
+        statuses=wanted,
         limit=page.limit,
         cursor=call.backend.cursors.open(cursor, *bound) if cursor else "",
+        offset=page.offset,
     )
-    rows, following = await _deliveries(call, wire, wanted)
-    sealed = call.backend.cursors.seal(following, *bound) if following else None
+    answer = await call.ask(call.clients.ledger.ListDeliveries, wire)
+    sealed = call.backend.cursors.seal(answer.next_cursor, *bound) if answer.next_cursor else None
     shown = lists.shown(
         "jobs",
-        [views.job(one, event) for one in rows],
+        [views.job(one, event) for one in answer.deliveries],
         page,
-        total=len(rows),
-        has_more=bool(following),
+        total=await _total(call, at, event, wanted),
+        has_more=bool(sealed),
         next_cursor=sealed,
     )
     return json_reply(shown)
@@ -133,7 +137,21 @@ async def _found(call: Call, at: ids.Execution) -> Trigger:
         raise not_found("Execution") from None
 
 
-def _statuses(name: str) -> Sequence[int]:
+async def _total(
+    call: Call,
+    at: ids.Execution,
+    event: ledger_pb2.EventSummary,
+    wanted: Collection["trace_pb2.DeliveryStatus.ValueType"],
+) -> int:
+    """Return how many deliveries of an execution have one of these statuses; none: any."""
+    if not at.workflow_id:
+        return sum(one.count for one in event.counts if not wanted or one.status in wanted)
+    counts = await call.triggers.counts(call.caller, at.trigger_id)
+    of_step = [one for one in counts if (one.workflow_id, one.step) == (at.workflow_id, at.step)]
+    return sum(one.count for one in of_step if not wanted or one.status in wanted)
+
+
+def _statuses(name: str) -> Sequence["trace_pb2.DeliveryStatus.ValueType"]:
     """Return our statuses that a word stands for; none: any. Raises ApiError."""
     if not name:
         return ()
@@ -142,14 +160,3 @@ def _statuses(name: str) -> Sequence[int]:
     if name == "failed":
         return views.FAILED_STATUSES
     raise bad_request(f"status must be one of {', '.join((*views.JOB_STATUSES, 'failed'))}")
-
-
-async def _deliveries(
-    call: Call, wire: ledger_pb2.ListDeliveriesRequest, wanted: Sequence[int]
-) -> tuple[Sequence[ledger_pb2.DeliverySummary], str]:
-    """Return a page of deliveries with one of these statuses, and the cursor of the next one."""
-    if len(wanted) == 1:
-        wire.status = wanted[0]  # type: ignore[assignment]
-    answer = await call.ask(call.clients.ledger.ListDeliveries, wire)
-    rows = [one for one in answer.deliveries if not wanted or one.status in wanted]
-    return rows, answer.next_cursor

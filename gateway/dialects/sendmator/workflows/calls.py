@@ -72,7 +72,7 @@ async def create(call: Call) -> web.Response:
 async def update(call: Call) -> web.Response:
     """Update the fields that the body has; another content is a new version."""
     body = await call.body()
-    stored = await _find(call)
+    stored = await _find_own(call)
     wire = workflows_pb2.UpdateWorkflowRequest(tenant_id=call.caller.tenant_id, workflow_id=stored.id, by=_by(call))
     for field in ("name", "event_type"):
         if field in body and not body.text(field).strip():
@@ -93,7 +93,7 @@ async def update(call: Call) -> web.Response:
 
 async def delete(call: Call) -> web.Response:
     """Delete a workflow; its runs end when they are looked at next."""
-    stored = await _find(call)
+    stored = await _find_own(call)
     wire = workflows_pb2.DeleteWorkflowRequest(tenant_id=call.caller.tenant_id, workflow_id=stored.id)
     await call.ask(call.clients.workflows.DeleteWorkflow, wire)
     return json_reply({"success": True, "message": "Workflow deleted", "id": stored.id})
@@ -113,6 +113,14 @@ async def _find(call: Call) -> workflows_pb2.Workflow:
         raise
     if found.scope not in ("", call.caller.team):
         raise not_found("Workflow")
+    return found
+
+
+async def _find_own(call: Call) -> workflows_pb2.Workflow:
+    """Return the workflow in the path if the caller may change it. Raises ApiError (403, 404)."""
+    found = await _find(call)
+    if not found.scope and call.caller.key.scopes:
+        raise ApiError(403, "This workflow belongs to all teams: a key for single teams cannot change it")
     return found
 
 

@@ -458,6 +458,8 @@ class ListDeliveriesRequest(_message.Message):
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     status: _trace_pb2.DeliveryStatus.ValueType
     """UNSPECIFIED: any."""
@@ -471,6 +473,12 @@ class ListDeliveriesRequest(_message.Message):
     step: _builtins.str
     tenant_id: _builtins.str
     """If it is not empty, the event must be this tenant's; else NOT_FOUND."""
+    offset: _builtins.int
+    """Instead of cursor: pages by number, of the first 10,000."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_trace_pb2.DeliveryStatus.ValueType]:
+        """With one of these, or with status; empty: as status says."""
+
     def __init__(
         self,
         *,
@@ -482,10 +490,12 @@ class ListDeliveriesRequest(_message.Message):
         workflow_id: _builtins.str = ...,
         step: _builtins.str = ...,
         tenant_id: _builtins.str = ...,
+        statuses: _abc.Iterable[_trace_pb2.DeliveryStatus.ValueType] | None = ...,
+        offset: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "limit", b"limit", "recipient", b"recipient", "status", b"status", "step", b"step", "tenant_id", b"tenant_id", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "limit", b"limit", "offset", b"offset", "recipient", b"recipient", "status", b"status", "statuses", b"statuses", "step", b"step", "tenant_id", b"tenant_id", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

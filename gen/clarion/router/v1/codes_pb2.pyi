@@ -59,7 +59,9 @@ class CreateCodeRequest(_message.Message):
     tenant_id: _builtins.str
     scope: _builtins.str
     subject: _builtins.str
-    """Whom it is for, in words that only the caller understands; 1 to 255 characters."""
+    """Whom it is for, 1 to 255 characters: "email:" or "sms:" and the address in the form that is sent to, in lower case, which
+    an erasure of the recipient with this address finds; or words that only the caller understands.
+    """
     digits: _builtins.int
     """4 to 10; 0: 6."""
     ttl_s: _builtins.int

@@ -52,8 +52,8 @@ class RouterPrivacyServiceServicer:
     """
 
     def EraseRecipient(self, request, context):
-        """Deletes the stored recipient and their memberships, and takes the person out of schedules and of events that wait or are
-        read page by page. Answers zeros if there is nothing of them.
+        """Deletes the stored recipient, their memberships and one-time codes for their addresses, and takes the person out of
+        schedules and of events that wait or are read page by page. Answers zeros if there is nothing of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,8 +34,8 @@ class RouterPrivacyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RouterPrivacyServiceAsyncStub: ...
     EraseRecipient: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.EraseRecipientRequest, _privacy_pb2.EraseRecipientResponse]
-    """Deletes the stored recipient and their memberships, and takes the person out of schedules and of events that wait or are
-    read page by page. Answers zeros if there is nothing of them.
+    """Deletes the stored recipient, their memberships and one-time codes for their addresses, and takes the person out of
+    schedules and of events that wait or are read page by page. Answers zeros if there is nothing of them.
     """
     ExportRecipient: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportRecipientRequest, _privacy_pb2.ExportRecipientResponse]
 
@@ -45,8 +45,8 @@ class RouterPrivacyServiceAsyncStub(RouterPrivacyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EraseRecipient: _aio.UnaryUnaryMultiCallable[_privacy_pb2.EraseRecipientRequest, _privacy_pb2.EraseRecipientResponse]  # type: ignore[assignment]
-    """Deletes the stored recipient and their memberships, and takes the person out of schedules and of events that wait or are
-    read page by page. Answers zeros if there is nothing of them.
+    """Deletes the stored recipient, their memberships and one-time codes for their addresses, and takes the person out of
+    schedules and of events that wait or are read page by page. Answers zeros if there is nothing of them.
     """
     ExportRecipient: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportRecipientRequest, _privacy_pb2.ExportRecipientResponse]  # type: ignore[assignment]
 
@@ -59,8 +59,8 @@ class RouterPrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_pb2.EraseRecipientRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.EraseRecipientResponse, _abc.Awaitable[_privacy_pb2.EraseRecipientResponse]]:
-        """Deletes the stored recipient and their memberships, and takes the person out of schedules and of events that wait or are
-        read page by page. Answers zeros if there is nothing of them.
+        """Deletes the stored recipient, their memberships and one-time codes for their addresses, and takes the person out of
+        schedules and of events that wait or are read page by page. Answers zeros if there is nothing of them.
         """
 
     @_abc_1.abstractmethod

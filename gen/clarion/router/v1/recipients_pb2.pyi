@@ -227,6 +227,7 @@ class RecipientChange(_message.Message):
     CATEGORY_PREFERENCES_FIELD_NUMBER: _builtins.int
     DEVICE_TOKENS_FIELD_NUMBER: _builtins.int
     NEW_RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    PREFERENCE_CHANGES_FIELD_NUMBER: _builtins.int
     recipient_id: _builtins.str
     """Who: the tenant's id of them, else our own id, else, with unique_email, the address. All empty: somebody new, who gets
     an id.
@@ -252,6 +253,10 @@ class RecipientChange(_message.Message):
     def category_preferences(self) -> Global___CategoryPreferences: ...
     @_builtins.property
     def device_tokens(self) -> Global___DeviceTokens: ...
+    @_builtins.property
+    def preference_changes(self) -> Global___PreferenceChanges:
+        """Made after all other fields, to what is stored at that moment: of two at once none is lost."""
+
     def __init__(
         self,
         *,
@@ -269,10 +274,11 @@ class RecipientChange(_message.Message):
         category_preferences: Global___CategoryPreferences | None = ...,
         device_tokens: Global___DeviceTokens | None = ...,
         new_recipient_id: _builtins.str = ...,
+        preference_changes: Global___PreferenceChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "phone", b"phone", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "phone", b"phone", "preference_changes", b"preference_changes", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "id", b"id", "locale", b"locale", "merges_data", b"merges_data", "muted_channels", b"muted_channels", "name", b"name", "new_recipient_id", b"new_recipient_id", "phone", b"phone", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "id", b"id", "locale", b"locale", "merges_data", b"merges_data", "muted_channels", b"muted_channels", "name", b"name", "new_recipient_id", b"new_recipient_id", "phone", b"phone", "preference_changes", b"preference_changes", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__data: _TypeAlias = _typing.Literal["data"]  # noqa: Y015
     _WhichOneofArgType__data: _TypeAlias = _typing.Literal["_data", b"_data"]  # noqa: Y015
@@ -360,6 +366,43 @@ class CategoryPreferences(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CategoryPreferences: _TypeAlias = CategoryPreferences  # noqa: Y015
+
+@_typing.final
+class PreferenceChanges(_message.Message):
+    """Changes of what somebody wants of single categories; all others stay as they are. Afterwards a channel is muted of which
+    none of `categories` is wanted. Of a muted channel of which some are wanted from now on only these are wanted, and it is
+    muted no more.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    KEEPS_MUTED_FIELD_NUMBER: _builtins.int
+    keeps_muted: _builtins.bool
+    """What is muted stays muted, whatever is wanted of it."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryPreference]:
+        """At most 200, each of one of `categories`; of two for one category and channel the later one counts."""
+
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All categories that the caller knows, 1 to 50."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___CategoryPreference] | None = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
+        keeps_muted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "changes", b"changes", "keeps_muted", b"keeps_muted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreferenceChanges: _TypeAlias = PreferenceChanges  # noqa: Y015
 
 @_typing.final
 class DeviceTokens(_message.Message):

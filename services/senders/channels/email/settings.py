@@ -23,6 +23,14 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         setting("Sender's name", "The name that people see beside the sender's address.", example="Acorn Shop"),
     ] = ""
+    any_sender: Annotated[
+        bool,
+        setting(
+            "Any sender",
+            "Messages may name any sender's address. For an account that is the tenant's alone and refuses foreign"
+            " domains itself; else messages name only addresses of the tenant's own domain.",
+        ),
+    ] = False
 
 
 def check_sender(settings: EmailSettings) -> list[tuple[str, str]]:

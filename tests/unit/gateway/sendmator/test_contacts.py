@@ -1,6 +1,7 @@
 """Contacts and what they want, in this API's form and in that of stored recipients."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,11 @@ from clarion.router.v1 import recipients_pb2
 from gateway.dialects.sendmator import bodies
 from gateway.dialects.sendmator.contacts import preferences, shapes
 from gateway.dialects.sendmator.errors import ApiError
+from services.router.recipients.changes import checked
+from services.router.recipients.check import CheckedRecipient, Preference
+from services.router.recipients.decisions import Known
+from services.router.recipients.row import RecipientRow
+from services.router.recipients.servicer import recipient_of
 
 # As the published page on adding contacts has it, but for what is of no use here.
 CONTACT = {
@@ -31,28 +37,31 @@ def fields(**body: Any) -> bodies.Fields:
 
 
 def stored(change: recipients_pb2.RecipientChange, before: Any = None) -> recipients_pb2.StoredRecipient:
-    """Return a recipient after a change, as the router stores it."""
-    person = recipients_pb2.StoredRecipient()
-    person.CopyFrom(before or recipients_pb2.StoredRecipient(recipient_id=change.recipient_id))
-    person.email, person.phone, person.name = (
-        new if new or not old else old
-        for old, new in ((person.email, change.email), (person.phone, change.phone), (person.name, change.name))
+    """Return a recipient after a change, as the router makes it."""
+    person = before or recipients_pb2.StoredRecipient()
+    change.recipient_id = person.recipient_id or change.recipient_id or "u"
+    row = RecipientRow("", _read(person), is_unique=False, created_at_us=0, updated_at_us=0)
+    decision = checked(change, recipients_pb2.SAVE_MODE_UPSERT, unique_email=False).decide(
+        Known(recipient_id=row if before else None)
     )
-    if change.new_recipient_id:
-        person.recipient_id = change.new_recipient_id
-    if change.HasField("data"):
-        data = {**(json.loads(person.data or b"{}") if change.merges_data else {}), **json.loads(change.data)}
-        person.data = json.dumps({name: value for name, value in data.items() if value is not None}).encode()
-    if change.HasField("tags"):
-        person.ClearField("tags")
-        person.tags.extend(change.tags.tags)
-    if change.HasField("muted_channels"):
-        person.ClearField("muted_channels")
-        person.muted_channels.extend(change.muted_channels.channels)
-    if change.HasField("category_preferences"):
-        person.ClearField("category_preferences")
-        person.category_preferences.extend(change.category_preferences.preferences)
-    return person
+    assert decision.error is None, decision.error
+    return recipient_of(replace(row, recipient=decision.wanted or row.recipient))
+
+
+def _read(person: recipients_pb2.StoredRecipient) -> CheckedRecipient:
+    """Return a recipient as the router has them in its hands."""
+    return CheckedRecipient(
+        person.recipient_id or "u",
+        person.email,
+        person.phone,
+        person.name,
+        person.locale,
+        person.timezone,
+        person.data or b"{}",
+        tuple(person.tags),
+        tuple(person.muted_channels),
+        tuple(Preference(one.channel, one.category, one.wanted) for one in person.category_preferences),
+    )
 
 
 def test_a_contact_comes_back_as_it_was_written() -> None:
@@ -85,7 +94,7 @@ def test_a_replacement_deletes_the_custom_fields_that_it_leaves_out() -> None:
 def test_a_contact_who_is_not_active_gets_nothing() -> None:
     """Active again, they have the channels muted that were before."""
     person = stored(
-        shapes.new(fields(email="a@b.c", preferences={"sms": dict.fromkeys(preferences.CATEGORIES, False)}))
+        shapes.new(fields(email="a@example.com", preferences={"sms": dict.fromkeys(preferences.CATEGORIES, False)}))
     )
     gone = stored(shapes.change(fields(is_active=False), person), person)
     assert list(gone.muted_channels) == _ALL
@@ -100,7 +109,7 @@ def test_a_contact_who_is_not_active_gets_nothing() -> None:
 def test_names_of_our_own_fields_are_refused() -> None:
     """A custom field of that name would be lost."""
     with pytest.raises(ApiError, match=r"custom_fields\.first_name"):
-        shapes.new(fields(email="a@b.c", custom_fields={"first_name": "x"}))
+        shapes.new(fields(email="a@example.com", custom_fields={"first_name": "x"}))
 
 
 def test_an_address_is_required() -> None:
@@ -111,10 +120,9 @@ def test_an_address_is_required() -> None:
 
 def wanted(*changes: tuple[str, str, bool], person: Any = None) -> recipients_pb2.StoredRecipient:
     """Return a recipient after changes of what they want."""
-    before = person or recipients_pb2.StoredRecipient()
     change = recipients_pb2.RecipientChange()
-    preferences.write(preferences.changed(preferences.of(before), changes), change, before)
-    return stored(change, before)
+    preferences.write(changes, change)
+    return stored(change, person)
 
 
 def test_everything_is_wanted_of_somebody_new() -> None:
@@ -137,10 +145,34 @@ def test_a_channel_of_which_nothing_is_wanted_is_muted() -> None:
     """And one category of it that is wanted again is the only one."""
     person = wanted(*preferences.everything(value=False, channels=("email",)))
     assert list(person.muted_channels) == [event_pb2.CHANNEL_EMAIL]
-    assert not person.category_preferences
     again = wanted(("email", "transactional", True), person=person)
     assert not again.muted_channels
     assert [name for name, value in preferences.of(again)["email"].items() if value] == ["transactional"]
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_one_category_of_a_channel_that_was_muted_elsewhere(number: int) -> None:
+    """Those that are wanted now are the only ones, until all are."""
+    muted = recipients_pb2.StoredRecipient(recipient_id="u", muted_channels=[event_pb2.CHANNEL_SMS])
+    some = preferences.CATEGORIES[:number]
+    person = wanted(*[("sms", category, True) for category in some], person=muted)
+    assert not person.muted_channels
+    assert [name for name, value in preferences.of(person)["sms"].items() if value] == list(some)
+
+
+def test_what_somebody_refuses_who_is_not_active_is_not_forgotten() -> None:
+    """Active again they do not want it, even if both requests saw the same contact; and no wish unmutes."""
+    person = stored(shapes.new(fields(email="a@example.com")))
+    refusal, wish = recipients_pb2.RecipientChange(), recipients_pb2.RecipientChange()
+    preferences.write(preferences.everything(value=False, channels=("email",)), refusal)
+    refused = stored(refusal, person)
+    gone = stored(shapes.change(fields(is_active=False), person), refused)
+    preferences.write(preferences.everything(value=True, channels=("sms",)), wish, is_active=False)
+    assert list(stored(wish, gone).muted_channels) == _ALL
+    back = stored(shapes.change(fields(is_active=True), gone), gone)
+    assert list(back.muted_channels) == [event_pb2.CHANNEL_EMAIL]
+    both = shapes.change(fields(is_active=False, preferences={"email": {"system": True}}), person)
+    assert list(stored(both, person).muted_channels) == _ALL
 
 
 def test_categories_that_only_workflows_know_stay() -> None:
@@ -154,4 +186,4 @@ def test_categories_that_only_workflows_know_stay() -> None:
 def test_what_does_not_exist_cannot_be_changed(channel: str, category: str) -> None:
     """Neither a channel nor a category."""
     with pytest.raises(ApiError):
-        preferences.changed(preferences.of(recipients_pb2.StoredRecipient()), [(channel, category, True)])
+        preferences.write([(channel, category, True)], recipients_pb2.RecipientChange())

@@ -10,8 +10,8 @@ from clarion.ingest.v1 import ingest_pb2
 from gateway.dialects.sendmator import bodies
 from gateway.dialects.sendmator.errors import ApiError
 from gateway.dialects.sendmator.events.events import When
-from gateway.dialects.sendmator.messages.codes import _subject
 from gateway.dialects.sendmator.messages.messages import message_of
+from services.domain import code_subjects
 from tests.unit.gateway.sendmator.callers import TEAM, caller
 
 _EMAIL, _SMS = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
@@ -102,4 +102,4 @@ def test_what_is_missing_is_named(channel: Any, body: dict[str, Any], sentence: 
 )
 def test_codes_are_counted_by_the_address(channel: str, ways: list[str]) -> None:
     """However it is written: each way would else have its own thirty sessions an hour, with guesses in each."""
-    assert len({_subject(channel, way) for way in ways}) == 1
+    assert len({code_subjects.subject(channel, way) for way in ways}) == 1

@@ -239,7 +239,9 @@ async def test_an_erased_person(flow: WorkflowWorld) -> None:
     """Their runs end and hold nothing of them, also those that have ended before; another person's go on."""
     workflow = await flow.workflow(send("a"), delay("wait", 60), send("b"), filters={"cooldown_s": 30})
     other = await flow.workflow(send("c", only_if={"==": [1, 1]}))
-    event = flow.started([workflow, other], inline("lovelace", "a@example.com"), contact("bob", email="bob@example.com"))
+    event = flow.started(
+        [workflow, other], inline("lovelace", "a@example.com"), contact("bob", email="bob@example.com")
+    )
     await flow.begin(event)
     await flow.flow_on()
     people = PeopleInWorkflowRuns(flow.pool, batch=1)

@@ -70,6 +70,12 @@ async def test_usage(http: aiohttp.ClientSession, admin: dict[str, str], create_
     body = {"eventType": "global.info", "payload": {"userId": "u1"}, "variables": {"message": "x"}}
     async with http.post("/api/v1/events/trigger", json=body, headers=tenant.headers) as answer:
         assert answer.status == 200
+    for path, new in (
+        ("segments", {"key": "all", "name": "All", "filter": {"all": []}}),
+        ("schedules", {"name": "a", "cron": "0 9 * * *", "event": {"event_type": "a", "audience": [{"group": "g"}]}}),
+    ):
+        async with http.post(f"{BASE}/tenants/{tenant.id}/{path}", json=new, headers=admin) as answer:
+            assert answer.status == 201, await answer.text()
     due_at = (datetime.now(UTC) + timedelta(days=2)).isoformat(timespec="seconds")
     later = {"event_type": "global.info", "audience": [{"recipient_id": "u1"}], "due_at": due_at}
     async with http.post(f"{BASE}/tenants/{tenant.id}/events", json=later, headers=admin) as answer:
@@ -79,6 +85,7 @@ async def test_usage(http: aiohttp.ClientSession, admin: dict[str, str], create_
     limits = {one["name"]: (one["used"], one["bound"]) for one in usage["limits"]}
     assert limits["scheduled_events"] == (1, 7)
     assert limits["recipients"] == (3, 1_000_000)
+    assert [limits[name] for name in ("segments", "schedules", "workflows")] == [(1, 1000), (1, 1000), (0, 1000)]
     assert limits["keys"] == (0, 100)
     assert limits["providers"] == (0, 100)
     assert limits["parked_for_one_endpoint"] == (0, 100_000)

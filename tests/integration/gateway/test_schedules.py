@@ -17,7 +17,6 @@ EVENT: dict[str, Any] = {
         {"recipient_id": "eve"},
         {"group": "managers"},
         {"tags": ["vip", "beta"]},
-        {"segment_id": "01a1fe7a-0000-7000-8000-00000000000a"},
         {"everybody": True},
     ],
     "exclusions": [{"recipient_id": "mallory"}],
@@ -45,7 +44,10 @@ async def _create(api: Api, **fields: Any) -> dict[str, Any]:
 
 async def test_a_schedule_is_stored_as_it_was_sent(api: Api) -> None:
     """Its event has all of its fields; its times are Mondays at half past nine in Nairobi; the list has it, too."""
-    made = await _create(api)
+    status, segment = await api.call("POST", "/segments", {"key": "all", "name": "All", "filter": {"all": []}})
+    assert status == 201, segment
+    audience = [*EVENT["audience"], {"segment_id": segment["id"]}]
+    made = await _create(api, event={**EVENT, "audience": audience})
     times = made.pop("next_times")
     assert [datetime.fromisoformat(one).strftime("%a %H:%M:%S.%f%z") for one in times] == [
         "Mon 06:30:00.000000+0000"
@@ -56,7 +58,9 @@ async def test_a_schedule_is_stored_as_it_was_sent(api: Api) -> None:
         assert shown[name] == EVENT[name]
     assert shown["audience"][0]["recipient"].items() >= EVENT["audience"][0]["recipient"].items()
     assert shown["audience"][1]["contact"]["email"] == "bob@example.com"
-    assert shown["audience"][2:] == EVENT["audience"][2:]
+    assert shown["audience"][2:] == audience[2:]
+    status, refused = await api.call("DELETE", f"/segments/{segment['id']}")
+    assert (status, "Weekly report" in refused["detail"]) == (409, True)
     assert (await api.must("GET", "/schedules"))["data"] == [made]
     assert (await api.must("GET", "/schedules?scope=production"))["data"] == [made]
     assert (await api.must("GET", "/schedules?scope=other"))["data"] == []

@@ -430,6 +430,7 @@ async def test_a_tenant_that_counts_much_does_not_hold_up_another(api: Api) -> N
 
     scan, everybody = Slow(api.pool), condition_of(EVERYBODY)
     counts = [asyncio.create_task(scan.count(TENANT, everybody, 10)) for _ in range(40)]
+    await eventually(lambda: any(task.done() for task in counts))  # the others wait
     async with asyncio.timeout(30):
         assert await scan.count(OTHER, everybody, 10) == 0
     go_on.set()

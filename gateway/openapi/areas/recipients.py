@@ -39,6 +39,9 @@ class StoredRecipientSchema(Shape):
     muted_channels: Annotated[
         list[PeopleChannel], Meta(description="The channels that they do not want to be notified on.")
     ]
+    active: Annotated[
+        bool, Meta(description="false: they get nothing, whatever else is stored. Only PATCH changes it.")
+    ]
     category_preferences: Annotated[
         list[CategoryPreference], Meta(description="What they want of single categories of messages.")
     ]

@@ -180,7 +180,7 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
     ) -> recipients_pb2.DeleteRecipientResponse:
         """Delete a recipient."""
         row = await self._find(request)
-        if await self._recipients.delete(request.tenant_id, row.recipient.recipient_id) is None:
+        if await self._recipients.delete(request.tenant_id, row.id) is None:
             raise _no_recipient()
         _CHANGES.labels("deleted").inc()
         log.info("recipient_deleted", tenant_id=request.tenant_id)
@@ -341,6 +341,7 @@ def recipient_of(row: RecipientRow) -> recipients_pb2.StoredRecipient:
         device_tokens=[
             recipients_pb2.DeviceToken(kind=each.kind, token=_without_middle(each.token)) for each in one.device_tokens
         ],
+        inactive=one.inactive,
     )
 
 

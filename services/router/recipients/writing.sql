@@ -38,10 +38,11 @@ CROSS JOIN LATERAL (
         LIMIT 1
     )
 ) AS f
+ORDER BY w.position, f.found_by
 
 -- name: rows
 SELECT r.tenant_id, r.id, r.recipient_id, r.email, r.phone, r.name, r.locale, r.timezone, r.data, r.tags, r.muted_channels,
-    r.category_preferences, r.device_tokens, r.unique_email IS NOT NULL AS is_unique, r.created_at, r.updated_at
+    r.category_preferences, r.device_tokens, r.inactive, r.unique_email IS NOT NULL AS is_unique, r.created_at, r.updated_at
 FROM unnest($1::uuid[], $2::uuid[]) AS wanted (tenant_id, id)
 JOIN router.recipients r ON r.tenant_id = wanted.tenant_id AND r.id = wanted.id
 
@@ -55,14 +56,14 @@ FOR UPDATE
 -- name: insert
 INSERT INTO router.recipients (
     tenant_id, id, recipient_id, email, phone, name, locale, timezone, data, tags, muted_channels, category_preferences,
-    device_tokens, unique_email
+    device_tokens, inactive, unique_email
 )
 SELECT $1, item.id, item.recipient_id, item.email, item.phone, item.name, item.locale, item.timezone, item.data,
-    item.tags, item.muted_channels, item.category_preferences, item.device_tokens,
+    item.tags, item.muted_channels, item.category_preferences, item.device_tokens, item.inactive,
     CASE WHEN item.is_unique AND item.email <> '' THEN lower(item.email) END
 FROM json_to_recordset($2::json) AS item (
     id uuid, recipient_id text, email text, phone text, name text, locale text, timezone text, data json, tags text[],
-    muted_channels smallint[], category_preferences json, device_tokens json, is_unique boolean
+    muted_channels smallint[], category_preferences json, device_tokens json, inactive boolean, is_unique boolean
 )
 ORDER BY item.recipient_id
 
@@ -70,10 +71,10 @@ ORDER BY item.recipient_id
 UPDATE router.recipients r SET
     recipient_id = item.recipient_id, email = item.email, phone = item.phone, name = item.name, locale = item.locale,
     timezone = item.timezone, data = item.data, tags = item.tags, muted_channels = item.muted_channels,
-    category_preferences = item.category_preferences, device_tokens = item.device_tokens,
+    category_preferences = item.category_preferences, device_tokens = item.device_tokens, inactive = item.inactive,
     unique_email = CASE WHEN item.is_unique AND item.email <> '' THEN lower(item.email) END, updated_at = now()
 FROM json_to_recordset($2::json) AS item (
     id uuid, recipient_id text, email text, phone text, name text, locale text, timezone text, data json, tags text[],
-    muted_channels smallint[], category_preferences json, device_tokens json, is_unique boolean
+    muted_channels smallint[], category_preferences json, device_tokens json, inactive boolean, is_unique boolean
 )
 WHERE r.tenant_id = $1 AND r.id = item.id

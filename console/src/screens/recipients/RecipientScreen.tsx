@@ -123,6 +123,7 @@ function StoredFacts({ stored, tenantId }: { stored: Stored; tenantId: string })
             ) : null,
           ],
           ["Groups", stored.groups.join(", ") || "none"],
+          ["State", stored.active ? "active" : "inactive: they get nothing"],
           ["Wants nothing on", stored.muted_channels.map(channelName).join(", ")],
           [
             "By category",

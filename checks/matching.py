@@ -73,8 +73,13 @@ class Matching:
 
     async def account(self) -> str:
         """Create a tenant whose messages leave over real protocols, and a key for the API."""
-        smtp = {"host": "127.0.0.1", "port": self._smtp_port, "tls": "none", "from_email": "us@tenant.example"}
-        sms = {"username": "acorn", "api_key": "atsk_0123456789abcdef"}
+        smtp: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self._smtp_port,
+            "tls": "none",
+            "from_email": "us@tenant.example",
+        }
+        sms: dict[str, Any] = {"username": "acorn", "api_key": "atsk_0123456789abcdef"}
         providers = {"EMAIL": ("smtp", smtp), "SMS": ("africastalking", sms)}
         self._tenant = await self._operator.create_tenant("Matching", providers=providers)
         path = f"/tenants/{self._tenant.id}"

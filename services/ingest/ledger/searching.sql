@@ -99,7 +99,7 @@ e.accepted_at IS NOT NULL
 
     AND (
         $17::uuid IS NULL
-        -- In the order of their index, and not EXISTS: the planner would read all deliveries until one is the event's.
+        -- In the order of their index, and not EXISTS: the planner could read all deliveries of the workflow.
         OR (
             SELECT true FROM ingest.deliveries m
             WHERE m.workflow_id = $17 AND m.event_id = e.id ORDER BY m.step, m.id LIMIT 1

@@ -27,6 +27,7 @@ from services.router.recipients.check import (
     text,
     wrong_tags,
 )
+from services.router.recipients.identity import Identities
 from services.router.recipients.listing import MAX_OFFSET, Listing, RecipientList
 from services.router.recipients.row import RecipientRow
 from services.router.recipients.store import Pool, RecipientSearch, RecipientStore
@@ -64,6 +65,7 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
     }
 
     def __init__(self, pool: Pool, recipients: RecipientStore, groups: GroupStore, scan: Scan) -> None:
+        self._contacts = Identities(pool)
         self._recipients = recipients
         self._groups = groups
         self._list = RecipientList(pool, scan)
@@ -134,6 +136,19 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         _CHANGES.labels("stored").inc(stored)
         log.info("recipients_stored", tenant_id=request.tenant_id, count=stored, refused=len(answered) - stored)
         return recipients_pb2.SaveRecipientsResponse(results=answered)
+
+    async def StoreContact(
+        self, request: recipients_pb2.StoreContactRequest, context: Any
+    ) -> recipients_pb2.StoreContactResponse:
+        """Find out who a contact is, and store what is new of them."""
+        if faults := list(tenant(request.tenant_id)):
+            raise invalid(faults)
+        (found,) = await self._contacts.resolve([(request.tenant_id, request.contact)])
+        if found.person.is_unknown:
+            raise invalid([("contact", "cannot be stored: it has no address, or the tenant has too many recipients")])
+        _CHANGES.labels("stored").inc(found.is_new)
+        log.info("contact_stored", tenant_id=request.tenant_id, is_new=found.is_new)
+        return recipients_pb2.StoreContactResponse(recipient_id=found.person.recipient.user_id, is_new=found.is_new)
 
     async def ChangeTags(
         self, request: recipients_pb2.ChangeTagsRequest, context: Any

@@ -528,6 +528,53 @@ class SaveResult(_message.Message):
 Global___SaveResult: _TypeAlias = SaveResult  # noqa: Y015
 
 @_typing.final
+class StoreContactRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    @_builtins.property
+    def contact(self) -> _event_pb2.Contact: ...
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        contact: _event_pb2.Contact | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreContactRequest: _TypeAlias = StoreContactRequest  # noqa: Y015
+
+@_typing.final
+class StoreContactResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    IS_NEW_FIELD_NUMBER: _builtins.int
+    recipient_id: _builtins.str
+    """The tenant's id of them."""
+    is_new: _builtins.bool
+    """They were not stored before."""
+    def __init__(
+        self,
+        *,
+        recipient_id: _builtins.str = ...,
+        is_new: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_new", b"is_new", "recipient_id", b"recipient_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreContactResponse: _TypeAlias = StoreContactResponse  # noqa: Y015
+
+@_typing.final
 class ChangeTagsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

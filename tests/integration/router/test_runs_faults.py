@@ -14,7 +14,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
-from services.router.runs import queues, store
+from services.router.runs import outputs, queues, store
 from services.router.runs import run as runs
 from services.router.runs.runner import LARGE_BATCH
 from services.router.runs.servicer import RunServicer
@@ -248,7 +248,7 @@ async def test_who_canceled_is_recorded_once(world: World) -> None:
     await world.begin(event)
     await world.work()
     assert (await world.records("canceled"), await world.plan(event)) == ([], (0, [0]))
-    first, second = (runs.canceled_record(TENANT, event.id, "operator", at_us) for at_us in (1, 2))
+    first, second = (outputs.canceled_record(TENANT, event.id, "operator", at_us) for at_us in (1, 2))
     assert first.id == second.id
 
 

@@ -13,6 +13,7 @@ from tests.unit.router.workflows.building import condition, delay, document, par
 
 NOW_US = 1_700_000_000_000_000
 SECOND = 1_000_000
+HOUR_US = 3600 * SECOND
 
 
 def _ids(decision: Decision) -> list[str]:
@@ -175,6 +176,20 @@ def test_a_time_that_has_passed_is_not_waited_for() -> None:
     one = document(wait("a", **{"from": {"path": "variables.at"}}), send("b"))
     found = _first(one, variables={"at": "2020-01-01T00:00:00Z"})
     assert (_ids(found), _words(found)[1]) == (["b"], ("a", "went_on"))
+
+
+@pytest.mark.parametrize(("late_h", "outputs", "wakes_in_h"), [(0, ["b"], 0), (11, ["b"], 0), (13, [], 11)])
+def test_hours_that_are_over_when_the_run_goes_on_are_waited_for_again(
+    late_h: int, outputs: list[str], wakes_in_h: int
+) -> None:
+    """Nothing is sent at night because an event was paused, or all was late."""
+    one = document(wait("a", within={"from": "08:00", "to": "20:00", "timezone": "UTC"}), send("b"))
+    evening = 1_700_006_400 * SECOND + 21 * HOUR_US
+    first = advance(one, State(), Facts(), evening)
+    assert first.wake_at_us == evening + 11 * HOUR_US
+    now_us = first.wake_at_us + late_h * HOUR_US
+    second = advance(one, decode(encode(first.state)), Facts(), now_us)
+    assert (_ids(second), second.wake_at_us) == (outputs, now_us + wakes_in_h * HOUR_US if wakes_in_h else 0)
 
 
 def test_rules_see_what_was_decided_until_there_is_a_status() -> None:

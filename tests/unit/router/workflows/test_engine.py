@@ -226,6 +226,17 @@ _NAMES_A = {"==": [var("steps.a.status"), "sent"]}
         # It may look at any.
         ([send("a"), send("b"), delay("d"), condition("c", {"!!": [var("steps")]}, [])], {"a", "b"}),
         ([send("a"), delay("d"), condition("c", {"==": [var("steps.z.status"), "sent"]}, [])], set()),
+        # Where is known only when it is evaluated.
+        (
+            [send("a"), delay("d"), condition("c", {"==": [{"var": {"cat": ["st", "eps.a.status"]}}, "sent"]}, [])],
+            {"a"},
+        ),
+        ([send("a"), delay("d"), condition("c", {"missing": [{"cat": ["st", "eps.a"]}]}, [])], {"a"}),
+        # What a list of facts holds.
+        (
+            [send("a"), delay("d"), condition("c", {"reduce": [[var("")], var("current.steps.a.status"), 0]}, [])],
+            {"a"},
+        ),
         # In another branch, and after the branches.
         ([send("a"), parallel("p", [delay("d")], [delay("e")]), send("b", only_if=_NAMES_A)], {"a"}),
     ],

@@ -14,6 +14,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
+from services.ingest.validate import END_OF_TIME_US
 from services.router.runs import outputs, queues, store
 from services.router.runs import run as runs
 from services.router.runs.runner import LARGE_BATCH
@@ -375,3 +376,12 @@ def _lane(tenant_id: str) -> int:
 async def _database_us(world: World) -> int:
     at_us: int = await world.pool.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
     return at_us
+
+
+async def test_the_latest_time_that_an_event_may_have_is_shown(world: World) -> None:
+    """PostgreSQL rounds the microseconds of such times, but never into a year that lists could not show."""
+    event = world.event(inline("ada"))
+    event.due_at_us = END_OF_TIME_US - 1
+    await world.begin(event)
+    assert abs((await world.store.of_event(event.id)).due_us - event.due_at_us) < 1_000
+    assert [one.event_id for one in await world.store.page(None, ANY, None, 10)] == [event.id]

@@ -1,13 +1,13 @@
 """Workflow runs that wait: of paused events and inactive tenants; and those that would stand in the way of others."""
 
-import asyncio
-
 import pytest
 
 from clarion.router.v1 import runs_pb2, workflows_pb2
+from runtime import nats
 from services.router.runs import run as event_runs
+from services.router.runs.store import LEASE_S
 from services.router.workflow_runs import store
-from tests.integration.router.run_world import TENANT
+from tests.integration.router.run_world import TENANT, fail
 from tests.integration.router.workflow_world import WorkflowWorld, begun, contact, delay, methods, only, send
 
 DONE, RUNNING = runs_pb2.RUN_STATE_DONE, runs_pb2.RUN_STATE_RUNNING
@@ -95,14 +95,16 @@ async def test_a_row_that_cannot_be_read_ends(flow: WorkflowWorld, column: str) 
     assert [one.recipient_id for one in (await methods(flow).list_page(request)).runs] == ["ada"]
 
 
-async def test_a_pause_while_the_last_one_ends(flow: WorkflowWorld) -> None:
-    """The event is closed when it is resumed."""
+async def test_a_pause_while_the_last_one_ends(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decided is published; the event is closed when it is resumed."""
     event = await begun(flow, delay("wait", 60), send("a"))
     await flow.flow_on()
     flow.clock.pass_s(60)
-    claimed = await flow.workflow_runs.claim(large=False)
+    with monkeypatch.context() as broken:
+        broken.setattr(nats.StreamPublisher, "publish_all", fail)
+        await flow.workflow_runs.work(large=False)
     await flow.store.pause(event.id, flow.clock())
-    await asyncio.wait(claimed)
+    flow.clock.pass_s(LEASE_S + 1)
     await flow.flow_on()
     assert (await flow.state(event), await flow.plan(event)) == (runs_pb2.RUN_STATE_PAUSED, (1, []))
     await flow.store.resume(event.id, flow.clock())
@@ -122,3 +124,19 @@ async def test_an_inactive_tenant(flow: WorkflowWorld) -> None:
         waiting = await only(flow, event)
         assert (waiting.held_back, await flow.deliveries()) == ("tenant_inactive", [])
         assert shortest <= (waiting.wake_at_us - flow.clock()) / 1_000_000 <= longest
+
+
+async def test_a_pause_while_a_run_is_decided(flow: WorkflowWorld) -> None:
+    """Nothing is sent any more of what a router has in hand; it is when the event goes on."""
+    event = await begun(flow, delay("wait", 60), send("a"))
+    await flow.flow_on()
+    flow.clock.pass_s(60)
+    (claimed,) = await flow.workflow_run_store.claim(flow.clock(), 10, large=False)
+    decided = await flow.workflow_runs._next(claimed)
+    assert decided is not None
+    await flow.store.pause(event.id, flow.clock())
+    assert await flow.workflow_run_store.decide([decided], flow.clock()) == set()
+    await flow.store.resume(event.id, flow.clock())
+    flow.clock.pass_s(LEASE_S + 1)
+    await flow.flow_on()
+    assert (await flow.sent_to(), await flow.plan(event)) == (["ada"], (1, [1]))

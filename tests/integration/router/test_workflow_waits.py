@@ -7,6 +7,7 @@ from runtime import nats
 from services.router.runs import run as event_runs
 from services.router.runs.store import LEASE_S
 from services.router.workflow_runs import store
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
 from tests.integration.router.run_world import TENANT, fail
 from tests.integration.router.workflow_world import WorkflowWorld, begun, contact, delay, methods, only, send
 
@@ -140,3 +141,30 @@ async def test_a_pause_while_a_run_is_decided(flow: WorkflowWorld) -> None:
     flow.clock.pass_s(LEASE_S + 1)
     await flow.flow_on()
     assert (await flow.sent_to(), await flow.plan(event)) == (["ada"], (1, [1]))
+
+
+@pytest.mark.parametrize("column", ["steps", "recipient", "output", "position"])
+async def test_somebody_is_erased_whose_row_cannot_be_read(flow: WorkflowWorld, column: str) -> None:
+    """Their run ends, and with it the event, also if it can be read again without what was theirs."""
+    event = await begun(flow, delay("wait", 60), send("a"))
+    await flow.flow_on()
+    await flow.pool.execute(f"UPDATE router.workflow_runs SET {column} = 'x'")
+    people = PeopleInWorkflowRuns(flow.pool)
+    assert await people.erase(TENANT, "ada", flow.clock()) == (1, True)
+    for _ in range(event_runs.MAX_CRASHES + 1):
+        flow.clock.pass_s(1000)
+        await flow.flow_on()
+    assert (await flow.deliveries(), await flow.state(event)) == ([], DONE)
+    # Nothing is counted off twice.
+    await flow.pool.execute("UPDATE router.workflow_runs SET steps = 'x', recipient_id = 'ada'")
+    await people.erase(TENANT, "ada", flow.clock())
+    await flow.flow_on()
+    assert (await flow.store.of_event(event.id)).open_runs == 0
+
+
+async def test_a_list_shows_what_cannot_be_read(flow: WorkflowWorld) -> None:
+    """Without where it is, perhaps because a later version wrote it; and all others."""
+    event = await begun(flow, delay("wait", 60), send("a"))
+    await flow.flow_on()
+    await flow.pool.execute("UPDATE router.workflow_runs SET position = 'x'")
+    assert list((await only(flow, event)).at_steps) == []

@@ -1,14 +1,18 @@
 """Stored workflows on real PostgreSQL and NATS: for whom they are started, and how their runs go on."""
 
+import asyncio
+import threading
 from typing import Any
 
 import msgspec
+import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import runs_pb2, workflows_pb2
 from runtime.ids import new_id
 from services.router.workflow_runs import store
 from services.router.workflow_runs.servicer import WorkflowRunMethods
+from services.router.workflows import engine
 from tests.integration.router.run_world import TENANT, inline, nodes
 from tests.integration.router.workflow_world import WorkflowWorld, contact, delay, send
 
@@ -109,6 +113,40 @@ async def test_a_large_body_is_read_for_rules(flow: WorkflowWorld) -> None:
     await flow.begin(event, sequence=42)
     await flow.flow_on()
     assert [(one.step, one.body_reference.sequence) for one in await flow.deliveries()] == [("pro", 42), ("code", 42)]
+
+
+async def test_a_large_body_that_no_step_looks_at_is_not_read(flow: WorkflowWorld) -> None:
+    """Waits and messages need it only when they are rendered."""
+    workflow = await flow.workflow(delay("wait", 60), send("hello"))
+    event = flow.started([workflow], contact("ada", email="a@example.com"), variables=b'{"code":"%b"}' % (b"x" * 5000))
+    await flow.begin(event, sequence=42)
+    await flow.flow_on()
+    flow.clock.pass_s(60)
+    await flow.flow_on()
+    assert [one.body_reference.sequence for one in await flow.deliveries()] == [42]
+
+
+@pytest.mark.parametrize("size", [100, 5000])
+async def test_rules_that_see_much_hold_up_nobody(
+    flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Others go on while a thread asks them; what they see of a small event is asked at once."""
+    advance, loop, are_held_up = engine.advance, asyncio.get_running_loop(), list[bool]()
+
+    def asked(*given: Any) -> Any:
+        goes_on = threading.Event()
+        loop.call_soon_threadsafe(goes_on.set)
+        are_held_up.append(not goes_on.wait(5 if size > 4096 else 0.01))
+        return advance(*given)
+
+    monkeypatch.setattr(engine, "advance", asked)
+    workflow = await flow.workflow(send("hello", only_if={"!!": [{"var": "variables.code"}]}))
+    variables = b'{"code":"%b"}' % (b"x" * size)
+    event = flow.started([workflow], contact("ada", email="a@example.com"), variables=variables)
+    flow.bodies.known[event.id] = variables, b""
+    await flow.begin(event)
+    await flow.flow_on()
+    assert (await flow.sent(), are_held_up) == ([("ada", "hello")], [size <= 4096])
 
 
 async def test_lists(flow: WorkflowWorld) -> None:

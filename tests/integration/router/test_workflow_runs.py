@@ -8,8 +8,11 @@ import msgspec
 import pytest
 
 from clarion.common.v1 import event_pb2
-from clarion.router.v1 import runs_pb2, workflows_pb2
+from clarion.router.v1 import recipients_pb2, runs_pb2, workflows_pb2
 from runtime.ids import new_id
+from services.router.recipients import changes
+from services.router.recipients.writing import RecipientWriter
+from services.router.runs.store import LEASE_S
 from services.router.workflow_runs import store
 from services.router.workflow_runs.servicer import WorkflowRunMethods
 from services.router.workflows import engine
@@ -147,6 +150,31 @@ async def test_rules_that_see_much_hold_up_nobody(
     await flow.begin(event)
     await flow.flow_on()
     assert (await flow.sent(), are_held_up) == ([("ada", "hello")], [size <= 4096])
+
+
+async def test_somebody_gets_another_id_while_their_run_waits(flow: WorkflowWorld) -> None:
+    """It goes on for them, and their cooldown stays theirs."""
+    workflow = await flow.workflow(send("a"), delay("wait", 60), send("b"), filters={"cooldown_s": 3600})
+    event = flow.started([workflow], contact(email="ada@example.com"))
+    await flow.begin(event)
+    await flow.flow_on()
+    (first,) = await flow.deliveries()
+    late = await flow.workflow_run_store.claim(flow.clock() + 60_000_000, 10, large=False)
+    change = recipients_pb2.RecipientChange(recipient_id=first.recipient.user_id, new_recipient_id="ada")
+    named = changes.checked(change, changes.UPDATE, unique_email=True)
+    (saved,) = await RecipientWriter(flow.pool).save(TENANT, [named])
+    assert saved.row is not None
+    assert saved.row.recipient.recipient_id == "ada"
+    # A router that has read the run before decides nothing of it.
+    flow.clock.pass_s(60)
+    decided = [one for run in late if (one := await flow.workflow_runs._next(run))]
+    assert (len(decided), await flow.workflow_run_store.decide(decided, flow.clock())) == (1, set())
+    flow.clock.pass_s(LEASE_S + 1)
+    again = flow.started([workflow], contact("ada"))
+    await flow.begin(again)
+    await flow.flow_on()
+    assert await flow.sent() == [(first.recipient.user_id, "a"), ("ada", "b")]
+    assert (await flow.reasons(), await flow.state(event)) == ([("a", "cooldown")], DONE)
 
 
 async def test_lists(flow: WorkflowWorld) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -16,6 +16,8 @@ from services.router.runs.store import LEASE_S
 from services.router.workflow_runs import store
 from services.router.workflow_runs.servicer import WorkflowRunMethods
 from services.router.workflows import engine
+from services.router.workflows.references import References
+from services.router.workflows.servicer import WorkflowServicer
 from tests.integration.router.run_world import TENANT, inline, nodes
 from tests.integration.router.workflow_world import WorkflowWorld, contact, delay, send
 
@@ -175,6 +177,21 @@ async def test_somebody_gets_another_id_while_their_run_waits(flow: WorkflowWorl
     await flow.flow_on()
     assert await flow.sent() == [(first.recipient.user_id, "a"), ("ada", "b")]
     assert (await flow.reasons(), await flow.state(event)) == ([("a", "cooldown")], DONE)
+
+
+@pytest.mark.parametrize(("without_activity", "counted"), [(False, 1), (True, 0)])
+async def test_open_runs_are_counted_for_who_wants_to_know(
+    flow: WorkflowWorld, *, without_activity: bool, counted: int
+) -> None:
+    """There may be a million of them: calls that only look for the workflow do not have them counted."""
+    workflow = await flow.workflow(delay("wait", 60), send("a"))
+    await flow.begin(flow.started([workflow], contact("ada", email="ada@example.com")))
+    await flow.flow_on()
+    servicer: Any = WorkflowServicer(flow.workflow_store, cast(References, None))  # type: ignore[abstract]
+    request = workflows_pb2.GetWorkflowRequest(
+        tenant_id=TENANT, workflow_id=workflow, without_activity=without_activity
+    )
+    assert (await servicer.GetWorkflow(request, None)).workflow.open_runs == counted
 
 
 async def test_lists(flow: WorkflowWorld) -> None:

@@ -120,7 +120,9 @@ async def _processed(call: Call, trigger_id: str, until: float) -> dict[str, Any
 async def _workflow(call: Call, workflow_id: str, name: str) -> workflows_pb2.Workflow:
     if not workflow_id and not name:
         raise bad_request("workflow_id or workflow_name is required")
-    wire = workflows_pb2.GetWorkflowRequest(tenant_id=call.caller.tenant_id, scope=call.caller.team)
+    wire = workflows_pb2.GetWorkflowRequest(
+        tenant_id=call.caller.tenant_id, scope=call.caller.team, without_activity=True
+    )
     if workflow_id:
         if not is_uuid(workflow_id):
             raise not_found("Workflow")

@@ -187,6 +187,9 @@ async def test_synchronous_waits_at_most_ten_seconds(account: Account) -> None:
     body: dict[str, Any] = {"event_name": "user_signup", "user_info": _USER}
     answer = await account.must("POST", "/events/trigger", body, status=201)
     assert (answer["status"], answer["message"]) == ("processing", "Event queued successfully")
+    # It waits before its first message.
+    [workflow] = answer["workflows"]
+    assert (workflow["name"], workflow["steps"][0]["jobs"]["total"]) == ("Later", 0)
     refused = await account.call("POST", "/events/trigger", {**body, "trigger_at": "2090-01-01T00:00:00Z"})
     assert refused.status == 400
 

@@ -45,7 +45,10 @@ async def direct(call: Call) -> web.Response:
 async def details(call: Call, found: Trigger) -> dict[str, Any]:
     """Return a trigger with what each workflow did, step by step."""
     counts = await call.triggers.counts(call.caller, found.event.id)
-    named = list(dict.fromkeys(one.workflow_id for one in counts if one.workflow_id))[:MAX_WORKFLOWS]
+    # Also those that have sent nothing yet, because they wait first.
+    started = await call.triggers.started(call.caller, found.event)
+    known = dict.fromkeys([*(one.workflow_id for one in counts if one.workflow_id), *started])
+    named = list(known)[:MAX_WORKFLOWS]
     stored = await asyncio.gather(*(call.triggers.workflow(call.caller, workflow_id) for workflow_id in named))
     return views.workflow_details(found, counts, dict(zip(named, stored, strict=True)))
 

@@ -71,6 +71,19 @@ class Triggers:
         wire = ledger_pb2.GetWorkflowCountsRequest(tenant_id=caller.tenant_id, event_id=trigger_id)
         return (await self._clients.call(self._clients.ledger.GetWorkflowCounts, wire)).counts
 
+    async def started(self, caller: Caller, event: ledger_pb2.EventSummary) -> Sequence[str]:
+        """Return the ids of the workflows that an event starts; none if what it carried is deleted."""
+        if not event.has_workflows:
+            return ()
+        wire = ledger_pb2.GetEventBodyRequest(tenant_id=caller.tenant_id, event_id=event.id, whole=True)
+        try:
+            body = await self._clients.call(self._clients.ledger.GetEventBody, wire)
+        except ClarionError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return ()
+        return [one.workflow_id for one in body.event.workflows.workflows]
+
     async def workflow(self, caller: Caller, workflow_id: str) -> workflows_pb2.Workflow | None:
         """Return a stored workflow; None: it was deleted."""
         wire = workflows_pb2.GetWorkflowRequest(

@@ -30,7 +30,8 @@ class _Refusing(workflows_pb2_grpc.WorkflowServiceServicer):
 @pytest.mark.parametrize(("faults", "is_whole"), [(5, True), (500, False)])
 async def test_a_caller_gets_the_beginning_of_a_large_error(faults: int, word: str, *, is_whole: bool) -> None:
     """Its code, and as many of its fields as there is room for: else it would get none of them."""
-    address, servicer = f"127.0.0.1:{free_port()}", _Refusing(faults, word)
+    address = f"127.0.0.1:{free_port()}"
+    servicer = _Refusing(faults, word)  # type: ignore[abstract]
     server = grpc.GrpcServer(address, token=_TOKEN)
     server.add(workflows_pb2_grpc.add_WorkflowServiceServicer_to_server, servicer, _SERVICE)
     await server.start()

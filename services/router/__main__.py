@@ -61,6 +61,7 @@ from services.router.imports.store import ImportStore
 from services.router.imports.worker import Imports
 from services.router.kept_events import Asked, KeptEvents
 from services.router.owners import ConfigurationOwners
+from services.router.pace import Pace
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
 from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
@@ -169,13 +170,13 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     }
     for channel in channels.values():
         process.on_close(channel.close)
-    own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
+    own, caller, people, pace = OwnParts(), grpc.Caller(token), PostgresRecipients(pool), Pace()
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
     bodies = Bodies(connection, channels["ingest"], caller, own)
     filtering = Filtering(bodies)
     process.on_close(filtering.close)
     events = EventPlanner(known.policies, filtering)
-    planner = CatalogPlanner(catalog, events)
+    planner = CatalogPlanner(catalog, events, pace)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
     asked = Asked(
@@ -190,12 +191,13 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         known.erased,
         pool,
         runs_pool,
+        pace,
     )
     kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
     kept.start(process)
     schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
 
-    consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
+    consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own, pace=pace)
     working = (process.start(consumer.run(), name="consumer"), process.start(schedules.run(), name="schedules"))
 
     async def finish() -> None:

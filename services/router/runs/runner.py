@@ -18,6 +18,7 @@ from runtime.errors import ClarionError, Code
 from services.domain.reasons import Reason
 from services.router.definitions import REFUSALS
 from services.router.messages import Plan
+from services.router.pace import Pace
 from services.router.ports import NewRun
 from services.router.runs import outputs
 from services.router.runs import run as runs
@@ -78,6 +79,7 @@ class Runs:
         is_inactive: InactiveTenants,
         *,
         began: Callable[[], None] = _nothing,
+        pace: Pace | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._store = store
@@ -87,6 +89,7 @@ class Runs:
         self._progress = progress
         self._is_inactive = is_inactive
         self._began = began
+        self._pace = pace or Pace()
         self._publishing = publishing
         self._now = now
         self._queues = Queues(self, few=FEW_BATCH, large=LARGE_BATCH)
@@ -128,6 +131,8 @@ class Runs:
     async def claim(self, *, large: bool) -> set["asyncio.Task[None]"]:
         """See queues.Work."""
         claimed = await self._store.claim(self._now(), LARGE_BATCH if large else FEW_BATCH, large=large)
+        if claimed and not large:
+            self._pace.saw_others()
         return {
             asyncio.create_task(self._advance(run, is_canceled=is_canceled, large=large))
             for run, is_canceled in claimed
@@ -147,7 +152,7 @@ class Runs:
                     return
                 revision, output, has_more = run.revision + 1, decision.output, not decision.is_last
             try:
-                await self._publishing.publish(output, run)
+                await self._publishing.publish(output, run, is_page=large)
             except ClarionError as error:
                 log.warning("run_waits", event_id=run.event.id, error=error.detail, code=error.code.name)
                 await self._hold(run, "unavailable", revision=revision)

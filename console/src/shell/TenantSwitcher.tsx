@@ -1,14 +1,8 @@
-import { Combobox } from "@base-ui/react/combobox";
 import { useQuery } from "@tanstack/react-query";
 import { linkOptions, useNavigate, useParams } from "@tanstack/react-router";
-import { Check, ChevronsUpDown } from "lucide-react";
+import { type Choice, Chooser } from "~/kit/Chooser";
 import styles from "./TenantSwitcher.module.css";
 import { tenantsQuery, useTenantId } from "./tenants";
-
-interface Choice {
-  value: string;
-  label: string;
-}
 
 // The list of each kind of object, by the name of its id in paths.
 const LISTS = [
@@ -18,6 +12,10 @@ const LISTS = [
   ["providerId", "/providers"],
   ["endpointId", "/endpoints"],
   ["recipientId", "/recipients"],
+  ["workflowId", "/workflows"],
+  ["segmentId", "/segments"],
+  ["scheduleId", "/schedules"],
+  ["importId", "/imports"],
 ] as const;
 const ALL: Choice = { value: "", label: "All tenants" };
 
@@ -29,39 +27,16 @@ export function TenantSwitcher() {
   const { data } = useQuery(tenantsQuery);
   const choices = [ALL, ...(data ?? []).map((one) => ({ value: one.id, label: one.name }))];
   const chosen = choices.find((one) => one.value === tenantId) ?? { value: tenantId, label: tenantId };
-  const choose = (choice: Choice | null) => {
-    void navigate(targetIn(choice?.value || undefined, params));
-  };
   return (
-    <Combobox.Root items={choices} value={chosen} onValueChange={choose} isItemEqualToValue={sameChoice}>
-      <Combobox.Trigger className={styles.trigger} aria-label={`Tenant: ${chosen.label}`}>
-        <span className={styles.name}>{chosen.label}</span>
-        <ChevronsUpDown aria-hidden />
-      </Combobox.Trigger>
-      <Combobox.Portal>
-        <Combobox.Positioner className={styles.positioner} sideOffset={4} align="start">
-          <Combobox.Popup className={styles.popup} aria-label="Choose a tenant">
-            <Combobox.Input className={styles.input} placeholder="Find a tenant" aria-label="Find a tenant" />
-            <Combobox.Empty className={styles.empty}>No tenant has this name.</Combobox.Empty>
-            <Combobox.List className={styles.list}>
-              {(choice: Choice) => (
-                <Combobox.Item key={choice.value} value={choice} className={styles.item}>
-                  <Combobox.ItemIndicator className={styles.mark}>
-                    <Check aria-hidden />
-                  </Combobox.ItemIndicator>
-                  <span>{choice.label}</span>
-                </Combobox.Item>
-              )}
-            </Combobox.List>
-          </Combobox.Popup>
-        </Combobox.Positioner>
-      </Combobox.Portal>
-    </Combobox.Root>
+    <Chooser
+      choices={choices}
+      chosen={chosen}
+      onChoose={(choice) => void navigate(targetIn(choice.value || undefined, params))}
+      find="Find a tenant"
+      none="No tenant has this name."
+      trigger={{ className: styles.trigger, "aria-label": `Tenant: ${chosen.label}` }}
+    />
   );
-}
-
-function sameChoice(one: Choice, other: Choice): boolean {
-  return one.value === other.value;
 }
 
 /** Where a choice leads: the same screen, or from an object, which belongs to one tenant, to the list of its kind. */

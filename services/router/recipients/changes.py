@@ -10,8 +10,8 @@ from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services.domain import addresses
-from services.router.recipients import check, preferences
-from services.router.recipients.check import CheckedRecipient, Device, Fault, invalid, text
+from services.router.recipients import check, devices, preferences
+from services.router.recipients.check import CheckedRecipient, Fault, invalid, text
 from services.router.recipients.decisions import Decision, Known, Names, becomes_unique
 from services.router.recipients.row import RecipientRow
 
@@ -34,9 +34,9 @@ _encode = msgspec.json.Encoder().encode
 class Change:
     """A checked change, which decides as services.router.recipients.decisions.Wanted does.
 
-    fields: what is given of CheckedRecipient, in the form that is stored; data only if it replaces all. merged: fields
-    of data that are replaced; None: none. added_tags: beside those that are stored. wishes: changes of what they want;
-    None: none.
+    fields: what is given of CheckedRecipient, in the form that is stored, but for device_tokens, which may be as they are
+    shown (services.router.recipients.devices); data only if it replaces all. merged: fields of data that are replaced;
+    None: none. added_tags: beside those that are stored. wishes: changes of what they want; None: none.
     """
 
     names: Names
@@ -55,6 +55,8 @@ class Change:
         before = NOBODY if current is None else current.recipient
         faults: list[Fault] = []
         after = replace(before, **self.fields)
+        if "device_tokens" in self.fields:
+            after = replace(after, device_tokens=devices.in_full(after.device_tokens, before.device_tokens, faults))
         if self.merged is not None:
             after = replace(after, data=merged(after.data, self.merged, faults))
         if self.added_tags:
@@ -167,19 +169,8 @@ def _lists(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[
         given = change.category_preferences.preferences
         fields["category_preferences"] = preferences.checked("category_preferences", given, faults)
     if change.HasField("device_tokens"):
-        fields["device_tokens"] = _devices(change.device_tokens.tokens, faults)
+        fields["device_tokens"] = devices.checked(change.device_tokens.tokens, faults)
     return fields
-
-
-def _devices(some: Sequence[recipients_pb2.DeviceToken], faults: list[Fault]) -> tuple[Device, ...]:
-    if len(some) > check.MAX_DEVICES:
-        faults.append(("device_tokens", f"must be at most {check.MAX_DEVICES}"))
-    for position, one in enumerate(some[: check.MAX_DEVICES]):
-        at = f"device_tokens[{position}]"
-        faults += text(f"{at}.token", one.token, limit=check.MAX_TOKEN, required=True)
-        if one.kind not in check.DEVICE_KINDS:
-            faults.append((f"{at}.kind", f"must be one of {', '.join(check.DEVICE_KINDS)}"))
-    return tuple(dict.fromkeys(Device(one.kind, one.token) for one in some))
 
 
 def _taken(field: str) -> ClarionError:

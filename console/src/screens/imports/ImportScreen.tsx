@@ -13,7 +13,7 @@ import { Card, Facts, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Import, importQuery, isOpen } from "./data";
 import { StateBadge } from "./StateBadge";
@@ -26,7 +26,7 @@ function ImportScreen() {
   if (!tenantId) {
     return (
       <Page title="Import">
-        <TenantNeeded what="imports" />
+        <FindTenant key={importId} kind="import" id={importId} what="imports" />
       </Page>
     );
   }

@@ -11,7 +11,7 @@ import { Loading } from "~/kit/Loading";
 import { Card, EmptyState, Facts, Page } from "~/kit/Page";
 import { Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type ScheduleWithTimes, scheduleQuery } from "./queries";
 import { ScheduleForm } from "./ScheduleForm";
@@ -25,7 +25,7 @@ function ScheduleScreen() {
   if (tenantId === undefined) {
     return (
       <Page title="Schedule">
-        <TenantNeeded what="a schedule" />
+        <FindTenant key={scheduleId} kind="schedule" id={scheduleId} what="schedules" />
       </Page>
     );
   }

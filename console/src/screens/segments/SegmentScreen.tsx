@@ -13,7 +13,7 @@ import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
 import { ExportButton } from "~/screens/recipients/ExportButton";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Segment, segmentQuery } from "./data";
 import { type Entered, SegmentForm } from "./SegmentForm";
@@ -26,7 +26,7 @@ function SegmentScreen() {
   if (!tenantId) {
     return (
       <Page title="Segment">
-        <TenantNeeded what="segments" />
+        <FindTenant key={segmentId} kind="segment" id={segmentId} what="segments" />
       </Page>
     );
   }
@@ -81,6 +81,11 @@ function OneSegment({ tenantId, segment }: { tenantId: string; segment: Segment 
       actions={
         <>
           <LinkButton to="/segments">All segments</LinkButton>
+          {may(session, "developer", tenant) ? (
+            <LinkButton to="/triggers/new" search={{ segment: segment.id }}>
+              Send an event to it
+            </LinkButton>
+          ) : null}
           {mayChange ? (
             <>
               <ExportButton tenantId={tenantId} whom={{ segment_id: segment.id }} />

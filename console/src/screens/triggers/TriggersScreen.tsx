@@ -10,7 +10,8 @@ import { Time } from "~/kit/Time";
 import { word } from "~/shell/search";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { LIVE_MS, PAGE, type Run } from "./queries";
-import { heldBack, RunBadge, STATES, stateName } from "./words";
+import { STATES } from "./states";
+import { heldBack, RunBadge, stateName } from "./words";
 
 export const lazyRoute = createLazyRoute("/frame/triggers")({ component: TriggersScreen });
 

@@ -1,8 +1,5 @@
 import { Badge, type Tone } from "~/kit/Badge";
 
-export const STATES = ["waiting", "expanding", "paused", "running", "done", "canceled", "failed"] as const;
-export type State = (typeof STATES)[number];
-
 const RUNS: Readonly<Record<string, { tone: Tone; text: string }>> = {
   waiting: { tone: "wait", text: "waits for its time" },
   expanding: { tone: "calm", text: "reads recipients" },

@@ -13,7 +13,7 @@ import { Card, Page } from "~/kit/Page";
 import { Table } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Named, type Version, versionQuery, versionsQuery, type Workflow, workflowQuery } from "./data";
 import { readDocument } from "./document";
@@ -35,7 +35,7 @@ function VersionsScreen() {
   if (!tenantId) {
     return (
       <Page title="Versions">
-        <TenantNeeded what="workflows" />
+        <FindTenant key={workflowId} kind="workflow" id={workflowId} what="workflows" />
       </Page>
     );
   }

@@ -11,7 +11,7 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card, Page } from "~/kit/Page";
 import { notify, notifyError } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Named, type Workflow, workflowQuery } from "./data";
 import { contentOf } from "./editor/content";
@@ -26,7 +26,7 @@ function WorkflowScreen() {
   if (!tenantId) {
     return (
       <Page title="Workflow">
-        <TenantNeeded what="workflows" />
+        <FindTenant key={workflowId} kind="workflow" id={workflowId} what="workflows" />
       </Page>
     );
   }

@@ -116,6 +116,12 @@ class Visit:
         if await button.count() and await button.get_attribute("aria-expanded") == "false":
             await button.click()
 
+    async def choose(self, label: str, text: str) -> None:
+        """Choose what a list finds for a text, by keyboard. label: of the field that shows what is chosen."""
+        await self.page.get_by_role("combobox", name=re.compile(f"^{re.escape(label)}")).press("ArrowDown")
+        await self.page.keyboard.type(text)
+        await self.page.get_by_role("option").filter(has_text=text).first.click()
+
     def allow(self, pattern: str) -> None:
         """Leave out faults that match a regular expression, such as r"status of 422"."""
         self._allowed.append(re.compile(pattern))

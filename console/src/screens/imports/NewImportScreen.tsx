@@ -195,7 +195,9 @@ function Columns({ tenantId, chosen }: { tenantId: string; chosen: Chosen }) {
             ))}
           </ul>
         </FieldGroup>
-        {wrong ? <p className={styles.bad}>{wrong}</p> : null}
+        <p className={styles.bad} role="status">
+          {wrong}
+        </p>
         {rows.length > 0 ? (
           <Table
             caption="The first rows of the file"

@@ -79,6 +79,7 @@ function SendForm({ tenantId, named }: { tenantId: string; named: NewSearch }) {
   });
   return (
     <Card title="The event">
+      {maySend ? null : <p>Your role may not send events. A developer of this tenant can.</p>}
       <Form
         action="Send the event"
         onSubmit={() => send.mutate()}

@@ -55,7 +55,7 @@ export function DryRunCard({
           Try it
         </Button>
       </div>
-      {canRun ? null : <p className={styles.soft}>First put right what is marked in the steps.</p>}
+      {canRun ? null : <p className={styles.soft}>Correct what is marked in the steps first.</p>}
       {dryRun.error ? <ErrorNote error={dryRun.error} /> : null}
       <div aria-live="polite">{result && !dryRun.error ? <Result result={result} /> : null}</div>
     </Card>

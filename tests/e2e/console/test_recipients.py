@@ -29,7 +29,7 @@ async def test_links_without_a_tenant_find_what_they_name(visit: Visit, world: W
     base, uploads = f"/tenants/{world.tenant.id}", {"file_name": "people.csv"}
     send = {"id": "a", "kind": "send", "channel": "EMAIL", "template": {"key": "note"}}
     flow = {"name": "Welcome", "event_type": "joined", "document": {"steps": [send]}}
-    rule = {"key": "gold", "name": "Gold", "filter": {"field": "tags", "op": "has", "value": "gold"}}
+    rule = {"key": "gold", "name": "Gold", "filter": {"field": "tags", "op": "has_any", "value": ["gold"]}}
     weekly = {"name": "Weekly", "cron": "0 9 * * MON", "event": {"event_type": "note", "audience": [{"everybody": True}]}}
     bodies = {"workflows": flow, "segments": rule, "schedules": weekly, "imports": uploads}
     ids = {kind: (await world.must("POST", f"{base}/{kind}", body))["id"] for kind, body in bodies.items()}

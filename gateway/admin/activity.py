@@ -26,8 +26,18 @@ _ORDER = {
     kind: place
     for place, kind in enumerate(
         (
-            *("event", "delivery", "recipient", "workflow", "segment", "schedule", "import"),
-            *("endpoint", "template", "provider", "tenant", "api_key"),
+            "event",
+            "delivery",
+            "recipient",
+            "workflow",
+            "segment",
+            "schedule",
+            "import",
+            "endpoint",
+            "template",
+            "provider",
+            "tenant",
+            "api_key",
         )
     )
 }

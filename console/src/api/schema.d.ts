@@ -6612,7 +6612,7 @@ export interface components {
          * @description The body of PATCH /tenants/{id}/recipients/{recipient_id}: an absent field stays as it is.
          *
          *         recipient_id: another id of theirs. data: replaces all fields; data_fields: only those that it has, and null deletes
-         *         one; one of both.
+         *         one; one of both. device_tokens: a token as it is shown keeps the stored one.
          */
         RecipientChange: {
             recipient_id?: string;
@@ -7186,7 +7186,7 @@ export interface components {
          */
         SearchHit: {
             /** @enum {unknown} */
-            kind: "api_key" | "delivery" | "endpoint" | "event" | "provider" | "recipient" | "template" | "tenant";
+            kind: "api_key" | "delivery" | "endpoint" | "event" | "import" | "provider" | "recipient" | "schedule" | "segment" | "template" | "tenant" | "workflow";
             /** @description null: a tenant's own key, which has none. */
             id: string | null;
             /** @description null: it belongs to the platform. */
@@ -12379,6 +12379,8 @@ export interface operations {
     listGroups: {
         parameters: {
             query?: {
+                /** @description Only groups with this part in their key or name. */
+                search?: string;
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;

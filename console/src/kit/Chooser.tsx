@@ -12,11 +12,11 @@ export interface Choice {
   detail?: string | undefined;
 }
 
-interface ChooserProps<T extends Choice> {
-  choices: readonly T[];
+interface ChooserProps {
+  choices: readonly Choice[];
   /** null: nothing is chosen yet. */
-  chosen: T | null;
-  onChoose: (choice: T) => void;
+  chosen: Choice | null;
+  onChoose: (choice: Choice) => void;
   /** What the field in which one searches is called: "Find a tenant". */
   find: string;
   /** Says why there is no choice. */
@@ -28,21 +28,13 @@ interface ChooserProps<T extends Choice> {
 }
 
 /** A button that shows what is chosen, and opens a list that can be searched. */
-export function Chooser<T extends Choice>({
-  choices,
-  chosen,
-  onChoose,
-  find,
-  none,
-  onSearch,
-  trigger,
-}: ChooserProps<T>) {
+export function Chooser({ choices, chosen, onChoose, find, none, onSearch, trigger }: ChooserProps) {
   return (
     <Combobox.Root
       items={choices}
       value={chosen}
       onValueChange={(choice) => choice && onChoose(choice)}
-      isItemEqualToValue={(one: T, other: T) => one.value === other.value}
+      isItemEqualToValue={(one: Choice, other: Choice) => one.value === other.value}
       {...(onSearch && { filter: null, onInputValueChange: onSearch })}
     >
       <Combobox.Trigger {...trigger} className={classes(styles.trigger, trigger.className)}>
@@ -59,7 +51,7 @@ export function Chooser<T extends Choice>({
             <Combobox.Input className={styles.input} placeholder={find} aria-label={find} />
             <Combobox.Empty className={styles.empty}>{none}</Combobox.Empty>
             <Combobox.List className={styles.list}>
-              {(choice: T) => (
+              {(choice: Choice) => (
                 <Combobox.Item key={choice.value} value={choice} className={styles.item}>
                   <Combobox.ItemIndicator className={styles.mark}>
                     <Check aria-hidden />
@@ -84,16 +76,15 @@ export function Chooser<T extends Choice>({
 }
 
 /** A field in which one of many is chosen from a list that can be searched. */
-export function ChoiceField<T extends Choice>({
+export function ChoiceField({
   label,
   help,
   error,
-  isOptional,
+  isOptional = false,
   ...chooser
-}: Omit<Labeled, "isLabelHidden" | "isMono"> & Omit<ChooserProps<T>, "trigger">) {
-  const labeled: Labeled = { label, help, error };
+}: Omit<Labeled, "isLabelHidden" | "isMono"> & Omit<ChooserProps, "trigger">) {
   return (
-    <Field {...Object.assign(labeled, { isOptional })}>
+    <Field label={label} help={help} error={error} isOptional={isOptional}>
       {({ className: _, ...marks }) => <Chooser {...chooser} trigger={marks} />}
     </Field>
   );

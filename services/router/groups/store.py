@@ -63,8 +63,8 @@ class GroupStore:
     async def page(self, tenant_id: str, search: str, after: str, limit: int) -> list[GroupRow]:
         """Return groups in the order of their creation.
 
-        search: a part of the key or the name, in any case; empty: any. after: of the last one before the page; empty: the
-        first.
+        search: a part of the key or the name, in any case; empty: any. after: of the last one before the page; empty:
+        the first.
         """
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.page, tenant_id, after or BEFORE_ALL, limit, search)

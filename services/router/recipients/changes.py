@@ -34,9 +34,9 @@ _encode = msgspec.json.Encoder().encode
 class Change:
     """A checked change, which decides as services.router.recipients.decisions.Wanted does.
 
-    fields: what is given of CheckedRecipient, in the form that is stored, but for device_tokens, which may be as they are
-    shown (services.router.recipients.devices); data only if it replaces all. merged: fields of data that are replaced;
-    None: none. added_tags: beside those that are stored. wishes: changes of what they want; None: none.
+    fields: what is given of CheckedRecipient, in the form that is stored, but for device_tokens, which may be as they
+    are shown (services.router.recipients.devices); data only if it replaces all. merged: fields of data that are
+    replaced; None: none. added_tags: beside those that are stored. wishes: changes of what they want; None: none.
     """
 
     names: Names

@@ -105,7 +105,9 @@ class Page:
 _MORE = (
     Page("message of a webhook", "/console/messages/{webhook}", ("answer of a receiver*", "endpoint")),
     Page("workflows to choose from", "/console/triggers/new?tenant={tenant}", ("workflow*",), "Workflow"),
-    Page("segments to choose from", "/console/triggers/new?tenant={tenant}&segment={segment}", ("segment*",), "Segment"),
+    Page(
+        "segments to choose from", "/console/triggers/new?tenant={tenant}&segment={segment}", ("segment*",), "Segment"
+    ),
     Page(
         "recipients to choose from",
         "/console/triggers/new?tenant={tenant}&recipient={recipient}",

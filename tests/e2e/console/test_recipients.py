@@ -24,13 +24,17 @@ async def test_a_recipients_link_without_a_tenant_finds_theirs(visit: Visit, wor
 
 
 async def test_links_without_a_tenant_find_what_they_name(visit: Visit, world: World) -> None:
-    """A workflow and its versions, a segment, a schedule, an import; a tenant that does not have it leads there, too."""
+    """A workflow and its versions, a segment, a schedule, an import; a tenant that does not have it leads there."""
     visit.allow("status of 404")
     base, uploads = f"/tenants/{world.tenant.id}", {"file_name": "people.csv"}
     send = {"id": "a", "kind": "send", "channel": "EMAIL", "template": {"key": "note"}}
     flow = {"name": "Welcome", "event_type": "joined", "document": {"steps": [send]}}
     rule = {"key": "gold", "name": "Gold", "filter": {"field": "tags", "op": "has_any", "value": ["gold"]}}
-    weekly = {"name": "Weekly", "cron": "0 9 * * MON", "event": {"event_type": "note", "audience": [{"everybody": True}]}}
+    weekly = {
+        "name": "Weekly",
+        "cron": "0 9 * * MON",
+        "event": {"event_type": "note", "audience": [{"everybody": True}]},
+    }
     bodies = {"workflows": flow, "segments": rule, "schedules": weekly, "imports": uploads}
     ids = {kind: (await world.must("POST", f"{base}/{kind}", body))["id"] for kind, body in bodies.items()}
     paths = [f"/{kind}/{found}" for kind, found in ids.items()]

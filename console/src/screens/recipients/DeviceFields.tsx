@@ -64,7 +64,10 @@ export function DeviceFields({ devices, onChange, error }: DeviceFieldsProps) {
               error={error(`${at}.token`)}
               onChange={(event) => change(index, { token: event.target.value })}
             />
-            <IconButton label={`Remove token ${index + 1}`} onClick={() => onChange(devices.toSpliced(index, 1))}>
+            <IconButton
+              label={`Remove token ${index + 1}`}
+              onClick={() => onChange(devices.toSpliced(index, 1))}
+            >
               <X aria-hidden />
             </IconButton>
           </div>

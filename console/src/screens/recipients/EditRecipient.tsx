@@ -5,8 +5,8 @@ import { Problem } from "~/api/problem";
 import { Button } from "~/kit/Button";
 import { FormDialog } from "~/kit/Dialog";
 import { notify } from "~/kit/Toast";
-import type { Stored } from "./data";
 import { type Device, DeviceFields } from "./DeviceFields";
+import type { Stored } from "./data";
 import { bodyOf, type Entered, faultOf, RecipientFields } from "./fields";
 import { PreferenceFields } from "./PreferenceFields";
 

@@ -17,7 +17,9 @@ export function RecipientChoice({ tenantId, label, value, onChange, error }: Rec
   const { asked, onSearch } = useChoiceSearch();
   const found = useQuery(recipientChoicesQuery(tenantId, asked));
   const known = useQuery({ ...recipientQuery(tenantId, value), enabled: value !== "" }).data;
-  const nothing = asked ? "No stored recipient matches." : "No recipient is stored. Import people, or store one.";
+  const nothing = asked
+    ? "No stored recipient matches."
+    : "No recipient is stored. Import people, or store one.";
   return (
     <ChoiceField
       label={label}
@@ -42,5 +44,9 @@ interface Person {
 
 function choiceOf({ recipient_id, name, email, phone }: Person): Choice {
   const others = [recipient_id, email || phone].filter((one) => one && one !== name);
-  return { value: recipient_id, label: name || recipient_id, detail: (name ? others : others.slice(1)).join(", ") };
+  return {
+    value: recipient_id,
+    label: name || recipient_id,
+    detail: (name ? others : others.slice(1)).join(", "),
+  };
 }

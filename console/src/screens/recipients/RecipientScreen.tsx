@@ -15,8 +15,8 @@ import { Marks } from "~/screens/messages/Marks";
 import { channelName } from "~/shell/channels";
 import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
-import { recipientQuery, type Stored } from "./data";
 import { kindName } from "./DeviceFields";
+import { recipientQuery, type Stored } from "./data";
 import { EditRecipient } from "./EditRecipient";
 import { RecipientActions } from "./RecipientActions";
 import { RecipientSuppressions } from "./RecipientSuppressions";
@@ -64,7 +64,11 @@ function Recipient({ tenantId, recipientId }: Whose) {
         actions={
           <>
             {data && maySend ? (
-              <LinkButton size="small" to="/triggers/new" search={{ tenant: tenantId, recipient: recipientId }}>
+              <LinkButton
+                size="small"
+                to="/triggers/new"
+                search={{ tenant: tenantId, recipient: recipientId }}
+              >
                 Send an event
               </LinkButton>
             ) : null}

@@ -17,7 +17,9 @@ interface SegmentChoiceProps {
 /** Chooses a segment by a part of its name. */
 export function SegmentChoice({ tenantId, label, value, onChange, nobody, error }: SegmentChoiceProps) {
   const segments = useQuery(segmentsQuery(tenantId));
-  const found = (segments.data ?? []).map((one): Choice => ({ value: one.id, label: one.name, detail: one.key }));
+  const found = (segments.data ?? []).map(
+    (one): Choice => ({ value: one.id, label: one.name, detail: one.key }),
+  );
   const choices = nobody === undefined ? found : [{ value: "", label: nobody }, ...found];
   const isFound = choices.some((one) => one.value === value);
   return (

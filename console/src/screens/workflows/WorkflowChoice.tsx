@@ -39,6 +39,20 @@ export function WorkflowChoice({ tenantId, value, onChange, error }: WorkflowCho
   );
 }
 
-function choiceOf({ id, name, event_type, active }: { id: string; name: string; event_type: string; active: boolean }) {
-  return { value: id, label: name, detail: active ? event_type : `${event_type}, not active` } satisfies Choice;
+function choiceOf({
+  id,
+  name,
+  event_type,
+  active,
+}: {
+  id: string;
+  name: string;
+  event_type: string;
+  active: boolean;
+}) {
+  return {
+    value: id,
+    label: name,
+    detail: active ? event_type : `${event_type}, not active`,
+  } satisfies Choice;
 }

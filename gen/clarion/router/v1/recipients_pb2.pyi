@@ -102,7 +102,9 @@ class StoredRecipient(_message.Message):
 
     @_builtins.property
     def device_tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceToken]:
-        """For push through a provider; at most 10. Shown without their middle."""
+        """For push through a provider; at most 10. Shown without their middle. In a change, a token as it is shown is the stored
+        one that is shown so.
+        """
 
     def __init__(
         self,
@@ -1036,20 +1038,24 @@ class ListGroupsRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    search: _builtins.str
+    """A part of the key or the name, in any case, at most 100 characters; empty: any."""
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        search: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "search", b"search", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -16,17 +16,20 @@ _SUBJECT = re.compile(rb"^Subject:[^\n]*?#([^#\n]+)#", re.MULTILINE)
 
 
 class Catcher:
-    """The handler for aiosmtpd. mails: the number of mails per id."""
+    """The handler for aiosmtpd. mails: the number of mails per id. recipients: whom the last one of each id was for."""
 
     def __init__(self) -> None:
         self.mails: Counter[str] = Counter()
+        self.recipients: dict[str, Sequence[str]] = {}
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name there
         """Count the mail and answer 250."""
         content = envelope.content or b""
         raw = content if isinstance(content, bytes) else content.encode()
         if found := _SUBJECT.search(raw):
-            self.mails[found.group(1).decode()] += 1
+            id_ = found.group(1).decode()
+            self.mails[id_] += 1
+            self.recipients[id_] = envelope.rcpt_tos
         return "250 Caught"
 
 

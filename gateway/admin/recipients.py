@@ -61,7 +61,8 @@ class RecipientChangeBody(forms.Body):
     """The body of PATCH /tenants/{id}/recipients/{recipient_id}: an absent field stays as it is.
 
     recipient_id: another id of theirs. data: replaces all fields; data_fields: only those that it has, and null deletes
-    one; one of both. active: false: they get nothing until it is true.
+    one; one of both. active: false: they get nothing until it is true. device_tokens: a token as it is shown keeps the
+    stored one.
     """
 
     recipient_id: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET

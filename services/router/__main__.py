@@ -77,6 +77,7 @@ from services.router.schedules.people import PeopleInSchedules
 from services.router.schedules.runner import Schedules
 from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
 from services.router.schedules.store import ScheduleStore
+from services.router.search import StoredSearch
 from services.router.segments.members import SegmentMembers
 from services.router.segments.scan import Scan
 from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
@@ -213,7 +214,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     run_servicer = RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock)
     _add_codes(server, process, stores.codes)
     _add_recipient_services(server, process, pool, stores)
-    _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
+    _add_services(server, stores, RouterServicer(planner, people, StoredSearch(pool)), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
     run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)

@@ -6640,7 +6640,8 @@ export interface components {
          * @description The body of PATCH /tenants/{id}/recipients/{recipient_id}: an absent field stays as it is.
          *
          *         recipient_id: another id of theirs. data: replaces all fields; data_fields: only those that it has, and null deletes
-         *         one; one of both. active: false: they get nothing until it is true.
+         *         one; one of both. active: false: they get nothing until it is true. device_tokens: a token as it is shown keeps the
+         *         stored one.
          */
         RecipientChange: {
             recipient_id?: string;
@@ -7215,7 +7216,7 @@ export interface components {
          */
         SearchHit: {
             /** @enum {unknown} */
-            kind: "api_key" | "delivery" | "endpoint" | "event" | "provider" | "recipient" | "template" | "tenant";
+            kind: "api_key" | "delivery" | "endpoint" | "event" | "import" | "provider" | "recipient" | "schedule" | "segment" | "template" | "tenant" | "workflow";
             /** @description null: a tenant's own key, which has none. */
             id: string | null;
             /** @description null: it belongs to the platform. */
@@ -12412,6 +12413,8 @@ export interface operations {
     listGroups: {
         parameters: {
             query?: {
+                /** @description Only groups with this part in their key or name. */
+                search?: string;
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -52,6 +53,8 @@ _FIELD_NAMES = {
 _LEVELS = re.compile(
     r"^(?:event\.)?(?:audience\[\d+\]\.contact\.|direct\.content_given\.|direct\.|changes\[\d+\]\.|workflow\.)"
 )
+# The vendor has this channel, too.
+NO_WHATSAPP = "WhatsApp is not available on this server"
 _WINDOWS = {60: "minute", 3_600: "hour", 86_400: "day"}
 
 log = logs.get(__name__)
@@ -71,6 +74,12 @@ class ApiError(Exception):
 def bad_request(message: str) -> ApiError:
     """Return the error for a body or query that is not as it must be."""
     return ApiError(400, message)
+
+
+def unknown_channel(field: str, given: str, known: Iterable[str]) -> ApiError:
+    """Return the error for a field with a channel that is none of those that are known there."""
+    why = f"; {NO_WHATSAPP}" if given.lower() == "whatsapp" else ""
+    return bad_request(f"{field} must be one of {', '.join(known)}{why}")
 
 
 def not_found(what: str) -> ApiError:

@@ -250,7 +250,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "List groups in the order of their creation",
         {200: PageSchema[GroupSchema]},
         tag=_TAG,
-        parameters=PAGING,
+        parameters=(Parameter("search", Text, "Only groups with this part in their key or name."), *PAGING),
     ),
     admin(
         "PUT",

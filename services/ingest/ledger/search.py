@@ -13,7 +13,7 @@ from runtime.ids import is_uuid
 from services.ingest.event_ids import lowest_since, lowest_until
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("searching.sql"))
-_SOURCES = ("of_id", "of_recipient", "of_reason", "of_trouble", "of_trouble_of_tenants")
+_SOURCES = ("of_id", "of_workflow", "of_recipient", "of_reason", "of_trouble", "of_trouble_of_tenants")
 _PAGES = {
     source: _QUERIES.page.replace("{source}", getattr(_QUERIES, source)).replace("{wanted}", _QUERIES.wanted)
     for source in _SOURCES
@@ -56,7 +56,8 @@ class EventSearch:
     """Filters of the list of events; None and empty: any. Times in Unix microseconds.
 
     event_id: the event's, or the caller's. metadata: labels, as their column has them. status, channel, reason,
-    provider: of one of its deliveries. before: the id after which the page begins.
+    provider: of one of its deliveries. workflow_id: one of its deliveries is of this stored workflow. before: the id
+    after which the page begins.
     """
 
     tenant_ids: Sequence[str] = ()
@@ -70,6 +71,7 @@ class EventSearch:
     until_us: int | None = None
     event_id: str | None = None
     metadata: str | None = None
+    workflow_id: str | None = None
     before: str | None = None
 
     @property
@@ -77,6 +79,8 @@ class EventSearch:
         """The query that gives the fewest events beside those that are wanted."""
         if self.event_id:
             return "of_id"
+        if self.workflow_id:
+            return "of_workflow"
         if self.recipient:
             return "of_recipient"
         if self.reason:
@@ -99,6 +103,7 @@ class EventSearch:
                 self.provider,
                 self.event_id,
                 self.metadata,
+                self.workflow_id,
             )
         )
 
@@ -160,6 +165,7 @@ class EventFinder:
             search.since_us,
             search.until_us,
             search.metadata,
+            search.workflow_id,
         )
         read_from = rows[0]["read_from"]
         return [str(row["id"]) for row in rows if row["id"] is not None], str(read_from) if read_from else None

@@ -2,7 +2,8 @@
 -- wanted. A source gives ids by key, at most $4 of each; where a key has more, only ids from its last one on are complete.
 -- $1: of these tenants; null: any. Ids from $2 on and before $3. $5: the page's length. The others are filters; null: any.
 -- $6 type, $7 status, $8 channel, $9 reason, $10 provider, $11 recipient, $12 the event's or its caller's id, $13 the same
--- if it is a UUID; $14, $15: accepted at or after, and before, Unix microseconds; $16: labels, as their column has them.
+-- if it is a UUID; $14, $15: accepted at or after, and before, Unix microseconds; $16: labels, as their column has them;
+-- $17: a stored workflow that has deliveries of it.
 
 -- Each page returns, beside its rows, from which id on the source was read; null: to its end. OFFSET 0: the planner would
 -- read whole tables in place of a bounded number of rows.
@@ -96,11 +97,42 @@ e.accepted_at IS NOT NULL
         )
     )
 
+    AND (
+        $17::uuid IS NULL
+        -- In the order of their index, and not EXISTS: the planner could read all deliveries of the workflow.
+        OR (
+            SELECT true FROM ingest.deliveries m
+            WHERE m.workflow_id = $17 AND m.event_id = e.id ORDER BY m.step, m.id LIMIT 1
+        )
+    )
+
 -- By the event's id or its caller's.
 -- name: of_id
 SELECT '' AS key, e.id FROM ingest.events e
 WHERE (e.caller_event_id = $12 AND e.caller_event_id <> '' OR e.id = $13::uuid) AND e.id >= $2::uuid AND e.id < $3::uuid
 ORDER BY e.id DESC LIMIT $4
+
+-- One event after the other, however many deliveries each has.
+-- name: of_workflow
+SELECT '' AS key, f.id
+FROM (
+    WITH RECURSIVE found AS (
+        (
+            SELECT d.event_id AS id FROM ingest.deliveries d
+            WHERE d.workflow_id = $17::uuid AND d.event_id >= $2::uuid AND d.event_id < $3::uuid
+            ORDER BY d.event_id DESC LIMIT 1
+        )
+        UNION ALL
+        SELECT (
+            SELECT d.event_id FROM ingest.deliveries d
+            WHERE d.workflow_id = $17::uuid AND d.event_id >= $2::uuid AND d.event_id < b.id
+            ORDER BY d.event_id DESC LIMIT 1
+        )
+        FROM found b WHERE b.id IS NOT NULL
+    )
+    SELECT b.id FROM found b LIMIT $4
+) AS f
+WHERE f.id IS NOT NULL
 
 -- By user id and address, and as versions before wrote an event's only recipient.
 -- name: of_recipient

@@ -72,7 +72,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Return a page of events."""
         limit = page_limit(request.limit)
         check_time_range(request.since_us, request.until_us)
-        for field in ("tenant_id", "cursor"):
+        for field in ("tenant_id", "cursor", "workflow_id"):
             check_id(field, getattr(request, field), required=False)
         if len(request.metadata) > MAX_METADATA:
             raise invalid("metadata", f"must have at most {MAX_METADATA} labels")
@@ -95,6 +95,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             until_us=request.until_us or None,
             event_id=request.event_id or None,
             metadata=metadata_json(request.tenant_id, request.metadata) if request.metadata else None,
+            workflow_id=request.workflow_id or None,
             before=request.cursor or None,
         )
         page = await self._finder.page(search, limit)

@@ -19,7 +19,7 @@ RETURNING expires_at
 UPDATE router.codes
 SET attempts = attempts + 1, verified_at = CASE WHEN code_hash = $3 THEN now() END
 WHERE token_hash = $1 AND tenant_id = $2 AND verified_at IS NULL AND attempts < max_attempts AND expires_at > now()
-RETURNING id, subject, verified_at IS NOT NULL AS is_right, max_attempts - attempts AS attempts_left
+RETURNING id, subject, memo, verified_at IS NOT NULL AS is_right, max_attempts - attempts AS attempts_left
 
 -- name: session
 SELECT id, subject, digits, memo, renewals, max_attempts - attempts AS attempts_left, verified_at IS NOT NULL AS is_verified,

@@ -47,4 +47,5 @@ class CodeServicer(codes_pb2_grpc.CodeServiceServicer):
             attempts_left=checked.attempts_left,
             subject=checked.subject,
             session_id=checked.session_id,
+            memo=checked.memo,
         )

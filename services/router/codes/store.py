@@ -49,12 +49,13 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The result of an attempt."""
+    """The result of an attempt. memo: empty until the code was verified."""
 
     outcome: codes_pb2.CodeOutcome.ValueType
     attempts_left: int
     subject: str
     session_id: str
+    memo: bytes = b""
 
 
 class CodeStore:
@@ -112,13 +113,17 @@ class CodeStore:
         with postgres.unavailable_while_down():
             tried = await self._pool.fetchrow(_SQL.attempt, digest, tenant_id, self._keyed.code(digest, code))
             if tried is not None:
-                outcome = codes_pb2.CODE_OUTCOME_VERIFIED if tried["is_right"] else codes_pb2.CODE_OUTCOME_WRONG
-                return Checked(outcome, tried["attempts_left"], tried["subject"], str(tried["id"]))
+                if tried["is_right"]:
+                    outcome, memo = codes_pb2.CODE_OUTCOME_VERIFIED, tried["memo"]
+                else:
+                    outcome, memo = codes_pb2.CODE_OUTCOME_WRONG, b""
+                return Checked(outcome, tried["attempts_left"], tried["subject"], str(tried["id"]), memo)
             session = await self._pool.fetchrow(_SQL.session, digest, tenant_id)
         if session is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such session.")
         left = max(0, session["attempts_left"])
-        return Checked(codes.outcome_of_closed(dict(session)), left, session["subject"], str(session["id"]))
+        memo = session["memo"] if session["is_verified"] else b""
+        return Checked(codes.outcome_of_closed(dict(session)), left, session["subject"], str(session["id"]), memo)
 
     async def erase(self, tenant_id: str, *, emails: Sequence[str] = (), phones: Sequence[str] = ()) -> int:
         """Delete the sessions for a person's addresses, open ones too; return their number."""

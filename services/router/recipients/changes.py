@@ -10,7 +10,7 @@ from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services.domain import addresses
-from services.router.recipients import check, name_parts, preferences
+from services.router.recipients import check, devices, name_parts, preferences
 from services.router.recipients.check import CheckedRecipient, Device, Fault, invalid, text
 from services.router.recipients.decisions import Decision, Known, Names, becomes_unique
 from services.router.recipients.name_parts import NameParts
@@ -33,9 +33,10 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class Change:
     """A checked change, which decides as services.router.recipients.decisions.Wanted does.
 
-    fields: what is given of CheckedRecipient, in the form that is stored; data only if it replaces all. merged: fields
-    of data that are replaced; None: none. added_tags: beside those that are stored. devices: in place of those of the
-    same kinds. parts, wishes: other names, and changes of what they want; None: none.
+    fields: what is given of CheckedRecipient, in the form that is stored, but for device_tokens, which may be as they
+    are shown (services.router.recipients.devices); data only if it replaces all. merged: fields of data that are
+    replaced; None: none. added_tags: beside those that are stored. tokens: of devices, in place of those of the same
+    kinds. parts, wishes: other names, and changes of what they want; None: none.
     """
 
     names: Names
@@ -44,7 +45,7 @@ class Change:
     fields: Mapping[str, Any]
     merged: Mapping[str, msgspec.Raw] | None = None
     added_tags: Sequence[str] = ()
-    devices: Sequence[Device] = ()
+    tokens: Sequence[Device] = ()
     parts: NameParts | None = None
     wishes: preferences.Wishes | None = None
 
@@ -76,8 +77,10 @@ class Change:
         if self.added_tags:
             after = replace(after, tags=tuple(dict.fromkeys([*after.tags, *self.added_tags])))
             faults += check.wrong_tags(after.tags)
-        if self.devices:
-            after = _with_devices(after, self.devices, faults)
+        if "device_tokens" in self.fields:
+            after = replace(after, device_tokens=devices.in_full(after.device_tokens, before.device_tokens, faults))
+        if self.tokens:
+            after = replace(after, device_tokens=devices.with_kinds(self.tokens, before.device_tokens, faults))
         if self.wishes is not None:
             after = preferences.changed(after, self.wishes, faults)
         return after
@@ -130,7 +133,7 @@ def checked(
         else:
             fields["data"] = data
     parts = name_parts.checked(change.name_parts, faults) if change.HasField("name_parts") else None
-    devices: Sequence[Device] = fields.pop("device_tokens", ()) if change.device_tokens.keeps_other_kinds else ()
+    tokens: Sequence[Device] = fields.pop("device_tokens", ()) if change.device_tokens.keeps_other_kinds else ()
     wishes = None
     if change.HasField("preference_changes"):
         wishes = preferences.wishes(change.preference_changes, faults)
@@ -140,7 +143,7 @@ def checked(
         faults.append(("recipient_id", "is required"))
     if faults:
         raise invalid(faults)
-    return Change(names, mode, unique_email, fields, replaced, devices=devices, parts=parts, wishes=wishes)
+    return Change(names, mode, unique_email, fields, replaced, tokens=tokens, parts=parts, wishes=wishes)
 
 
 def _texts(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[str, Any]:
@@ -174,28 +177,8 @@ def _lists(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[
         given = change.category_preferences.preferences
         fields["category_preferences"] = preferences.checked("category_preferences", given, faults)
     if change.HasField("device_tokens"):
-        fields["device_tokens"] = _devices(change.device_tokens.tokens, faults)
+        fields["device_tokens"] = devices.checked(change.device_tokens.tokens, faults)
     return fields
-
-
-def _devices(some: Sequence[recipients_pb2.DeviceToken], faults: list[Fault]) -> tuple[Device, ...]:
-    if len(some) > check.MAX_DEVICES:
-        faults.append(("device_tokens", f"must be at most {check.MAX_DEVICES}"))
-    for position, one in enumerate(some[: check.MAX_DEVICES]):
-        at = f"device_tokens[{position}]"
-        faults += text(f"{at}.token", one.token, limit=check.MAX_TOKEN, required=True)
-        if one.kind not in check.DEVICE_KINDS:
-            faults.append((f"{at}.kind", f"must be one of {', '.join(check.DEVICE_KINDS)}"))
-    return tuple(dict.fromkeys(Device(one.kind, one.token) for one in some))
-
-
-def _with_devices(person: CheckedRecipient, devices: Sequence[Device], faults: list[Fault]) -> CheckedRecipient:
-    """Return somebody with these devices in place of all of their kinds; appends to faults if that are too many."""
-    kinds = {one.kind for one in devices}
-    left = (*(one for one in person.device_tokens if one.kind not in kinds), *devices)
-    if len(left) > check.MAX_DEVICES:
-        faults.append(("device_tokens", f"would leave more than {check.MAX_DEVICES}"))
-    return replace(person, device_tokens=left)
 
 
 def _taken(field: str) -> ClarionError:

@@ -15,7 +15,7 @@ from services.domain.paging import page_limit
 from services.domain.searching import check_search
 from services.router.groups.check import check_group, check_members
 from services.router.groups.store import GroupRow, GroupStore
-from services.router.recipients import changes
+from services.router.recipients import changes, devices
 from services.router.recipients.check import (
     MAX_ITEMS,
     MAX_TAG,
@@ -27,6 +27,7 @@ from services.router.recipients.check import (
     text,
     wrong_tags,
 )
+from services.router.recipients.identity import Identities
 from services.router.recipients.listing import MAX_OFFSET, Listing, RecipientList
 from services.router.recipients.row import RecipientRow
 from services.router.recipients.store import Pool, RecipientSearch, RecipientStore
@@ -64,6 +65,7 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
     }
 
     def __init__(self, pool: Pool, recipients: RecipientStore, groups: GroupStore, scan: Scan) -> None:
+        self._contacts = Identities(pool)
         self._recipients = recipients
         self._groups = groups
         self._list = RecipientList(pool, scan)
@@ -135,6 +137,19 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         log.info("recipients_stored", tenant_id=request.tenant_id, count=stored, refused=len(answered) - stored)
         return recipients_pb2.SaveRecipientsResponse(results=answered)
 
+    async def StoreContact(
+        self, request: recipients_pb2.StoreContactRequest, context: Any
+    ) -> recipients_pb2.StoreContactResponse:
+        """Find out who a contact is, and store what is new of them."""
+        if faults := list(tenant(request.tenant_id)):
+            raise invalid(faults)
+        (found,) = await self._contacts.resolve([(request.tenant_id, request.contact)])
+        if found.person.is_unknown:
+            raise invalid([("contact", "cannot be stored: it has no address, or the tenant has too many recipients")])
+        _CHANGES.labels("stored").inc(found.is_new)
+        log.info("contact_stored", tenant_id=request.tenant_id, is_new=found.is_new)
+        return recipients_pb2.StoreContactResponse(recipient_id=found.person.recipient.user_id, is_new=found.is_new)
+
     async def ChangeTags(
         self, request: recipients_pb2.ChangeTagsRequest, context: Any
     ) -> recipients_pb2.ChangeTagsResponse:
@@ -203,7 +218,9 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         """List groups."""
         limit = page_limit(request.limit)
         check(request.tenant_id, cursor=request.cursor)
-        rows = await self._groups.page(request.tenant_id, request.cursor, limit)
+        if faults := list(text("search", request.search, limit=MAX_SEARCH)):
+            raise invalid(faults)
+        rows = await self._groups.page(request.tenant_id, request.search, request.cursor, limit)
         return recipients_pb2.ListGroupsResponse(
             groups=map(_group, rows), next_cursor=rows[-1].id if len(rows) == limit else ""
         )
@@ -292,11 +309,6 @@ def _result(saved: Saved) -> recipients_pb2.SaveResult:
     return recipients_pb2.SaveResult(recipient=recipient_of(saved.row), is_new=saved.is_new)
 
 
-def _without_middle(token: str) -> str:
-    """Return what is shown of a device's token: enough to tell two apart."""
-    return f"{token[:6]}…{token[-4:]}" if len(token) > 20 else "…"
-
-
 def _address(written: str) -> dict[str, str]:
     """Return the filter for an address. Raises INVALID if it is neither an e-mail address nor a number."""
     if not written:
@@ -339,7 +351,7 @@ def recipient_of(row: RecipientRow) -> recipients_pb2.StoredRecipient:
             for each in one.category_preferences
         ],
         device_tokens=[
-            recipients_pb2.DeviceToken(kind=each.kind, token=_without_middle(each.token)) for each in one.device_tokens
+            recipients_pb2.DeviceToken(kind=each.kind, token=devices.shown(each.token)) for each in one.device_tokens
         ],
         inactive=one.inactive,
     )

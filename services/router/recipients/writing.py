@@ -167,12 +167,22 @@ async def _save(
 async def _write(connection: Connection, tenant_id: str, decisions: Iterable[tuple[Decision, str]]) -> None:
     new: list[dict[str, object]] = []
     changed: list[dict[str, object]] = []
+    # The new recipient_id of those who have another one now, by the one before.
+    renamed: dict[str, str] = {}
     for decision, id_ in decisions:
         if decision.wanted is not None:
+            before = decision.current.recipient.recipient_id if decision.current is not None else ""
+            if before not in ("", decision.wanted.recipient_id):
+                renamed[before] = decision.wanted.recipient_id
             item = store.item(id_, decision.wanted) | {"is_unique": decision.is_unique}
             (new if decision.current is None else changed).append(item)
     if changed:
         await connection.execute(_SQL.update, tenant_id, store.encode(changed))
+    if renamed:
+        columns = [list(names) for names in zip(*sorted(renamed.items()), strict=True)]
+        # In the order in which an erasure locks them.
+        await connection.execute(_SQL.rename_cooldowns, tenant_id, *columns)
+        await connection.execute(_SQL.rename_workflow_runs, tenant_id, *columns)
     if new:
         await connection.execute(_SQL.insert, tenant_id, store.encode(new))
     if ids := [one["id"] for one in (*new, *changed)]:

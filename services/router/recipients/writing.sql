@@ -78,3 +78,20 @@ FROM json_to_recordset($2::json) AS item (
     muted_channels smallint[], category_preferences json, device_tokens json, inactive boolean, is_unique boolean
 )
 WHERE r.tenant_id = $1 AND r.id = item.id
+
+-- Workflow runs that go on for people who have another recipient_id now: they follow them. A router that has read one as it was
+-- decides nothing of it. What is decided is published as it is.
+-- name: rename_workflow_runs
+UPDATE router.workflow_runs w SET
+    recipient_id = t.after, revision = CASE WHEN w.output IS NULL THEN w.revision + 1 ELSE w.revision END
+FROM unnest($2::text[], $3::text[]) AS t (before, after)
+WHERE w.tenant_id = $1 AND w.recipient_id = t.before AND w.state IN (1, 2)
+
+-- Of a workflow for which the new recipient_id has a cooldown, that one counts.
+-- name: rename_cooldowns
+UPDATE router.cooldowns c SET recipient_id = t.after
+FROM unnest($2::text[], $3::text[]) AS t (before, after)
+WHERE c.tenant_id = $1 AND c.recipient_id = t.before AND NOT EXISTS (
+    SELECT FROM router.cooldowns o
+    WHERE o.tenant_id = c.tenant_id AND o.workflow_id = c.workflow_id AND o.recipient_id = t.after
+)

@@ -12,7 +12,7 @@ from runtime.ids import new_id
 from services.domain import audience
 from services.domain.nameless import described, has_address
 from services.domain.reasons import Reason
-from services.router.runs import run as runs
+from services.router.runs import outputs
 from services.router.runs.run import Run
 
 
@@ -41,7 +41,7 @@ def without(
         return None
     left = event or run.event
     if not is_closed and not _names_anybody(left):
-        records = runs.end(left, Reason.RECIPIENT_ERASED, now_us, run.planned)
+        records = outputs.end(left, Reason.RECIPIENT_ERASED, now_us, run.planned)
         output, is_closed = run_output_pb2.RunOutput(records=records), True
     return Remainder(run.id, left, output, run.sends - removed, run.skips + removed, is_closed)
 

@@ -20,6 +20,7 @@ from services.router.definitions import REFUSALS
 from services.router.messages import Plan
 from services.router.pace import Pace
 from services.router.ports import NewRun
+from services.router.runs import outputs
 from services.router.runs import run as runs
 from services.router.runs.ports import InactiveTenants, NewWorkflowRun, Planner, Progress, Workflows
 from services.router.runs.publishing import OutputPublisher
@@ -181,7 +182,7 @@ class Runs:
                 page = await self._audiences.next(run, weight)
                 planned, new = await self._plan(run, page)
             _PEOPLE.inc(len(page.people))
-            more = [runs.conflict_record(run.event, conflict) for conflict in page.conflicts]
+            more = [outputs.conflict_record(run.event, conflict) for conflict in page.conflicts]
             return runs.decide(run, planned, page.after, len(page.people), self._now(), new=new, more=more)
         except TimeoutError:
             log.warning("run_waits", event_id=run.event.id, error="took too long", code=Code.UNAVAILABLE.name)

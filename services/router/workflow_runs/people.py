@@ -73,12 +73,20 @@ class PeopleInWorkflowRuns:
                 locked = [row["id"] for row in events]
                 rows = await connection.fetch(_SQL.lock_runs, tenant_id, user_id, self._batch, locked, fields)
                 by_id = {str(row["id"]): row for row in events}
-                outputs = [
-                    None if run is None else _left(run, user_id, addresses, now_us)
-                    for run in (read_workflow_run(row, by_id.get(str(row["run_id"]))) for row in rows)
-                ]
+                outputs = [_output(row, by_id.get(str(row["run_id"])), user_id, addresses, now_us) for row in rows]
                 await connection.execute(_SQL.erase, [row["id"] for row in rows], outputs, now_us)
         return len(rows)
+
+
+def _output(
+    row: asyncpg.Record, event: asyncpg.Record | None, user_id: str, addresses: Sequence[str], now_us: int
+) -> bytes | None:
+    """Return what is to be published of a row without its person; None: nothing, it has ended."""
+    run = read_workflow_run(row, event)
+    if run is not None:
+        return _left(run, user_id, addresses, now_us)
+    # What it had decided is lost. An empty output ends it: without what made it unreadable it may be readable again.
+    return b"" if is_open(row["state"]) or row["output"] is not None else None
 
 
 def _left(run: WorkflowRun, user_id: str, addresses: Sequence[str], now_us: int) -> bytes | None:

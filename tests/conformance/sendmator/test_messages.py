@@ -165,10 +165,23 @@ async def test_lists(account: Account) -> None:
     assert (await account.must("GET", "/sms/executions"))["total"] == 0
 
 
+_NO_WHATSAPP = "WhatsApp is not available on this server"
+
+
 async def test_whatsapp(account: Account) -> None:
-    """There is no such channel, and the answer says so."""
+    """There is no such channel: every call of the vendor's client for it is refused, and told what to use instead."""
     body = {"template_key": "t", "recipient_type": "direct_whatsapp", "direct_whatsapp": "+14155552671"}
-    assert_refused(await account.call("POST", "/whatsapp/send", body), 400, "Bad Request")
+    why = f"{_NO_WHATSAPP}: use POST /api/v1/sms/send or POST /api/v1/messages/send"
+    for method, path, sent in (
+        ("POST", "/whatsapp/send", body),
+        ("GET", "/whatsapp/executions?page=1&limit=20", None),
+        ("GET", f"/whatsapp/executions/{account.team}", None),
+        ("GET", f"/whatsapp/executions/{account.team}/jobs?status=filtered&limit=50", None),
+    ):
+        assert_refused(await account.call(method, path, sent), 400, "Bad Request", why)
+    code = {"channels": ["whatsapp"], "recipients": {"whatsapp": "+14155552671"}}
+    refused = await account.call("POST", "/otp/send", code)
+    assert_refused(refused, 400, "Bad Request", f"channels must be one of email, sms; {_NO_WHATSAPP}")
 
 
 @pytest.mark.parametrize(("channel", "address"), [("email", "user@example.com"), ("sms", "+14155552671")])
@@ -206,6 +219,37 @@ async def test_codes_of_two_channels(account: Account) -> None:
     assert (await account.must("GET", "/messages"))["total"] == 0
 
 
+async def test_who_enters_a_code_becomes_a_contact(account: Account) -> None:
+    """With add_contact: once, by the addresses of the right codes. Who is a contact already keeps what is stored."""
+    addresses = {"email": "Ada@example.com", "sms": "+14155552671"}
+    body = {"channels": ["email", "sms"], "recipients": addresses, "add_contact": True}
+    token = (await account.must("POST", "/otp/send", body))["data"]["session_token"]
+    assert "contact_external_id" not in await _verified(account, token, {"email": "0000", "sms": "0000"})
+    assert (await account.must("GET", "/contacts"))["total"] == 0
+    codes = {channel: await _received(account, channel) for channel in addresses}
+    external_id = (await _verified(account, token, codes))["contact_external_id"]
+    contact = await account.must("GET", f"/contacts/external/{external_id}")
+    assert (contact["email"], contact["phone"]) == ("Ada@example.com", "+14155552671")
+    await account.must("PATCH", f"/contacts/{contact['id']}", {"first_name": "Ada"})
+    body = {"channels": ["sms"], "recipients": {"sms": "+1 415 555 2671"}, "add_contact": True}
+    token = (await account.must("POST", "/otp/send", body))["data"]["session_token"]
+    again = await _verified(account, token, {"sms": await _received(account, "sms", of=2)})
+    assert (again["verified"], again["contact_external_id"]) == (True, external_id)
+    [listed] = (await account.must("GET", "/contacts"))["data"]
+    assert (listed["first_name"], listed["email"]) == ("Ada", "Ada@example.com")
+
+
+@pytest.mark.parametrize("fields", [{}, {"add_contact": False}, {"add_contact": True, "sandbox_mode": True}])
+async def test_who_enters_a_code_is_not_stored_otherwise(account: Account, fields: dict[str, bool]) -> None:
+    """Not without being asked for, nor if nothing was sent: then nobody has shown that the address is theirs."""
+    body = {"channels": ["email"], "recipients": {"email": "user@example.com"}, **fields}
+    data = (await account.must("POST", "/otp/send", body))["data"]
+    codes = data["otps"] if fields.get("sandbox_mode") else {"email": await _received(account, "email")}
+    found = await _verified(account, data["session_token"], codes)
+    assert (found["verified"], "contact_external_id" in found) == (True, False)
+    assert (await account.must("GET", "/contacts"))["total"] == 0
+
+
 async def test_resending_too_soon(account: Account) -> None:
     """429, with the time to wait; an unknown session is not found."""
     body = {"channels": ["email"], "recipients": {"email": "user@example.com"}, "sandbox_mode": True}
@@ -232,12 +276,12 @@ async def _verified(account: Account, token: str, codes: dict[str, str]) -> dict
     return dict(answer["data"])
 
 
-async def _received(account: Account, channel: str) -> str:
-    """Return the code of the only message that was sent."""
+async def _received(account: Account, channel: str, *, of: int = 1) -> str:
+    """Return the code of the newest message, once so many were sent."""
 
     async def found() -> str | None:
         listed = await account.must("GET", "/messages" if channel == "email" else "/sms/executions")
-        if not listed["data"]:
+        if len(listed["data"]) < of:
             return None
         message = (await account.messages(listed["data"][0]["trigger_id"]))[channel.upper()]
         match = re.search(r"\b\d{6}\b", message.text)

@@ -174,7 +174,7 @@ async def test_synchronous(account: Account) -> None:
 
 
 async def test_synchronous_waits_at_most_ten_seconds(account: Account) -> None:
-    """Then it says "processing"; a time is not possible."""
+    """Then it says "processing", and which workflows it started that wait; a time is not possible."""
     await account.template()
     steps = [
         {
@@ -187,6 +187,10 @@ async def test_synchronous_waits_at_most_ten_seconds(account: Account) -> None:
     body: dict[str, Any] = {"event_name": "user_signup", "user_info": _USER}
     answer = await account.must("POST", "/events/trigger", body, status=201)
     assert (answer["status"], answer["message"]) == ("processing", "Event queued successfully")
+    [workflow] = answer["workflows"]
+    assert (workflow["name"], workflow["status"], workflow["steps"][0]["status"]) == ("Later", "pending", "pending")
+    details = await account.must("GET", f"/workflows/{workflow['workflow_id']}")
+    assert (details["trigger_id"], details["status"]) == (answer["trigger_id"], "PROCESSING")
     refused = await account.call("POST", "/events/trigger", {**body, "trigger_at": "2090-01-01T00:00:00Z"})
     assert refused.status == 400
 

@@ -1,5 +1,6 @@
 """Workflows: listed, made, changed and deleted, and what they did."""
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -161,6 +162,43 @@ async def test_details(account: Account) -> None:
         assert told["channels"]["email"]["sent"] == 1
         assert told["totals"]["overall_success_rate"] == 100
         assert told["progress"] == {"processed": 1, "total": 1, "percentage": 100}
+
+
+async def test_details_of_a_workflow_that_ran_long_ago(account: Account) -> None:
+    """However many events of its type came since then that did not start it."""
+    await account.template()
+    workflow_id = await account.workflow("Welcome Series", "new_user", "email")
+    user = {"email": "a@b.example"}
+    trigger_id = await account.send("new_user", user_info=user)
+    await account.over(trigger_id)
+    await account.must("PATCH", f"/workflows/{workflow_id}", {"is_active": False})
+    await account.workflow("Another", "new_user", "email")
+    later = await asyncio.gather(*[account.send("new_user", user_info=user) for _ in range(25)])
+    await asyncio.gather(*map(account.over, later))
+    told = await account.must("GET", f"/workflows/{workflow_id}")
+    assert (told["trigger_id"], told["totals"]["total_sent"], told["status"]) == (trigger_id, 1, "COMPLETED")
+
+
+@pytest.mark.parametrize("path", ["/events/send", "/workflows/trigger"])
+async def test_variables_of_channels(account: Account, path: str) -> None:
+    """Templates of a channel read its own variables before the others."""
+    await account.template(body="{{code}} {{name}}")
+    await account.template(channel="SMS", body="{{code}} {{name}}")
+    await account.workflow("Codes", "code_wanted", "email", "sms")
+    await account.must("POST", "/contacts", {"external_id": "ada", "email": "ada@example.com", "phone": "+12345678900"})
+    body = {
+        "variables": {"code": "0000", "name": "Ada"},
+        "channel_variables": {"sms": {"code": "4821"}, "whatsapp": {"code": "9377"}},
+    }
+    if path == "/events/send":
+        body |= {"event_name": "code_wanted", "user_info": {"contact_external_id": "ada"}}
+    else:
+        body |= {"workflow_name": "Codes", "recipient_type": "contact", "contact_external_id": "ada"}
+    messages = await account.messages((await account.must("POST", path, body, status=201))["trigger_id"])
+    assert messages["SMS"].text == "4821 Ada"
+    assert "0000 Ada" in messages["EMAIL"].html
+    wrong = await account.call("POST", path, {**body, "channel_variables": {"sms": ["4821"]}})
+    assert_refused(wrong, 400, "Bad Request", "channel_variables.sms must be an object")
 
 
 async def test_changes_are_in_the_audit_log(account: Account) -> None:

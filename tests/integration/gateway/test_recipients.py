@@ -272,8 +272,10 @@ async def test_a_recipient_is_changed_field_by_field(api: Api) -> None:
     )
     assert (changed["name"], changed["email"], changed["tags"]) == ("Ada L.", "Ada@example.com", ["vip"])
     assert (changed["data"], changed["category_preferences"]) == ({"size": 2**64, "seats": 3}, [news])
-    assert changed["device_tokens"] == [{"kind": "fcm", "token": "abcdef…wxyz"}]
+    shown = [{"kind": "fcm", "token": "abcdef…wxyz"}]
+    assert changed["device_tokens"] == shown
     assert await api.must("PATCH", _path("u1"), {}) == changed
+    assert await api.must("PATCH", _path("u1"), {"device_tokens": shown}) == changed
     renamed = await api.must("PATCH", _path("u1"), {"recipient_id": STRANGE})
     assert (renamed["id"], renamed["recipient_id"]) == (changed["id"], STRANGE)
     for body, status, field in (
@@ -281,6 +283,7 @@ async def test_a_recipient_is_changed_field_by_field(api: Api) -> None:
         ({"email": "nonsense"}, 422, "email"),
         ({"data": {}, "data_fields": {}}, 422, "data_fields"),
         ({"muted_channels": ["FAX"]}, 422, "muted_channels[0]"),
+        ({"device_tokens": [*shown, {"kind": "apns", "token": "abcdef…wxyz"}]}, 422, "device_tokens[1].token"),
     ):
         answered, problem = await api.call("PATCH", _path(STRANGE), body)
         assert (answered, [one["field"] for one in problem["errors"]]) == (status, [field])

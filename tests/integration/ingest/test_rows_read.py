@@ -31,6 +31,13 @@ CROSS JOIN LATERAL (
     SELECT (extract(epoch FROM now()) * 1000)::bigint - 2592000000 + n * (2592000000 / $2::bigint) AS ms
 ) AS t
 """
+# $1: the event, $2: its tenant, $3: the workflow, $4: how many.
+_DELIVER = """
+INSERT INTO ingest.deliveries (
+    id, event_id, tenant_id, channel, status, reason, provider, attempts, replay, updated_at, step, workflow_id
+)
+SELECT gen_random_uuid(), $1, $2, 1, 4, '', '', 1, 0, now(), 'welcome', $3 FROM generate_series(1, $4::integer)
+"""
 
 
 @pytest.fixture
@@ -43,11 +50,11 @@ async def skewed(pool: Pool) -> AsyncIterator[Connection]:
 
 
 async def _read(connection: Connection) -> int:
-    """Return the rows that the transaction has read of events and of counts."""
+    """Return the rows that the transaction has read of events, of deliveries and of counts."""
     return int(
         await connection.fetchval(
             "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
-            " WHERE schemaname = 'ingest' AND relname IN ('events', 'activity_sums')"
+            " WHERE schemaname = 'ingest' AND relname IN ('events', 'activity_sums', 'deliveries')"
         )
     )
 
@@ -74,6 +81,22 @@ async def test_a_page_before_which_there_is_nothing(skewed: Connection) -> None:
         assert page.ids == []
         assert await _read(skewed) <= 10 * _RARE
     assert await skewed.fetchval("SELECT count(*) FROM ingest.events WHERE id >= $1", lowest_id(since_us)) > 900
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_the_newest_event_of_a_workflow(skewed: Connection, mode: str) -> None:
+    """Among very many deliveries, its own and others', and after an event with thousands of them."""
+    workflow = str(uuid.UUID(int=7))
+    newest = [row["id"] for row in await skewed.fetch("SELECT id FROM ingest.events ORDER BY id DESC OFFSET 9 LIMIT 3")]
+    for event_id, of, number in ((newest[0], workflow, 5_000), (newest[1], workflow, 1), (newest[2], _LARGE, 10_000)):
+        await skewed.execute(_DELIVER, event_id, _LARGE, of, number)
+    await skewed.execute("VACUUM ANALYZE ingest.deliveries")
+    async with skewed.transaction():
+        await skewed.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        before = await _read(skewed)  # also of transactions before, until they are reported
+        page = await EventFinder(skewed).page(EventSearch(tenant_ids=[_LARGE], workflow_id=workflow), 2)  # type: ignore[arg-type]
+        assert page.ids == [str(one) for one in newest[:2]]
+        assert await _read(skewed) - before <= 20
 
 
 async def test_a_month_is_read_from_days(pool: Pool, skewed: Connection) -> None:

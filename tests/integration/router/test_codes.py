@@ -77,12 +77,14 @@ async def refused(call: Any) -> ClarionError:
 
 
 async def test_the_right_code_is_good_once(codes: Codes) -> None:
-    """The caller learns whom it was for."""
+    """The caller learns whom it was for, and gets the memo with the right code, and again later."""
     made = await codes.create()
     assert re.fullmatch(r"\d{6}", made.code)
+    wrong = await codes.check(made.session_token, other(made.code))
     answer = await codes.check(made.session_token, made.code)
     assert (answer.outcome, answer.subject, answer.session_id) == (VERIFIED, SUBJECT, made.session_id)
-    assert (await codes.check(made.session_token, made.code)).outcome == USED
+    used = await codes.check(made.session_token, made.code)
+    assert (used.outcome, wrong.memo, answer.memo, used.memo) == (USED, b"", MEMO, MEMO)
     assert (await refused(codes.renew(made.session_token))).code is Code.NOT_FOUND
 
 

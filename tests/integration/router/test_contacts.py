@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from clarion.common.v1 import event_pb2
+from runtime.errors import Code
 from services.router.ports import Conflict, Identified
 from services.router.recipients.identity import Identities
 from tests.integration.router.recipient_world import OTHER, TENANT, Api
@@ -32,6 +33,17 @@ async def test_a_contact_is_stored_and_found_by_each_identifier(api: Api) -> Non
     assert (recipient.timezone, recipient.data) == ("Africa/Nairobi", b'{"n":1e300,"seats":3}')
     assert (by_phone.person.destination, await api.rows("recipients")) == ("u1", 1)
     assert (await _resolve(api, OTHER, email="ada@example.org")).is_new
+
+
+async def test_a_contact_is_stored_without_an_event(api: Api) -> None:
+    """By the same rules, once; nobody is without an address."""
+    stored = await api.call("StoreContact", contact=_contact(email="ada@example.org"))
+    assert stored.is_new
+    again = await api.call("StoreContact", contact=_contact(email="ADA@example.org", phone="+254712345678"))
+    assert (again.recipient_id, again.is_new, await api.rows("recipients")) == (stored.recipient_id, False, 1)
+    assert (await _resolve(api, phone="+254712345678")).person.recipient.user_id == stored.recipient_id
+    refused = await api.refused("StoreContact", contact=_contact(user_id="u1", email="no address"))
+    assert (refused.code, refused.fields[0][0]) == (Code.INVALID, "contact")
 
 
 async def test_what_is_known_is_not_written_again(api: Api) -> None:

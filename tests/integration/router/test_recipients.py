@@ -108,6 +108,8 @@ async def test_groups_are_stored_renamed_listed_and_deleted(api: Api) -> None:
     page = await api.call("ListGroups", limit=2)
     assert [one.key for one in page.groups] == ["g", "h"]
     assert [one.key for one in (await api.call("ListGroups", cursor=page.next_cursor)).groups] == ["i"]
+    for text, found in (("nEw", ["g"]), ("H", ["h"]), ("%", [])):
+        assert [one.key for one in (await api.call("ListGroups", search=text)).groups] == found
     await api.call("DeleteGroup", key="g")
     assert [one.key for one in (await api.call("ListGroups")).groups] == ["h", "i"]
     for method, fields in (("GetGroup", {}), ("DeleteGroup", {}), ("ListMembers", {}), ("ChangeMembers", {"add": "a"})):
@@ -394,6 +396,7 @@ async def test_changes_at_the_same_time_leave_the_counts_right(api: Api) -> None
         ("DeleteRecipient", {"recipient_id": "\0"}, "recipient_id"),
         ("ListGroups", {"limit": -1}, "limit"),
         ("ListGroups", {"cursor": "x"}, "cursor"),
+        ("ListGroups", {"search": "x" * 101}, "search"),
         ("GetGroup", {"key": ""}, "key"),
         ("DeleteGroup", {"key": "\0"}, "key"),
         ("ListMembers", {"key": "g", "cursor": "x"}, "cursor"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import recipients_pb2
-from gateway.dialects.sendmator.errors import bad_request
+from gateway.dialects.sendmator.errors import bad_request, unknown_channel
 
 CHANNELS: dict[str, event_pb2.Channel.ValueType] = {
     "email": event_pb2.CHANNEL_EMAIL,
@@ -36,7 +36,7 @@ def of(person: recipients_pb2.StoredRecipient) -> Wanted:
 def check(channel: str, category: str = "") -> None:
     """Raise ApiError for a channel or category that does not exist."""
     if channel not in CHANNELS:
-        raise bad_request(f"channel must be one of {', '.join(CHANNELS)}")
+        raise unknown_channel("channel", channel, CHANNELS)
     if category and category not in CATEGORIES:
         raise bad_request(f"category must be one of {', '.join(CATEGORIES)}")
 

@@ -11,6 +11,7 @@ from gateway.dialects.sendmator import times
 from gateway.dialects.sendmator.bodies import MAX_TEXT, Fields
 from gateway.dialects.sendmator.credentials import Caller
 from gateway.dialects.sendmator.errors import ApiError, bad_request
+from gateway.dialects.sendmator.workflows.documents import CHANNELS
 from runtime import telemetry
 
 # Labels of an event, by which it is found again.
@@ -45,7 +46,9 @@ def event_of(body: Fields, caller: Caller, when: When) -> ingest_pb2.NewEvent:
     contact = contact_of(user)
     event = new_event(event_type, caller, when)
     event.variables = body.object("variables")
-    event.payload_extra = _extra(source=body.object("source"), event_data=body.object("event_data"))
+    event.payload_extra = _extra(
+        source=body.object("source"), event_data=body.object("event_data"), channel_variables=_of_channels(body)
+    )
     event.workflows.by_type.SetInParent()
     for name in ("ip", "user_agent"):
         source.text(name, longest=1024)
@@ -60,7 +63,7 @@ def workflow_event(body: Fields, caller: Caller, workflow_id: str, event_type: s
     """Return the event of a body of /workflows/trigger, without its time."""
     event = new_event(event_type, caller, When())
     event.variables = body.object("variables")
-    event.payload_extra = _extra(channel_variables=body.object("channel_variables"))
+    event.payload_extra = _extra(channel_variables=_of_channels(body))
     event.workflows.workflow_id = workflow_id
     event.audience.extend(audience_of(body, ("contact", "tag", "segment", "all")))
     return event
@@ -137,6 +140,17 @@ def when_of(body: Fields, now_us: int) -> When:
     if due_at_us <= now_us:
         raise ApiError(400, "trigger_at must be a future date")
     return When(due_at_us)
+
+
+def _of_channels(body: Fields) -> bytes:
+    """Return the variables that a body has for single channels, which templates read before the others.
+
+    Those of a channel that does not exist here are kept, and no template reads them. Raises ApiError.
+    """
+    given = body.fields("channel_variables")
+    for channel in CHANNELS:
+        given.object(channel)
+    return body.object("channel_variables")
 
 
 def _extra(**objects: bytes) -> bytes:

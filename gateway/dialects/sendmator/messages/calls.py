@@ -7,7 +7,7 @@ from aiohttp import web
 from clarion.common.v1 import event_pb2
 from gateway.dialects.sendmator import times
 from gateway.dialects.sendmator.calls import Call
-from gateway.dialects.sendmator.errors import ApiError
+from gateway.dialects.sendmator.errors import NO_WHATSAPP, bad_request
 from gateway.dialects.sendmator.events.calls import check_segments, queued
 from gateway.dialects.sendmator.events.events import When, when_of
 from gateway.dialects.sendmator.messages.messages import message_of
@@ -37,5 +37,5 @@ def sending(channel: "event_pb2.Channel.ValueType") -> Any:
 
 
 async def whatsapp(_: Call) -> web.Response:
-    """Refuse: there is no such channel here."""
-    raise ApiError(400, "The channel whatsapp is not available on this server. Send by e-mail or SMS.")
+    """Refuse: there is no such channel here, so there are no executions of it either."""
+    raise bad_request(f"{NO_WHATSAPP}: use POST /api/v1/sms/send or POST /api/v1/messages/send")

@@ -6,18 +6,18 @@ this API is a list of theirs: nothing is kept here.
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from clarion.common.v1 import event_pb2
-from clarion.router.v1 import codes_pb2
+from clarion.router.v1 import codes_pb2, recipients_pb2
 from gateway.dialects.sendmator import times
 from gateway.dialects.sendmator.bodies import Fields
 from gateway.dialects.sendmator.calls import Call
-from gateway.dialects.sendmator.errors import ApiError, bad_request, message_of
+from gateway.dialects.sendmator.errors import ApiError, bad_request, message_of, unknown_channel
 from gateway.dialects.sendmator.messages.messages import code_message
 from gateway.dialects.sendmator.triggers.views import CHANNELS
 from gateway.replies import json_reply
@@ -50,6 +50,7 @@ class Memo(msgspec.Struct, omit_defaults=True):
     template_key: str = ""
     sandbox: bool = False
     expiry_s: int = 0
+    add_contact: bool = False
 
 
 class _Sent(NamedTuple):
@@ -68,9 +69,10 @@ async def send(call: Call) -> web.Response:
     expiry_s = _expiry(settings)
     attempts = settings.number("max_attempts", least=MAX_ATTEMPTS[0], most=MAX_ATTEMPTS[1])
     template_key = body.text("template_key")
+    add_contact = body.flag("add_contact") or False
     sent: dict[str, _Sent] = {}
     for channel, address in recipients.items():
-        memo = Memo(channel, address, template_key, sandbox, expiry_s)
+        memo = Memo(channel, address, template_key, sandbox, expiry_s, add_contact)
         wire = codes_pb2.CreateCodeRequest(
             tenant_id=call.caller.tenant_id,
             scope=call.caller.team,
@@ -106,11 +108,12 @@ async def resend(call: Call) -> web.Response:
 
 
 async def verify(call: Call) -> web.Response:
-    """Check codes of a session: each that is given counts as an attempt."""
+    """Check codes of a session: each that is given counts as an attempt. Who proved an address may become a contact."""
     body = await call.body()
     tokens = _tokens(body)
     codes = _codes(body, tokens)
     results: dict[str, dict[str, Any]] = {}
+    proven: list[Memo] = []
     for channel, code in codes.items():
         wire = codes_pb2.CheckCodeRequest(tenant_id=call.caller.tenant_id, session_token=tokens[channel], code=code)
         try:
@@ -125,9 +128,33 @@ async def verify(call: Call) -> web.Response:
             "message": "OTP verified successfully" if succeeded else _OUTCOMES.get(found.outcome, "Invalid OTP"),
             "attempts_left": found.attempts_left,
         }
+        # Also of a code that was used: if the contact was not stored then, the call that is repeated stores them.
+        if found.memo:
+            proven.append(msgspec.json.decode(found.memo, type=Memo))
+    contact = await _contact(call, proven)
     verified = all(one["success"] for one in results.values())
-    data = {"verified": verified, "valid": verified, "verification_results": results}
+    data = {"verified": verified, "valid": verified, "verification_results": results, **contact}
     return json_reply({"success": True, **data, "data": data})
+
+
+async def _contact(call: Call, proven: Sequence[Memo]) -> dict[str, str | None]:
+    """Find or store the contact with the addresses that were proven, if a session wants it; return their field."""
+    addresses = {memo.channel: memo.address for memo in proven if memo.add_contact and not memo.sandbox}
+    if not addresses:
+        return {}
+    recipient = event_pb2.Recipient(
+        email=addresses.get(code_subjects.EMAIL, ""), phone=addresses.get(code_subjects.SMS, "")
+    )
+    wire = recipients_pb2.StoreContactRequest(
+        tenant_id=call.caller.tenant_id, contact=event_pb2.Contact(recipient=recipient)
+    )
+    try:
+        stored = await call.ask(call.clients.recipients.StoreContact, wire)
+    except ClarionError as error:
+        if error.code is not Code.INVALID:
+            raise
+        return {"contact_external_id": None}  # the codes are right all the same
+    return {"contact_external_id": stored.recipient_id}
 
 
 async def _deliver(call: Call, memo: Memo, code: str) -> None:
@@ -174,7 +201,7 @@ def _recipients(body: Fields) -> dict[str, str]:
     found: dict[str, str] = {}
     for channel in channels:
         if channel not in _CHANNELS:
-            raise bad_request(f"channels must be some of {', '.join(_CHANNELS)}")
+            raise unknown_channel("channels", channel, _CHANNELS)
         found[channel] = addresses[channel] or single
         if not found[channel]:
             raise bad_request(f"recipients.{channel} is required")

@@ -50,6 +50,14 @@ class SendmatorSourceSchema(Sent):
     user_agent: Address | UnsetType | None = UNSET
 
 
+class SendmatorChannelVariablesSchema(Sent):
+    """Variables of single channels, which their templates read before the others."""
+
+    email: Object | UnsetType | None = UNSET
+    sms: Object | UnsetType | None = UNSET
+    push: Object | UnsetType | None = UNSET
+
+
 class SendmatorSynchronousEventSchema(Sent):
     """An event. A field that is null counts as absent. Two equal calls are two events."""
 
@@ -58,6 +66,7 @@ class SendmatorSynchronousEventSchema(Sent):
     source: SendmatorSourceSchema | UnsetType | None = UNSET
     event_data: Object | UnsetType | None = UNSET
     variables: Object | UnsetType | None = UNSET
+    channel_variables: SendmatorChannelVariablesSchema | UnsetType | None = UNSET
 
 
 class SendmatorEventSchema(SendmatorSynchronousEventSchema, kw_only=True):
@@ -81,7 +90,7 @@ class SendmatorWorkflowTriggerSchema(_AudienceSchema, kw_only=True):
     workflow_id: Text | UnsetType | None = UNSET
     workflow_name: Text | UnsetType | None = UNSET
     recipient_type: Literal["contact", "tag", "segment", "all"]
-    channel_variables: Object | UnsetType | None = UNSET
+    channel_variables: SendmatorChannelVariablesSchema | UnsetType | None = UNSET
 
 
 class SendmatorSmsSchema(_AudienceSchema, kw_only=True):
@@ -130,13 +139,17 @@ class SendmatorCodeConfigSchema(Sent):
 
 
 class SendmatorCodeSchema(Sent):
-    """sandbox_mode: nothing is sent, and the answer has the codes. template_key: instead of our own words."""
+    """sandbox_mode: nothing is sent, and the answer has the codes. template_key: instead of our own words.
+
+    add_contact: who enters a right code is stored as a contact, unless they are one.
+    """
 
     channels: list[Literal["email", "sms"]]
     recipients: SendmatorCodeRecipientsSchema
     config: SendmatorCodeConfigSchema | UnsetType | None = UNSET
     template_key: Text | UnsetType | None = UNSET
     sandbox_mode: bool | UnsetType | None = UNSET
+    add_contact: bool | UnsetType | None = UNSET
 
 
 class SendmatorSessionSchema(Sent):

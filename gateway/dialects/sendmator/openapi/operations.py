@@ -181,6 +181,15 @@ _ROUTES: dict[tuple[str, str], _Described] = {
     ("POST", "/whatsapp/send"): _Described(
         "sendmatorSendWhatsapp", "Refused: there is no such channel here", 400, None
     ),
+    ("GET", "/whatsapp/executions"): _Described(
+        "sendmatorListWhatsapp", "Refused: there is no such channel here", 400, None
+    ),
+    ("GET", "/whatsapp/executions/{execution_id}"): _Described(
+        "sendmatorGetWhatsappExecution", "Refused: there is no such channel here", 400, None
+    ),
+    ("GET", "/whatsapp/executions/{execution_id}/jobs"): _Described(
+        "sendmatorListWhatsappJobs", "Refused: there is no such channel here", 400, None
+    ),
     ("POST", "/otp/send"): _Described(
         "sendmatorSendCode",
         "Send a one-time code on each channel",

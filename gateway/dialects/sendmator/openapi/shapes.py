@@ -338,11 +338,12 @@ class SendmatorCodeResultSchema(Shape):
 
 
 class SendmatorCheckedSchema(Shape):
-    """Whether all codes are right."""
+    """Whether all codes are right. contact_external_id: with add_contact, once a code is; null: too many contacts."""
 
     verified: bool
     valid: bool
     verification_results: dict[str, SendmatorCodeResultSchema]
+    contact_external_id: str | UnsetType | None = UNSET
 
 
 class SendmatorCodeCheckedSchema(SendmatorCheckedSchema, kw_only=True):

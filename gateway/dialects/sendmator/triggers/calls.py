@@ -11,17 +11,14 @@ from clarion.ingest.v1 import ledger_pb2
 from gateway.dialects.sendmator import ids, lists
 from gateway.dialects.sendmator.calls import Call
 from gateway.dialects.sendmator.errors import ApiError, bad_request, not_found
-from gateway.dialects.sendmator.events.events import TEAM_LABEL
 from gateway.dialects.sendmator.triggers import views
-from gateway.dialects.sendmator.triggers.finding import Trigger, is_readable
+from gateway.dialects.sendmator.triggers.finding import Trigger
 from gateway.replies import json_reply
 
 # Workflows of a trigger whose names are looked up.
 MAX_WORKFLOWS = 100
 # Executions that a list by pages counts.
 MAX_COUNTED = 1_000
-# Most pages of events that one such list reads: an account may have millions of events.
-MAX_READ = 30
 
 
 async def get(call: Call) -> web.Response:
@@ -44,8 +41,11 @@ async def direct(call: Call) -> web.Response:
 
 async def details(call: Call, found: Trigger) -> dict[str, Any]:
     """Return a trigger with what each workflow did, step by step."""
-    counts = await call.triggers.counts(call.caller, found.event.id)
-    named = list(dict.fromkeys(one.workflow_id for one in counts if one.workflow_id))[:MAX_WORKFLOWS]
+    counts, started = await asyncio.gather(
+        call.triggers.counts(call.caller, found.event.id), call.triggers.started(found.event)
+    )
+    # Also those that have not come to a message yet.
+    named = list(dict.fromkeys([*(one.workflow_id for one in counts if one.workflow_id), *started]))[:MAX_WORKFLOWS]
     stored = await asyncio.gather(*(call.triggers.workflow(call.caller, workflow_id) for workflow_id in named))
     return views.workflow_details(found, counts, dict(zip(named, stored, strict=True)))
 
@@ -110,23 +110,11 @@ def listing(channel: "event_pb2.Channel.ValueType", kind: str) -> Any:
 
 async def _messages(call: Call, channel: "event_pb2.Channel.ValueType", *, most: int) -> Any:
     """Yield messages of a channel, newest first, at most so many."""
-    cursor, left = "", most
-    for _ in range(MAX_READ):
-        wire = ledger_pb2.ListEventsRequest(
-            tenant_id=call.caller.tenant_id,
-            event_type=views.message_type(channel),
-            limit=lists.MAX_LIMIT,
-            cursor=cursor,
-        )
-        if call.caller.names_team or len(call.caller.key.scopes) == 1:  # others cannot be read
-            wire.metadata[TEAM_LABEL] = call.caller.team
-        answer = await call.ask(call.clients.ledger.ListEvents, wire)
-        for event in answer.events:
-            if left and is_readable(event, call.caller):
-                left -= 1
-                yield event
-        cursor = answer.next_cursor
-        if not cursor or not left:
+    wire = ledger_pb2.ListEventsRequest(event_type=views.message_type(channel), limit=lists.MAX_LIMIT)
+    async for event in call.triggers.newest(call.caller, wire):
+        yield event
+        most -= 1
+        if not most:
             return
 
 

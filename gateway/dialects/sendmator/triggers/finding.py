@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from clarion.ingest.v1 import ledger_pb2
@@ -21,6 +21,8 @@ from runtime.ids import is_uuid, time_of
 RECENT_US = 60_000_000
 PATIENCE_S = 5.0
 _LOOK_S = 0.1
+# Most pages of events that one list reads: an account may have millions of events.
+MAX_READ = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,44 @@ class Triggers:
         wire = ledger_pb2.GetWorkflowCountsRequest(tenant_id=caller.tenant_id, event_id=trigger_id)
         return (await self._clients.call(self._clients.ledger.GetWorkflowCounts, wire)).counts
 
+    async def started(self, event: ledger_pb2.EventSummary) -> Sequence[str]:
+        """Return the ids of the stored workflows that an event starts; none if its body was deleted."""
+        if not event.has_workflows:
+            return ()
+        wire = ledger_pb2.GetEventBodyRequest(tenant_id=event.tenant_id, event_id=event.id, whole=True)
+        try:
+            body = (await self._clients.call(self._clients.ledger.GetEventBody, wire)).event
+        except ClarionError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return ()
+        return [one.workflow_id for one in body.workflows.workflows]
+
+    async def newest(
+        self, caller: Caller, wire: ledger_pb2.ListEventsRequest, *, of_team: bool = True
+    ) -> AsyncGenerator[ledger_pb2.EventSummary, None]:
+        """Yield the events that a caller may read, newest first.
+
+        wire: what else they are, and how many are read at a time. of_team: if the caller reads one team only, only its
+        events are asked for; else those that it may not read are left out afterwards.
+        """
+        wire.tenant_id = caller.tenant_id
+        if of_team and (caller.names_team or len(caller.key.scopes) == 1):  # others cannot be read
+            wire.metadata[TEAM_LABEL] = caller.team
+        for _ in range(MAX_READ):
+            answer = await self._clients.call(self._clients.ledger.ListEvents, wire)
+            for event in answer.events:
+                if is_readable(event, caller):
+                    yield event
+            wire.cursor = answer.next_cursor
+            if not wire.cursor:
+                return
+
     async def workflow(self, caller: Caller, workflow_id: str) -> workflows_pb2.Workflow | None:
         """Return a stored workflow; None: it was deleted."""
-        wire = workflows_pb2.GetWorkflowRequest(tenant_id=caller.tenant_id, workflow_id=workflow_id)
+        wire = workflows_pb2.GetWorkflowRequest(
+            tenant_id=caller.tenant_id, workflow_id=workflow_id, without_activity=True
+        )
         try:
             return (await self._clients.call(self._clients.workflows.GetWorkflow, wire)).workflow
         except ClarionError as error:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.dialects.sendmator.bodies import Fields
-from gateway.dialects.sendmator.errors import bad_request
+from gateway.dialects.sendmator.errors import bad_request, unknown_channel
 
 MAX_STEPS = 25
 MAX_DELAY_MINUTES = 366 * 24 * 60 - 24 * 60
@@ -111,7 +111,7 @@ def _step(row: Fields, id_: str) -> Iterator[dict[str, Any]]:
     """Yield a message, and before it its wait."""
     channel = row.text("channel_type").lower()
     if channel not in CHANNELS:
-        raise bad_request(f"channel_type of step {id_} must be one of {', '.join(CHANNELS)}")
+        raise unknown_channel(f"channel_type of step {id_}", channel, CHANNELS)
     settings = row.fields("configuration")
     template = settings.text("template_id", "template_key") or row.text("template_key")
     if not template:

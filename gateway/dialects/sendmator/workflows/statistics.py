@@ -1,18 +1,20 @@
 """What a trigger did, as GET /workflows/{id} shows it."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from clarion.ingest.v1 import ledger_pb2
 from clarion.router.v1 import workflows_pb2
+from gateway.dialects.sendmator import lists
 from gateway.dialects.sendmator.calls import Call
 from gateway.dialects.sendmator.errors import ApiError, not_found
 from gateway.dialects.sendmator.times import iso
 from gateway.dialects.sendmator.triggers import views
-from gateway.dialects.sendmator.triggers.finding import Trigger, is_readable
+from gateway.dialects.sendmator.triggers.finding import Trigger
 
-# The newest triggers of a workflow's type among which its own is looked for.
-_LOOKED_AT = 20
+# Events that are read at a time: most callers may read the first one.
+_READ = 20
 _CHANNELS = ("email", "sms", "push")
 
 
@@ -29,19 +31,37 @@ async def of_trigger(call: Call, trigger_id: str) -> dict[str, Any]:
 
 
 async def of_workflow(call: Call, workflow: workflows_pb2.Workflow) -> dict[str, Any]:
-    """Return what a workflow did for the newest trigger that started it, if it is among the newest of its type."""
-    wire = ledger_pb2.ListEventsRequest(
-        tenant_id=call.caller.tenant_id, event_type=workflow.event_type, limit=_LOOKED_AT
+    """Return what a workflow did for the newest trigger that started it."""
+    found = await _newest(call, workflow)
+    if found is None:
+        return {"campaign_name": workflow.name, "trigger_id": None, **_statistics(None, ())}
+    counts = await call.triggers.counts(call.caller, found.event.id)
+    of_workflow = [one for one in counts if one.workflow_id == workflow.id]
+    return {"campaign_name": workflow.name, "trigger_id": found.event.id, **_statistics(found, of_workflow)}
+
+
+async def _newest(call: Call, workflow: workflows_pb2.Workflow) -> Trigger | None:
+    """Return the newest trigger that started a workflow and that the caller may read; None: there is none.
+
+    The ledger knows those for which it sent or filtered something, the router those for which it only waits until now.
+    """
+    wire = ledger_pb2.ListEventsRequest(workflow_id=workflow.id, limit=_READ)
+    # All events of a team's workflow are the team's.
+    of_team = not workflow.scope or bool(call.caller.key.scopes)
+    async with contextlib.aclosing(call.triggers.newest(call.caller, wire, of_team=of_team)) as events:
+        newest = await anext(events, None)
+    runs = workflows_pb2.ListWorkflowRunsRequest(
+        tenant_id=call.caller.tenant_id, workflow_id=workflow.id, limit=lists.MAX_LIMIT
     )
-    events = (await call.ask(call.clients.ledger.ListEvents, wire)).events
-    for event in events:
-        if not event.has_workflows or not is_readable(event, call.caller):
-            continue
-        counts = [one for one in await call.triggers.counts(call.caller, event.id) if one.workflow_id == workflow.id]
-        if counts:
-            found = await call.triggers.get(call.caller, event.id)
-            return {"campaign_name": workflow.name, "trigger_id": event.id, **_statistics(found, counts)}
-    return {"campaign_name": workflow.name, "trigger_id": None, **_statistics(None, ())}
+    ids = {one.event_id for one in (await call.ask(call.clients.workflows.ListWorkflowRuns, runs)).runs}
+    if newest is not None:
+        ids.add(newest.id)
+    for event_id in sorted(ids, reverse=True):  # an event's id begins with the time of its acceptance
+        try:
+            return await call.triggers.get(call.caller, event_id, waits=False)
+        except ApiError:
+            continue  # of another team
+    return None
 
 
 def _statistics(found: Trigger | None, counts: Sequence[ledger_pb2.WorkflowCount]) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class ListEventsRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty strings and zeros mean: any."""
     event_type: _builtins.str
@@ -78,6 +79,8 @@ class ListEventsRequest(_message.Message):
     reason: _builtins.str
     provider: _builtins.str
     """The kind of the provider that was tried last ("smtp")."""
+    workflow_id: _builtins.str
+    """With at least one delivery, or skipped delivery, of this stored workflow."""
     @_builtins.property
     def tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only of these tenants, at most 2,000; empty: of any."""
@@ -103,10 +106,11 @@ class ListEventsRequest(_message.Message):
         reason: _builtins.str = ...,
         provider: _builtins.str = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        workflow_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "metadata", b"metadata", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "metadata", b"metadata", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "tenant_ids", b"tenant_ids", "until_us", b"until_us", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/router/v1/codes.proto\x12\x11\x63larion.router.v1\"\xa1\x01\n\x11\x43reateCodeRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06\x64igits\x18\x04 \x01(\x05\x12\r\n\x05ttl_s\x18\x05 \x01(\x05\x12\x14\n\x0cmax_attempts\x18\x06 \x01(\x05\x12\x16\n\x0eresend_after_s\x18\x07 \x01(\x05\x12\x0c\n\x04memo\x18\x08 \x01(\x0c\"d\n\x12\x43reateCodeResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rsession_token\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x15\n\rexpires_at_us\x18\x04 \x01(\x03\"<\n\x10RenewCodeRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x15\n\rsession_token\x18\x02 \x01(\t\"Z\n\x11RenewCodeResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x15\n\rexpires_at_us\x18\x03 \x01(\x03\x12\x0c\n\x04memo\x18\x04 \x01(\x0c\"J\n\x10\x43heckCodeRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x15\n\rsession_token\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"\x80\x01\n\x11\x43heckCodeResponse\x12/\n\x07outcome\x18\x01 \x01(\x0e\x32\x1e.clarion.router.v1.CodeOutcome\x12\x15\n\rattempts_left\x18\x02 \x01(\x05\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t*\xa8\x01\n\x0b\x43odeOutcome\x12\x1c\n\x18\x43ODE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ODE_OUTCOME_VERIFIED\x10\x01\x12\x16\n\x12\x43ODE_OUTCOME_WRONG\x10\x02\x12\x18\n\x14\x43ODE_OUTCOME_EXPIRED\x10\x03\x12\x17\n\x13\x43ODE_OUTCOME_LOCKED\x10\x04\x12\x15\n\x11\x43ODE_OUTCOME_USED\x10\x05\x32\x98\x02\n\x0b\x43odeService\x12Y\n\nCreateCode\x12$.clarion.router.v1.CreateCodeRequest\x1a%.clarion.router.v1.CreateCodeResponse\x12V\n\tRenewCode\x12#.clarion.router.v1.RenewCodeRequest\x1a$.clarion.router.v1.RenewCodeResponse\x12V\n\tCheckCode\x12#.clarion.router.v1.CheckCodeRequest\x1a$.clarion.router.v1.CheckCodeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/router/v1/codes.proto\x12\x11\x63larion.router.v1\"\xa1\x01\n\x11\x43reateCodeRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06\x64igits\x18\x04 \x01(\x05\x12\r\n\x05ttl_s\x18\x05 \x01(\x05\x12\x14\n\x0cmax_attempts\x18\x06 \x01(\x05\x12\x16\n\x0eresend_after_s\x18\x07 \x01(\x05\x12\x0c\n\x04memo\x18\x08 \x01(\x0c\"d\n\x12\x43reateCodeResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rsession_token\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x15\n\rexpires_at_us\x18\x04 \x01(\x03\"<\n\x10RenewCodeRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x15\n\rsession_token\x18\x02 \x01(\t\"Z\n\x11RenewCodeResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x15\n\rexpires_at_us\x18\x03 \x01(\x03\x12\x0c\n\x04memo\x18\x04 \x01(\x0c\"J\n\x10\x43heckCodeRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x15\n\rsession_token\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"\x8e\x01\n\x11\x43heckCodeResponse\x12/\n\x07outcome\x18\x01 \x01(\x0e\x32\x1e.clarion.router.v1.CodeOutcome\x12\x15\n\rattempts_left\x18\x02 \x01(\x05\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\x0c\n\x04memo\x18\x05 \x01(\x0c*\xa8\x01\n\x0b\x43odeOutcome\x12\x1c\n\x18\x43ODE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ODE_OUTCOME_VERIFIED\x10\x01\x12\x16\n\x12\x43ODE_OUTCOME_WRONG\x10\x02\x12\x18\n\x14\x43ODE_OUTCOME_EXPIRED\x10\x03\x12\x17\n\x13\x43ODE_OUTCOME_LOCKED\x10\x04\x12\x15\n\x11\x43ODE_OUTCOME_USED\x10\x05\x32\x98\x02\n\x0b\x43odeService\x12Y\n\nCreateCode\x12$.clarion.router.v1.CreateCodeRequest\x1a%.clarion.router.v1.CreateCodeResponse\x12V\n\tRenewCode\x12#.clarion.router.v1.RenewCodeRequest\x1a$.clarion.router.v1.RenewCodeResponse\x12V\n\tCheckCode\x12#.clarion.router.v1.CheckCodeRequest\x1a$.clarion.router.v1.CheckCodeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.router.v1.codes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CODEOUTCOME']._serialized_start=680
-  _globals['_CODEOUTCOME']._serialized_end=848
+  _globals['_CODEOUTCOME']._serialized_start=694
+  _globals['_CODEOUTCOME']._serialized_end=862
   _globals['_CREATECODEREQUEST']._serialized_start=53
   _globals['_CREATECODEREQUEST']._serialized_end=214
   _globals['_CREATECODERESPONSE']._serialized_start=216
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKCODEREQUEST']._serialized_start=472
   _globals['_CHECKCODEREQUEST']._serialized_end=546
   _globals['_CHECKCODERESPONSE']._serialized_start=549
-  _globals['_CHECKCODERESPONSE']._serialized_end=677
-  _globals['_CODESERVICE']._serialized_start=851
-  _globals['_CODESERVICE']._serialized_end=1131
+  _globals['_CHECKCODERESPONSE']._serialized_end=691
+  _globals['_CODESERVICE']._serialized_start=865
+  _globals['_CODESERVICE']._serialized_end=1145
 # @@protoc_insertion_point(module_scope)

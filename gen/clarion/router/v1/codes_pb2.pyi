@@ -204,10 +204,13 @@ class CheckCodeResponse(_message.Message):
     ATTEMPTS_LEFT_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    MEMO_FIELD_NUMBER: _builtins.int
     outcome: Global___CodeOutcome.ValueType
     attempts_left: _builtins.int
     subject: _builtins.str
     session_id: _builtins.str
+    memo: _builtins.bytes
+    """Of CreateCode, once the right code was given, also on later calls; empty before."""
     def __init__(
         self,
         *,
@@ -215,10 +218,11 @@ class CheckCodeResponse(_message.Message):
         attempts_left: _builtins.int = ...,
         subject: _builtins.str = ...,
         session_id: _builtins.str = ...,
+        memo: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts_left", b"attempts_left", "outcome", b"outcome", "session_id", b"session_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts_left", b"attempts_left", "memo", b"memo", "outcome", b"outcome", "session_id", b"session_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

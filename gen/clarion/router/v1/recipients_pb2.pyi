@@ -102,7 +102,9 @@ class StoredRecipient(_message.Message):
 
     @_builtins.property
     def device_tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceToken]:
-        """For push through a provider; at most 10. Shown without their middle."""
+        """For push through a provider; at most 10. Shown without their middle. In a change, a token as it is shown is the stored
+        one that is shown so.
+        """
 
     def __init__(
         self,
@@ -526,6 +528,53 @@ class SaveResult(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___SaveResult: _TypeAlias = SaveResult  # noqa: Y015
+
+@_typing.final
+class StoreContactRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    @_builtins.property
+    def contact(self) -> _event_pb2.Contact: ...
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        contact: _event_pb2.Contact | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreContactRequest: _TypeAlias = StoreContactRequest  # noqa: Y015
+
+@_typing.final
+class StoreContactResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    IS_NEW_FIELD_NUMBER: _builtins.int
+    recipient_id: _builtins.str
+    """The tenant's id of them."""
+    is_new: _builtins.bool
+    """They were not stored before."""
+    def __init__(
+        self,
+        *,
+        recipient_id: _builtins.str = ...,
+        is_new: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_new", b"is_new", "recipient_id", b"recipient_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreContactResponse: _TypeAlias = StoreContactResponse  # noqa: Y015
 
 @_typing.final
 class ChangeTagsRequest(_message.Message):
@@ -989,20 +1038,24 @@ class ListGroupsRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    search: _builtins.str
+    """A part of the key or the name, in any case, at most 100 characters; empty: any."""
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        search: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "search", b"search", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -95,6 +95,11 @@ class RecipientServiceStub:
                 request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsResponse.FromString,
                 _registered_method=True)
+        self.StoreContact = channel.unary_unary(
+                '/clarion.router.v1.RecipientService/StoreContact',
+                request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.StoreContactRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.StoreContactResponse.FromString,
+                _registered_method=True)
         self.ChangeTags = channel.unary_unary(
                 '/clarion.router.v1.RecipientService/ChangeTags',
                 request_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.ChangeTagsRequest.SerializeToString,
@@ -195,6 +200,14 @@ class RecipientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StoreContact(self, request, context):
+        """Finds out who a contact is and stores what is new of them, as an event for them does; see clarion.common.v1.Contact.
+        INVALID: nobody is found, and nobody can be stored: there is no address, or the tenant has a million.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ChangeTags(self, request, context):
         """Adds and removes tags of one recipient, at once. NOT_FOUND; INVALID: more than 50 would be left.
         """
@@ -271,6 +284,11 @@ def add_RecipientServiceServicer_to_server(servicer, server):
                     servicer.SaveRecipients,
                     request_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsResponse.SerializeToString,
+            ),
+            'StoreContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.StoreContact,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_recipients__pb2.StoreContactRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_recipients__pb2.StoreContactResponse.SerializeToString,
             ),
             'ChangeTags': grpc.unary_unary_rpc_method_handler(
                     servicer.ChangeTags,
@@ -608,6 +626,33 @@ class RecipientService:
             '/clarion.router.v1.RecipientService/SaveRecipients',
             clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsRequest.SerializeToString,
             clarion_dot_router_dot_v1_dot_recipients__pb2.SaveRecipientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StoreContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.RecipientService/StoreContact',
+            clarion_dot_router_dot_v1_dot_recipients__pb2.StoreContactRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_recipients__pb2.StoreContactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,10 @@ class RecipientServiceStub:
     """Stored recipients by their user id, e-mail address or phone number."""
     SaveRecipients: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.SaveRecipientsRequest, _recipients_pb2.SaveRecipientsResponse]
     """Stores 1 to 100 recipients, each with a result of its own."""
+    StoreContact: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.StoreContactRequest, _recipients_pb2.StoreContactResponse]
+    """Finds out who a contact is and stores what is new of them, as an event for them does; see clarion.common.v1.Contact.
+    INVALID: nobody is found, and nobody can be stored: there is no address, or the tenant has a million.
+    """
     ChangeTags: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ChangeTagsRequest, _recipients_pb2.ChangeTagsResponse]
     """Adds and removes tags of one recipient, at once. NOT_FOUND; INVALID: more than 50 would be left."""
     ListTags: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ListTagsRequest, _recipients_pb2.ListTagsResponse]
@@ -95,6 +99,10 @@ class RecipientServiceAsyncStub(RecipientServiceStub):
     """Stored recipients by their user id, e-mail address or phone number."""
     SaveRecipients: _aio.UnaryUnaryMultiCallable[_recipients_pb2.SaveRecipientsRequest, _recipients_pb2.SaveRecipientsResponse]  # type: ignore[assignment]
     """Stores 1 to 100 recipients, each with a result of its own."""
+    StoreContact: _aio.UnaryUnaryMultiCallable[_recipients_pb2.StoreContactRequest, _recipients_pb2.StoreContactResponse]  # type: ignore[assignment]
+    """Finds out who a contact is and stores what is new of them, as an event for them does; see clarion.common.v1.Contact.
+    INVALID: nobody is found, and nobody can be stored: there is no address, or the tenant has a million.
+    """
     ChangeTags: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ChangeTagsRequest, _recipients_pb2.ChangeTagsResponse]  # type: ignore[assignment]
     """Adds and removes tags of one recipient, at once. NOT_FOUND; INVALID: more than 50 would be left."""
     ListTags: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ListTagsRequest, _recipients_pb2.ListTagsResponse]  # type: ignore[assignment]
@@ -200,6 +208,16 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recipients_pb2.SaveRecipientsResponse, _abc.Awaitable[_recipients_pb2.SaveRecipientsResponse]]:
         """Stores 1 to 100 recipients, each with a result of its own."""
+
+    @_abc_1.abstractmethod
+    def StoreContact(
+        self,
+        request: _recipients_pb2.StoreContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recipients_pb2.StoreContactResponse, _abc.Awaitable[_recipients_pb2.StoreContactResponse]]:
+        """Finds out who a contact is and stores what is new of them, as an event for them does; see clarion.common.v1.Contact.
+        INVALID: nobody is found, and nobody can be stored: there is no address, or the tenant has a million.
+        """
 
     @_abc_1.abstractmethod
     def ChangeTags(

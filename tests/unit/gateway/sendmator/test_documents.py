@@ -119,6 +119,10 @@ def test_a_document_is_taken_as_it_is() -> None:
         ({"steps": [5]}, "steps[0] must be an object"),
         (
             {"steps": [{"channel_type": "whatsapp", "configuration": {"template_id": "t"}}]},
+            "channel_type of step step-1 must be one of email, sms, push; WhatsApp is not available on this server",
+        ),
+        (
+            {"steps": [{"channel_type": "fax", "configuration": {"template_id": "t"}}]},
             "channel_type of step step-1 must be one of email, sms, push",
         ),
         ({"steps": [{"channel_type": "email"}]}, "configuration.template_id of step step-1 is required"),

@@ -33,11 +33,12 @@ def test_an_event_keeps_what_its_caller_wrote() -> None:
     number = "12345678901234567890.10"
     event = event_of(
         f'{{"event_name": "purchase", "event_data": {{"amount": {number}}}, "variables": {{ "v":{number} }},'
-        '"source": {"type": "api", "ip": "192.168.1.1"},'
+        '"source": {"type": "api", "ip": "192.168.1.1"}, "channel_variables": {"sms": {"code": 1.0}, "fax": 1},'
         '"user_info": {"custom_fields": {"plan":1.0}, "email": "a@b.c"}}'
     )
     assert event.variables == f'{{ "v":{number} }}'.encode()
     assert f'"event_data":{{"amount": {number}}}'.encode() in event.payload_extra
+    assert b'"channel_variables":{"sms": {"code": 1.0}, "fax": 1}' in event.payload_extra
     assert json.loads(event.payload_extra)["source"] == {"type": "api", "ip": "192.168.1.1"}
     assert event.audience[0].contact.recipient == event_pb2.Recipient(email="a@b.c", data=b'{"plan":1.0}')
     assert dict(event.metadata) == {"source": "api", "team": TEAM}
@@ -132,6 +133,7 @@ def test_a_time_in_the_future(time: str, shown: str) -> None:
         ('{"event_name":"x","user_info":{"custom_fields":1}}', "user_info.custom_fields must be an object"),
         ('{"event_name":"x","source":{"type":[]}}', "source.type must be a string"),
         ('{"event_name":"x","variables":"v"}', "variables must be an object"),
+        ('{"event_name":"x","channel_variables":{"sms":"v"}}', "channel_variables.sms must be an object"),
         ('{"event_name":"x","user_info":{"name":"\\u0000"}}', "user_info.name must not contain a NUL character"),
         ('{"event_name":"' + "x" * 256 + '"}', "event_name must be at most 255 characters long"),
         ("[]", "The body must be a JSON object."),

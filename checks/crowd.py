@@ -45,8 +45,8 @@ _DESCRIBED = 100
 _RATE, _ALONE_S = 10.0, 15.0
 # How many members a second the slowest machine manages, and what any run may take, seconds.
 _SLOWEST, _LEAST_S = 40.0, 120.0
-# How long a paused run must not go on, seconds.
-_STILL_S = 6.0
+# How long a page in hand may take when a run is paused, and how long it must not go on then, seconds.
+_IN_HAND_S, _STILL_S = 5.0, 6.0
 _UNFINISHED = 2_000_000
 _ROWS = "SELECT count(*) AS rows FROM senders.outbox WHERE tenant_id = $1 AND event_id = $2"
 _OUTBOX = """
@@ -178,7 +178,7 @@ class Crowd:
 
     async def _still(self, event_id: str) -> dict[str, Any]:
         """Return a paused run. Raises CheckError if it goes on."""
-        await asyncio.sleep(1.0)  # a page in hand
+        await asyncio.sleep(_IN_HAND_S)
         before = await self._run(event_id)
         await asyncio.sleep(_STILL_S)
         after = await self._run(event_id)

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
 from prometheus_client import Histogram
 
+from clarion.common.v1 import error_pb2
 from runtime import logs, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.gate import Gate
@@ -31,6 +32,9 @@ DEADLINE_MARGIN_S = 0.05
 DEFAULT_MAX_BYTES = 256 * 1024
 # The size limit for health and reflection: a message is a name.
 _MAX_OPEN_BYTES = 4 * 1024
+# The detail of an error, and all of it, as it crosses the wire, bytes: metadata may have 8 KiB, and the detail is there
+# three times, once in a form that takes up to three times as many bytes.
+_DETAIL_BYTES, _ERROR_BYTES = 1_000, 4_000
 # How long a caller without the services' token may take to send its message, seconds.
 _READ_S = 5.0
 # How long such a caller may use reflection, seconds.
@@ -208,11 +212,21 @@ def metadata_value(context: Context, name: str) -> str:
 
 async def abort(context: Context, error: ClarionError) -> NoReturn:
     """End a call with a typed error; see runtime.grpc.from_rpc_error."""
-    status = _TO_STATUS[error.code]
-    wire = status_pb2.Status(code=code_pb2.Code.Value(status.name), message=error.detail)
-    wire.details.add().Pack(error.to_proto())
+    status, fitting = _TO_STATUS[error.code], _fitting(error)
+    wire = status_pb2.Status(code=code_pb2.Code.Value(status.name), message=fitting.detail)
+    wire.details.add().Pack(fitting)
     metadata: Sequence[tuple[str, bytes]] = (("grpc-status-details-bin", wire.SerializeToString()),)
-    await context.abort(status, error.detail, metadata)
+    await context.abort(status, fitting.detail, metadata)
+
+
+def _fitting(error: ClarionError) -> error_pb2.Error:
+    """Return the error as it crosses the wire; of one that is too large the beginning, for else none of it would."""
+    wire = error.to_proto()
+    if len(detail := wire.detail.encode()) > _DETAIL_BYTES:
+        wire.detail = detail[:_DETAIL_BYTES].decode(errors="ignore") + "…"
+    while wire.fields and wire.ByteSize() > _ERROR_BYTES:
+        del wire.fields[-1]
+    return wire
 
 
 def _edged(

@@ -10,7 +10,7 @@ from aiohttp import web
 from clarion.common.v1 import search_pb2
 from clarion.ingest.v1 import activity_pb2, tenants_pb2
 from clarion.render.v1 import templates_pb2
-from clarion.router.v1 import endpoints_pb2, recipients_pb2
+from clarion.router.v1 import endpoints_pb2, recipients_pb2, router_pb2
 from clarion.senders.v1 import senders_pb2
 from gateway.admin import forms
 from gateway.clients import Clients
@@ -25,7 +25,20 @@ _DAY_US = 86_400_000_000
 _ORDER = {
     kind: place
     for place, kind in enumerate(
-        ("event", "delivery", "recipient", "endpoint", "template", "provider", "tenant", "api_key")
+        (
+            "event",
+            "delivery",
+            "recipient",
+            "workflow",
+            "segment",
+            "schedule",
+            "import",
+            "endpoint",
+            "template",
+            "provider",
+            "tenant",
+            "api_key",
+        )
     )
 }
 _SEARCH_DEADLINE_S = 3.0
@@ -63,6 +76,7 @@ class ActivityRoutes:
             "router's recipients": self._ask(
                 clients.recipients.SearchRecipients, recipients_pb2.SearchRecipientsRequest(**asked)
             ),
+            "router's workflows": self._ask(clients.router.Search, router_pb2.SearchRequest(**asked)),
             "senders": self._ask(clients.providers.SearchProviders, senders_pb2.SearchProvidersRequest(**asked)),
             "render": self._ask(clients.templates.SearchTemplates, templates_pb2.SearchTemplatesRequest(**asked)),
         }

@@ -146,7 +146,7 @@ class AuditNames:
         return Named(found.name, page(f"schedules/{thing.id}", thing.tenant_id))
 
     async def _workflow(self, thing: Thing) -> Named:
-        wire = workflows_pb2.GetWorkflowRequest(tenant_id=thing.tenant_id, workflow_id=thing.id)
+        wire = workflows_pb2.GetWorkflowRequest(tenant_id=thing.tenant_id, workflow_id=thing.id, without_activity=True)
         found = (await self._call(self._clients.workflows.GetWorkflow, wire)).workflow
         return Named(found.name, page(f"workflows/{thing.id}", thing.tenant_id))
 

@@ -42,6 +42,7 @@ class GroupRoutes:
         """List groups in the order of their creation."""
         wire = recipients_pb2.ListGroupsRequest(
             tenant_id=await forms.path_tenant(request, self._clients),
+            search=forms.text(request, "search"),
             limit=forms.limit(request),
             cursor=forms.cursor(request),
         )

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from clarion.realtime.v1 import privacy_pb2, realtime_pb2
 from gateway.admin import forms
-from gateway.admin.privacy import shown_notification
+from gateway.admin.person_data import shown_notification
 from gateway.clients import Clients
 from gateway.replies import json_reply
 

@@ -18,7 +18,7 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants/{id}/imports"): _PAGE,
     ("GET", "/tenants/{id}/imports/{import_id}/faults"): _PAGE,
     ("GET", "/tenants/{id}/recipients/{recipient_id}/inbox"): _PAGE,
-    ("GET", "/tenants/{id}/groups"): _PAGE,
+    ("GET", "/tenants/{id}/groups"): ("search", *_PAGE),
     ("GET", "/tenants/{id}/groups/{group_key}/members"): _PAGE,
     ("GET", "/tenants/{id}/outbox"): ("event_id", "channel", *_PAGE),
     ("GET", "/tenants/{id}/endpoints"): ("environment_id", "application_id", "event_type_id", *_PAGE),

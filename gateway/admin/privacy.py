@@ -16,23 +16,21 @@ from clarion.ingest.v1 import privacy_pb2
 from clarion.realtime.v1 import privacy_pb2 as realtime_pb2
 from clarion.router.v1 import privacy_pb2 as router_pb2
 from clarion.senders.v1 import privacy_pb2 as senders_pb2
-from clarion.senders.v1 import senders_pb2 as outbox_pb2
-from gateway.admin import contents as contents_of_attempts
-from gateway.admin import dead_letters, events, forms, recipients, retention
-from gateway.admin.bodies import raw_json
+from gateway.admin import forms, retention
+from gateway.admin.person_data import PersonData
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
+from services.domain.addresses import InvalidAddress, parse_email, parse_phone
 from services.domain.retention import DAYS
 
 # One request erases for this long, seconds; what is left then is for the next one.
 ERASE_S = 15.0
 # One page may delete a thousand rows in each of several tables.
 PAGE_DEADLINE_S = 8.0
-EXPORT_EVENTS = 20
-EXPORT_NOTIFICATIONS = 100
-# The most deliveries that the senders take at a time.
-EXPORT_DELIVERIES = 1000
+
+# Of a person, besides those that are stored.
+MAX_ADDRESSES = 20
 
 Days = Annotated[int, Meta(ge=1, le=3650)] | None
 
@@ -51,9 +49,21 @@ class RetentionBody(forms.Body):
 
 
 class RecipientBody(forms.Body):
-    """The body of POST /tenants/{id}/recipients/erase. The user id is in the body because paths are logged."""
+    """Names a person. The user id is in the body because paths are logged."""
 
     user_id: forms.UserId
+
+
+class ErasureRequestBody(RecipientBody):
+    """The body of POST /tenants/{id}/recipients/erase.
+
+    addresses: e-mail addresses and phone numbers of theirs besides those that are stored: what was sent to these
+    without a user id is erased, too.
+    """
+
+    addresses: Annotated[list[Annotated[str, Meta(min_length=1, max_length=320)]], Meta(max_length=MAX_ADDRESSES)] = (
+        msgspec.field(default_factory=list)
+    )
 
 
 class ExportRequestBody(RecipientBody):
@@ -67,6 +77,8 @@ class _Cursor(msgspec.Struct):
 
     events: str | None = ""
     inbox: str | None = ""
+    schedules: str | None = ""
+    workflow_runs: str | None = ""
 
 
 class PrivacyRoutes:
@@ -95,15 +107,14 @@ class PrivacyRoutes:
     async def erase(self, request: web.Request) -> web.Response:
         """Erase one recipient's data in all services. complete is false if the caller must repeat the call."""
         tenant_id = _tenant(request)
-        user_id = (await forms.read(request, RecipientBody)).user_id
-        wire = privacy_pb2.BeginErasureRequest(tenant_id=tenant_id, user_id=user_id)
-        begun = await self._clients.call(self._clients.privacy.BeginErasure, wire)
-        erasure = _Erasure(self._clients, tenant_id, user_id, begun.erasure_id, begun.at_us)
+        body = await forms.read(request, ErasureRequestBody)
+        _check_addresses(body.addresses)
+        erasure = _Erasure(self._clients, tenant_id, body.user_id, body.addresses)
         complete = await erasure.run()
         return json_reply(
             {
-                "erasure_id": begun.erasure_id,
-                "erased_until": forms.iso(begun.at_us),
+                "erasure_id": erasure.begun.erasure_id,
+                "erased_until": forms.iso(erasure.begun.at_us),
                 "complete": complete,
                 "erased": erasure.counts,
             }
@@ -114,104 +125,36 @@ class PrivacyRoutes:
         tenant_id = _tenant(request)
         body = await forms.read(request, ExportRequestBody)
         cursor = _decoded(forms.opened_cursor(request, body.cursor, body.user_id))
-        following = _Cursor(events=None, inbox=None)
-        exported: list[dict[str, Any]] = []
-        inbox: list[dict[str, Any]] = []
-        stored = await self._stored(tenant_id, body.user_id) if not body.cursor else None
-        if cursor.events is not None:
-            exported, following.events = await self._events(tenant_id, body.user_id, cursor.events)
-        if cursor.inbox is not None:
-            inbox, following.inbox = await self._inbox(tenant_id, body.user_id, cursor.inbox)
+        person = PersonData(self._clients, tenant_id, body.user_id)
+        stored = {"recipient": None, "cooldowns": []} if body.cursor else await person.stored()
+        found: dict[str, list[dict[str, Any]]] = {}
+        following: dict[str, str | None] = {}
+        for part, read in person.parts.items():
+            at: str | None = getattr(cursor, part)
+            found[part], following[part] = ([], None) if at is None else await read(at)
         return json_reply(
             {
                 "tenant_id": tenant_id,
                 "user_id": body.user_id,
-                "recipient": stored,
-                "events": exported,
-                "inbox": inbox,
-                "next_cursor": forms.sealed_cursor(request, _encoded(following), body.user_id),
+                **stored,
+                **found,
+                "next_cursor": forms.sealed_cursor(request, _encoded(_Cursor(**following)), body.user_id),
             }
         )
-
-    async def _stored(self, tenant_id: str, user_id: str) -> dict[str, Any] | None:
-        """Return the stored recipient with the keys of their groups; None: they are not stored."""
-        wire = router_pb2.ExportRecipientRequest(tenant_id=tenant_id, user_id=user_id)
-        answer = await self._clients.call(self._clients.router_privacy.ExportRecipient, wire)
-        return recipients.with_groups(answer) if answer.HasField("recipient") else None
-
-    async def _events(self, tenant_id: str, user_id: str, cursor: str) -> tuple[list[dict[str, Any]], str | None]:
-        wire = privacy_pb2.ExportEventsRequest(tenant_id=tenant_id, user_id=user_id, cursor=cursor, limit=EXPORT_EVENTS)
-        answer = await self._clients.call(self._clients.privacy.ExportEvents, wire, deadline=PAGE_DEADLINE_S)
-        alone = [one.event.id for one in answer.events if not one.shared]
-        shared = [one for one in answer.events if one.shared and one.event.deliveries]
-        theirs = [delivery.id for one in shared for delivery in one.event.deliveries]
-        messages, contents = await self._messages(tenant_id, alone), await self._contents(tenant_id, alone)
-        together = [one.event.id for one in shared]
-        for first in range(0, len(theirs), EXPORT_DELIVERIES):
-            some = theirs[first : first + EXPORT_DELIVERIES]
-            for event_id, more in (await self._messages(tenant_id, together, some)).items():
-                messages.setdefault(event_id, []).extend(more)
-            for event_id, more in (await self._contents(tenant_id, together, some)).items():
-                contents.setdefault(event_id, []).extend(more)
-        found = [
-            {
-                **_event(one),
-                "messages": messages.get(one.event.id, []),
-                "contents": contents.get(one.event.id, []),
-            }
-            for one in answer.events
-        ]
-        return found, answer.next_cursor or None
-
-    async def _contents(
-        self, tenant_id: str, event_ids: list[str], delivery_ids: Sequence[str] = ()
-    ) -> dict[str, list[dict[str, Any]]]:
-        """Return what was sent of these events, or of these deliveries of them."""
-        by_event: dict[str, list[dict[str, Any]]] = {}
-        after = "" if event_ids else None
-        while after is not None:
-            wire = senders_pb2.ExportContentsRequest(
-                tenant_id=tenant_id, event_ids=event_ids, delivery_ids=delivery_ids, after=after
-            )
-            answer = await self._clients.call(self._clients.senders_privacy.ExportContents, wire)
-            for sent in answer.contents:
-                by_event.setdefault(sent.event_id, []).append(contents_of_attempts.exported(sent))
-            after = answer.next_after or None
-        return by_event
-
-    async def _messages(
-        self, tenant_id: str, event_ids: list[str], delivery_ids: Sequence[str] = ()
-    ) -> dict[str, list[dict[str, Any]]]:
-        """Return the sandbox messages of these events, or of these deliveries of them."""
-        by_event: dict[str, list[dict[str, Any]]] = {}
-        after = "" if event_ids else None
-        while after is not None:
-            wire = senders_pb2.ExportMessagesRequest(
-                tenant_id=tenant_id, event_ids=event_ids, delivery_ids=delivery_ids, after=after
-            )
-            answer = await self._clients.call(self._clients.senders_privacy.ExportMessages, wire)
-            for message in answer.messages:
-                by_event.setdefault(message.event_id, []).append(_message(message))
-            after = answer.next_after or None
-        return by_event
-
-    async def _inbox(self, tenant_id: str, user_id: str, cursor: str) -> tuple[list[dict[str, Any]], str | None]:
-        wire = realtime_pb2.ExportNotificationsRequest(
-            tenant_id=tenant_id, user_id=user_id, cursor=cursor, limit=EXPORT_NOTIFICATIONS
-        )
-        answer = await self._clients.call(self._clients.realtime_privacy.ExportNotifications, wire)
-        return [shown_notification(one) for one in answer.notifications], answer.next_cursor or None
 
 
 class _Erasure:
-    """The part of an erasure that one request does. counts: erased rows by kind."""
+    """The part of an erasure that one request does. counts: erased rows by kind.
 
-    def __init__(self, clients: Clients, tenant_id: str, user_id: str, erasure_id: str, at_us: int) -> None:
+    begun: the ledger's answer; empty until run() was called. addresses: of the person, besides those that are stored.
+    """
+
+    def __init__(self, clients: Clients, tenant_id: str, user_id: str, addresses: Sequence[str] = ()) -> None:
         self._clients = clients
         self._tenant_id = tenant_id
         self._user_id = user_id
-        self._erasure_id = erasure_id
-        self._at_us = at_us
+        self._addresses = addresses
+        self.begun = privacy_pb2.BeginErasureResponse()
         self._until = time.monotonic() + ERASE_S
         self.counts = dict.fromkeys(
             (
@@ -233,9 +176,27 @@ class _Erasure:
 
     async def run(self) -> bool:
         """Erase until nothing is left or ERASE_S is over. Return whether nothing is left."""
-        if not (await self._stored() and await self._inbox()):
+        if not (await self._begin() and await self._stored() and await self._inbox()):
             return False
         return await self._events(late=False) and await self._events(late=True)
+
+    async def _begin(self) -> bool:
+        """Stop what is under way to the person, and have the ledger note which events without a user id are theirs.
+
+        First of all: once the router has erased them, nobody knows their addresses any more.
+        """
+        wire = privacy_pb2.BeginErasureRequest(tenant_id=self._tenant_id, user_id=self._user_id)
+        self.begun = await self._call(self._clients.privacy.BeginErasure, wire)
+        person = router_pb2.ExportRecipientRequest(tenant_id=self._tenant_id, user_id=self._user_id)
+        stored = (await self._call(self._clients.router_privacy.ExportRecipient, person)).recipient
+        wire.addresses.extend(_as_written([*self._addresses, stored.email, stored.phone]))
+        more = bool(wire.addresses)
+        while more:
+            if self._is_over():
+                return False
+            self.begun = await self._call(self._clients.privacy.BeginErasure, wire)
+            more = self.begun.more
+        return True
 
     async def _stored(self) -> bool:
         """Erase what the router stores, and take the person out of events that wait."""
@@ -243,7 +204,9 @@ class _Erasure:
         while more:
             if self._is_over():
                 return False
-            wire = router_pb2.EraseRecipientRequest(tenant_id=self._tenant_id, user_id=self._user_id, after=after)
+            wire = router_pb2.EraseRecipientRequest(
+                tenant_id=self._tenant_id, user_id=self._user_id, after=after, addresses=self._addresses
+            )
             answer = await self._call(self._clients.router_privacy.EraseRecipient, wire)
             self.counts["recipients"] += answer.recipients
             self.counts["memberships"] += answer.memberships
@@ -258,7 +221,7 @@ class _Erasure:
             if self._is_over():
                 return False
             wire = realtime_pb2.EraseRecipientRequest(
-                tenant_id=self._tenant_id, user_id=self._user_id, until_us=self._at_us, inbox_only=inbox_only
+                tenant_id=self._tenant_id, user_id=self._user_id, until_us=self.begun.at_us, inbox_only=inbox_only
             )
             answer = await self._call(self._clients.realtime_privacy.EraseRecipient, wire)
             self.counts["notifications"] += answer.notifications
@@ -274,7 +237,7 @@ class _Erasure:
             wire = privacy_pb2.ListErasureEventsRequest(
                 tenant_id=self._tenant_id,
                 user_id="" if late else self._user_id,
-                erasure_id=self._erasure_id,
+                erasure_id=self.begun.erasure_id,
                 late=late,
                 after=after,
                 shared=True,
@@ -295,7 +258,7 @@ class _Erasure:
             self._clients.privacy.EraseEvents,
             privacy_pb2.EraseEventsRequest(
                 tenant_id=self._tenant_id,
-                erasure_id=self._erasure_id,
+                erasure_id=self.begun.erasure_id,
                 event_ids=page.event_ids,
                 user_id=self._user_id,
             ),
@@ -330,50 +293,26 @@ def _tenant(request: web.Request) -> str:
     return tenant_id
 
 
+def _check_addresses(addresses: Sequence[str]) -> None:
+    """Raise INVALID for what is neither an e-mail address nor a phone number."""
+    for position, one in enumerate(addresses):
+        try:
+            parse_email(one) if "@" in one else parse_phone(one)
+        except InvalidAddress as error:
+            raise forms.invalid(f"addresses[{position}]", f"is invalid: {error}") from None
+
+
+def _as_written(addresses: Sequence[str]) -> Sequence[str]:
+    """Return addresses in the forms in which events may have them: the ledger compares them as they are written."""
+    return list(dict.fromkeys(form for one in addresses for form in (one, one.lower()) if form))
+
+
 def _policy(retention: privacy_pb2.Retention) -> dict[str, Any]:
     return {name: getattr(retention, name) or None for name in DAYS} | {"keep_content": not retention.discard_content}
 
 
-def _event(one: privacy_pb2.ExportedEvent) -> dict[str, Any]:
-    payload = one.payload if one.HasField("payload") else None
-    return {
-        **events.shown(one.event),
-        "variables": raw_json(payload.variables) if payload else None,
-        "payload": raw_json(payload.payload_extra) if payload else None,
-        "timeline": [events.shown_step(step) for step in one.steps],
-        "dead_letters": [dead_letters.shown(letter) for letter in one.dead_letters],
-    }
-
-
-def _message(message: outbox_pb2.OutboxMessage) -> dict[str, Any]:
-    return {
-        "id": message.id,
-        "channel": forms.channel_name(message.channel),
-        "recipient": message.recipient,
-        "sender": message.sender,
-        "reply_to": message.reply_to or None,
-        "subject": message.subject or None,
-        "text": message.text,
-        "html": message.html or None,
-        "recorded_at": forms.iso(message.recorded_at_us),
-    }
-
-
-def shown_notification(one: realtime_pb2.ExportedNotification) -> dict[str, Any]:
-    """Return a notification as the API shows it."""
-    return {
-        "id": one.id,
-        "event_id": one.event_id,
-        "event_type": one.event_type,
-        "title": one.title,
-        "body": one.body,
-        "created_at": forms.iso(one.created_at_us),
-        "read_at": forms.iso(one.read_at_us),
-    }
-
-
 def _encoded(cursor: _Cursor) -> str:
-    return "" if cursor.events is None and cursor.inbox is None else msgspec.json.encode(cursor).decode()
+    return "" if cursor == _Cursor(None, None, None, None) else msgspec.json.encode(cursor).decode()
 
 
 def _decoded(text: str) -> _Cursor:

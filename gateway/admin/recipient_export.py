@@ -19,8 +19,9 @@ _COLUMNS = ("recipient_id", "email", "phone", "name", "locale", "timezone", "tag
 _PAGE = 100
 # A page of a search may look at all recipients of a tenant, seconds.
 _PAGE_DEADLINE_S = 15.0
-# Spreadsheets take a cell that begins so for a formula; an import removes the apostrophe again.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "'")
+# Spreadsheets take a cell that begins so for a formula, some of them full-width signs, too; an import removes the
+# apostrophe again.
+_FORMULAS = ("=", "+", "-", "@", *"\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n", "'")
 # What looks like a formula, and is a number.
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 # An import separates tags by these.

@@ -61,7 +61,8 @@ class RecipientChangeBody(forms.Body):
     """The body of PATCH /tenants/{id}/recipients/{recipient_id}: an absent field stays as it is.
 
     recipient_id: another id of theirs. data: replaces all fields; data_fields: only those that it has, and null deletes
-    one; one of both.
+    one; one of both. active: false: they get nothing until it is true. device_tokens: a token as it is shown keeps the
+    stored one.
     """
 
     recipient_id: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
@@ -74,6 +75,7 @@ class RecipientChangeBody(forms.Body):
     data_fields: dict[str, Any] | UnsetType = UNSET
     tags: list[str] | UnsetType = UNSET
     muted_channels: list[forms.PeopleChannel] | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
     category_preferences: list[CategoryPreference] | UnsetType = UNSET
     device_tokens: list[DeviceToken] | UnsetType = UNSET
 
@@ -210,6 +212,7 @@ def shown(one: recipients_pb2.StoredRecipient) -> dict[str, Any]:
         "data": orjson.Fragment(one.data or b"{}"),
         "tags": list(one.tags),
         "muted_channels": [forms.channel_name(channel) for channel in one.muted_channels],
+        "active": not one.inactive,
         "category_preferences": [
             {"channel": forms.channel_name(each.channel), "category": each.category, "wanted": each.wanted}
             for each in one.category_preferences
@@ -252,6 +255,8 @@ def _change(body: RecipientChangeBody, recipient_id: str) -> recipients_pb2.Reci
             setattr(wire, name, value)
     if body.recipient_id is not UNSET:
         wire.new_recipient_id = body.recipient_id
+    if body.active is not UNSET:
+        wire.inactive = not body.active
     _change_data(wire, body)
     if body.tags is not UNSET:
         wire.tags.CopyFrom(recipients_pb2.TagList(tags=body.tags))

@@ -96,7 +96,7 @@ class SegmentRoutes:
         return json_reply(_shown(answer.segment))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Delete a segment that no workflow names."""
+        """Delete a segment that no workflow and no schedule names."""
         wire = segments_pb2.DeleteSegmentRequest(**await self._segment(request))
         await self._clients.call(self._clients.segments.DeleteSegment, wire)
         return web.Response(status=204)

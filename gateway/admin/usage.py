@@ -24,7 +24,17 @@ _QUOTAS = {
     error_pb2.LIMIT_KIND_SCHEDULED: "scheduled_events",
 }
 _RATE_KINDS = {error_pb2.LIMIT_KIND_SLIDING: "sliding", error_pb2.LIMIT_KIND_FIXED: "fixed"}
-_STORED = ("recipients", "groups", "endpoints", "event_types", "applications", "subscriptions")
+_STORED = (
+    "recipients",
+    "groups",
+    "endpoints",
+    "event_types",
+    "applications",
+    "subscriptions",
+    "workflows",
+    "segments",
+    "schedules",
+)
 
 Res = TypeVar("Res")
 
@@ -61,7 +71,8 @@ class UsageRoutes:
             limits.append(_limit("keys", ingest.keys, ingest.max_keys))
         if router is not None:
             stored = [(name, getattr(router, name)) for name in _STORED]
-            limits += [_limit(name, one.used, one.bound) for name, one in stored]
+            # A router of an earlier version does not count all of them.
+            limits += [_limit(name, one.used, one.bound) for name, one in stored if one.bound]
         if senders is not None:
             limits.append(_limit("providers", senders.providers, senders.max_providers))
             most = tenant.max_parked_per_endpoint

@@ -24,8 +24,9 @@ MAX_EVENT_BYTES = 4 * MAX_SENT_BYTES + 4096
 MAX_NAME = 255
 MAX_ADDRESS = 1024
 MAX_COST = 10_000
-# The time from which on no event may be due, Unix microseconds: that of the year 10000, which few programs can write.
-END_OF_TIME_US = 253_402_300_800_000_000
+# The time from which on no event may be due, Unix microseconds: a second before the year 10000, which few programs can
+# read. PostgreSQL rounds the microseconds of such times, perhaps up to that year.
+END_OF_TIME_US = 253_402_300_799_000_000
 MAX_TTL_DAYS = 30
 # Of a recipient, bytes of JSON. Of a target that is a set of tags: how many, and characters of each.
 MAX_DATA_BYTES = 16 * 1024
@@ -281,7 +282,7 @@ def _due(faults: Faults, due_at_us: int) -> None:
     if due_at_us < 0:
         faults.append(("due_at_us", "must not be negative"))
     elif due_at_us >= END_OF_TIME_US:
-        faults.append(("due_at_us", "must be before the year 10000"))
+        faults.append(("due_at_us", "must be at least a second before the year 10000"))
 
 
 def _dedupe(faults: Faults, event: ingest_pb2.NewEvent) -> None:

@@ -61,6 +61,7 @@ from services.router.imports.store import ImportStore
 from services.router.imports.worker import Imports
 from services.router.kept_events import Asked, KeptEvents
 from services.router.owners import ConfigurationOwners
+from services.router.pace import Pace
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
 from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
@@ -76,6 +77,7 @@ from services.router.schedules.people import PeopleInSchedules
 from services.router.schedules.runner import Schedules
 from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
 from services.router.schedules.store import ScheduleStore
+from services.router.search import StoredSearch
 from services.router.segments.members import SegmentMembers
 from services.router.segments.scan import Scan
 from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer
@@ -169,13 +171,13 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     }
     for channel in channels.values():
         process.on_close(channel.close)
-    own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
+    own, caller, people, pace = OwnParts(), grpc.Caller(token), PostgresRecipients(pool), Pace()
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
     bodies = Bodies(connection, channels["ingest"], caller, own)
     filtering = Filtering(bodies)
     process.on_close(filtering.close)
     events = EventPlanner(known.policies, filtering)
-    planner = CatalogPlanner(catalog, events)
+    planner = CatalogPlanner(catalog, events, pace)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
     asked = Asked(
@@ -190,12 +192,13 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         known.erased,
         pool,
         runs_pool,
+        pace,
     )
     kept = KeptEvents(stores.runs, stores.workflow_runs, planner, asked, clock)
     kept.start(process)
     schedules = Schedules(stores.schedules, channels["ingest"], caller, catalog.is_inactive, now=clock)
 
-    consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own)
+    consumer = RouterConsumer(connection, catalog, events, people, kept.runs, erased=known.erased, own=own, pace=pace)
     working = (process.start(consumer.run(), name="consumer"), process.start(schedules.run(), name="schedules"))
 
     async def finish() -> None:
@@ -211,7 +214,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     run_servicer = RunServicer(stores.runs, stores.workflow_runs, kept.wake, trace, now=clock)
     _add_codes(server, process, stores.codes)
     _add_recipient_services(server, process, pool, stores)
-    _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
+    _add_services(server, stores, RouterServicer(planner, people, StoredSearch(pool)), run_servicer, keyed)
     writes = TenantWrites(endpoints_pool, outbox)
     _add_endpoint_services(server, endpoints_pool, writes, vault, guard)
     run_methods = WorkflowRunMethods(stores.workflow_runs, pool, kept.wake, now=clock)

@@ -27,11 +27,12 @@ from services.router import fan_out, messages, people
 from services.router.catalog import Catalog
 from services.router.definitions import Definition
 from services.router.messages import Plan
+from services.router.pace import Pace
 from services.router.planner import EventPlanner
 from services.router.policies import Erased
 from services.router.ports import NewRun, Runs, StoredRecipients
 from services.router.runs import erase
-from services.router.runs.run import WAITING, first_state, has_run
+from services.router.runs.run import WAITING, first_state, has_run, is_large
 
 _MAX_HELD = 512
 # Events of one consumer that may wait for an owner that is away, while others are planned from memory.
@@ -99,6 +100,7 @@ class RouterConsumer:
         *,
         erased: Erased,
         own: OwnParts | None = None,
+        pace: Pace | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._catalog = catalog
@@ -110,6 +112,7 @@ class RouterConsumer:
             self._begin, BatchLimits(bytes=_MAX_KEPT_BYTES), size=lambda new: new.event.ByteSize()
         )
         self._own = own or OwnParts()
+        self._pace = pace or Pace()
         self._many = Gate(per_caller=_PLANNED_PER_TENANT, total=_PLANNED, waiting=_UNBOUNDED)
         self._large = Gate(per_caller=_LARGE_PER_TENANT, total=_LARGE, waiting=_UNBOUNDED)
         self._deliveries = nats.StreamPublisher(connection, max_waiting=_MAX_WAITING)
@@ -171,8 +174,11 @@ class RouterConsumer:
                 held.release()
                 continue
             work = self._keep if has_run(event) else self._plan_alone
+            if not is_large(event):
+                self._pace.saw_others()
             self._start(self._handle_alone(held, event, partial(work, held, event, started)))
         if decided:
+            self._pace.saw_others()
             await self._conclude(decided, started)
 
     def _planned_at_once(self, event: event_pb2.Event, sequence: int) -> Plan | None:

@@ -12,6 +12,7 @@ from runtime.parts import OwnParts
 from runtime.service import Process
 from services.delivery.bodies import Bodies
 from services.router.catalog import Catalog
+from services.router.pace import Pace
 from services.router.people import StoredPeople
 from services.router.planner import CatalogPlanner
 from services.router.policies import Erased, Policies
@@ -51,6 +52,7 @@ class Asked:
     erased: Erased
     pool: Pool
     runs_pool: Pool
+    pace: Pace
 
 
 class KeptEvents:
@@ -60,7 +62,7 @@ class KeptEvents:
         self, store: RunStore, workflow_runs: WorkflowRunStore, planner: CatalogPlanner, asked: Asked, now: Clock
     ) -> None:
         versions, sends = SharedVersions(Documents(asked.runs_pool)), CatalogSends(asked.catalog)
-        cooldowns, publishing = PostgresCooldowns(asked.runs_pool), OutputPublisher(asked.connection)
+        cooldowns, publishing = PostgresCooldowns(asked.runs_pool), OutputPublisher(asked.connection, asked.pace)
         progress = LedgerProgress(asked.connection, asked.ingest, asked.caller, asked.own)
         deciding = Deciding(
             versions,
@@ -80,6 +82,7 @@ class KeptEvents:
             Pressure(progress),
             asked.catalog.is_inactive,
             ended=self.wake,
+            pace=asked.pace,
             now=now,
         )
         self.runs = Runs(
@@ -93,12 +96,14 @@ class KeptEvents:
                 cooldowns,
                 asked.policies,
                 erased=asked.erased,
+                pace=asked.pace,
                 now=now,
             ),
             publishing,
             progress,
             asked.catalog.is_inactive,
             began=self.workflow_runs.wake,
+            pace=asked.pace,
             now=now,
         )
         self._working: list[asyncio.Task[None]] = []

@@ -10,6 +10,7 @@ from services.router.catalog import Catalog
 from services.router.definitions import Definition
 from services.router.filtering import Filtering
 from services.router.messages import Plan
+from services.router.pace import Pace
 from services.router.plan import joined, of_endpoints, of_people, plan
 from services.router.policies import Policies
 from services.router.ports import Person
@@ -109,8 +110,9 @@ class EventPlanner:
 class CatalogPlanner:
     """Plans an event for some people, such as a page of a group's members, and for its endpoints."""
 
-    def __init__(self, catalog: Catalog, planner: EventPlanner) -> None:
+    def __init__(self, catalog: Catalog, planner: EventPlanner, pace: Pace | None = None) -> None:
         self._catalog = catalog
+        self._pace = pace or Pace()
         self._planner = planner
 
     async def plan(
@@ -122,9 +124,18 @@ class CatalogPlanner:
         has them once.
         """
         definition = await self._catalog.of_event(event)
-        if not with_endpoints:
+        if with_endpoints:
+            return await self._planner.whole(event, definition, people, sequence=sequence, is_kept=bool(sequence))
+        parts: list[Plan] = []
+
+        def add(some: Sequence[Person]) -> None:
+            parts.append(self._planner.of_people(event, definition, some, sequence=sequence))
+
+        await self._pace.plan(people, add)
+        if not parts:
             return self._planner.of_people(event, definition, people, sequence=sequence)
-        return await self._planner.whole(event, definition, people, sequence=sequence, is_kept=bool(sequence))
+        deliveries = [delivery for part in parts for delivery in part.deliveries]
+        return Plan(deliveries, [decision for part in parts for decision in part.planned], parts[0].reason)
 
     async def explain(self, event: event_pb2.Event, people: Sequence[Person]) -> Plan:
         """Return the plan of an event that has no body yet: no filter is asked. Raises PartAway."""

@@ -7,17 +7,20 @@ from clarion.router.v1 import router_pb2, router_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services.domain import audience, delivery_ids, locales
+from services.domain.searching import check_search
 from services.router import messages, people
 from services.router.planner import CatalogPlanner
 from services.router.ports import StoredRecipients
+from services.router.search import StoredSearch
 
 
 class RouterServicer(router_pb2_grpc.RouterServiceServicer):
     """See proto/clarion/router/v1/router.proto."""
 
-    def __init__(self, planner: CatalogPlanner, recipients: StoredRecipients) -> None:
+    def __init__(self, planner: CatalogPlanner, recipients: StoredRecipients, search: StoredSearch) -> None:
         self._planner = planner
         self._recipients = recipients
+        self._search = search
 
     async def ExplainRoute(
         self, request: router_pb2.ExplainRouteRequest, context: Any
@@ -33,6 +36,10 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         found = await self._recipients.find(wanted) if wanted else {}
         planned = await self._planner.explain(event, people.named_directly(event, found))
         return router_pb2.ExplainRouteResponse(route=messages.routed(planned))
+
+    async def Search(self, request: router_pb2.SearchRequest, context: Any) -> router_pb2.SearchResponse:
+        """Look for a workflow, a segment, a schedule or an import."""
+        return router_pb2.SearchResponse(hits=await self._search.find(*check_search(request)))
 
 
 def _event(request: router_pb2.ExplainRouteRequest) -> event_pb2.Event:

@@ -14,6 +14,9 @@ from services.router.endpoints.store import MAX_ENDPOINTS
 from services.router.endpoints.subscriptions.store import MAX_OF_TENANT
 from services.router.groups.check import MAX_GROUPS
 from services.router.recipients.check import MAX_RECIPIENTS
+from services.router.schedules.check import MAX_SCHEDULES
+from services.router.segments.store import MAX_SEGMENTS
+from services.router.workflows.store import MAX_WORKFLOWS
 
 NAME = "clarion.router.v1.RouterUsageService"
 
@@ -24,6 +27,9 @@ _BOUNDS = {
     "event_types": MAX_EVENT_TYPES,
     "applications": MAX_APPLICATIONS,
     "subscriptions": MAX_OF_TENANT,
+    "workflows": MAX_WORKFLOWS,
+    "segments": MAX_SEGMENTS,
+    "schedules": MAX_SCHEDULES,
 }
 _SQL = postgres.Queries(Path(__file__).with_name("usage.sql"))
 

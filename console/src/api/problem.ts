@@ -26,6 +26,11 @@ export class Problem extends Error {
   }
 }
 
+/** Return whether an error says that there is no such thing; an id that cannot be one names none. */
+export function isNotFound(error: Error | null): boolean {
+  return error instanceof Problem && (error.status === 404 || error.status === 422);
+}
+
 /** Return the problem in a response of any kind: a proxy before the gateway may answer HTML or nothing. */
 export function problemOf(body: unknown, response: Response): Problem {
   const traceId = response.headers.get("X-Trace-Id") ?? "";

@@ -1844,7 +1844,7 @@ export interface paths {
         get: operations["getSegment"];
         put?: never;
         post?: never;
-        /** Delete a segment that no workflow uses */
+        /** Delete a segment that no workflow and no schedule uses */
         delete: operations["deleteSegment"];
         options?: never;
         head?: never;
@@ -4175,6 +4175,19 @@ export interface components {
             erased: components["schemas"]["ErasedRows"];
         };
         /**
+         * ErasureRequest
+         * @description The body of POST /tenants/{id}/recipients/erase.
+         *
+         *         addresses: e-mail addresses and phone numbers of theirs besides those that are stored: what was sent to these
+         *         without a user id is erased, too.
+         */
+        ErasureRequest: {
+            /** @description a string of 1 to 255 characters, none of them NUL */
+            user_id: string;
+            /** @default [] */
+            addresses?: string[];
+        };
+        /**
          * Event
          * @description An accepted event.
          */
@@ -4408,8 +4421,13 @@ export interface components {
             user_id: string;
             /** @description On the first page, the stored recipient. null: they are not stored. */
             recipient: components["schemas"]["StoredRecipientWithGroups"] | null;
+            /** @description On the first page: until when workflows do not start again for them. */
+            cooldowns: components["schemas"]["HeldCooldown"][];
             events: components["schemas"]["ExportedEvent"][];
             inbox: components["schemas"]["ExportedNotification"][];
+            /** @description Those whose events name them, each with their part of the event. */
+            schedules: components["schemas"]["Schedule"][];
+            workflow_runs: components["schemas"]["WorkflowRun"][];
             next_cursor: string | null;
         };
         /**
@@ -4624,6 +4642,24 @@ export interface components {
         GroupFields: {
             /** @default  */
             name?: string;
+        };
+        /**
+         * HeldCooldown
+         * @description A workflow that does not start again for the person until then.
+         */
+        HeldCooldown: {
+            /**
+             * Format: uuid
+             * @example 01a1fe7a-0000-7000-8000-000000000000
+             */
+            workflow_id: string;
+            /** @description null: it was deleted. */
+            workflow_name: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-04-22T12:00:00.000000Z
+             */
+            until: string;
         };
         /**
          * Helper
@@ -6600,19 +6636,12 @@ export interface components {
             data: components["schemas"]["Reason"][];
         };
         /**
-         * Recipient
-         * @description The body of POST /tenants/{id}/recipients/erase. The user id is in the body because paths are logged.
-         */
-        Recipient: {
-            /** @description a string of 1 to 255 characters, none of them NUL */
-            user_id: string;
-        };
-        /**
          * RecipientChange
          * @description The body of PATCH /tenants/{id}/recipients/{recipient_id}: an absent field stays as it is.
          *
          *         recipient_id: another id of theirs. data: replaces all fields; data_fields: only those that it has, and null deletes
-         *         one; one of both.
+         *         one; one of both. active: false: they get nothing until it is true. device_tokens: a token as it is shown keeps the
+         *         stored one.
          */
         RecipientChange: {
             recipient_id?: string;
@@ -6625,6 +6654,7 @@ export interface components {
             data_fields?: Record<string, unknown>;
             tags?: string[];
             muted_channels?: ("EMAIL" | "SMS" | "PUSH")[];
+            active?: boolean;
             category_preferences?: components["schemas"]["CategoryPreference"][];
             device_tokens?: components["schemas"]["DeviceToken"][];
         };
@@ -7186,7 +7216,7 @@ export interface components {
          */
         SearchHit: {
             /** @enum {unknown} */
-            kind: "api_key" | "delivery" | "endpoint" | "event" | "provider" | "recipient" | "template" | "tenant";
+            kind: "api_key" | "delivery" | "endpoint" | "event" | "import" | "provider" | "recipient" | "schedule" | "segment" | "template" | "tenant" | "workflow";
             /** @description null: a tenant's own key, which has none. */
             id: string | null;
             /** @description null: it belongs to the platform. */
@@ -7603,6 +7633,8 @@ export interface components {
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            /** @description false: they get nothing, whatever else is stored. Only PATCH changes it. */
+            active: boolean;
             /** @description What they want of single categories of messages. */
             category_preferences: components["schemas"]["CategoryPreference"][];
             /** @description Shown without their middle. */
@@ -7642,6 +7674,8 @@ export interface components {
             tags: string[];
             /** @description The channels that they do not want to be notified on. */
             muted_channels: ("EMAIL" | "SMS" | "PUSH")[];
+            /** @description false: they get nothing, whatever else is stored. Only PATCH changes it. */
+            active: boolean;
             /** @description What they want of single categories of messages. */
             category_preferences: components["schemas"]["CategoryPreference"][];
             /** @description Shown without their middle. */
@@ -8570,7 +8604,7 @@ export interface components {
          */
         "gateway.openapi.areas.operations_of_tenant.Limit": {
             /** @enum {string} */
-            name: "unfinished_events" | "unfinished_bytes" | "scheduled_events" | "keys" | "recipients" | "groups" | "endpoints" | "event_types" | "applications" | "subscriptions" | "providers" | "parked_for_one_endpoint";
+            name: "unfinished_events" | "unfinished_bytes" | "scheduled_events" | "keys" | "recipients" | "groups" | "endpoints" | "event_types" | "applications" | "subscriptions" | "workflows" | "segments" | "schedules" | "providers" | "parked_for_one_endpoint";
             used: number;
             bound: number;
             /** @description The endpoint for which most messages wait. */
@@ -11503,7 +11537,7 @@ export interface operations {
                  *       "user_id": "u1"
                  *     }
                  */
-                "application/json": components["schemas"]["Recipient"];
+                "application/json": components["schemas"]["ErasureRequest"];
             };
         };
         responses: {
@@ -12379,6 +12413,8 @@ export interface operations {
     listGroups: {
         parameters: {
             query?: {
+                /** @description Only groups with this part in their key or name. */
+                search?: string;
                 limit?: number;
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;

@@ -8,7 +8,7 @@ import {
 import { classes } from "./classes";
 import styles from "./Field.module.css";
 
-interface Labeled {
+export interface Labeled {
   label: string;
   /** What to enter, in one sentence. */
   help?: ReactNode;

@@ -52,10 +52,13 @@ export function FieldRow({ children }: { children: ReactNode }) {
 export function FieldGroup({
   legend,
   help,
+  error,
   children,
 }: {
   legend: string;
   help?: ReactNode;
+  /** What is wrong with the fields as a whole. */
+  error?: string | undefined;
   children: ReactNode;
 }) {
   return (
@@ -63,6 +66,7 @@ export function FieldGroup({
       <legend>{legend}</legend>
       {help ? <p className={styles.help}>{help}</p> : null}
       {children}
+      {error ? <p className={styles.bad}>{error}</p> : null}
     </fieldset>
   );
 }

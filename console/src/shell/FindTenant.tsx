@@ -4,11 +4,12 @@ import { answer, api } from "~/api/client";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card } from "~/kit/Page";
+import type { Hit } from "./hits";
 import { TenantNeeded } from "./TenantNeeded";
 import { useOwnTenant } from "./tenants";
 
 interface FindTenantProps {
-  kind: "endpoint" | "recipient";
+  kind: Extract<Hit["kind"], "endpoint" | "recipient" | "workflow" | "segment" | "schedule" | "import">;
   id: string;
   /** What tenants have of it, such as "endpoints". */
   what: string;
@@ -48,7 +49,7 @@ export function FindTenant({ kind, id, what }: FindTenantProps) {
       <ul>
         {[...owners].map(([tenant, name]) => (
           <li key={tenant}>
-            <Link to="." search={{ tenant }}>
+            <Link to="." search={(before) => ({ ...before, tenant })}>
               <bdi>{name}</bdi>
             </Link>
           </li>

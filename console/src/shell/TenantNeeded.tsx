@@ -33,7 +33,7 @@ export function TenantNeeded({ what }: { what: string }) {
       <ul className={styles.list}>
         {tenants.data.slice(0, SHOWN).map((tenant) => (
           <li key={tenant.id}>
-            <Link to="." search={{ tenant: tenant.id }}>
+            <Link to="." search={(before) => ({ ...before, tenant: tenant.id })}>
               {tenant.name}
             </Link>
           </li>

@@ -18,6 +18,14 @@ export function targetOf(hit: Hit) {
       });
     case "recipient":
       return linkOptions({ to: "/recipients/$recipientId", params: { recipientId: id }, search });
+    case "workflow":
+      return linkOptions({ to: "/workflows/$workflowId", params: { workflowId: id }, search });
+    case "segment":
+      return linkOptions({ to: "/segments/$segmentId", params: { segmentId: id }, search });
+    case "schedule":
+      return linkOptions({ to: "/schedules/$scheduleId", params: { scheduleId: id }, search });
+    case "import":
+      return linkOptions({ to: "/imports/$importId", params: { importId: id }, search });
     case "endpoint":
       return linkOptions({ to: "/endpoints/$endpointId", params: { endpointId: id }, search });
     case "template":

@@ -46,6 +46,8 @@ _FIELD_NAMES = {
     "recipient_id": "external_id",
     "document": "steps",
     "active": "is_active",
+    "name_parts.first": "first_name",
+    "name_parts.last": "last_name",
 }
 # Where our messages keep the fields of a body: bodies here have no such level.
 _LEVELS = re.compile(

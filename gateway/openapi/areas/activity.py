@@ -86,7 +86,20 @@ class OverviewSchema(Shape):
 class SearchHitSchema(Shape):
     """Something with this id."""
 
-    kind: Literal["event", "delivery", "recipient", "endpoint", "template", "provider", "tenant", "api_key"]
+    kind: Literal[
+        "event",
+        "delivery",
+        "recipient",
+        "workflow",
+        "segment",
+        "schedule",
+        "import",
+        "endpoint",
+        "template",
+        "provider",
+        "tenant",
+        "api_key",
+    ]
     id: Annotated[str | None, Meta(description="null: a tenant's own key, which has none.")]
     tenant_id: Annotated[Id | None, Meta(description="null: it belongs to the platform.")]
     tenant_name: str | None

@@ -35,6 +35,9 @@ class LimitSchema(Shape):
                     "event_types",
                     "applications",
                     "subscriptions",
+                    "workflows",
+                    "segments",
+                    "schedules",
                     "providers",
                     "parked_for_one_endpoint",
                 ]

@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from gateway.admin.privacy import ExportRequestBody, RecipientBody, RetentionBody
+from gateway.admin.privacy import ErasureRequestBody, ExportRequestBody, RetentionBody
 from gateway.openapi.areas.contents import SentHeaderSchema, SentRequestSchema, SentSmsSchema, SentWebhookSchema
 from gateway.openapi.areas.dead_letters import DeadLetterSchema
 from gateway.openapi.areas.events import EventWithTimelineSchema
 from gateway.openapi.areas.recipients import StoredRecipientWithGroupsSchema
+from gateway.openapi.areas.schedules import ScheduleSchema
+from gateway.openapi.areas.workflows import WorkflowRunSchema
 from gateway.openapi.operations import Operation, admin
 from gateway.openapi.values import Channel, Id, Shape, Time
 
@@ -125,6 +127,14 @@ class ExportedNotificationSchema(Shape):
     read_at: Time | None
 
 
+class HeldCooldownSchema(Shape):
+    """A workflow that does not start again for the person until then."""
+
+    workflow_id: Id
+    workflow_name: Annotated[str | None, Meta(description="null: it was deleted.")]
+    until: Time
+
+
 class ExportSchema(Shape):
     """One page of a recipient's data."""
 
@@ -134,8 +144,16 @@ class ExportSchema(Shape):
         StoredRecipientWithGroupsSchema | None,
         Meta(description="On the first page, the stored recipient. null: they are not stored."),
     ]
+    cooldowns: Annotated[
+        list[HeldCooldownSchema],
+        Meta(description="On the first page: until when workflows do not start again for them."),
+    ]
     events: list[ExportedEventSchema]
     inbox: list[ExportedNotificationSchema]
+    schedules: Annotated[
+        list[ScheduleSchema], Meta(description="Those whose events name them, each with their part of the event.")
+    ]
+    workflow_runs: list[WorkflowRunSchema]
     next_cursor: str | None
 
 
@@ -166,7 +184,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Erase a recipient's data",
         {200: ErasureSchema},
         tag=_TAG,
-        body=RecipientBody,
+        body=ErasureRequestBody,
         example={"user_id": "u1"},
     ),
     admin(

@@ -39,6 +39,9 @@ class StoredRecipientSchema(Shape):
     muted_channels: Annotated[
         list[PeopleChannel], Meta(description="The channels that they do not want to be notified on.")
     ]
+    active: Annotated[
+        bool, Meta(description="false: they get nothing, whatever else is stored. Only PATCH changes it.")
+    ]
     category_preferences: Annotated[
         list[CategoryPreference], Meta(description="What they want of single categories of messages.")
     ]
@@ -247,7 +250,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "List groups in the order of their creation",
         {200: PageSchema[GroupSchema]},
         tag=_TAG,
-        parameters=PAGING,
+        parameters=(Parameter("search", Text, "Only groups with this part in their key or name."), *PAGING),
     ),
     admin(
         "PUT",

@@ -75,7 +75,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "DELETE",
         _SEGMENT,
         "deleteSegment",
-        "Delete a segment that no workflow uses",
+        "Delete a segment that no workflow and no schedule uses",
         {204: None},
         tag=_TAG,
         faults=(409,),

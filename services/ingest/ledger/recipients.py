@@ -9,6 +9,7 @@ from clarion.common.v1 import event_pb2
 from services.domain import addresses as addresses_of
 from services.domain import audience, channels
 from services.domain.erasures import Erasures
+from services.domain.nameless import described
 
 # The field of a recipient with the address, by the channel's name.
 _ADDRESS_FIELDS = {
@@ -90,7 +91,7 @@ def remove_people(
 
     Their targets are left empty: of a recipient without an id the place among the targets says who it is. nameless:
     remove recipients without an id, too. addresses: their e-mail addresses and phone numbers, as they are sent to, by
-    which contacts without an id are found.
+    which people without an id are found.
     """
     gone = {*user_ids, ""} if nameless else set(user_ids)
     for target in event.audience:
@@ -122,11 +123,11 @@ def _user_ids(targets: Iterable[event_pb2.Target]) -> set[str]:
 
 
 def _is_found(target: event_pb2.Target, known: Collection[str]) -> bool:
-    """Return whether a target is a contact without an id who has one of these addresses."""
-    contact = target.contact.recipient
-    if not target.HasField("contact") or contact.user_id:
+    """Return whether a target describes somebody without an id who has one of these addresses."""
+    person = described(target)
+    if person.user_id:
         return False
-    return bool({_sent_to(contact.email), _sent_to(contact.phone)} & {_sent_to(one) for one in known} - {""})
+    return bool({_sent_to(person.email), _sent_to(person.phone)} & {_sent_to(one) for one in known} - {""})
 
 
 def _sent_to(text: str) -> str:

@@ -18,24 +18,24 @@ def steps_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasur
             person = row_of(record.event_id, record.tenant_id, recipient, destination, accepted_us, erasures)
             rows.add_recipient(person)
             destination, is_erased = person.destination, person.addresses is None
-        rows.workflow_steps.setdefault(
-            (record.event_id, step.workflow_run_id, step.step, step.outcome),
-            WorkflowStepRow(
-                record.event_id,
-                record.tenant_id,
-                step.workflow_run_id,
-                step.workflow_id,
-                step.workflow_version,
-                destination,
-                step.step,
-                step.outcome,
-                step.reason,
-                "" if is_erased else step.detail.replace("\x00", ""),
-                record.at_us,
-                place,
-                step.until_us or None,
-            ),
+        new = WorkflowStepRow(
+            record.event_id,
+            record.tenant_id,
+            step.workflow_run_id,
+            step.workflow_id,
+            step.workflow_version,
+            destination,
+            step.step,
+            step.outcome,
+            step.reason,
+            "" if is_erased else step.detail.replace("\x00", ""),
+            record.at_us,
+            place,
+            step.until_us or None,
         )
+        row = rows.workflow_steps.setdefault((record.event_id, step.workflow_run_id, step.step, step.outcome), new)
+        if row.until_us and new.until_us:  # it may wait at a step again
+            row.until_us = max(row.until_us, new.until_us)
 
 
 def conflict_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:

@@ -1,7 +1,8 @@
 -- What stored workflows did. Arguments that are times: Unix microseconds.
 
+-- A run passes each step once, but may wait there again: then until when it waits is the later time.
 -- name: insert_workflow_steps
-INSERT INTO ingest.workflow_steps (
+INSERT INTO ingest.workflow_steps AS s (
     event_id, workflow_run_id, step, outcome, tenant_id, workflow_id, workflow_version, destination, at, place, reason,
     detail, until_at
 )
@@ -16,7 +17,8 @@ FROM unnest(
     reason, detail, until_us
 )
 ORDER BY t.event_id, t.workflow_run_id, t.step, t.outcome
-ON CONFLICT (event_id, workflow_run_id, step, outcome) DO NOTHING
+ON CONFLICT (event_id, workflow_run_id, step, outcome) DO UPDATE SET until_at = EXCLUDED.until_at
+WHERE EXCLUDED.until_at > s.until_at
 
 -- name: insert_conflicts
 INSERT INTO ingest.contact_conflicts (event_id, tenant_id, meant, other, identifier, at)

@@ -20,6 +20,36 @@ VALUES ($1, $2, $3, 'epoch'::timestamptz + $4::bigint * interval '1 microsecond'
 ON CONFLICT (tenant_id, recipient) DO UPDATE SET erased_at = EXCLUDED.erased_at
 RETURNING id
 
+-- What was sent to these addresses ($2) without a user id until $3 is the person's ($4) from now on; at most $5 rows.
+-- name: adopt
+WITH found AS (
+    SELECT DISTINCT f.event_id, f.destination
+    FROM unnest($2::text[]) AS a (address)
+    CROSS JOIN LATERAL (
+        SELECT r.event_id, r.destination FROM ingest.recipients r
+        WHERE hashtextextended(r.addresses ->> 'email', 0) = hashtextextended(a.address, 0)
+            AND r.addresses ->> 'email' IS NOT NULL AND r.addresses ->> 'email' = a.address
+            AND r.tenant_id = $1 AND r.user_id = ''
+        UNION
+        SELECT r.event_id, r.destination FROM ingest.recipients r
+        WHERE hashtextextended(r.addresses ->> 'sms', 0) = hashtextextended(a.address, 0)
+            AND r.addresses ->> 'sms' IS NOT NULL AND r.addresses ->> 'sms' = a.address
+            AND r.tenant_id = $1 AND r.user_id = ''
+    ) AS f
+    JOIN ingest.events e ON e.id = f.event_id
+    WHERE e.accepted_at IS NULL OR e.accepted_at <= 'epoch'::timestamptz + $3::bigint * interval '1 microsecond'
+    LIMIT $5
+),
+locked AS (
+    SELECT r.event_id, r.destination FROM ingest.recipients r
+    WHERE (r.event_id, r.destination) IN (SELECT f.event_id, f.destination FROM found f)
+    ORDER BY r.event_id, r.destination
+    FOR UPDATE
+)
+UPDATE ingest.recipients r SET user_id = $4
+FROM locked l
+WHERE r.event_id = l.event_id AND r.destination = l.destination
+
 -- name: erasure
 SELECT erased_at FROM ingest.recipient_erasures WHERE id = $1 AND tenant_id = $2
 

@@ -19,6 +19,7 @@ NAME = "clarion.ingest.v1.PrivacyService"
 MAX_DAYS = 3650
 MAX_EVENTS = 100
 _MAX_USER_ID = 255
+MAX_ADDRESSES, _MAX_ADDRESS = 50, 320
 _MAX_EXPORT = 20
 # Of one page, well below gRPC's bound: a stored event may have 1 MiB.
 _MAX_EXPORT_BYTES = 8 * 1024 * 1024
@@ -71,9 +72,15 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         """Stop what is under way to a recipient; return the erasure's id."""
         check_id("tenant_id", request.tenant_id)
         _check_user(request.user_id)
+        addresses = list(dict.fromkeys(request.addresses))
+        if len(addresses) > MAX_ADDRESSES or not all(
+            0 < len(one) <= _MAX_ADDRESS and "\0" not in one for one in addresses
+        ):
+            raise invalid("addresses", f"must be at most {MAX_ADDRESSES}, of 1 to {_MAX_ADDRESS} characters each")
         erasure = await self._store.begin(request.tenant_id, request.user_id, self._now())
+        more = await self._store.adopt(request.tenant_id, request.user_id, erasure, addresses) if addresses else False
         log.info("erasure_begun", tenant_id=request.tenant_id, erasure_id=erasure.id)
-        return privacy_pb2.BeginErasureResponse(erasure_id=erasure.id, at_us=erasure.at_us)
+        return privacy_pb2.BeginErasureResponse(erasure_id=erasure.id, at_us=erasure.at_us, more=more)
 
     @database_errors
     async def ListErasureEvents(

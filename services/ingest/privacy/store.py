@@ -28,6 +28,8 @@ from services.ingest.privacy.ports import Erased, ErasurePage
 _ANNOUNCE_S = 3.0
 # Of one person, in one page of an erasure.
 MAX_DELIVERIES = 1000
+# Rows without a user id that one call gives a person.
+MAX_ADOPTED = 2000
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -73,6 +75,16 @@ class LedgerPrivacyStore:
         if not await self._outbox.flush(_ANNOUNCE_S):
             raise ClarionError(Code.UNAVAILABLE, "The erasure could not be published yet; try again.", retry_after=1)
         return erasure
+
+    async def adopt(self, tenant_id: str, user_id: str, erasure: erasures.Erasure, addresses: Sequence[str]) -> bool:
+        """Give a person what was sent to their addresses without a user id until the erasure.
+
+        Return whether there is more.
+
+        So it is found, and erased, as theirs, even if the caller knows the addresses no more when it goes on.
+        """
+        status = await self._pool.execute(_QUERIES.adopt, tenant_id, addresses, erasure.at_us, user_id, MAX_ADOPTED)
+        return _count(status) == MAX_ADOPTED
 
     async def to_erase(self, tenant_id: str, user_id: str, erasure_id: str, *, shared: bool) -> ErasurePage:
         """Return up to 100 events that still hold this person's data. shared: also those with other recipients."""

@@ -45,9 +45,10 @@ def clone_event(
 def clone_for_endpoint(first: event_pb2.Event, new_id: str, now_us: int, endpoint_id: str) -> event_pb2.Event:
     """Return a new event with the content of first for this endpoint alone, to be published as its replay."""
     event = _renewed(first, new_id, now_us)
-    for field in ("recipient", "audience", "exclusions", "channels", "endpoints"):
+    for field in ("recipient", "audience", "exclusions", "channels", "endpoints", "workflows"):
         event.ClearField(field)
     event.endpoints.endpoint_ids.append(endpoint_id)
+    event.id_scheme = scheme_of(event)
     event.weight = size_in_streams(event)
     return event
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -124,10 +125,10 @@ class CodeStore:
         memo = session["memo"] if session["is_verified"] else b""
         return Checked(codes.outcome_of_closed(dict(session)), left, session["subject"], str(session["id"]), memo)
 
-    async def erase(self, tenant_id: str, *, email: str, phone: str) -> int:
-        """Delete the sessions for a person's addresses, open ones too; return their number. Empty: unknown."""
-        named = ((code_subjects.EMAIL, email), (code_subjects.SMS, phone))
-        subjects = [code_subjects.subject(channel, address) for channel, address in named if address]
+    async def erase(self, tenant_id: str, *, emails: Sequence[str] = (), phones: Sequence[str] = ()) -> int:
+        """Delete the sessions for a person's addresses, open ones too; return their number."""
+        named = ((code_subjects.EMAIL, emails), (code_subjects.SMS, phones))
+        subjects = [code_subjects.subject(channel, address) for channel, some in named for address in some]
         if not subjects:
             return 0
         with postgres.unavailable_while_down():

@@ -21,6 +21,7 @@ WHERE g.tenant_id = $1 AND g.key = $2 AND g.deleted_at IS NULL
 SELECT g.id, g.key, g.name, g.members, g.created_at
 FROM router.groups g
 WHERE g.tenant_id = $1 AND g.id > $2 AND g.deleted_at IS NULL
+    AND (position(lower($4) IN lower(g.key)) > 0 OR position(lower($4) IN lower(g.name)) > 0)
 ORDER BY g.id
 LIMIT $3
 

@@ -60,10 +60,14 @@ class GroupStore:
             row = await self._pool.fetchrow(_SQL.get, tenant_id, key)
         return _group(row) if row else None
 
-    async def page(self, tenant_id: str, after: str, limit: int) -> list[GroupRow]:
-        """Return groups in the order of their creation. after: of the last one before the page; empty: the first."""
+    async def page(self, tenant_id: str, search: str, after: str, limit: int) -> list[GroupRow]:
+        """Return groups in the order of their creation.
+
+        search: a part of the key or the name, in any case; empty: any. after: of the last one before the page; empty:
+        the first.
+        """
         with postgres.unavailable_while_down():
-            rows = await self._pool.fetch(_SQL.page, tenant_id, after or BEFORE_ALL, limit)
+            rows = await self._pool.fetch(_SQL.page, tenant_id, after or BEFORE_ALL, limit, search)
         return list(map(_group, rows))
 
     async def delete(self, tenant_id: str, key: str) -> bool:

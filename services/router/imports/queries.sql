@@ -31,6 +31,11 @@ LIMIT $3
 -- name: add_chunk
 INSERT INTO router.import_chunks (tenant_id, import_id, position, body) VALUES ($1, $2, $3, $4)
 
+-- name: has_chunk
+SELECT EXISTS (
+    SELECT FROM router.import_chunks c WHERE c.tenant_id = $1 AND c.import_id = $2 AND c.position = $3 AND c.body = $4
+)
+
 -- name: grow
 UPDATE router.imports i SET size = $3, wake_at = now() + $4 * interval '1 second' WHERE i.tenant_id = $1 AND i.id = $2
 

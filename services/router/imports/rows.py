@@ -21,15 +21,17 @@ from services.router.recipients.check import Fault, invalid, wrong_tags
 # Bytes of a row: a longer one has a quote that does not end.
 MAX_ROW = 64 * 1024
 MAX_COLUMNS = 100
+MAX_HEADER = 255
 
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = ",;\t|"
 _PLAIN = ("recipient_id", "email", "phone", "name", "locale", "timezone", "tags", "data")
 _NAMING = ("recipient_id", "email", "phone")
 _DATA = re.compile(r"data\.(?P<name>[^:\0]{1,64})(?::(?P<kind>number|boolean))?")
+_ANY_CASE = re.compile(r"data\.(?P<name>.+?)(?P<kind>:number|:boolean)?", re.IGNORECASE | re.DOTALL)
 _TAG_ENDS = re.compile(r"[,;]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "'")
+_FORMULAS = ("=", "+", "-", "@", *"\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n", "'")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 # What is not UTF-8 is decoded to these.
@@ -90,6 +92,8 @@ def header(beginning: bytes, columns: Mapping[str, str]) -> Header:
         raise invalid([("file", f"must begin with a line of headers in UTF-8; this one {fault or 'is empty'}")])
     if len(row.cells) > MAX_COLUMNS:
         raise invalid([("file", f"must have at most {MAX_COLUMNS} columns")])
+    if any(len(cell) > MAX_HEADER or "\0" in cell for cell in row.cells):  # each fault of a row repeats one
+        raise invalid([("file", f"must have headers of at most {MAX_HEADER} characters, none of them NUL")])
     return Header(delimiter, row.cells, _fields(row.cells, columns), row)
 
 
@@ -243,7 +247,7 @@ def _of_columns(faults: Sequence[Fault], values: Mapping[str, str], importing: I
 def _fields(headers: Sequence[str], columns: Mapping[str, str]) -> Sequence[str]:
     """Return what each column is. columns: as it was asked for; empty: by the headers. Raises INVALID."""
     faults: list[Fault] = [(f"columns[{one}]", "is not a header of the file") for one in columns if one not in headers]
-    wanted = columns or {one: one.lower() for one in headers if _is_field(one.lower())}
+    wanted = columns or {one: field for one in headers if _is_field(field := _field_of(one))}
     fields = [wanted.get(one, "") for one in headers]
     faults += [(f"columns[{one}]", _WRONG_FIELD) for one, field in wanted.items() if not _is_field(field)]
     known = [field.partition(":")[0] for field in fields if field]
@@ -254,6 +258,12 @@ def _fields(headers: Sequence[str], columns: Mapping[str, str]) -> Sequence[str]
     if faults:
         raise invalid(faults)
     return fields
+
+
+def _field_of(header: str) -> str:
+    """Return the field that a header names in any case; the names of fields of data keep theirs."""
+    found = _ANY_CASE.fullmatch(header)
+    return header.lower() if found is None else f"data.{found['name']}{(found['kind'] or '').lower()}"
 
 
 _WRONG_FIELD = f"must be one of {', '.join(_PLAIN)}, data.<name>, data.<name>:number, data.<name>:boolean"

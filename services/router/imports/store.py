@@ -129,7 +129,9 @@ class ImportStore:
                 if row is None:
                     return False
                 _check_uploading(row["state"])
-                if position + len(body) == row["size"]:
+                if position + len(body) == row["size"] and await connection.fetchval(
+                    _SQL.has_chunk, tenant_id, import_id, position, body
+                ):
                     return True  # the same again: its answer was lost
                 if position != row["size"]:
                     raise invalid([("position", f"must be {row['size']}, which is the number of bytes so far")])

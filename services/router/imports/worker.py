@@ -30,12 +30,14 @@ from services.router.imports.store import (
 from services.router.recipients.changes import Change
 from services.router.recipients.check import Fault
 from services.router.recipients.store import ACQUIRE_S, Connection, Pool
-from services.router.recipients.writing import BATCH, RecipientWriter, Saved
+from services.router.recipients.writing import BATCH, DISTURBED, RecipientWriter, Saved
 
 # Seconds between two looks for imports that another router was given, and after PostgreSQL failed.
 _IDLE_S = 3.0
 # After our own fault an import waits 1, 2, 4, … seconds; after so many faults in a row it ends.
 _MAX_CRASHES = 8
+# Faults that are kept of a row.
+_MAX_OF_ROW = 10
 # Seconds between two rounds of deleting old imports.
 _SWEEP_S = 600.0
 
@@ -92,7 +94,7 @@ class Imports:
                     row = await store.claim(connection)
                     if row is not None:
                         await self._work(connection, row)
-        except asyncpg.UniqueViolationError:  # PutRecipients stored the same person meanwhile
+        except DISTURBED:  # somebody else stored or changed the same person meanwhile
             raise
         except Exception as error:
             if row is None or (isinstance(error, ClarionError) and error.code is Code.UNAVAILABLE):
@@ -164,4 +166,4 @@ def _is_updated(saved: Saved) -> bool:
 
 
 def _faults(row: Row, some: Sequence[Fault]) -> list[ImportFault]:
-    return [ImportFault(row.line, number, header, text) for number, (header, text) in enumerate(some)]
+    return [ImportFault(row.line, number, header, text) for number, (header, text) in enumerate(some[:_MAX_OF_ROW])]

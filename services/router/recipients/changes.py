@@ -10,9 +10,10 @@ from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services.domain import addresses
-from services.router.recipients import check, preferences
+from services.router.recipients import check, devices, name_parts, preferences
 from services.router.recipients.check import CheckedRecipient, Device, Fault, invalid, text
 from services.router.recipients.decisions import Decision, Known, Names, becomes_unique
+from services.router.recipients.name_parts import NameParts
 from services.router.recipients.row import RecipientRow
 
 CREATE = recipients_pb2.SAVE_MODE_CREATE
@@ -20,23 +21,22 @@ UPDATE = recipients_pb2.SAVE_MODE_UPDATE
 UPSERT = recipients_pb2.SAVE_MODE_UPSERT
 
 _EMPTY = b"{}"
-_NULL = b"null"
 # Of whom nothing is known.
 NOBODY = CheckedRecipient(
     recipient_id="", email="", phone="", name="", locale="", timezone="", data=_EMPTY, tags=(), muted_channels=()
 )
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A checked change, which decides as services.router.recipients.decisions.Wanted does.
 
-    fields: what is given of CheckedRecipient, in the form that is stored; data only if it replaces all. merged: fields
-    of data that are replaced; None: none. added_tags: beside those that are stored. wishes: changes of what they want;
-    None: none.
+    fields: what is given of CheckedRecipient, in the form that is stored, but for device_tokens, which may be as they
+    are shown (services.router.recipients.devices); data only if it replaces all. merged: fields of data that are
+    replaced; None: none. added_tags: beside those that are stored. tokens: of devices, in place of those of the same
+    kinds. parts, wishes: other names, and changes of what they want; None: none.
     """
 
     names: Names
@@ -45,6 +45,8 @@ class Change:
     fields: Mapping[str, Any]
     merged: Mapping[str, msgspec.Raw] | None = None
     added_tags: Sequence[str] = ()
+    tokens: Sequence[Device] = ()
+    parts: NameParts | None = None
     wishes: preferences.Wishes | None = None
 
     def decide(self, known: Known) -> Decision:
@@ -52,16 +54,8 @@ class Change:
         current = self._meant(known)
         if error := self._refusal(known, current):
             return Decision(current, error=error)
-        before = NOBODY if current is None else current.recipient
         faults: list[Fault] = []
-        after = replace(before, **self.fields)
-        if self.merged is not None:
-            after = replace(after, data=merged(after.data, self.merged, faults))
-        if self.added_tags:
-            after = replace(after, tags=tuple(dict.fromkeys([*after.tags, *self.added_tags])))
-            faults += check.wrong_tags(after.tags)
-        if self.wishes is not None:
-            after = preferences.changed(after, self.wishes, faults)
+        after = self._made_to(NOBODY if current is None else current.recipient, faults)
         if self.names.new_recipient_id:
             after = replace(after, recipient_id=self.names.new_recipient_id)
         elif current is None:
@@ -72,6 +66,24 @@ class Change:
         if current is not None and (after, is_unique) == (current.recipient, current.is_unique):
             return Decision(current)
         return Decision(current, after, is_unique)
+
+    def _made_to(self, before: CheckedRecipient, faults: list[Fault]) -> CheckedRecipient:
+        """Return somebody with the change, but for their id; appends to faults what is wrong then."""
+        after = replace(before, **self.fields)
+        if self.merged is not None:
+            after = replace(after, data=check.merged(after.data, self.merged, faults))
+        if self.parts is not None:
+            after = name_parts.changed(after, self.parts, faults)
+        if self.added_tags:
+            after = replace(after, tags=tuple(dict.fromkeys([*after.tags, *self.added_tags])))
+            faults += check.wrong_tags(after.tags)
+        if "device_tokens" in self.fields:
+            after = replace(after, device_tokens=devices.in_full(after.device_tokens, before.device_tokens, faults))
+        if self.tokens:
+            after = replace(after, device_tokens=devices.with_kinds(self.tokens, before.device_tokens, faults))
+        if self.wishes is not None:
+            after = preferences.changed(after, self.wishes, faults)
+        return after
 
     def _meant(self, known: Known) -> RecipientRow | None:
         if self.names.recipient_id:
@@ -120,6 +132,8 @@ def checked(
             replaced = _decode_fields(data)
         else:
             fields["data"] = data
+    parts = name_parts.checked(change.name_parts, faults) if change.HasField("name_parts") else None
+    tokens: Sequence[Device] = fields.pop("device_tokens", ()) if change.device_tokens.keeps_other_kinds else ()
     wishes = None
     if change.HasField("preference_changes"):
         wishes = preferences.wishes(change.preference_changes, faults)
@@ -129,13 +143,7 @@ def checked(
         faults.append(("recipient_id", "is required"))
     if faults:
         raise invalid(faults)
-    return Change(names, mode, unique_email, fields, replaced, wishes=wishes)
-
-
-def merged(data: bytes, fields: Mapping[str, msgspec.Raw], faults: list[Fault]) -> bytes:
-    """Return data in which fields are replaced, those that are null deleted; appends to faults what is wrong then."""
-    left = {**_decode_fields(data), **fields}
-    return check.json_object(_encode({name: one for name, one in left.items() if bytes(one) != _NULL}), faults)
+    return Change(names, mode, unique_email, fields, replaced, tokens=tokens, parts=parts, wishes=wishes)
 
 
 def _texts(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[str, Any]:
@@ -147,6 +155,8 @@ def _texts(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[
     if change.HasField("name"):
         fields["name"] = change.name
         faults += text("name", change.name)
+    if change.HasField("inactive"):
+        fields["inactive"] = change.inactive
     if change.HasField("locale"):
         fields["locale"] = check.language(change.locale, faults)
     if change.HasField("timezone"):
@@ -167,19 +177,8 @@ def _lists(change: recipients_pb2.RecipientChange, faults: list[Fault]) -> dict[
         given = change.category_preferences.preferences
         fields["category_preferences"] = preferences.checked("category_preferences", given, faults)
     if change.HasField("device_tokens"):
-        fields["device_tokens"] = _devices(change.device_tokens.tokens, faults)
+        fields["device_tokens"] = devices.checked(change.device_tokens.tokens, faults)
     return fields
-
-
-def _devices(some: Sequence[recipients_pb2.DeviceToken], faults: list[Fault]) -> tuple[Device, ...]:
-    if len(some) > check.MAX_DEVICES:
-        faults.append(("device_tokens", f"must be at most {check.MAX_DEVICES}"))
-    for position, one in enumerate(some[: check.MAX_DEVICES]):
-        at = f"device_tokens[{position}]"
-        faults += text(f"{at}.token", one.token, limit=check.MAX_TOKEN, required=True)
-        if one.kind not in check.DEVICE_KINDS:
-            faults.append((f"{at}.kind", f"must be one of {', '.join(check.DEVICE_KINDS)}"))
-    return tuple(dict.fromkeys(Device(one.kind, one.token) for one in some))
 
 
 def _taken(field: str) -> ClarionError:

@@ -1,7 +1,7 @@
 """Checks stored recipients as they are sent, and brings them into their stored form: pure."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,11 @@ _MAX_IN_SENTENCE = 5
 
 _WRONG_CHANNELS = f"must hold only {', '.join(channels.PUBLIC_NAMES_FOR_PEOPLE)}"
 _EMPTY = b"{}"
+_NULL = b"null"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 Fault = tuple[str, str]
@@ -45,8 +47,8 @@ Fault = tuple[str, str]
 class CheckedRecipient:
     """A valid recipient in the form that is stored. email, phone: the form that is sent to; empty: unknown.
 
-    data: a JSON object without blanks between its parts. PutRecipients leaves category_preferences and device_tokens as
-    they are stored.
+    data: a JSON object without blanks between its parts. inactive: they get nothing, whatever else is stored of them.
+    PutRecipients leaves category_preferences, device_tokens and inactive as they are stored.
     """
 
     recipient_id: str
@@ -60,6 +62,7 @@ class CheckedRecipient:
     muted_channels: tuple[event_pb2.Channel.ValueType, ...]
     category_preferences: tuple["Preference", ...] = ()
     device_tokens: tuple["Device", ...] = ()
+    inactive: bool = False
 
 
 class Preference(msgspec.Struct, frozen=True):
@@ -196,6 +199,17 @@ def json_object(raw: bytes, faults: list[Fault]) -> bytes:
     if _NUL.search(compact):  # PostgreSQL's jsonb, in which it is searched, has none
         faults.append(("data", "must not contain a NUL character"))
     return compact
+
+
+def merged(data: bytes, fields: Mapping[str, msgspec.Raw], faults: list[Fault]) -> bytes:
+    """Return data in which fields are replaced, those that are null deleted; appends to faults what is wrong then."""
+    left = {**_decode_fields(data), **fields}
+    return json_object(_encode({name: one for name, one in left.items() if bytes(one) != _NULL}), faults)
+
+
+def muted(stored: Iterable[int], *, inactive: bool) -> frozenset[event_pb2.Channel.ValueType]:
+    """Return the channels on which somebody gets nothing. stored: those that they muted."""
+    return frozenset(channels.FOR_PEOPLE if inactive else map(event_pb2.Channel.ValueType, stored))
 
 
 def read_preferences(stored: str) -> tuple[Preference, ...]:

@@ -97,7 +97,7 @@ class NamedContact:
         fields: Mapping[str, msgspec.Raw] = {} if faults else _decode_fields(given)
         if not fields:
             return one
-        data = changes.merged(one.data, fields, faults)
+        data = check.merged(one.data, fields, faults)
         return one if faults else replace(one, data=data)
 
 
@@ -116,7 +116,7 @@ def person_of(row: RecipientRow) -> Person:
     return Person(
         recipient,
         audience.destination(recipient),
-        frozenset(one.muted_channels),
+        check.muted(one.muted_channels, inactive=one.inactive),
         tags=frozenset(one.tags),
         unwanted=check.unwanted(one.category_preferences),
     )

@@ -10,7 +10,7 @@ from runtime import postgres
 from runtime.ids import is_uuid
 from services.domain import audience
 from services.router.ports import MemberPage, Membership, Person, RecipientKey
-from services.router.recipients.check import read_preferences, unwanted
+from services.router.recipients.check import muted, read_preferences, unwanted
 from services.router.recipients.store import AFTER_ALL, BEFORE_ALL, Pool
 from services.router.segments.condition import condition_of
 from services.router.segments.filter import Test
@@ -127,13 +127,13 @@ def person_of(row: asyncpg.Record, *, whole: bool = False) -> Person:
         locale=row["locale"],
         timezone=row["timezone"],
     )
-    muted = frozenset(map(event_pb2.Channel.ValueType, row["muted_channels"]))
+    silent = muted(row["muted_channels"], inactive=row["inactive"])
     if not whole:
-        return Person(recipient, audience.destination(recipient), muted)
+        return Person(recipient, audience.destination(recipient), silent)
     recipient.name, recipient.data = row["name"], row["data"].encode()
     of_categories = unwanted(read_preferences(row["category_preferences"]))
     tags = frozenset(row["tags"])
-    return Person(recipient, audience.destination(recipient), muted, tags=tags, unwanted=of_categories)
+    return Person(recipient, audience.destination(recipient), silent, tags=tags, unwanted=of_categories)
 
 
 def _storable(texts: Iterable[str]) -> list[str]:

@@ -1,5 +1,5 @@
 -- name: find
-SELECT r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
+SELECT r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels, r.inactive,
     CASE WHEN $3 THEN r.name END AS name, CASE WHEN $3 THEN r.data END AS data, CASE WHEN $3 THEN r.tags END AS tags,
     CASE WHEN $3 THEN r.category_preferences END AS category_preferences
 FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, recipient_id)
@@ -30,12 +30,12 @@ WITH found AS MATERIALIZED (
     ORDER BY id
     LIMIT $6
 )
-SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
+SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels, r.inactive,
     r.recipient_id = ANY($4::text[]) OR x.member_id IS NOT NULL AS is_excluded
 FROM found
 -- LIMIT, here and below, keeps the planner from a hash join, which would read all rows of the tenant or of a group.
 CROSS JOIN LATERAL (
-    SELECT o.id, o.tenant_id, o.recipient_id, o.email, o.phone, o.locale, o.timezone, o.muted_channels
+    SELECT o.id, o.tenant_id, o.recipient_id, o.email, o.phone, o.locale, o.timezone, o.muted_channels, o.inactive
     FROM router.recipients o
     WHERE o.tenant_id = $1 AND o.id = found.id
     LIMIT 1
@@ -55,14 +55,14 @@ ORDER BY r.id
 -- The next $4 recipients of a tenant, up to $6.
 -- name: page_of_everybody
 WITH found AS MATERIALIZED (
-    SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels
+    SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels, r.inactive
     FROM router.recipients r
     -- This is r.tenant_id = $1 AND r.id > $3; see page_of_named.
     WHERE (r.tenant_id, r.id) > ($1::uuid, $3::uuid) AND r.tenant_id <= $1
     ORDER BY r.tenant_id, r.id
     LIMIT $4
 )
-SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
+SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels, r.inactive,
     r.recipient_id = ANY($2::text[]) OR x.member_id IS NOT NULL AS is_excluded
 FROM found r
 LEFT JOIN LATERAL (
@@ -78,7 +78,7 @@ ORDER BY r.id
 
 -- Of the recipients with these ids, whether they are excluded as in page_of_named; $5: whole, see find.
 -- name: page_of_ids
-SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
+SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels, r.inactive,
     CASE WHEN $5 THEN r.name END AS name, CASE WHEN $5 THEN r.data END AS data, CASE WHEN $5 THEN r.tags END AS tags,
     CASE WHEN $5 THEN r.category_preferences END AS category_preferences,
     r.recipient_id = ANY($3::text[]) OR x.member_id IS NOT NULL AS is_excluded

@@ -22,14 +22,10 @@ _FIELD = "preference_changes"
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """Changes of what somebody wants, one for each category of a channel. categories: all that the caller knows.
-
-    keeps_muted: what is muted stays so, whatever is wanted of it.
-    """
+    """Changes of what somebody wants, one for each category of a channel. categories: all that the caller knows."""
 
     changes: Sequence[Preference]
     categories: frozenset[str]
-    keeps_muted: bool
 
 
 def checked(
@@ -58,7 +54,7 @@ def wishes(change: recipients_pb2.PreferenceChanges, faults: list[Fault]) -> Wis
     for position, one in enumerate(change.changes[:MAX_PREFERENCES]):
         if one.category not in categories:
             faults.append((f"{_FIELD}.changes[{position}].category", "must be one of categories"))
-    return Wishes(checked(f"{_FIELD}.changes", change.changes, faults), categories, change.keeps_muted)
+    return Wishes(checked(f"{_FIELD}.changes", change.changes, faults), categories)
 
 
 def changed(person: CheckedRecipient, wanted: Wishes, faults: list[Fault]) -> CheckedRecipient:
@@ -70,7 +66,7 @@ def changed(person: CheckedRecipient, wanted: Wishes, faults: list[Fault]) -> Ch
     kept = [one for one in person.category_preferences if (one.channel, one.category) not in named]
     refused = [one for one in wanted.changes if not one.wanted]
     muted = set(person.muted_channels)
-    ended = set() if wanted.keeps_muted else {one.channel for one in wanted.changes if one.wanted} & muted
+    ended = {one.channel for one in wanted.changes if one.wanted} & muted
     for channel in ended:
         muted.discard(event_pb2.Channel.ValueType(channel))
         others = wanted.categories - {one.category for one in wanted.changes if one.channel == channel}

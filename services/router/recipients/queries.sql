@@ -41,7 +41,7 @@ RETURNING c.recipients
 
 -- name: by_ids
 SELECT r.id, r.recipient_id, r.email, r.phone, r.name, r.locale, r.timezone, r.data, r.tags, r.muted_channels,
-    r.category_preferences, r.device_tokens, r.unique_email IS NOT NULL AS is_unique, r.created_at, r.updated_at
+    r.category_preferences, r.device_tokens, r.inactive, r.unique_email IS NOT NULL AS is_unique, r.created_at, r.updated_at
 FROM router.recipients r
 WHERE r.tenant_id = $1 AND r.id = ANY($2::uuid[])
 ORDER BY r.id
@@ -93,7 +93,7 @@ LIMIT $3
 
 -- Deleting a recipient. A statement that adds them to a group locks them too, and always before the group.
 -- name: lock
-SELECT r.id FROM router.recipients r WHERE r.tenant_id = $1 AND r.recipient_id = $2 FOR UPDATE
+SELECT r.id FROM router.recipients r WHERE r.tenant_id = $1 AND r.id = $2 FOR UPDATE
 
 -- name: lock_groups_of
 SELECT g.id

@@ -15,7 +15,7 @@ from services.domain.paging import page_limit
 from services.domain.searching import check_search
 from services.router.groups.check import check_group, check_members
 from services.router.groups.store import GroupRow, GroupStore
-from services.router.recipients import changes
+from services.router.recipients import changes, devices
 from services.router.recipients.check import (
     MAX_ITEMS,
     MAX_TAG,
@@ -195,7 +195,7 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
     ) -> recipients_pb2.DeleteRecipientResponse:
         """Delete a recipient."""
         row = await self._find(request)
-        if await self._recipients.delete(request.tenant_id, row.recipient.recipient_id) is None:
+        if await self._recipients.delete(request.tenant_id, row.id) is None:
             raise _no_recipient()
         _CHANGES.labels("deleted").inc()
         log.info("recipient_deleted", tenant_id=request.tenant_id)
@@ -218,7 +218,9 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         """List groups."""
         limit = page_limit(request.limit)
         check(request.tenant_id, cursor=request.cursor)
-        rows = await self._groups.page(request.tenant_id, request.cursor, limit)
+        if faults := list(text("search", request.search, limit=MAX_SEARCH)):
+            raise invalid(faults)
+        rows = await self._groups.page(request.tenant_id, request.search, request.cursor, limit)
         return recipients_pb2.ListGroupsResponse(
             groups=map(_group, rows), next_cursor=rows[-1].id if len(rows) == limit else ""
         )
@@ -307,11 +309,6 @@ def _result(saved: Saved) -> recipients_pb2.SaveResult:
     return recipients_pb2.SaveResult(recipient=recipient_of(saved.row), is_new=saved.is_new)
 
 
-def _without_middle(token: str) -> str:
-    """Return what is shown of a device's token: enough to tell two apart."""
-    return f"{token[:6]}…{token[-4:]}" if len(token) > 20 else "…"
-
-
 def _address(written: str) -> dict[str, str]:
     """Return the filter for an address. Raises INVALID if it is neither an e-mail address nor a number."""
     if not written:
@@ -354,8 +351,9 @@ def recipient_of(row: RecipientRow) -> recipients_pb2.StoredRecipient:
             for each in one.category_preferences
         ],
         device_tokens=[
-            recipients_pb2.DeviceToken(kind=each.kind, token=_without_middle(each.token)) for each in one.device_tokens
+            recipients_pb2.DeviceToken(kind=each.kind, token=devices.shown(each.token)) for each in one.device_tokens
         ],
+        inactive=one.inactive,
     )
 
 

@@ -147,11 +147,14 @@ class RecipientStore:
             rows = await self._pool.fetch(_SQL.by_ids, tenant_id, ids)
         return list(map(row_of, rows)), str(ids[-1]) if len(ids) == limit else ""
 
-    async def delete(self, tenant_id: str, recipient_id: str) -> int | None:
-        """Delete a recipient; return the number of groups that they were in, None: they were not stored."""
+    async def delete(self, tenant_id: str, id_: str) -> int | None:
+        """Delete a recipient; return the number of groups that they were in, None: they were not stored.
+
+        id_: RecipientRow.id: the tenant's id of them may be another person's by now.
+        """
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
-                found = await connection.fetchval(_SQL.lock, tenant_id, recipient_id)
+                found = await connection.fetchval(_SQL.lock, tenant_id, id_)
                 if found is None:
                     return None
                 await connection.execute(_SQL.lock_groups_of, tenant_id, found)
@@ -192,6 +195,7 @@ def item(id_: str, one: CheckedRecipient) -> dict[str, object]:
         "muted_channels": one.muted_channels,
         "category_preferences": one.category_preferences,
         "device_tokens": one.device_tokens,
+        "inactive": one.inactive,
     }
 
 
@@ -211,6 +215,7 @@ def row_of(row: asyncpg.Record) -> RecipientRow:
             muted_channels=tuple(map(event_pb2.Channel.ValueType, row["muted_channels"])),
             category_preferences=read_preferences(row["category_preferences"]),
             device_tokens=read_devices(row["device_tokens"]),
+            inactive=row["inactive"],
         ),
         is_unique=row["is_unique"],
         created_at_us=clock.micros_of(row["created_at"]),

@@ -29,7 +29,7 @@ BATCH = 100
 # A transaction that another one disturbs is tried again so often; the pause before, seconds.
 _TRIES = 6
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
-_DISTURBED = (asyncpg.UniqueViolationError, asyncpg.exceptions.TransactionRollbackError)
+DISTURBED = (asyncpg.UniqueViolationError, asyncpg.exceptions.TransactionRollbackError)
 
 _SQL = postgres.Queries(Path(__file__).with_name("writing.sql"))
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -92,12 +92,12 @@ class RecipientWriter:
             try:
                 return await retry(
                     work,
-                    _DISTURBED,
+                    DISTURBED,
                     first_s=_FIRST_PAUSE_S,
                     longest_s=_LONGEST_PAUSE_S,
                     stop=stop_after_attempt(_TRIES),
                 )
-            except asyncpg.UniqueViolationError as error:
+            except DISTURBED as error:
                 message = "These recipients are changed by others at the moment."
                 raise ClarionError(Code.UNAVAILABLE, message, retry_after=1) from error
             except ClarionError as error:
@@ -167,12 +167,22 @@ async def _save(
 async def _write(connection: Connection, tenant_id: str, decisions: Iterable[tuple[Decision, str]]) -> None:
     new: list[dict[str, object]] = []
     changed: list[dict[str, object]] = []
+    # The new recipient_id of those who have another one now, by the one before.
+    renamed: dict[str, str] = {}
     for decision, id_ in decisions:
         if decision.wanted is not None:
+            before = decision.current.recipient.recipient_id if decision.current is not None else ""
+            if before not in ("", decision.wanted.recipient_id):
+                renamed[before] = decision.wanted.recipient_id
             item = store.item(id_, decision.wanted) | {"is_unique": decision.is_unique}
             (new if decision.current is None else changed).append(item)
     if changed:
         await connection.execute(_SQL.update, tenant_id, store.encode(changed))
+    if renamed:
+        columns = [list(names) for names in zip(*sorted(renamed.items()), strict=True)]
+        # In the order in which an erasure locks them.
+        await connection.execute(_SQL.rename_cooldowns, tenant_id, *columns)
+        await connection.execute(_SQL.rename_workflow_runs, tenant_id, *columns)
     if new:
         await connection.execute(_SQL.insert, tenant_id, store.encode(new))
     if ids := [one["id"] for one in (*new, *changed)]:
@@ -201,6 +211,9 @@ async def _known(connection: Connection, wanted: Sequence[tuple[str, Names]], *,
         return [Known()] * len(wanted)
     if locked:
         await connection.execute(_SQL.lock_rows, wanted[0][0], [id_ for _, id_ in keys])
+        # Whoever takes no locks of identifiers (PutRecipients) may have changed them before their rows were locked.
+        if await connection.fetch(_SQL.look_up, *columns) != found:
+            raise asyncpg.exceptions.SerializationError("others have these identifiers now")
     tenant_ids, ids = zip(*sorted(keys), strict=True)
     rows = {str(row["id"]): row_of(row) for row in await connection.fetch(_SQL.rows, tenant_ids, ids)}
     known: list[dict[str, RecipientRow | None]] = [{} for _ in wanted]

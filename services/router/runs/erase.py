@@ -1,19 +1,18 @@
 """Takes a person out of a run that has not ended: pure. A person is known by their user id.
 
-A contact whom the event names without one is known by an address: they would else be stored again.
+Somebody whom the event describes without one is known by an address: they would else get it, or be stored again.
 """
 
-import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import run_output_pb2
 from runtime.ids import new_id
-from services.domain import addresses as addresses_of
 from services.domain import audience
+from services.domain.nameless import described, has_address
 from services.domain.reasons import Reason
-from services.router.runs import run as runs
+from services.router.runs import outputs
 from services.router.runs.run import Run
 
 
@@ -37,33 +36,14 @@ def without(
     addresses: of the person, in lower case. A run that is left with nobody ends.
     """
     event = _event_without(run.event, user_id, addresses)
-    output, removed = (None, 0) if run.output is None else output_without(run.output, user_id)
+    output, removed = (None, 0) if run.output is None else output_without(run.output, user_id, addresses)
     if event is None and not removed:
         return None
     left = event or run.event
     if not is_closed and not _names_anybody(left):
-        records = runs.end(left, Reason.RECIPIENT_ERASED, now_us, run.planned)
+        records = outputs.end(left, Reason.RECIPIENT_ERASED, now_us, run.planned)
         output, is_closed = run_output_pb2.RunOutput(records=records), True
     return Remainder(run.id, left, output, run.sends - removed, run.skips + removed, is_closed)
-
-
-def with_contacts_as_stored(event: event_pb2.Event) -> event_pb2.Event:
-    """Return the event with the addresses of contacts without an id in the form in which recipients have them.
-
-    By these an erased person is found in the runs that wait. What is malformed stays as it is.
-    """
-    if not audience.names_contacts(event):
-        return event
-    plain = event_pb2.Event()
-    plain.CopyFrom(event)
-    for target in plain.audience:
-        if target.HasField("contact") and not target.contact.recipient.user_id:
-            named = target.contact.recipient
-            with contextlib.suppress(addresses_of.InvalidAddress):
-                named.email = named.email and addresses_of.parse_email(named.email)
-            with contextlib.suppress(addresses_of.InvalidAddress):
-                named.phone = named.phone and addresses_of.parse_phone(named.phone)
-    return plain
 
 
 def without_all(event: event_pb2.Event, is_erased: Callable[[str], bool]) -> event_pb2.Event | None:
@@ -87,12 +67,12 @@ def _names_anybody(event: event_pb2.Event) -> bool:
 def _event_without(event: event_pb2.Event, user_id: str, addresses: Collection[str] = ()) -> event_pb2.Event | None:
     """Return a copy without the person; None: they are not in it."""
     # An emptied target keeps its place, by which recipients without an id are known.
-    removed = [_targets(target, user_id) or _has_address(target, addresses) for target in event.audience]
+    removed = [_targets(target, user_id) or has_address(described(target), addresses) for target in event.audience]
     kept = [
         event_pb2.Target() if is_theirs else target for target, is_theirs in zip(event.audience, removed, strict=True)
     ]
     excluded = [target for target in event.exclusions if not _targets(target, user_id)]
-    is_recipient = _is(event.recipient, user_id)
+    is_recipient = _is(event.recipient, user_id) or has_address(event.recipient, addresses)
     if not any(removed) and len(excluded) == len(event.exclusions) and not is_recipient:
         return None
     left = event_pb2.Event()
@@ -108,26 +88,39 @@ def _event_without(event: event_pb2.Event, user_id: str, addresses: Collection[s
     return left
 
 
-def output_without(output: run_output_pb2.RunOutput, user_id: str) -> tuple[run_output_pb2.RunOutput, int]:
+def output_without(
+    output: run_output_pb2.RunOutput, user_id: str, addresses: Collection[str] = ()
+) -> tuple[run_output_pb2.RunOutput, int]:
     """Return the output without the person's deliveries, and their number.
 
+    addresses: of the person, in lower case.
     What was planned for them stays in the plan, skipped: whether it was published is not known, and the plan's total
     counts it.
     """
-    kept = [one for one in output.deliveries if user_id not in (one.recipient.user_id, one.webhook.user_id)]
+    kept = [
+        one
+        for one in output.deliveries
+        if user_id not in (one.recipient.user_id, one.webhook.user_id) and not has_address(one.recipient, addresses)
+    ]
     removed = {delivery.id for delivery in output.deliveries} - {delivery.id for delivery in kept}
-    records = [_record_without(record, user_id, removed) for record in output.records]
+    records = [_record_without(record, user_id, addresses, removed) for record in output.records]
     return run_output_pb2.RunOutput(deliveries=kept, records=records), len(removed)
 
 
-def _record_without(record: trace_pb2.TraceRecord, user_id: str, removed: Collection[str]) -> trace_pb2.TraceRecord:
-    if not any(_is(one.recipient, user_id) or one.delivery_id in removed for one in record.routed.deliveries):
+def _record_without(
+    record: trace_pb2.TraceRecord, user_id: str, addresses: Collection[str], removed: Collection[str]
+) -> trace_pb2.TraceRecord:
+    def is_theirs(one: trace_pb2.PlannedDelivery) -> bool:
+        is_named = _is(one.recipient, user_id) or has_address(one.recipient, addresses)
+        return is_named or one.delivery_id in removed
+
+    if not any(map(is_theirs, record.routed.deliveries)):
         return record
     left = trace_pb2.TraceRecord()
     left.CopyFrom(record)
     left.id = new_id()  # the ledger may have stored the record as it was
     for one in left.routed.deliveries:
-        if _is(one.recipient, user_id) or one.delivery_id in removed:
+        if is_theirs(one):
             one.status, one.reason = trace_pb2.DELIVERY_STATUS_SKIPPED, Reason.RECIPIENT_ERASED
             one.recipient.Clear()
     return left
@@ -135,12 +128,6 @@ def _record_without(record: trace_pb2.TraceRecord, user_id: str, removed: Collec
 
 def _is(recipient: event_pb2.Recipient, user_id: str) -> bool:
     return recipient.user_id == user_id
-
-
-def _has_address(target: event_pb2.Target, addresses: Collection[str]) -> bool:
-    """Return whether a target is a contact without an id and with one of these addresses."""
-    named = target.contact.recipient
-    return not named.user_id and bool({named.email.lower(), named.phone} & {*addresses})
 
 
 def _targets(target: event_pb2.Target, user_id: str) -> bool:

@@ -40,7 +40,7 @@ class PeopleInRuns:
     ) -> ErasedRuns:
         """Take a person out of the next runs of a tenant. A router that works on one of them decides its page again.
 
-        addresses: of the person: contacts without an id are known by them.
+        addresses: of the person, who is known by them where an event describes them without an id.
         """
         wanted = {address.lower() for address in addresses if address}
         names = [one.encode() for one in (user_id, *sorted(wanted))]

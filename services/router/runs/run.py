@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import run_output_pb2, runs_pb2
-from runtime.ids import derived_id_at, new_id
+from runtime.ids import derived_id_at
 from services.domain import audience, direct_messages
 from services.domain.delivery_ids import CURRENT_SCHEME, scheme_of
 from services.domain.reasons import Reason
 from services.router import messages
 from services.router.messages import Plan
-from services.router.ports import Conflict, Membership
+from services.router.ports import Membership
+from services.router.runs import outputs
 from services.router.runs.ports import NewWorkflowRun
 
 WAITING = runs_pb2.RUN_STATE_WAITING
@@ -245,12 +246,6 @@ def with_workflows(planned: Plan, started: Plan, people: int) -> Plan:
     )
 
 
-def conflict_record(event: event_pb2.Event, conflict: Conflict) -> trace_pb2.TraceRecord:
-    """Return the record that a contact is not quite known, without id and time."""
-    told = trace_pb2.ContactConflict(meant=conflict.meant, other=conflict.other, identifier=conflict.identifier)
-    return trace_pb2.TraceRecord(tenant_id=event.tenant_id, event_id=event.id, contact_conflict=told)
-
-
 def decide(
     run: Run,
     planned: Plan,
@@ -270,10 +265,13 @@ def decide(
     # What it knows of cannot grow any more, so that none are open is certain.
     closes = is_last and not (new or run.open_runs)
     told = planned._replace(reason=_told(run, planned, people, is_last=is_last))
-    written = [*dated(more, now_us), *records(run.event, told, now_us, closes=closes, before=run.planned)]
+    written = [
+        *outputs.dated(more, now_us),
+        *outputs.records(run.event, told, now_us, closes=closes, before=run.planned),
+    ]
     if is_last and not closes:
-        written.append(_released(run, now_us))
-    output = output_of(planned.deliveries, written, now_us)
+        written.append(outputs.released(run.event, now_us))
+    output = outputs.output_of(planned.deliveries, written, now_us)
     return Decision(
         run,
         output,
@@ -291,23 +289,10 @@ def decide(
 
 def closed(run: Run, now_us: int) -> Decision:
     """Return the end of a run whose last workflow run has ended."""
-    output = run_output_pb2.RunOutput(records=records(run.event, Plan(), now_us, closes=True, before=run.planned))
+    output = run_output_pb2.RunOutput(
+        records=outputs.records(run.event, Plan(), now_us, closes=True, before=run.planned)
+    )
     return _end_of(run, output, RUNNING)
-
-
-def output_of(
-    deliveries: Sequence[event_pb2.Delivery], written: Sequence[trace_pb2.TraceRecord], now_us: int
-) -> run_output_pb2.RunOutput:
-    """Return what is published, with the deliveries as they are stored until then: without their body."""
-    output = run_output_pb2.RunOutput(deliveries=deliveries, records=written)
-    for delivery in output.deliveries:
-        # Workers tell by it how long two copies may have waited; see services/delivery/claims.py.
-        delivery.decided_at_us = now_us
-        for field in ("variables", "payload_extra", "body_reference"):
-            delivery.ClearField(field)  # with_body() adds it
-        if delivery.HasField("direct"):
-            delivery.direct.ClearField("content")
-    return output
 
 
 def with_body(delivery: event_pb2.Delivery, run: Run) -> event_pb2.Delivery:
@@ -324,7 +309,7 @@ def with_body(delivery: event_pb2.Delivery, run: Run) -> event_pb2.Delivery:
 
 def failed(run: Run, now_us: int) -> Decision:
     """Return the end of a run that cannot be decided."""
-    output = run_output_pb2.RunOutput(records=end(run.event, Reason.INTERNAL_ERROR, now_us, run.planned))
+    output = run_output_pb2.RunOutput(records=outputs.end(run.event, Reason.INTERNAL_ERROR, now_us, run.planned))
     return _end_of(run, output, FAILED)
 
 
@@ -342,48 +327,9 @@ def canceled(run: Run, by: str, now_us: int) -> run_output_pb2.RunOutput:
     if run.output is not None:
         output.CopyFrom(run.output)
     if by:
-        output.records.append(canceled_record(run.event.tenant_id, run.event.id, by, now_us))
-    output.records.extend(end(run.event, Reason.CANCELED, now_us, run.planned))
+        output.records.append(outputs.canceled_record(run.event.tenant_id, run.event.id, by, now_us))
+    output.records.extend(outputs.end(run.event, Reason.CANCELED, now_us, run.planned))
     return output
-
-
-def canceled_record(tenant_id: str, event_id: str, by: str, now_us: int) -> trace_pb2.TraceRecord:
-    """Return the record of a cancellation; of an event it is always the same one."""
-    id_ = derived_id_at(event_id, "canceled", tenant_id, event_id)
-    return trace_pb2.TraceRecord(
-        id=id_, tenant_id=tenant_id, event_id=event_id, at_us=now_us, canceled=trace_pb2.Canceled(by=by)
-    )
-
-
-def records(
-    event: event_pb2.Event, plan: Plan, now_us: int, *, closes: bool, before: int
-) -> list[trace_pb2.TraceRecord]:
-    """Return the records of a part of the event's plan; see messages.records."""
-    return dated(messages.records(event, plan, closes=closes, before=before), now_us)
-
-
-def dated(written: Sequence[trace_pb2.TraceRecord], now_us: int) -> list[trace_pb2.TraceRecord]:
-    """Give records their ids and their time; return them."""
-    for record in written:
-        record.id, record.at_us = new_id(), now_us
-    return list(written)
-
-
-def _released(run: Run, now_us: int) -> trace_pb2.TraceRecord:
-    """Return the record that all that is left of the event waits in workflow runs: it is always the same one."""
-    event = run.event
-    return trace_pb2.TraceRecord(
-        id=derived_id_at(event.id, "released", event.id),
-        tenant_id=event.tenant_id,
-        event_id=event.id,
-        at_us=now_us,
-        released=trace_pb2.Released(),
-    )
-
-
-def end(event: event_pb2.Event, reason: Reason, now_us: int, before: int) -> list[trace_pb2.TraceRecord]:
-    """Return the record that closes an event's plan early. before: the decisions until then."""
-    return records(event, Plan(reason=reason), now_us, closes=True, before=before)
 
 
 def _told(run: Run, planned: Plan, people: int, *, is_last: bool) -> str:

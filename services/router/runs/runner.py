@@ -18,7 +18,9 @@ from runtime.errors import ClarionError, Code
 from services.domain.reasons import Reason
 from services.router.definitions import REFUSALS
 from services.router.messages import Plan
+from services.router.pace import Pace
 from services.router.ports import NewRun
+from services.router.runs import outputs
 from services.router.runs import run as runs
 from services.router.runs.ports import InactiveTenants, NewWorkflowRun, Planner, Progress, Workflows
 from services.router.runs.publishing import OutputPublisher
@@ -77,6 +79,7 @@ class Runs:
         is_inactive: InactiveTenants,
         *,
         began: Callable[[], None] = _nothing,
+        pace: Pace | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._store = store
@@ -86,6 +89,7 @@ class Runs:
         self._progress = progress
         self._is_inactive = is_inactive
         self._began = began
+        self._pace = pace or Pace()
         self._publishing = publishing
         self._now = now
         self._queues = Queues(self, few=FEW_BATCH, large=LARGE_BATCH)
@@ -127,6 +131,8 @@ class Runs:
     async def claim(self, *, large: bool) -> set["asyncio.Task[None]"]:
         """See queues.Work."""
         claimed = await self._store.claim(self._now(), LARGE_BATCH if large else FEW_BATCH, large=large)
+        if claimed and not large:
+            self._pace.saw_others()
         return {
             asyncio.create_task(self._advance(run, is_canceled=is_canceled, large=large))
             for run, is_canceled in claimed
@@ -146,7 +152,7 @@ class Runs:
                     return
                 revision, output, has_more = run.revision + 1, decision.output, not decision.is_last
             try:
-                await self._publishing.publish(output, run)
+                await self._publishing.publish(output, run, is_page=large)
             except ClarionError as error:
                 log.warning("run_waits", event_id=run.event.id, error=error.detail, code=error.code.name)
                 await self._hold(run, "unavailable", revision=revision)
@@ -176,7 +182,7 @@ class Runs:
                 page = await self._audiences.next(run, weight)
                 planned, new = await self._plan(run, page)
             _PEOPLE.inc(len(page.people))
-            more = [runs.conflict_record(run.event, conflict) for conflict in page.conflicts]
+            more = [outputs.conflict_record(run.event, conflict) for conflict in page.conflicts]
             return runs.decide(run, planned, page.after, len(page.people), self._now(), new=new, more=more)
         except TimeoutError:
             log.warning("run_waits", event_id=run.event.id, error="took too long", code=Code.UNAVAILABLE.name)

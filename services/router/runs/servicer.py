@@ -8,6 +8,7 @@ from runtime import clock, logs
 from services.domain.checks import check_id, check_tenant_ids, invalid
 from services.domain.paging import page_limit
 from services.domain.trace import TraceWriter
+from services.router.runs import outputs
 from services.router.runs import run as runs
 from services.router.runs.run import RunSummary
 from services.router.runs.store import RunStore
@@ -92,7 +93,7 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
         await self._store.publish_cancellations()
         if run is None or run.state != runs.CANCELED:
             # Also if an earlier call stored the cancellation, and then could not write this; the ledger stores it once.
-            await self._trace.write(runs.canceled_record(request.tenant_id, request.event_id, request.by, now))
+            await self._trace.write(outputs.canceled_record(request.tenant_id, request.event_id, request.by, now))
         log.info("event_canceled", event_id=request.event_id, tenant_id=request.tenant_id, by=request.by)
         return runs_pb2.CancelEventResponse(run=_wire(run) if run is not None else None)
 

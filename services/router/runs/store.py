@@ -15,9 +15,9 @@ from runtime.clock import micros_of
 from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from services.domain import topology
+from services.domain.nameless import with_addresses_as_stored
 from services.router.ports import NewRun
 from services.router.runs import run as runs
-from services.router.runs.erase import with_contacts_as_stored
 from services.router.runs.run import Decision, Hold, Run, RunSummary
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -206,7 +206,7 @@ class RunStore:
 
 
 def _new_row(new: NewRun, now_us: int) -> tuple[object, ...]:
-    event, body = runs.without_large_body(with_contacts_as_stored(new.event), new.sequence)
+    event, body = runs.without_large_body(with_addresses_as_stored(new.event), new.sequence)
     return (
         runs.run_id(event.id),
         event.id,

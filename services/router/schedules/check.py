@@ -79,6 +79,17 @@ def check_changed(schedule: Schedule) -> None:
         raise invalid(faults)
 
 
+def segments(event: bytes) -> dict[str, str]:
+    """Return the segments that an event is for, or leaves out: their ids by fields."""
+    new = ingest_pb2.NewEvent.FromString(event)
+    return {
+        f"event.{name}[{position}].segment_id": target.segment_id
+        for name, targets in (("audience", new.audience), ("exclusions", new.exclusions))
+        for position, target in enumerate(targets)
+        if target.segment_id
+    }
+
+
 def times(cron: str, timezone: str) -> Times:
     """Return the times of an expression. Raises INVALID naming each wrong field."""
     faults = list(_zone(timezone)) or list(_cron(cron, timezone))

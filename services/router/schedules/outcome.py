@@ -44,6 +44,7 @@ _WORDS = {
     Code.UNAVAILABLE: UNAVAILABLE,
     Code.TIMEOUT: UNAVAILABLE,
 }
+_UNREADABLE = "The expression or the time zone is not known any more. Change it."
 # What may be otherwise at the next try.
 _PASSING = frozenset({Code.LIMITED, Code.OVERLOADED, Code.UNAVAILABLE, Code.TIMEOUT, Code.INTERNAL})
 
@@ -83,13 +84,13 @@ def event_of(schedule: Schedule) -> ingest_pb2.NewEvent:
 
 def accepted(schedule: Schedule, event_id: str, now_us: int) -> Passed:
     """Return what comes of a time whose event was accepted."""
-    return Passed(schedule, _next(schedule, now_us), event_id)
+    return _passed(schedule, now_us, event_id)
 
 
 def tenant_inactive(schedule: Schedule, now_us: int) -> Passed:
     """Return what comes of a time of a tenant who may not send."""
     detail = "The tenant was not active."
-    return Passed(schedule, _next(schedule, now_us), error=TENANT_INACTIVE, detail=detail)
+    return _passed(schedule, now_us, error=TENANT_INACTIVE, detail=detail)
 
 
 def refused(schedule: Schedule, error: ClarionError, now_us: int, jitter: float) -> Passed | Held:
@@ -101,12 +102,16 @@ def refused(schedule: Schedule, error: ClarionError, now_us: int, jitter: float)
             pause_s = max(pause_s, min(float(error.retry_after), _LONGEST_PAUSE_S))
         until_us = now_us + int(pause_s * jitter * 1_000_000)
         return Held(schedule, until_us, schedule.tries + 1, word, error.detail)
-    return Passed(schedule, _next(schedule, now_us), error=word, detail=error.detail)
+    return _passed(schedule, now_us, error=word, detail=error.detail)
 
 
-def _next(schedule: Schedule, now_us: int) -> int | None:
-    """Return the first time that is still to come: those between were missed."""
-    return Times(schedule.cron, schedule.timezone).after(max(now_us, schedule.next_us))
+def _passed(schedule: Schedule, now_us: int, event_id: str = "", error: str = "", detail: str = "") -> Passed:
+    """Return a time that is done with, and the first one that is still to come: those between were missed."""
+    try:
+        next_us = Times(schedule.cron, schedule.timezone).after(max(now_us, schedule.next_us))
+    except (ValueError, LookupError):  # a later version of a library may know them no more; the others go on
+        return Passed(schedule, None, event_id, INVALID, _UNREADABLE)
+    return Passed(schedule, next_us, event_id, error, detail)
 
 
 def _word(error: ClarionError) -> str:

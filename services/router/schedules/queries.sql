@@ -62,15 +62,23 @@ RETURNING id, tenant_id, scope, name, cron, timezone, active, event, next_at, re
 -- name: delete
 DELETE FROM router.schedules WHERE tenant_id = $1 AND id = $2
 
--- Leases up to $3 schedules whose time has come: if this process ends, another one sees them when the lease ends at $2.
+-- Leases up to $3 schedules whose time has come, with events of about $4 bytes together: if this process ends, another one
+-- sees them when the lease ends at $2.
 -- name: claim
 UPDATE router.schedules s SET wake_at = 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
 FROM (
-    SELECT id FROM router.schedules
-    WHERE wake_at <= 'epoch'::timestamptz + $1::bigint * interval '1 microsecond'
-    ORDER BY wake_at
-    LIMIT $3
-    FOR UPDATE SKIP LOCKED
+    SELECT placed.id
+    FROM (
+        SELECT found.id, sum(found.size) OVER (ORDER BY found.wake_at, found.id) - found.size AS bytes_before
+        FROM (
+            SELECT id, wake_at, octet_length(coalesce(event_in_hand, event)) AS size FROM router.schedules
+            WHERE wake_at <= 'epoch'::timestamptz + $1::bigint * interval '1 microsecond'
+            ORDER BY wake_at
+            LIMIT $3
+            FOR UPDATE SKIP LOCKED
+        ) AS found
+    ) AS placed
+    WHERE placed.bytes_before < $4
 ) AS due
 WHERE s.id = due.id
 RETURNING s.id, s.tenant_id, s.scope, s.name, s.cron, s.timezone, s.active, coalesce(s.event_in_hand, s.event) AS event,
@@ -111,14 +119,25 @@ FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::smallint[], $5::text[], 
     AS t (id, revision, until_us, tries, error, detail)
 WHERE s.id = t.id AND s.revision = t.revision
 
--- Those whose event may name a person, whose id $2 is as bytes. A tenant has few. $3: all, because an address may be
--- written in several ways.
+-- Those after $4 whose event may name a person, whose id $2 is as bytes. $3: all, because an address may be written in several
+-- ways. At most $5, because each event may be large.
 -- name: lock_naming
 SELECT id, event, event_in_hand
 FROM router.schedules
-WHERE tenant_id = $1 AND ($3::boolean OR position($2::bytea IN event) > 0 OR position($2::bytea IN event_in_hand) > 0)
+WHERE tenant_id = $1 AND id > $4
+    AND ($3::boolean OR position($2::bytea IN event) > 0 OR position($2::bytea IN event_in_hand) > 0)
 ORDER BY id
+LIMIT $5
 FOR UPDATE
+
+-- As lock_naming.
+-- name: naming
+SELECT id, tenant_id, scope, name, cron, timezone, active, event, next_at, revision, tries, last_at, last_event_id,
+    last_error, last_error_detail, created_at, updated_at
+FROM router.schedules
+WHERE tenant_id = $1 AND id > $4 AND ($3::boolean OR position($2::bytea IN event) > 0)
+ORDER BY id
+LIMIT $5
 
 -- $3: whether its event is for somebody still.
 -- name: replace_event

@@ -19,6 +19,8 @@ MIB = 1024 * 1024
 
 # How many of its next times are told of a schedule.
 NEXT_TIMES = 5
+# Times are looked for in the 50 years after it, and there are none after the year 9999.
+_LATEST_US = 250_246_627_200_000_000
 # A page of events in full would be too large for one answer.
 _MAX_PAGE_BYTES = 8 * MIB
 
@@ -45,7 +47,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         schedule = await self._store.create(check.checked(request.schedule), self._now())
         self._wake()
         log.info("schedule_created", tenant_id=schedule.tenant_id, schedule_id=schedule.id)
-        return schedules_pb2.CreateScheduleResponse(schedule=_wire(schedule), next_at_us=self._next_times(schedule))
+        return schedules_pb2.CreateScheduleResponse(schedule=wire_of(schedule), next_at_us=self._next_times(schedule))
 
     async def GetSchedule(
         self, request: schedules_pb2.GetScheduleRequest, context: Any
@@ -53,7 +55,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         """Return a schedule."""
         _check_ids(request, "tenant_id", "schedule_id")
         schedule = await self._store.get(request.tenant_id, request.schedule_id)
-        return schedules_pb2.GetScheduleResponse(schedule=_wire(schedule), next_at_us=self._next_times(schedule))
+        return schedules_pb2.GetScheduleResponse(schedule=wire_of(schedule), next_at_us=self._next_times(schedule))
 
     async def ListSchedules(
         self, request: schedules_pb2.ListSchedulesRequest, context: Any
@@ -68,7 +70,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         shown = _that_fit(found)
         is_cut = len(shown) < len(found) or len(found) == limit
         return schedules_pb2.ListSchedulesResponse(
-            schedules=map(_wire, shown), next_cursor=shown[-1].id if is_cut else ""
+            schedules=map(wire_of, shown), next_cursor=shown[-1].id if is_cut else ""
         )
 
     async def UpdateSchedule(
@@ -80,7 +82,7 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         schedule = await self._store.update(request.tenant_id, request.schedule_id, change, self._now())
         self._wake()
         log.info("schedule_changed", tenant_id=schedule.tenant_id, schedule_id=schedule.id)
-        return schedules_pb2.UpdateScheduleResponse(schedule=_wire(schedule), next_at_us=self._next_times(schedule))
+        return schedules_pb2.UpdateScheduleResponse(schedule=wire_of(schedule), next_at_us=self._next_times(schedule))
 
     async def DeleteSchedule(
         self, request: schedules_pb2.DeleteScheduleRequest, context: Any
@@ -95,8 +97,8 @@ class ScheduleServicer(schedules_pb2_grpc.ScheduleServiceServicer):
         self, request: schedules_pb2.PreviewScheduleRequest, context: Any
     ) -> schedules_pb2.PreviewScheduleResponse:
         """Return the next times of an expression."""
-        if request.after_us < 0:
-            raise invalid("after_us", "must not be negative")
+        if not 0 <= request.after_us <= _LATEST_US:
+            raise invalid("after_us", "must be a time before the year 9900")
         found = check.times(request.cron, request.timezone).next_times(request.after_us or self._now(), NEXT_TIMES)
         return schedules_pb2.PreviewScheduleResponse(next_at_us=found)
 
@@ -125,7 +127,8 @@ def _that_fit(found: list[Schedule]) -> list[Schedule]:
     return found
 
 
-def _wire(schedule: Schedule) -> schedules_pb2.Schedule:
+def wire_of(schedule: Schedule) -> schedules_pb2.Schedule:
+    """Return a schedule without its next times."""
     return schedules_pb2.Schedule(
         id=schedule.id,
         tenant_id=schedule.tenant_id,

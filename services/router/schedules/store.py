@@ -11,16 +11,20 @@ from runtime import postgres
 from runtime.clock import micros_of
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from services.router.recipients.check import invalid
 from services.router.recipients.store import AFTER_ALL, Connection, Pool, count_of
 from services.router.schedules import check
 from services.router.schedules.outcome import Held, Passed
 from services.router.schedules.schedule import Change, NewSchedule, Schedule
 from services.router.schedules.times import Times
+from services.router.segments.store import missing
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 # How long a process may work on what it has claimed before another one does, seconds.
 LEASE_S = 30.0
+# Of the events of one claim, but for the last one.
+MAX_CLAIM_BYTES = 16 * 1024 * 1024
 # Seconds to wait for a free connection.
 _ACQUIRE_S = 5.0
 
@@ -35,7 +39,10 @@ class ScheduleStore:
         self._pool = pool
 
     async def create(self, new: NewSchedule, now_us: int) -> Schedule:
-        """Store a schedule. Raises CONFLICT if the tenant has as many as it may have."""
+        """Store a schedule.
+
+        Raises CONFLICT if the tenant has as many as it may have, INVALID if its event names an unknown segment.
+        """
         next_us = Times(new.cron, new.timezone).after(now_us) if new.active else None
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
@@ -43,6 +50,7 @@ class ScheduleStore:
                 if await connection.fetchval(_SQL.count, new.tenant_id) >= check.MAX_SCHEDULES:
                     message = f"A tenant has at most {check.MAX_SCHEDULES:,} schedules: delete some first."
                     raise ClarionError(Code.CONFLICT, message)
+                await _hold_segments(connection, new.tenant_id, new.event)
                 row = await connection.fetchrow(
                     _SQL.insert,
                     new_id(),
@@ -56,13 +64,13 @@ class ScheduleStore:
                     next_us,
                     now_us,
                 )
-        return _schedule(row)
+        return schedule_of(row)
 
     async def get(self, tenant_id: str, schedule_id: str) -> Schedule:
         """Return a schedule. Raises NOT_FOUND."""
         with postgres.unavailable_while_down():
             row = await self._pool.fetchrow(_SQL.get, tenant_id, schedule_id)
-        return _schedule(row)
+        return schedule_of(row)
 
     async def page(self, tenant_id: str, scope: str | None, before: str, limit: int) -> list[Schedule]:
         """Return up to limit schedules, newest first.
@@ -71,7 +79,7 @@ class ScheduleStore:
         """
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.page, tenant_id, before or AFTER_ALL, limit, scope)
-        return [_schedule(row) for row in rows]
+        return [schedule_of(row) for row in rows]
 
     async def update(self, tenant_id: str, schedule_id: str, change: Change, now_us: int) -> Schedule:
         """Change a schedule. Raises NOT_FOUND, and INVALID if it would be wrong.
@@ -82,9 +90,12 @@ class ScheduleStore:
         """
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
-                before = _schedule(await connection.fetchrow(_SQL.get_for_update, tenant_id, schedule_id))
-                row = await _write(connection, before, _changed(before, change), now_us)
-        return _schedule(row)
+                before = schedule_of(await connection.fetchrow(_SQL.get_for_update, tenant_id, schedule_id))
+                after = _changed(before, change)
+                if change.event is not None:
+                    await _hold_segments(connection, tenant_id, change.event)
+                row = await _write(connection, before, after, now_us)
+        return schedule_of(row)
 
     async def delete(self, tenant_id: str, schedule_id: str) -> None:
         """Delete a schedule; the event that is just being accepted is sent. Raises NOT_FOUND."""
@@ -97,8 +108,8 @@ class ScheduleStore:
         """Lease schedules whose time has come, the longest due first; each with the event of that time."""
         until = now_us + int(LEASE_S * 1_000_000)
         with postgres.unavailable_while_down():
-            rows = await self._pool.fetch(_SQL.claim, now_us, until, limit)
-        return sorted(map(_schedule, rows), key=lambda one: (one.next_us, one.id))
+            rows = await self._pool.fetch(_SQL.claim, now_us, until, limit, MAX_CLAIM_BYTES)
+        return sorted(map(schedule_of, rows), key=lambda one: (one.next_us, one.id))
 
     async def until_next(self, now_us: int) -> float | None:
         """Return the seconds until a schedule must be looked at; None: there is none."""
@@ -161,11 +172,20 @@ async def _write(connection: Connection, before: Schedule, after: Schedule, now_
     )
 
 
+async def _hold_segments(connection: Connection, tenant_id: str, event: bytes) -> None:
+    """Keep the segments of an event from being deleted before it is stored. Raises INVALID for those that are none."""
+    if named := check.segments(event):
+        unknown = await missing(connection, tenant_id, set(named.values()))
+        if faults := [(field, "must be a segment of the tenant") for field, id_ in named.items() if id_ in unknown]:
+            raise invalid(faults)
+
+
 def _unknown() -> ClarionError:
     return ClarionError(Code.NOT_FOUND, "This tenant has no such schedule.")
 
 
-def _schedule(row: "asyncpg.Record | None") -> Schedule:
+def schedule_of(row: "asyncpg.Record | None") -> Schedule:
+    """Return a row of get. Raises NOT_FOUND if there is none."""
     if row is None:
         raise _unknown()
     return Schedule(

@@ -30,6 +30,14 @@ UPDATE router.segments s SET
 WHERE s.tenant_id = $1 AND s.id = $2
 RETURNING s.id, s.key, s.name, s.filter, s.created_at, s.updated_at
 
+-- Those of $2 that exist. They are not deleted before the transaction ends.
+-- name: hold
+SELECT s.id FROM router.segments s WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[]) ORDER BY s.id FOR KEY SHARE
+
+-- Whoever holds it has ended then, and nobody holds it again before it is deleted.
+-- name: lock_one
+SELECT s.id FROM router.segments s WHERE s.tenant_id = $1 AND s.id = $2 FOR UPDATE
+
 -- name: delete
 DELETE FROM router.segments s WHERE s.tenant_id = $1 AND s.id = $2
 
@@ -40,4 +48,13 @@ FROM router.workflows w
 JOIN router.workflow_versions v ON v.tenant_id = w.tenant_id AND v.workflow_id = w.id AND v.version = w.version
 WHERE w.tenant_id = $1 AND v.document #>> '{filters,segment_id}' = $2
 ORDER BY w.name
+LIMIT $3
+
+-- Schedules whose event is for a segment, or leaves it out. $2: such a target as events hold it: its first bytes are in no
+-- text, and so it is found nowhere else.
+-- name: schedules_with
+SELECT s.name
+FROM router.schedules s
+WHERE s.tenant_id = $1 AND (position($2::bytea IN s.event) > 0 OR position($2::bytea IN s.event_in_hand) > 0)
+ORDER BY s.name
 LIMIT $3

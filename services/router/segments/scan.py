@@ -5,12 +5,12 @@ their creation, some thousands with each statement: a statement never takes long
 costs one pass. A filter that asks for a tag looks only at those who have it.
 """
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runtime import postgres
+from runtime.gate import Gate
 from services.router.recipients.store import AFTER_ALL, BEFORE_ALL, Pool
 from services.router.segments.condition import Condition
 
@@ -18,8 +18,9 @@ from services.router.segments.condition import Condition
 LOOKED_AT, LOOKED_AT_DATA = 20_000, 5_000
 # That holds for so many comparisons; a condition with more looks at fewer recipients.
 _TESTS = 5
-# Lists and counts at a time: each may look at all recipients of a tenant.
-_AT_A_TIME = 2
+# Lists and counts at a time, each of which may look at all recipients of a tenant: of one tenant, and of all together.
+# So many more of a tenant wait.
+_OF_TENANT, _OF_ALL, _WAITING = 1, 3, 30
 
 # With OFFSET it is computed once for each recipient, and not wherever a condition names it.
 _DATA = "CROSS JOIN LATERAL (SELECT r.data::jsonb AS fields OFFSET 0) AS d"
@@ -36,12 +37,15 @@ class Found:
 
 
 class Scan:
-    """Raises UNAVAILABLE while PostgreSQL is away. looked_at, looked_at_data: recipients that a statement looks at."""
+    """Raises UNAVAILABLE while PostgreSQL is away, OVERLOADED if too many calls of a tenant wait.
+
+    looked_at, looked_at_data: recipients that a statement looks at.
+    """
 
     def __init__(self, pool: Pool, *, looked_at: int = LOOKED_AT, looked_at_data: int = LOOKED_AT_DATA) -> None:
         self._pool = pool
         self._looked_at = {False: looked_at, True: looked_at_data}
-        self._whole_tenants = asyncio.Semaphore(_AT_A_TIME)
+        self._whole_tenants = Gate(per_caller=_OF_TENANT, total=_OF_ALL, waiting=_WAITING)
 
     async def step(self, tenant_id: str, condition: Condition, after: str, limit: int, upto: str = "") -> Found:
         """Return the next recipients whom a condition matches, at most limit, from one statement's part.
@@ -67,7 +71,7 @@ class Scan:
     async def page(self, tenant_id: str, condition: Condition, after: str, limit: int) -> Found:
         """Return the next recipients whom a condition matches: limit of them, unless there are no more."""
         ids: list[str] = []
-        async with self._whole_tenants:
+        async with self._whole_tenants.enter(tenant_id):
             while True:
                 found = await self.step(tenant_id, condition, after, limit - len(ids))
                 ids += found.ids
@@ -79,7 +83,7 @@ class Scan:
         """Return how many recipients a condition matches; at_most + 1: there are more than that."""
         total, after = 0, BEFORE_ALL
         sql = _with(_SQL.count_with_tag if condition.tag else _SQL.count, condition)
-        async with self._whole_tenants:
+        async with self._whole_tenants.enter(tenant_id):
             while after and total <= at_most:
                 end = await self._end(tenant_id, condition, after, AFTER_ALL)
                 left = at_most + 1 - total

@@ -91,7 +91,7 @@ class SegmentServicer(segments_pb2_grpc.SegmentServiceServicer):
     async def DeleteSegment(
         self, request: segments_pb2.DeleteSegmentRequest, context: Any
     ) -> segments_pb2.DeleteSegmentResponse:
-        """Delete a segment that no workflow names."""
+        """Delete a segment that no workflow and no schedule names."""
         await self._find(request.tenant_id, request.segment_id)
         if not await self._segments.delete(request.tenant_id, request.segment_id):
             raise _no_segment()

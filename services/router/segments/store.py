@@ -1,22 +1,24 @@
 """Segments in PostgreSQL."""
 
 import functools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
+from clarion.common.v1 import event_pb2
 from runtime import clock, postgres
 from runtime.errors import ClarionError, Code
-from runtime.ids import new_id
-from services.router.recipients.store import ACQUIRE_S, BEFORE_ALL, Pool, count_of
+from runtime.ids import is_uuid, new_id
+from services.router.recipients.store import ACQUIRE_S, BEFORE_ALL, Connection, Pool, count_of
 from services.router.segments.condition import Condition, condition_of
 from services.router.segments.filter import parse
 
 # Of one tenant.
 MAX_SEGMENTS = 1000
 _KEPT_CONDITIONS = 1000
-# Workflows that an error names.
+# Workflows, and schedules, that an error names.
 _SHOWN = 5
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -89,15 +91,29 @@ class SegmentStore:
         return _segment(row) if row else None
 
     async def delete(self, tenant_id: str, segment_id: str) -> bool:
-        """Delete a segment; False: there is none with this id. Raises CONFLICT if workflows name it."""
+        """Delete a segment; False: there is none with this id. Raises CONFLICT if workflows or schedules name it."""
+        target = event_pb2.Target(segment_id=segment_id).SerializeToString()
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
-                users = await connection.fetch(_SQL.workflows_with, tenant_id, segment_id, _SHOWN)
-                if users:
-                    names = ", ".join([row["name"] for row in users])
-                    message = f"Workflows use this segment: {names}. Remove it from them first."
-                    raise ClarionError(Code.CONFLICT, message)
+                await connection.execute(_SQL.lock_one, tenant_id, segment_id)
+                workflows = await connection.fetch(_SQL.workflows_with, tenant_id, segment_id, _SHOWN)
+                schedules = await connection.fetch(_SQL.schedules_with, tenant_id, target, _SHOWN)
+                if workflows or schedules:
+                    raise _in_use(workflows, schedules)
                 return count_of(await connection.execute(_SQL.delete, tenant_id, segment_id)) > 0
+
+
+async def missing(connection: Connection, tenant_id: str, segment_ids: Collection[str]) -> set[str]:
+    """Return those of these ids that are of no segment. The others are not deleted before the transaction ends."""
+    wanted = [one for one in segment_ids if is_uuid(one)]
+    found = await connection.fetch(_SQL.hold, tenant_id, wanted) if wanted else ()
+    return set(segment_ids) - {str(row["id"]) for row in found}
+
+
+def _in_use(workflows: Sequence[asyncpg.Record], schedules: Sequence[asyncpg.Record]) -> ClarionError:
+    users = (("Workflows", workflows), ("Schedules", schedules))
+    named = [f"{kind} use this segment: {', '.join(row['name'] for row in rows)}." for kind, rows in users if rows]
+    return ClarionError(Code.CONFLICT, f"{' '.join(named)} Remove it from them first.")
 
 
 def _segment(row: asyncpg.Record) -> SegmentRow:

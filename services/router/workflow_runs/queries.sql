@@ -55,11 +55,11 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS head
 
--- Not if another process decided it meanwhile, nor if its event has ended: that row is locked, so that nothing is planned
--- that its closing record did not count. Returns the runs that were written.
+-- Not if another process decided it meanwhile, nor if its event has ended or is paused: that row is locked, so that nothing
+-- is planned that its closing record did not count. Returns the runs that were written.
 -- name: decide
 WITH open AS (
-    SELECT id FROM router.runs WHERE id = ANY($2::uuid[]) AND NOT is_closed ORDER BY id FOR NO KEY UPDATE
+    SELECT id FROM router.runs WHERE id = ANY($2::uuid[]) AND NOT is_closed AND state <> 3 ORDER BY id FOR NO KEY UPDATE
 ), written AS (
     UPDATE router.workflow_runs w SET
         state = t.state, revision = w.revision + 1, output = t.output, position = t.position, steps = t.steps,

@@ -10,7 +10,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id_at
 from services.router.messages import Plan
 from services.router.ports import Person
-from services.router.runs import run as runs
+from services.router.runs import outputs
 from services.router.runs.ports import NewWorkflowRun
 from services.router.runs.run import Run
 from services.router.workflow_runs.sending import Sending
@@ -164,12 +164,12 @@ def _decision(
         steps = trace_pb2.WorkflowSteps(steps=did)
         more.append(trace_pb2.TraceRecord(event_id=run.event_id, tenant_id=run.tenant_id, workflow_steps=steps))
     written = [
-        *runs.records(event, Plan(deliveries, planned), now_us, closes=False, before=0),
-        *runs.dated(more, now_us),
+        *outputs.records(event, Plan(deliveries, planned), now_us, closes=False, before=0),
+        *outputs.dated(more, now_us),
     ]
     return WorkflowDecision(
         run,
-        runs.output_of(deliveries, written, now_us),
+        outputs.output_of(deliveries, written, now_us),
         position,
         trace_pb2.WorkflowSteps(steps=[*run.steps.steps, *did][-_MAX_STEPS:]),
         len(deliveries),

@@ -12,6 +12,7 @@ from runtime import clock, logs
 from runtime.batching import Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
 from services.domain.reasons import Reason
+from services.router.pace import Pace
 from services.router.runs import run as event_runs
 from services.router.runs.ports import InactiveTenants
 from services.router.runs.publishing import OutputPublisher
@@ -68,6 +69,7 @@ class WorkflowRuns:
         is_inactive: InactiveTenants,
         *,
         ended: Callable[[], None],
+        pace: Pace | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._store = store
@@ -77,6 +79,7 @@ class WorkflowRuns:
         self._pressure = pressure
         self._is_inactive = is_inactive
         self._ended = ended
+        self._pace = pace or Pace()
         self._waits_for_crowds = True
         self._ended_upto = NO_ID
         self._now = now
@@ -118,11 +121,18 @@ class WorkflowRuns:
     async def claim(self, *, large: bool) -> set["asyncio.Task[None]"]:
         """See queues.Work."""
         claimed = await self._store.claim(self._now(), LARGE_BATCH if large else FEW_BATCH, large=large)
+        if large:
+            return {asyncio.create_task(self._pace.send(claimed, self._advance_all))} if claimed else set()
+        if claimed:
+            self._pace.saw_others()
         return {asyncio.create_task(self._advance(run)) for run in claimed}
 
     async def until_next(self, *, large: bool) -> float | None:
         """See queues.Work."""
         return await self._store.until_next(self._now(), large=large)
+
+    async def _advance_all(self, claimed: Sequence[WorkflowRun]) -> None:
+        await asyncio.gather(*map(self._advance, claimed))
 
     async def _advance(self, run: WorkflowRun) -> None:
         """Let a run go on. Without success it is looked at again: soon, or when its lease ends."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from clarion.common.v1 import trace_pb2
 from clarion.router.v1 import workflows_pb2
@@ -137,7 +138,10 @@ class WorkflowAndRunServicer(WorkflowServicer):
 
 
 def _run(row: asyncpg.Record) -> workflows_pb2.WorkflowRun:
-    position = positions.decode(row["position"])
+    try:
+        position = positions.decode(row["position"])
+    except msgspec.MsgspecError:  # of a later version, perhaps: it must not hide the others of a list
+        position = positions.State()
     is_open = row["finished_at"] is None and row["state"] in (
         workflows_pb2.WORKFLOW_RUN_STATE_ACTIVE,
         workflows_pb2.WORKFLOW_RUN_STATE_WAITING,

@@ -1,14 +1,15 @@
 """Starts the stored workflows of events: for whom, and why not for others."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock
 from services.domain import audience
 from services.domain.reasons import Reason
 from services.router.messages import OfWorkflow, Plan
+from services.router.pace import Pace
 from services.router.policies import Erased, Policies, reason_of_unknown
 from services.router.ports import Person, Segments
 from services.router.runs.ports import NewWorkflowRun, Started
@@ -22,8 +23,6 @@ from services.router.workflows.state import State
 from services.router.workflows.steps import Webhook
 from services.router.workflows.versions import VersionKey
 
-# After so many people others may work.
-_PART = 50
 # Stands for nobody, in whose name it is told that an event without people starts no workflow.
 _NOBODY = Person(event_pb2.Recipient(), "")
 
@@ -51,6 +50,7 @@ class WorkflowStarter:
         policies: Policies,
         *,
         erased: Erased,
+        pace: Pace | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._versions = versions
@@ -59,6 +59,7 @@ class WorkflowStarter:
         self._cooldowns = cooldowns
         self._policies = policies
         self._erased = erased
+        self._pace = pace or Pace()
         self._now = now
 
     async def weight(self, event: event_pb2.Event) -> int:
@@ -83,10 +84,9 @@ class WorkflowStarter:
         deliveries: list[event_pb2.Delivery] = []
         planned: list[trace_pb2.PlannedDelivery] = []
         new: list[NewWorkflowRun] = []
-        for workflow in workflows:
-            for place, person in enumerate(people):
-                if place and not place % _PART:
-                    await asyncio.sleep(0)  # a page takes long enough to be noticed
+
+        def start(workflow: _Workflow, people: Sequence[Person]) -> None:
+            for person in people:
                 reason = reasons[workflow.id, person.destination]
                 of = OfWorkflow(workflow.id, "" if reason else workflow_run_id(event, workflow.id, person.destination))
                 sending = Sending(event, person, of, workflow.sends, self._policies, now_us)
@@ -97,8 +97,11 @@ class WorkflowStarter:
                 else:
                     is_described = person.destination in described
                     new.append(new_run(event, workflow.id, workflow.version, person, is_described=is_described))
-                deliveries += sending.deliveries
-                planned += sending.planned
+                deliveries.extend(sending.deliveries)
+                planned.extend(sending.planned)
+
+        for workflow in workflows:
+            await self._pace.plan(people, partial(start, workflow))
         return Started(Plan(deliveries, planned), new)
 
     async def _workflows(self, event: event_pb2.Event, people: Sequence[Person]) -> Sequence[_Workflow]:

@@ -75,7 +75,7 @@ class WorkflowRunStore:
     async def decide(self, decisions: Sequence[WorkflowDecision], now_us: int) -> set[str]:
         """Store decisions and their output; return the ids of the runs that were still as the decisions saw them.
 
-        And whose event has not ended.
+        And whose event has not ended and is not paused.
         """
         rows = [
             (

@@ -1,5 +1,6 @@
 """Dry runs of workflows: what one would send to somebody, decided with all that a real run is decided with."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -111,10 +112,12 @@ class DryRuns:
 
         seen = facts.of(event, person.recipient, tags=tuple(sorted(person.tags)))
         outcomes = {step: statuses.name(status) for step, status in request.outcomes.items()}
+        # By a thread, because rules that see much take long.
+        found = await asyncio.to_thread(dry_run, document, seen, plan, outcomes, at_us)
         return workflows_pb2.DryRunResponse(
             steps=[
                 workflows_pb2.DryStep(**{**one._asdict(), "channel": one.channel or event_pb2.CHANNEL_UNSPECIFIED})
-                for one in dry_run(document, seen, plan, outcomes, at_us)
+                for one in found
             ]
         )
 

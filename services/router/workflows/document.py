@@ -14,7 +14,7 @@ import msgspec
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.router.workflows.reading import MAX_BYTES, Fault, Fields, read_filters, read_steps
-from services.router.workflows.steps import Condition, Delay, Parallel, Send, Step, Webhook, inner, walk
+from services.router.workflows.steps import Condition, Delay, From, Parallel, Send, Step, Webhook, inner, walk
 
 # How many faults an error's sentence holds; its fields are complete.
 _MAX_IN_SENTENCE = 5
@@ -76,9 +76,19 @@ class Document:
     @cached_property
     def is_immediate(self) -> bool:
         """Whether one look carries it out, and no look sees more than another: no wait, no rule, no cooldown."""
-        return not self.cooldown_s and not any(
-            step.only_if or isinstance(step, Delay | Condition) for step in self.by_id.values()
-        )
+        has_waits = any(isinstance(step, Delay) for step in self.by_id.values())
+        return not (self.cooldown_s or has_waits or self.has_rules)
+
+    @cached_property
+    def has_rules(self) -> bool:
+        """Whether a step asks a rule."""
+        return any(step.only_if or isinstance(step, Condition) for step in self.by_id.values())
+
+    @cached_property
+    def reads_events(self) -> bool:
+        """Whether a step looks at what an event carries."""
+        waits = [step.wait for step in self.by_id.values() if isinstance(step, Delay)]
+        return self.has_rules or any(isinstance(wait, From) for wait in waits)
 
     @cached_property
     def sends_at_once(self) -> int:

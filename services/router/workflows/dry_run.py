@@ -14,7 +14,7 @@ from services.router.workflows.facts import QUEUED, SKIPPED, Facts
 from services.router.workflows.state import State
 from services.router.workflows.steps import Send, Webhook
 
-# A look ends where the run waits, and it waits at most once at each step; so no run has more.
+# A look ends where the run waits, and it waits at most twice at each step; so no run has more.
 _MAX_LOOKS = 200
 
 _DETAILS = {

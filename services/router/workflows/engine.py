@@ -24,6 +24,7 @@ from services.router.workflows.steps import (
     Step,
     Stop,
     Webhook,
+    Within,
     inner,
 )
 
@@ -126,12 +127,7 @@ class _Look:
                 waiting.append(token)
                 continue
             step = self._document.by_id[token.step]
-            if token.wake_at_us:
-                self._note(step.id, "went_on")
-                moved = self._after(step)
-            else:
-                moved = self._enter(step)
-            going += reversed(moved)
+            going += reversed(self._go_on(step) if token.wake_at_us else self._enter(step))
         return waiting
 
     def _enter(self, step: Step) -> list[Token]:
@@ -153,6 +149,13 @@ class _Look:
             case Stop():
                 self._note(step.id, "stopped")
                 raise _Ended
+        return self._after(step)
+
+    def _go_on(self, step: Step) -> list[Token]:
+        """Leave a step that has waited until now. If its hours are over since, because all was late, it waits again."""
+        if isinstance(step, Delay) and isinstance(step.wait, Within):
+            return self._wait(step)
+        self._note(step.id, "went_on")
         return self._after(step)
 
     def _wait(self, step: Delay) -> list[Token]:

@@ -77,6 +77,11 @@ def of(
     )
 
 
+def size_of(event_: event_pb2.Event, recipient: event_pb2.Recipient) -> int:
+    """Return about how many bytes of JSON rules see of an event that has its body and of a person."""
+    return len(event_.variables) + len(event_.payload_extra) + len(recipient.data)
+
+
 def _object(raw: bytes) -> dict[str, Any]:
     """Return a JSON object; an empty one if it is none, so that no run fails for what its event should not have."""
     try:

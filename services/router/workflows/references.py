@@ -12,6 +12,8 @@ from services.router.workflows.steps import Send, Step, Webhook
 # A template's key, channel and version.
 _Version: TypeAlias = tuple[str, ChannelNumber, int]
 
+NO_SEGMENT = Fault("filters.segment_id", "", "must be a segment of the tenant")
+
 
 class Endpoints(Protocol):
     """Knows the tenants' endpoints. Implemented by services.router.workflows.store.WorkflowStore."""
@@ -59,7 +61,7 @@ class References:
             if step.endpoint_id not in known
         ]
         if document.segment_id and not await self._segments.exists(tenant_id, document.segment_id):
-            faults.insert(0, Fault("filters.segment_id", "", "must be a segment of the tenant"))
+            faults.insert(0, NO_SEGMENT)
         lacking = await self._lacking(tenant_id, document)
         return faults + [
             _fault(document, step, "template.version", "must be a version of this template")

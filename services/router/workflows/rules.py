@@ -22,6 +22,8 @@ class Rules:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        # All but the steps, as JSON; empty: no rule was asked yet.
+        self._written = b""
         self._statuses: dict[str, str] | None = None
         self._seen: filters.Seen | None = None
 
@@ -40,11 +42,8 @@ class Rules:
 
     def _document(self, statuses: Mapping[str, str]) -> bytes:
         facts = self._facts
-        return msgspec.json.encode(
-            {
-                "contact": facts.contact,
-                "event": facts.event,
-                "variables": facts.variables,
-                "steps": {id_: {"status": word} for id_, word in statuses.items()},
-            }
-        )
+        if not self._written:
+            seen = {"contact": facts.contact, "event": facts.event, "variables": facts.variables}
+            self._written = msgspec.json.encode(seen).removesuffix(b"}")
+        steps = msgspec.json.encode({id_: {"status": word} for id_, word in statuses.items()})
+        return self._written + b',"steps":' + steps + b"}"

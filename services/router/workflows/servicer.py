@@ -55,8 +55,10 @@ class WorkflowServicer(workflows_pb2_grpc.WorkflowServiceServicer):
             stored = await self._store.by_name(request.tenant_id, request.scope, request.name)
         else:
             raise invalid("name", f"must have 1 to {MAX_NAME} characters, none of them NUL, if there is no workflow_id")
-        activity = await self._store.activity(request.tenant_id, [stored.id], _MAX_COUNTED)
-        return workflows_pb2.GetWorkflowResponse(workflow=_workflow(request.tenant_id, stored, activity[stored.id]))
+        activity = _NONE
+        if not request.without_activity:
+            activity = (await self._store.activity(request.tenant_id, [stored.id], _MAX_COUNTED))[stored.id]
+        return workflows_pb2.GetWorkflowResponse(workflow=_workflow(request.tenant_id, stored, activity))
 
     async def ListWorkflows(
         self, request: workflows_pb2.ListWorkflowsRequest, context: Any

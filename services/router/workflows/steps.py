@@ -26,7 +26,10 @@ EVERY_DAY = frozenset(range(7))
 # What Rule.named_steps holds for a rule that may look at every step.
 EVERY_STEP = "*"
 
-_NAMED_STEP = re.compile(r"steps(?:\.([^.]*).*)?", re.DOTALL)
+# A path to the steps, also of what a list of facts holds ("current.steps.hello.status").
+_NAMED_STEP = re.compile(r"(?:.*?\.)?steps(?:\.([^.]*).*)?", re.DOTALL)
+# The operators that take paths; of the first one a default may stand beside the path.
+_READING = frozenset({"var", "val", "exists", "missing", "missing_some"})
 
 
 @dataclass(frozen=True)
@@ -179,5 +182,14 @@ def _named(value: Any) -> Iterator[str]:
             for one in value:
                 yield from _named(one)
         case dict():
-            for one in value.values():
+            for operator, one in value.items():
+                if operator in _READING and _is_computed(
+                    one[:1] if operator == "var" and isinstance(one, list) else one
+                ):
+                    yield EVERY_STEP
                 yield from _named(one)
+
+
+def _is_computed(path: Any) -> bool:
+    """Return whether a path, or one of several, is known only when the rule is evaluated."""
+    return isinstance(path, dict) or (isinstance(path, list) and any(map(_is_computed, path)))

@@ -12,8 +12,10 @@ from runtime.clock import micros_of
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.router.endpoints.writing import Connection, Pool, TenantWrites
+from services.router.segments.store import missing
 from services.router.workflows.check import WorkflowFields
-from services.router.workflows.document import Document
+from services.router.workflows.document import Document, refused
+from services.router.workflows.references import NO_SEGMENT
 
 # Of one tenant.
 MAX_WORKFLOWS = 1_000
@@ -93,6 +95,7 @@ class WorkflowStore:
             )
             if fields.active:
                 await _check_active(connection, tenant_id, fields)
+            await _hold_segment(connection, tenant_id, document)
             await connection.execute(_SQL.insert_version, tenant_id, workflow_id, 1, document.raw.decode(), by)
             stored = await self._get(connection, tenant_id, workflow_id)
             write.changes(workflows=[fields.event_type])
@@ -151,6 +154,7 @@ class WorkflowStore:
             version = old.version
             if document is not None and document.raw != old.row["document"].encode():
                 version += 1
+                await _hold_segment(connection, tenant_id, document)
                 await connection.execute(
                     _SQL.insert_version, tenant_id, workflow_id, version, document.raw.decode(), by
                 )
@@ -243,3 +247,9 @@ def _stored(row: Any) -> StoredWorkflow:
         str(row["environment_id"] or ""), row["name"], row["description"], row["event_type"], row["is_active"]
     )
     return StoredWorkflow(str(row["id"]), fields, row["version"], row)
+
+
+async def _hold_segment(connection: Connection, tenant_id: str, document: Document) -> None:
+    """Keep the segment of a document from being deleted before it is stored. Raises INVALID if it was deleted."""
+    if document.segment_id and await missing(connection, tenant_id, [document.segment_id]):
+        raise refused([NO_SEGMENT])

@@ -109,6 +109,13 @@ async def test_bulk(account: Account) -> None:
     again = {"contacts": [{**CONTACT, "first_name": "Jane"}], "upsert": True}
     told = await account.must("POST", "/contacts/bulk", again)
     assert (told["results"][0]["status"], told["results"][0]["contact"]["first_name"]) == ("updated", "Jane")
+    # What a row does not have stays: nobody becomes active by it. Of two rows for one contact the later one counts.
+    await account.must("DELETE", f"/contacts/{told['results'][0]['contact']['id']}")
+    rows = [{"external_id": "CRM-001", "email": CONTACT["email"], "custom_fields": {"company": name}} for name in "ab"]
+    told = await account.must("POST", "/contacts/bulk", {"contacts": rows, "upsert": True})
+    contact = told["results"][1]["contact"]
+    assert (contact["is_active"], contact["first_name"], contact["tags"]) == (False, "Jane", CONTACT["tags"])
+    assert contact["custom_fields"] == {**CONTACT["custom_fields"], "company": "b"}
 
 
 async def test_tags(account: Account) -> None:

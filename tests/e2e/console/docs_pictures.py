@@ -53,6 +53,15 @@ async def _open_bell(page: Page) -> None:
     await expect(page.locator("clarion-inbox li").first).to_be_visible()
 
 
+async def _try_workflow(page: Page) -> None:
+    """Say what it would do for somebody with its tag, so that the result stands beside the steps."""
+    await page.get_by_label("For whom").select_option("stored")
+    await page.get_by_role("combobox", name="Recipient", exact=True).press("ArrowDown")
+    await page.get_by_role("option").first.click()
+    await page.get_by_role("button", name="Try it").click()
+    await expect(page.get_by_role("list", name="What would happen")).to_be_visible()
+
+
 @dataclass(frozen=True)
 class Picture:
     """path: on the gateway, with ids as in screens.py. then: what is done before the picture is taken.
@@ -72,6 +81,11 @@ PICTURES = (
     Picture("messages", "/console/messages?tenant={tenant}", _BOTH),
     Picture("message-failed", "/console/messages/{event}?tenant={tenant}", _BOTH),
     Picture("template-editor", "/console/templates/{template}/edit?tenant={tenant}", _BOTH, _break_template),
+    Picture("workflow", "/console/workflows/{workflow}?tenant={tenant}", _BOTH, _try_workflow, height=1200),
+    Picture("schedule", "/console/schedules/{schedule}?tenant={tenant}"),
+    Picture("trigger", "/console/triggers/{trigger}?tenant={tenant}"),
+    Picture("segment", "/console/segments/{segment}?tenant={tenant}"),
+    Picture("import", "/console/imports/{import}?tenant={tenant}"),
     Picture("providers", "/console/providers?tenant={tenant}"),
     Picture("endpoint", "/console/endpoints/{endpoint}?tenant={tenant}"),
     Picture("overview", "/console/overview?tenant={tenant}", height=1500),

@@ -80,6 +80,9 @@ class HostileWorld:
             more = {"tags": self.keep("tag", packs(64)), "data": {text: text for text in STRINGS}}
             await self.must("PUT", f"{self.base}/recipients", {"recipients": [{**body, **more}]})
         self.ids["recipient"] = quote(recipients[0], safe="")
+        refused = [{"channel": "EMAIL", "category": text, "wanted": False} for text in self.keep("category", packs(64))]
+        path = f"{self.base}/recipients/{self.ids['recipient']}"
+        await self.must("PATCH", path, {"category_preferences": refused})
         test = {"field": "name", "op": "contains"}
         filter_ = {"any": [{**test, "value": text} for text in self.keep("segment value", printable())]}
         for number, name in enumerate(self.keep("segment", packs(240, printable()))):

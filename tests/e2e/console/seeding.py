@@ -110,6 +110,10 @@ class Seeding:
         ]
         await self.must("PUT", f"{self.base}/recipients", {"recipients": stored})
         self.found["recipient"] = "ada"
+        wanted = {"channel": "SMS", "category": "news", "wanted": False}
+        device = {"kind": "fcm", "token": "cGVuZ3Vpb-lamps-are-lovely-4c7e"}
+        changes = {"category_preferences": [wanted], "device_tokens": [device]}
+        await self.must("PATCH", f"{self.base}/recipients/ada", changes)
         vips = {"all": [{"field": "tags", "op": "has_all", "value": ["vip"]}]}
         segment = {"key": "vips", "name": "VIPs", "filter": vips}
         self.found["segment"] = (await self.as_person("POST", f"{self.base}/segments", segment))["id"]

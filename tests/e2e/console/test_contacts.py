@@ -33,8 +33,8 @@ async def test_people_are_imported_and_wrong_rows_are_reported(visit: Visit, wor
     await visit.assert_accessible()
     await form.get_by_role("button", name="Import people.csv").click()
     await expect(page).to_have_url(re.compile(r"/imports/[0-9a-f-]{36}"))
-    progress = region(page, "How far it is")
-    await expect(progress).to_contain_text("100 % of the file is worked off: 241 new, 0 changed, 1 row wrong.")
+    progress = region(page, "Progress")
+    await expect(progress).to_contain_text("100 % of the file is processed: 241 new, 0 changed, 1 row wrong.")
     await expect(
         region(page, "Rows that were not stored").get_by_role("row").filter(has_text="E-Mail")
     ).to_contain_text("242")
@@ -88,6 +88,9 @@ async def test_a_segment_is_counted_while_it_is_written(visit: Visit, world: Wor
     await form.get_by_role("button", name="Save").click()
     await expect(members.get_by_role("link", name="linus")).to_be_visible()
     await visit.assert_accessible()
+    await page.get_by_role("link", name="Send an event to it").click()
+    await visit.settled("Send an event")
+    await expect(page.get_by_role("combobox", name="Segment", exact=True)).to_have_text("Gold VIPs")
     await visit.open(f"/tags?tenant={world.tenant.id}", "Tags")
     await expect(page.get_by_role("row").filter(has_text="vip")).to_contain_text("3")
 
@@ -116,8 +119,40 @@ async def test_a_person_is_stored_and_changed(visit: Visit, world: World) -> Non
     await expect(region(page, "Stored").get_by_role("link", name="vip")).to_be_visible()
     stored = await world.must("GET", f"{base}/ada")
     assert (stored["tags"], stored["muted_channels"], stored["phone"]) == (["vip", "new"], ["SMS"], "+254712345678")
+    await _change_categories_and_devices(visit, world)
     await visit.open(f"/recipients?tenant={world.tenant.id}", "Recipients")
     await page.get_by_role("button", name="Store a recipient").click()
     await dialog.get_by_label("Id", exact=True).fill("ada")
     await dialog.get_by_role("button", name="Store", exact=True).click()
     await expect(dialog).to_contain_text("Somebody is stored with this id already")
+
+
+async def _change_categories_and_devices(visit: Visit, world: World) -> None:
+    """What is wrong stands at its field; of the tokens, the middle of which nobody sees, one stays and one goes."""
+    path = f"/tenants/{world.tenant.id}/recipients/ada"
+    tokens = [{"kind": "fcm", "token": f"{name}-secret-secret-{name}"} for name in ("first", "other")]
+    await world.must("PATCH", path, {"device_tokens": tokens})
+    page, dialog = visit.page, visit.page.get_by_role("dialog")
+    await page.reload()
+    await visit.settled("ada")
+    await page.get_by_role("button", name="Edit").click()
+    await dialog.get_by_role("button", name="Add a category").click()
+    await dialog.get_by_role("button", name="Add a token").click()
+    await dialog.get_by_label("Service 3").select_option("Apple (APNs)")
+    await dialog.get_by_label("Token 3").fill("third-secret-secret-third")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog.get_by_label("Category 1")).to_have_attribute("aria-invalid", "true")
+    await expect(dialog.get_by_label("Category 1")).to_be_focused()
+    await dialog.get_by_label("Category 1").fill("news")
+    await dialog.get_by_label("Channel 1").select_option("Push")
+    await dialog.get_by_role("button", name="Remove token 1").click()
+    await visit.assert_accessible()
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(region(page, "Stored")).to_contain_text("no news by Push")
+    stored = await world.must("GET", path)
+    assert stored["category_preferences"] == [{"channel": "PUSH", "category": "news", "wanted": False}]
+    shown = [("fcm", "other-…ther"), ("apns", "third-…hird")]
+    assert [(one["kind"], one["token"]) for one in stored["device_tokens"]] == shown
+    # The one that stayed is stored in full, so that it is no other one.
+    kept = await world.must("PATCH", path, {"device_tokens": [tokens[1], *stored["device_tokens"]]})
+    assert kept["device_tokens"] == stored["device_tokens"]

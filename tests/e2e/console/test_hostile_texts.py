@@ -29,10 +29,10 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "message": ("tenant", "template type", "recipient", "answer of a mail server*", "variables*"),
     "triggers": ("tenant", "planned type"),
     "trigger": ("planned type",),
-    "trigger-new": ("tenant", "workflow*"),
+    "trigger-new": ("tenant",),
     "schedules": ("tenant", "schedule*", "planned type"),
     "schedule": ("schedule", "planned type", "variables*"),
-    "schedule-new": ("tenant", "workflow*"),
+    "schedule-new": ("tenant",),
     "overview": ("tenant",),
     "dead-letters": ("tenant", "template type*", "answer of a mail server*"),
     "refused": ("tenant", "revoked key"),
@@ -64,7 +64,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "event-types": ("tenant", "event type*"),
     "applications": ("tenant", "application*"),
     "recipients": ("tenant", "recipient*", "recipient name*", "tag*"),
-    "recipient": ("recipient", "recipient name", "tag*", "template type"),
+    "recipient": ("recipient", "recipient name", "tag*", "category*", "template type"),
     "segments": ("tenant", "segment*"),
     "segment": ("segment", "segment value*", "tag*"),
     "segment-new": ("tenant", "tag*"),
@@ -94,15 +94,26 @@ SHOWN: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """name: of the page in what is said of it. path: on the gateway. fields: as above."""
+    """name: of the page in what is said of it. path: on the gateway. fields: as above. opens: a list to choose from."""
 
     name: str
     path: str
     fields: tuple[str, ...] = ()
+    opens: str = ""
 
 
 _MORE = (
     Page("message of a webhook", "/console/messages/{webhook}", ("answer of a receiver*", "endpoint")),
+    Page("workflows to choose from", "/console/triggers/new?tenant={tenant}", ("workflow*",), "Workflow"),
+    Page(
+        "segments to choose from", "/console/triggers/new?tenant={tenant}&segment={segment}", ("segment*",), "Segment"
+    ),
+    Page(
+        "recipients to choose from",
+        "/console/triggers/new?tenant={tenant}&recipient={recipient}",
+        ("recipient name*",),
+        "Recipient",
+    ),
     Page("partial", "/console/templates/parts/{partial}", ("template*",)),
     Page("template of a new type", "/console/templates/new?tenant={tenant}&event_type={text}", ("text",)),
     Page("demo page with the inbox", "/demo", ("demo*",)),
@@ -197,6 +208,8 @@ class Watcher:
             await visit.open(path.removeprefix("/console"))
         else:
             await visit.page.goto(visit.url + path)
+        if page.opens:
+            await visit.page.get_by_role("combobox", name=page.opens, exact=True).press("ArrowDown")
         wanted, missing = self._wanted(page.fields), [""]
 
         async def is_all_there() -> bool:

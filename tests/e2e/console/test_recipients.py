@@ -23,6 +23,34 @@ async def test_a_recipients_link_without_a_tenant_finds_theirs(visit: Visit, wor
     await expect(page.get_by_role("heading", name="Choose a tenant")).to_be_visible()
 
 
+async def test_links_without_a_tenant_find_what_they_name(visit: Visit, world: World) -> None:
+    """A workflow and its versions, a segment, a schedule, an import; a tenant that does not have it leads there."""
+    visit.allow("status of 404")
+    base, uploads = f"/tenants/{world.tenant.id}", {"file_name": "people.csv"}
+    send = {"id": "a", "kind": "send", "channel": "EMAIL", "template": {"key": "note"}}
+    flow = {"name": "Welcome", "event_type": "joined", "document": {"steps": [send]}}
+    rule = {"key": "gold", "name": "Gold", "filter": {"field": "tags", "op": "has_any", "value": ["gold"]}}
+    weekly = {
+        "name": "Weekly",
+        "cron": "0 9 * * MON",
+        "event": {"event_type": "note", "audience": [{"everybody": True}]},
+    }
+    bodies = {"workflows": flow, "segments": rule, "schedules": weekly, "imports": uploads}
+    ids = {kind: (await world.must("POST", f"{base}/{kind}", body))["id"] for kind, body in bodies.items()}
+    paths = [f"/{kind}/{found}" for kind, found in ids.items()]
+    page = visit.page
+    for path in (*paths, f"{paths[0]}/versions", f"/triggers/new?workflow={ids['workflows']}"):
+        await visit.open(path)
+        await expect(page).to_have_url(re.compile(f"tenant={world.tenant.id}"))
+    await expect(page.get_by_label("Event type")).to_have_value("joined")
+    other = await world.client.operator.create_tenant(f"Hazel {uuid.uuid4().hex[:8]}")
+    for path in paths:
+        await visit.open(f"{path}?tenant={other.id}", "Not found")
+        await page.get_by_role("link", name="Look for it in all tenants").click()
+        await expect(page).to_have_url(re.compile(f"tenant={world.tenant.id}"))
+    await visit.settled("Import of people.csv waits for its file")
+
+
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_one_recipients_page(visit: Visit, world: World) -> None:
     """What is stored of them, what they got, their inbox, suppressions of their addresses."""

@@ -109,6 +109,37 @@ async def test_an_event_is_sent_and_followed(visit: Visit, world: World) -> None
 
 
 @pytest.mark.parametrize("visit", LOOKS, indirect=True)
+async def test_whom_an_event_is_for_is_chosen_from_lists(visit: Visit, world: World) -> None:
+    """A link names somebody, without a tenant; a group and somebody else are found by a part of their names."""
+    base, grace = f"/tenants/{world.tenant.id}", f"grace-{world.tenant.id[-12:]}"
+    await world.must("PUT", f"{base}/recipients/{grace}", {"name": "Grace", "email": "grace@example.com"})
+    await world.must("PUT", f"{base}/recipients/linus", {"email": "linus@example.com"})
+    await world.must("PUT", f"{base}/groups/team-b", {"name": "Readers"})
+    page = visit.page
+    await visit.open(f"/triggers/new?recipient={grace}", "Send an event")
+    await expect(page).to_have_url(re.compile(f"tenant={world.tenant.id}"))
+    chosen = page.get_by_role("combobox", name="Recipient", exact=True)
+    await expect(chosen).to_have_text("Grace")
+    await page.get_by_label("Event type").fill("note")
+    await page.get_by_label("Variables").fill('{"name": "Ada"}')
+    await page.get_by_label("For", exact=True).select_option("A group")
+    await page.get_by_role("button", name="Send the event").click()
+    group = page.get_by_role("combobox", name="Group", exact=True)
+    await expect(group).to_be_focused()
+    await expect(group).to_have_accessible_description("Choose a group.")
+    await visit.choose("Group", "Read")
+    await expect(group).to_have_text("team-b")
+    await visit.assert_accessible()
+    await page.get_by_label("For", exact=True).select_option("A stored recipient")
+    await expect(chosen).to_have_text("Choose one")
+    await visit.choose("Recipient", "linus")
+    await page.get_by_role("button", name="Send the event").click()
+    await visit.settled("note")
+    [event] = (await world.must("GET", f"/events?tenant_id={world.tenant.id}"))["data"]
+    assert event["recipient"]["user_id"] == "linus"
+
+
+@pytest.mark.parametrize("visit", LOOKS, indirect=True)
 async def test_an_event_that_waits_is_paused_and_canceled(visit: Visit, world: World) -> None:
     """Among the triggers that wait; canceled, it has ended."""
     sent = await world.must("POST", f"/tenants/{world.tenant.id}/events", _later())
@@ -142,7 +173,7 @@ async def test_a_workflow_is_started_and_one_run_canceled(visit: Visit, world: W
     await world.must("POST", f"/tenants/{world.tenant.id}/workflows", workflow)
     page = visit.page
     await visit.open(f"/triggers/new?tenant={world.tenant.id}", "Send an event")
-    await page.get_by_label("Workflow").select_option(index=1)
+    await visit.choose("Workflow", SHOWN)
     await expect(page.get_by_label("Event type")).to_have_value("joined")
     await page.get_by_label("E-mail address").fill("ada@example.com")
     await page.get_by_role("button", name="Send the event").click()

@@ -34,7 +34,7 @@ async def _import(visit: Visit) -> None:
     file = FilePayload(name="people.csv", mimeType="text/csv", buffer=_FILE.encode())
     await page.get_by_label("CSV file").set_input_files([file])
     await page.get_by_role("button", name="Import people.csv").click()
-    await expect(region(page, "How far it is")).to_contain_text("8 new, 0 changed, 0 rows wrong")
+    await expect(region(page, "Progress")).to_contain_text("8 new, 0 changed, 0 rows wrong")
 
 
 async def _make_segment(visit: Visit) -> None:
@@ -63,7 +63,7 @@ async def _make_workflow(visit: Visit) -> None:
     start, steps = region(page, "When it starts"), region(page, "Steps")
     await start.get_by_label("Name", exact=True).fill("Thank you")
     await start.get_by_label("Event type").fill("thanks")
-    await start.get_by_label("Only people in this segment").select_option(label="Gold")
+    await visit.choose("Only people in this segment", "Gold")
 
     async def add(kind: str) -> None:
         button = re.compile("Add the first step|Add a step at the end of the steps")
@@ -83,10 +83,10 @@ async def _try(visit: Visit) -> None:
     """For one who is not in the segment, and for one who is."""
     dry_run = region(visit.page, "Dry run")
     await dry_run.get_by_label("For whom").select_option("stored")
-    await dry_run.get_by_label("Id of the recipient").fill("p7")
+    await visit.choose("Recipient", "p7")
     await dry_run.get_by_role("button", name="Try it").click()
     await expect(dry_run).to_contain_text("The workflow would not be started.")
-    await dry_run.get_by_label("Id of the recipient").fill("p1")
+    await visit.choose("Recipient", "p1")
     result = dry_run.get_by_role("list", name="What would happen")
     await expect(result.get_by_text("would be sent")).to_have_count(2)
 
@@ -113,7 +113,7 @@ async def _follow(visit: Visit) -> None:
     await expect(progress).to_contain_text("sent 3", timeout=_FOLLOWED_MS)
     await expect(progress).to_contain_text("skipped 5", timeout=_FOLLOWED_MS)
     row = region(page, "Workflow runs").get_by_role("row").filter(has_text="p1")
-    await expect(row).to_contain_text("waits", timeout=_FOLLOWED_MS)
+    await expect(row).to_contain_text("waiting", timeout=_FOLLOWED_MS)
     await row.get_by_role("button", name="Show steps").click()
     run = page.get_by_role("dialog", name="One workflow run")
     await expect(run).to_contain_text("Thank you, version 1")

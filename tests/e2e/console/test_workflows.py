@@ -288,7 +288,7 @@ async def test_a_dry_run_stands_beside_the_steps_and_follows_their_changes(visit
     await dry_run.get_by_role("button", name="Try it").click()
     await expect(dry_run).to_contain_text("The workflow would not be started.")
     await dry_run.get_by_label("For whom").select_option("stored")
-    await dry_run.get_by_label("Id of the recipient").fill("grace")
+    await visit.choose("Recipient", "grace")
     result = dry_run.get_by_role("list", name="What would happen")
     await expect(result.get_by_role("listitem").filter(has_text="If event.data.plan")).to_contain_text("holds")
     await expect(result.get_by_role("listitem").filter(has_text="SMS")).to_contain_text("would be skipped")

@@ -75,6 +75,7 @@ async def test_a_recipient_is_stored_shown_listed_and_deleted(api: Api) -> None:
             **STORED,
             "recipient_id": name,
             "id": stored["id"],
+            "active": True,
             "category_preferences": [],
             "device_tokens": [],
             "created_at": stored["created_at"],
@@ -200,10 +201,19 @@ async def test_a_recipients_data_is_exported_and_erased_with_them(api: Api) -> N
     await api.must("PUT", _path("b"), {})
     await api.must("PUT", "/groups/g", {})
     await api.must("POST", "/groups/g/members", {"add": [STRANGE, "b"]})
+    event = {"event_type": "report.due", "audience": [{"recipient_id": STRANGE}, {"group": "g"}]}
+    status, schedule = await api.call("POST", "/schedules", {"name": "Daily", "cron": "0 9 * * *", "event": event})
+    assert status == 201, schedule
     exported = await api.must("POST", "/recipients/export", {"user_id": STRANGE})
+    assert [one["id"] for one in exported["schedules"]] == [schedule["id"]]
+    assert [one["recipient_id"] for one in exported["schedules"][0]["event"]["audience"]] == [STRANGE]
+    assert (exported["cooldowns"], exported["workflow_runs"]) == ([], [])
     assert exported["recipient"] == await api.must("GET", _path(STRANGE))
     assert (exported["recipient"]["groups"], exported["recipient"]["data"]) == (["g"], ADA["data"])
-    erased = await api.must("POST", "/recipients/erase", {"user_id": STRANGE})
+    status, refused = await api.call("POST", "/recipients/erase", {"user_id": STRANGE, "addresses": ["ada"]})
+    assert (status, [one["field"] for one in refused["errors"]]) == (422, ["addresses[0]"])
+    erased = await api.must("POST", "/recipients/erase", {"user_id": STRANGE, "addresses": ["old@example.com"]})
+    assert erased["erased"]["schedules"] == 1
     assert (erased["complete"], erased["erased"]["recipients"], erased["erased"]["memberships"]) == (True, 1, 1)
     assert (await api.call("GET", _path(STRANGE)))[0] == 404
     assert await api.ids("/groups/g/members") == ["b"]
@@ -262,8 +272,10 @@ async def test_a_recipient_is_changed_field_by_field(api: Api) -> None:
     )
     assert (changed["name"], changed["email"], changed["tags"]) == ("Ada L.", "Ada@example.com", ["vip"])
     assert (changed["data"], changed["category_preferences"]) == ({"size": 2**64, "seats": 3}, [news])
-    assert changed["device_tokens"] == [{"kind": "fcm", "token": "abcdef…wxyz"}]
+    shown = [{"kind": "fcm", "token": "abcdef…wxyz"}]
+    assert changed["device_tokens"] == shown
     assert await api.must("PATCH", _path("u1"), {}) == changed
+    assert await api.must("PATCH", _path("u1"), {"device_tokens": shown}) == changed
     renamed = await api.must("PATCH", _path("u1"), {"recipient_id": STRANGE})
     assert (renamed["id"], renamed["recipient_id"]) == (changed["id"], STRANGE)
     for body, status, field in (
@@ -271,6 +283,7 @@ async def test_a_recipient_is_changed_field_by_field(api: Api) -> None:
         ({"email": "nonsense"}, 422, "email"),
         ({"data": {}, "data_fields": {}}, 422, "data_fields"),
         ({"muted_channels": ["FAX"]}, 422, "muted_channels[0]"),
+        ({"device_tokens": [*shown, {"kind": "apns", "token": "abcdef…wxyz"}]}, 422, "device_tokens[1].token"),
     ):
         answered, problem = await api.call("PATCH", _path(STRANGE), body)
         assert (answered, [one["field"] for one in problem["errors"]]) == (status, [field])

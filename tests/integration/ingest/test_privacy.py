@@ -1,6 +1,7 @@
 """Retention, erasure and export on real PostgreSQL: each tenant's days, a person taken out and kept out."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from services.domain.pseudonyms import unkeyed
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
+from services.ingest.privacy import store as privacy_store
 from services.ingest.privacy.retention import RetentionWorker
 from services.ingest.privacy.servicer import PrivacyServicer
 from services.ingest.privacy.store import LedgerPrivacyStore
@@ -73,9 +75,11 @@ class Privacy:
         """Return how many rows each table has."""
         return {table: await self.pool.fetchval(f"SELECT count(*) FROM ingest.{table}") for table in TABLES}
 
-    async def erase(self, tenant_id: str, user_id: str = "ada") -> privacy_pb2.EraseEventsResponse:
+    async def erase(
+        self, tenant_id: str, user_id: str = "ada", addresses: Sequence[str] = ()
+    ) -> privacy_pb2.EraseEventsResponse:
         """Erase as the gateway does, the ledger's part only; return the last page's counts."""
-        begun = await self.call("BeginErasure", tenant_id=tenant_id, user_id=user_id)
+        begun = await self.call("BeginErasure", tenant_id=tenant_id, user_id=user_id, addresses=addresses)
         counts = privacy_pb2.EraseEventsResponse()
         common = {"tenant_id": tenant_id, "erasure_id": begun.erasure_id}
         while ids := (await self.call("ListErasureEvents", **common, user_id=user_id)).event_ids:
@@ -113,6 +117,30 @@ async def test_no_table_holds_the_person_any_more(privacy: Privacy) -> None:
         "attempts": 3,
         "dead_letters": 0,
     }
+
+
+async def test_messages_without_a_user_id(privacy: Privacy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those to an address of the person are theirs; not a tenant's with the same one, nor what is accepted later."""
+    tenant, other = await privacy.tenant(), await privacy.tenant()
+    theirs = [await privacy.know(tenant, "") for _ in range(3)]
+    kept = [await privacy.know(other, ""), await privacy.know(tenant, "bob")]
+    monkeypatch.setattr(privacy_store, "MAX_ADOPTED", 2)
+    fields = {"tenant_id": tenant, "user_id": "ada", "addresses": ["ada@example.org", "nobody@example.org"]}
+    assert [(await privacy.call("BeginErasure", **fields)).more for _ in range(2)] == [True, False]
+    counts = await privacy.erase(tenant, addresses=fields["addresses"])
+    assert (counts.events, counts.payloads, counts.attempts) == (3, 3, 3)
+    rows = await privacy.pool.fetch("SELECT event_id, user_id, addresses FROM ingest.recipients")
+    assert {str(row["event_id"]) for row in rows if row["addresses"] is None} == set(theirs)
+    assert {str(row["event_id"]) for row in rows if row["addresses"] is not None} == set(kept)
+    assert {row["user_id"] for row in rows if str(row["event_id"]) in kept} == {"", "bob"}
+    later = builders.event(tenant, user_id="", email="ada@example.org")
+    builders.accept_before(later, -1)
+    await privacy.ledger.write(merge([later, builders.routed(later, {builders.delivery_id(later): QUEUED})]))
+    await privacy.call("BeginErasure", **fields)
+    assert await privacy.pool.fetchval("SELECT user_id FROM ingest.recipients WHERE event_id = $1", later.id) == ""
+    with pytest.raises(ClarionError) as refused:
+        await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada", addresses=["x" * 321])
+    assert (refused.value.code, refused.value.fields[0][0]) == (Code.INVALID, "addresses")
 
 
 async def test_a_namesake_at_another_tenant_is_somebody_else(privacy: Privacy) -> None:

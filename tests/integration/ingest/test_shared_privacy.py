@@ -366,3 +366,29 @@ async def test_an_export_does_not_read_what_others_got(privacy: Privacy) -> None
     [found] = await LedgerPrivacyStore(privacy.pool, privacy.outbox, reader, KEYED).export(tenant, "ada", "", 20)
     assert [one.recipient.user_id for one in found.event.deliveries] == ["ada"]
     assert reader.read == 0
+
+
+async def test_somebody_without_an_id_among_others(privacy: Privacy) -> None:
+    """Known by the address, which is ada's: their part alone goes, and the target in the stored event."""
+    tenant = await privacy.tenant()
+    other = builders.person("", "eve@example.org")
+    event = builders.shared_event(tenant, builders.person("", "ada@example.org"), other, builders.person("bob"))
+    plans = [
+        builders.planned(event, "#0", recipient=event_pb2.Recipient(email="ada@example.org"), destination="#0"),
+        builders.planned(event, "#1", recipient=event_pb2.Recipient(email="eve@example.org"), destination="#1"),
+        builders.planned(event, "bob"),
+    ]
+    attempts = [builders.attempted(event, one.delivery_id, DEAD) for one in plans]
+    for attempt, plan in zip(attempts, plans, strict=True):
+        attempt.attempted.detail = f"no {plan.recipient.email}"
+        attempt.attempted.dead_letter.recipient.CopyFrom(plan.recipient)
+    await privacy.ledger.write(merge([event, *builders.parts(event, plans), *attempts]))
+    before = await privacy.count()
+    await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada", addresses=["ada@example.org"])
+    [page] = await _erase(privacy, tenant)
+    assert (list(page.shared_event_ids), list(page.delivery_ids)) == ([event.id], [plans[0].delivery_id])
+    assert await _holding(privacy) == []
+    assert await privacy.count() == {**before, "dead_letters": 2}
+    stored = event_pb2.Event.FromString(await privacy.pool.fetchval("SELECT event FROM ingest.event_payloads"))
+    assert [target.WhichOneof("target") for target in stored.audience] == [None, "recipient", "recipient"]
+    assert stored.audience[1] == other

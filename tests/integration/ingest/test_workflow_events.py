@@ -265,10 +265,10 @@ async def test_an_event_says_that_it_starts_workflows_and_whom_it_is_for(ledger:
 
 
 async def test_what_runs_did_is_on_the_timeline_once(ledger: Ledger) -> None:
-    """In their order, of the event and of a delivery's run; what is written again changes nothing."""
+    """In their order, of the event and of a run; what is written again changes nothing, but a second wait is longer."""
     workflow = new_id()
     event = builders.workflow_event(ledger.tenant, workflow)
-    until_us = event.accepted_at_us + 3_600_000_000
+    until_us, later_us = (event.accepted_at_us + hours * 3_600_000_000 for hours in (1, 2))
     first = builders.workflow_steps(
         event,
         _step(event, "ada", workflow, "", "started"),
@@ -276,19 +276,17 @@ async def test_what_runs_did_is_on_the_timeline_once(ledger: Ledger) -> None:
         _step(event, "ada", workflow, "pause", "waiting", until_us=until_us),
         _step(event, "bob", workflow, "", "failed", reason="rule_failed", detail="no such field"),
     )
-    again = trace_pb2.TraceRecord()
-    again.CopyFrom(first)
-    again.id, again.at_us = new_id(), first.at_us + 5_000_000
+    again = builders.workflow_steps(event, _step(event, "ada", workflow, "pause", "waiting", until_us=later_us))
     then = builders.workflow_steps(event, _step(event, "ada", workflow, "pause", "went_on"), after_us=4_000)
     plan = _plan(event, "ada", workflow, "welcome")
-    await ledger.write(event, first, again)
-    await ledger.write(again, then, builders.plan(event, [plan], continues=True))
+    await ledger.write(event, first, first)
+    await ledger.write(again, first, then, builders.plan(event, [plan], continues=True))
     steps = (await ledger.call("GetEvent", event_id=event.id)).steps
     of_workflows = [step for step in steps if step.step == "workflow"]
     assert [(step.workflow_step, step.outcome, step.reason, step.next_attempt_at_us) for step in of_workflows] == [
         ("", "started", "", 0),
         ("is-new", "condition_met", "", 0),
-        ("pause", "waiting", "", until_us),
+        ("pause", "waiting", "", later_us),
         ("", "failed", "rule_failed", 0),
         ("pause", "went_on", "", 0),
     ]

@@ -106,6 +106,13 @@ class Api:
         """Return the number of members that a group says it has."""
         return int((await self.call("GetGroup", key=key)).group.members)
 
+    async def is_waiting(self) -> bool:
+        """Return whether a statement waits for what another transaction has locked."""
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(await self.pool.fetchval(waiting))
+
     async def rows(self, table: str) -> int:
         """Return the number of rows."""
         return int(await self.pool.fetchval(f"SELECT count(*) FROM router.{table}"))

@@ -283,3 +283,28 @@ async def test_faults_are_kept_up_to_a_number(api: Api, monkeypatch: pytest.Monk
     monkeypatch.setattr(import_store, "MAX_FAULTS", 150)
     done = await _done(api, b"email\n" + b"nonsense\n" * 350, chunk=10_000)
     assert (done.faults, len(await _faults(api, done.id))) == (350, 150)
+
+
+async def test_the_faults_of_a_row_are_bounded(api: Api) -> None:
+    """A file whose cells are all wrong would else fill the table."""
+    columns = [f"data.c{number}:number" for number in range(30)]
+    file = ",".join(["recipient_id", *columns]) + "\n" + ",".join(["a", *["x"] * 30]) + "\n"
+    done = await _done(api, file.encode())
+    assert (done.faults, await api.rows("import_faults")) == (1, 10)
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "a\0b"])
+async def test_headers_that_cannot_be_stored(api: Api, name: str) -> None:
+    """Each fault of a row repeats one."""
+    file = f"email,{name}\nada@example.org,\n".encode()
+    refused = await api.refused("StartImport", import_id=await _upload(api, file), size=len(file))
+    assert (refused.code, [field for field, _ in refused.fields]) == (Code.INVALID, ["file"])
+
+
+async def test_chunks_of_another_file_are_refused(api: Api) -> None:
+    """Two files that are uploaded to one import at once are not mixed; the same chunk may come twice."""
+    import_id = await _upload(api, b"")
+    for _ in range(2):
+        await api.call("AddImportChunk", import_id=import_id, position=0, chunk=b"email\n")
+    refused = await api.refused("AddImportChunk", import_id=import_id, position=0, chunk=b"phone\n")
+    assert (refused.code, [field for field, _ in refused.fields]) == (Code.INVALID, ["position"])

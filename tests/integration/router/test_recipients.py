@@ -8,14 +8,30 @@ from typing import Any
 import pytest
 
 from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
 from clarion.router.v1 import codes_pb2, recipients_pb2
 from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
 from services.domain import code_subjects
+from services.router import servicer_privacy
 from services.router.codes.code import new_code
 from services.router.groups import store as group_store
 from services.router.recipients import store as recipient_store
+from services.router.schedules.schedule import NewSchedule, Schedule
+from services.router.schedules.store import ScheduleStore
 from tests.integration.router.recipient_world import OTHER, TENANT, Api
 from tests.waiting import eventually
+
+PHONE = "+447911123456"
+
+
+def _described(**fields: Any) -> event_pb2.Target:
+    return event_pb2.Target(recipient=event_pb2.Recipient(**fields))
+
+
+async def _schedule(api: Api, event: ingest_pb2.NewEvent, name: str = "s", tenant_id: str = TENANT) -> Schedule:
+    new = NewSchedule(tenant_id, "", name, "0 9 * * *", "", active=True, event=event.SerializeToString())
+    return await ScheduleStore(api.pool).create(new, 1)
 
 
 async def test_a_recipient_is_stored_replaced_and_deleted(api: Api) -> None:
@@ -92,6 +108,8 @@ async def test_groups_are_stored_renamed_listed_and_deleted(api: Api) -> None:
     page = await api.call("ListGroups", limit=2)
     assert [one.key for one in page.groups] == ["g", "h"]
     assert [one.key for one in (await api.call("ListGroups", cursor=page.next_cursor)).groups] == ["i"]
+    for text, found in (("nEw", ["g"]), ("H", ["h"]), ("%", [])):
+        assert [one.key for one in (await api.call("ListGroups", search=text)).groups] == found
     await api.call("DeleteGroup", key="g")
     assert [one.key for one in (await api.call("ListGroups")).groups] == ["h", "i"]
     for method, fields in (("GetGroup", {}), ("DeleteGroup", {}), ("ListMembers", {}), ("ChangeMembers", {"add": "a"})):
@@ -222,6 +240,89 @@ async def test_one_time_codes_for_an_erased_recipient_are_deleted(api: Api) -> N
     assert len(left) == 4
 
 
+async def test_more_addresses_of_an_erased_recipient(api: Api) -> None:
+    """Those that the caller names count like those that are stored, in whatever form; what is none is refused."""
+    await api.put("a", email="ada@example.org")
+    event = ingest_pb2.NewEvent(event_type="x", audience=[_described(email="Old@example.org"), _described(phone=PHONE)])
+    schedule = await _schedule(api, event)
+    new = codes_pb2.CreateCodeRequest(tenant_id=TENANT, subject="email:old@example.org")
+    await api.codes.create(new_code(new))
+    wrong = await api.refused("EraseRecipient", user_id="a", addresses=["old@example.org", "12"])
+    assert [field for field, _ in wrong.fields] == ["addresses[1]"]
+    erased = await api.call("EraseRecipient", user_id="a", addresses=[" old@EXAMPLE.org", "+44 7911 123456"])
+    assert (erased.recipients, erased.schedules, await api.rows("codes")) == (1, 1, 0)
+    left = await ScheduleStore(api.pool).get(TENANT, schedule.id)
+    assert (left.active, left.event) == (False, ingest_pb2.NewEvent(event_type="x").SerializeToString())
+
+
+async def test_the_schedules_of_a_recipient_are_exported(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By id and by address, page by page, each without the others; its content too, unless they are only excluded."""
+    await api.put("a", email="ada@example.org")
+    ada, bob, nameless = _described(user_id="a"), _described(user_id="b"), _described(email=" ADA@example.org")
+    body = b'{"of":"a"}'
+    events = {
+        "both": ingest_pb2.NewEvent(event_type="x", audience=[ada, bob], variables=body),
+        "by address": ingest_pb2.NewEvent(event_type="x", audience=[bob, nameless], variables=body),
+        "only": ingest_pb2.NewEvent(event_type="x", recipient=ada.recipient, variables=body),
+        "excluded": ingest_pb2.NewEvent(
+            event_type="x", audience=[bob], exclusions=[event_pb2.Target(recipient_id="a")], variables=body
+        ),
+        "others": ingest_pb2.NewEvent(event_type="x", audience=[bob], variables=body),
+    }
+    for name, event in events.items():
+        await _schedule(api, event, name)
+    await _schedule(api, events["only"], tenant_id=OTHER)
+    monkeypatch.setattr(servicer_privacy, "EXPORTED_SCHEDULES", 2)
+    found: dict[str, ingest_pb2.NewEvent] = {}
+    cursor, more = "", True
+    while more:
+        page = await api.call("ExportSchedules", user_id="a", cursor=cursor)
+        found |= {one.name: ingest_pb2.NewEvent.FromString(one.event) for one in page.schedules}
+        cursor, more = page.next_cursor, bool(page.next_cursor)
+    assert {name: list(event.audience) for name, event in found.items()} == {
+        "both": [ada],
+        "by address": [nameless],
+        "only": [],
+        "excluded": [],
+    }
+    assert [event.variables for event in found.values()] == [body, body, body, b""]
+
+
+async def test_the_cooldowns_of_a_recipient_are_exported(api: Api) -> None:
+    """Also of one who is not stored; of another tenant's with the same id none."""
+    workflow_id = new_id()
+    for tenant_id in (TENANT, OTHER):
+        await api.pool.execute(
+            "INSERT INTO router.cooldowns (tenant_id, workflow_id, recipient_id, workflow_run_id, until)"
+            " VALUES ($1, $2, 'a', $2, 'epoch'::timestamptz + interval '5 seconds')",
+            tenant_id,
+            workflow_id,
+        )
+    exported = await api.call("ExportRecipient", user_id="a")
+    assert not exported.HasField("recipient")
+    [held] = exported.cooldowns
+    assert (held.workflow_id, held.workflow_name, held.until_us) == (workflow_id, "", 5_000_000)
+
+
+async def test_nobody_else_is_deleted_who_has_the_id_now(api: Api) -> None:
+    """Somebody gets another id while they are deleted, and somebody new has the former one."""
+    [first] = await api.put("a", name="Ada")
+    async with api.pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute("UPDATE router.recipients SET recipient_id = 'b'")
+            deleting = asyncio.create_task(api.call("DeleteRecipient", id=first.id))
+            await eventually(api.is_waiting)
+            await connection.execute(
+                "INSERT INTO router.recipients"
+                " (tenant_id, id, recipient_id, email, phone, name, locale, timezone, data, tags, muted_channels)"
+                " VALUES ($1, $2, 'a', '', '', 'Bob', '', '', '{}', '{}', '{}')",
+                TENANT,
+                new_id(),
+            )
+        await deleting
+    assert (await api.ids(), (await api.call("GetRecipient", recipient_id="a")).recipient.name) == (["a"], "Bob")
+
+
 async def test_a_tenant_has_a_bounded_number_of_recipients_and_groups(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +396,7 @@ async def test_changes_at_the_same_time_leave_the_counts_right(api: Api) -> None
         ("DeleteRecipient", {"recipient_id": "\0"}, "recipient_id"),
         ("ListGroups", {"limit": -1}, "limit"),
         ("ListGroups", {"cursor": "x"}, "cursor"),
+        ("ListGroups", {"search": "x" * 101}, "search"),
         ("GetGroup", {"key": ""}, "key"),
         ("DeleteGroup", {"key": "\0"}, "key"),
         ("ListMembers", {"key": "g", "cursor": "x"}, "cursor"),

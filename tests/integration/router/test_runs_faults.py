@@ -14,7 +14,8 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
-from services.router.runs import queues, store
+from services.ingest.validate import END_OF_TIME_US
+from services.router.runs import outputs, queues, store
 from services.router.runs import run as runs
 from services.router.runs.runner import LARGE_BATCH
 from services.router.runs.servicer import RunServicer
@@ -248,7 +249,7 @@ async def test_who_canceled_is_recorded_once(world: World) -> None:
     await world.begin(event)
     await world.work()
     assert (await world.records("canceled"), await world.plan(event)) == ([], (0, [0]))
-    first, second = (runs.canceled_record(TENANT, event.id, "operator", at_us) for at_us in (1, 2))
+    first, second = (outputs.canceled_record(TENANT, event.id, "operator", at_us) for at_us in (1, 2))
     assert first.id == second.id
 
 
@@ -375,3 +376,12 @@ def _lane(tenant_id: str) -> int:
 async def _database_us(world: World) -> int:
     at_us: int = await world.pool.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
     return at_us
+
+
+async def test_the_latest_time_that_an_event_may_have_is_shown(world: World) -> None:
+    """PostgreSQL rounds the microseconds of such times, but never into a year that lists could not show."""
+    event = world.event(inline("ada"))
+    event.due_at_us = END_OF_TIME_US - 1
+    await world.begin(event)
+    assert abs((await world.store.of_event(event.id)).due_us - event.due_at_us) < 1_000
+    assert [one.event_id for one in await world.store.page(None, ANY, None, 10)] == [event.id]

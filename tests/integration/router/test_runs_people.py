@@ -33,6 +33,10 @@ async def _erase(
     return count
 
 
+def _nameless(email: str) -> event_pb2.Target:
+    return event_pb2.Target(recipient=event_pb2.Recipient(email=email))
+
+
 async def _in_rows(world: World, user_id: str) -> int:
     """Return the number of rows that hold the id, in whatever column. Within a UUID does not count."""
     rows = await world.pool.fetch("SELECT event, output FROM router.runs")
@@ -76,12 +80,18 @@ async def test_contacts_are_known_by_their_addresses(world: World, people: Peopl
     by_phone = world.event(contact(phone="+254712345678"), due_in_s=60)
     as_written = world.event(contact(phone="+254 712 345-678"), contact(email=" Ada@Example.com."), due_in_s=60)
     another = world.event(contact(user_id="eve", email="ada@example.com"), due_in_s=60)
-    await world.begin(by_id, by_email, by_phone, as_written, another)
+    # Described without an id, among others and alone.
+    among = world.event(_nameless(email="Ada@example.com "), inline("bob"), due_in_s=60)
+    alone = world.event(due_in_s=60)
+    alone.recipient.phone = "+254 712 345678"
+    await world.begin(by_id, by_email, by_phone, as_written, another, among, alone)
     addresses = ("ada@example.com", "+254712345678")
-    assert await _erase(world, people, "ada", addresses=addresses) == 4
+    assert await _erase(world, people, "ada", addresses=addresses) == 6
+    assert await _in_rows(world, "Ada") == await _in_rows(world, "712") == 0
     world.clock.pass_s(61)
     await world.work()
-    assert await world.sent_to() == ["bob", "eve"]
+    assert await world.sent_to() == ["bob", "bob", "eve"]
+    assert await world.state(alone) == runs_pb2.RUN_STATE_DONE
     assert await world.state(by_email) == runs_pb2.RUN_STATE_DONE
 
 
@@ -179,3 +189,21 @@ async def test_the_places_of_others_stay(world: World, people: PeopleInRuns) -> 
     await world.work()
     [delivery] = await world.deliveries()
     assert delivery.id == delivery_ids.delivery_id(event, event_pb2.CHANNEL_EMAIL, "#1", step="email")
+
+
+async def test_what_is_decided_for_somebody_without_an_id(
+    world: World, people: PeopleInRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not published, and no row keeps the address; somebody whose address only contains theirs stays."""
+    world.recipients.add(TENANT, "m", group="g")
+    longer = _nameless(email="not-ada@example.com")
+    event = world.event(_nameless(email="ada@example.com"), longer, group("g"))
+    await world.begin(event)
+    with monkeypatch.context() as broken:
+        broken.setattr(nats.StreamPublisher, "publish_all", fail)
+        await world.work()
+    assert await _erase(world, people, "u", addresses=("ada@example.com",)) == 1
+    world.clock.pass_s(LEASE_S + 1)
+    await world.work()
+    sent = [one.recipient.email for one in await world.deliveries()]
+    assert sorted(sent) == ["m@example.com", "not-ada@example.com"]

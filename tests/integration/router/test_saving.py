@@ -8,8 +8,13 @@ import pytest
 from clarion.common.v1 import error_pb2, event_pb2
 from clarion.router.v1 import recipients_pb2
 from runtime.errors import Code
+from services.domain import channels
+from services.router.ports import Membership
 from services.router.recipients import store as recipient_store
-from tests.integration.router.recipient_world import OTHER, Api
+from services.router.recipients.identity import Identities
+from services.router.recipients.people import PostgresRecipients
+from tests.integration.router.recipient_world import OTHER, TENANT, Api
+from tests.waiting import eventually
 
 CREATE, UPDATE = recipients_pb2.SAVE_MODE_CREATE, recipients_pb2.SAVE_MODE_UPDATE
 TagList = recipients_pb2.TagList
@@ -238,3 +243,64 @@ async def test_lists_are_searched_counted_and_paged_by_number(api: Api) -> None:
     assert (counted.total, list(counted.recipients)) == (0, [])
     for fields in ({"offset": 10_001}, {"offset": -1}, {"search": "x" * 101}, {"segment_id": "none"}):
         assert (await api.refused("ListRecipients", **fields)).code is Code.INVALID
+
+
+async def test_who_is_inactive_stays_so_until_a_change_says_otherwise(api: Api) -> None:
+    """Whatever stores them meanwhile: another change, PutRecipients, an event. They are planned as muted."""
+    muted = recipients_pb2.ChannelList(channels=[event_pb2.CHANNEL_SMS])
+    first = await api.saved(recipient_id="a", email="a@example.org", muted_channels=muted, data=b'{"n":1e300}')
+    assert (await api.saved(id=first.id, inactive=True)).inactive
+    again = await api.saved(recipient_id="a", data=b'{"x":1}')
+    assert (again.inactive, list(again.muted_channels)) == (True, [event_pb2.CHANNEL_SMS])
+    await api.put("a", email="a@example.org", data=b"{}")
+    contact = event_pb2.Contact(recipient=event_pb2.Recipient(email="a@example.org", name="Ada"))
+    [found] = await Identities(api.pool).resolve([(TENANT, contact)])
+    everything = frozenset(channels.FOR_PEOPLE)
+    assert (found.person.recipient.name, found.person.muted) == ("Ada", everything)
+    stored = PostgresRecipients(api.pool)
+    for whole in (False, True):
+        assert (await stored.find([(TENANT, "a")], whole=whole))[TENANT, "a"].muted == everything
+        for membership in (
+            Membership(TENANT, everybody=True, whole=whole),
+            Membership(TENANT, recipients=["a"], whole=whole),
+        ):
+            [person] = (await stored.page(membership, "", 10)).people
+            assert person.muted == everything
+    back = await api.saved(recipient_id="a", inactive=False)
+    assert (back.inactive, list(back.muted_channels)) == (False, [])
+
+
+async def test_of_names_and_devices_at_the_same_time_none_is_lost(api: Api) -> None:
+    """Each change names one part of what is stored; the name is made of both parts in the end."""
+    await api.saved(recipient_id="a", name="Nobody At All")
+    tokens = {"fcm": "f" * 30, "apns": "a" * 30, "expo": "e" * 30}
+    await asyncio.gather(
+        api.saved(recipient_id="a", name_parts=recipients_pb2.NameParts(first="Ada")),
+        api.saved(recipient_id="a", name_parts=recipients_pb2.NameParts(last="King")),
+        *[
+            api.saved(
+                recipient_id="a",
+                device_tokens=recipients_pb2.DeviceTokens(
+                    tokens=[recipients_pb2.DeviceToken(kind=kind, token=token)], keeps_other_kinds=True
+                ),
+            )
+            for kind, token in tokens.items()
+        ],
+    )
+    person = (await api.call("GetRecipient", recipient_id="a")).recipient
+    assert (person.name, person.data) == ("Ada King", b'{"first_name":"Ada","last_name":"King"}')
+    assert sorted(one.kind for one in person.device_tokens) == sorted(tokens)
+
+
+async def test_a_change_does_not_undo_what_replaced_its_person_meanwhile(api: Api) -> None:
+    """PutRecipients gives somebody another address while they are saved by the former one: that is somebody new."""
+    await api.saved(recipient_id="a", email="old@example.org")
+    async with api.pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute("UPDATE router.recipients SET email = 'new@example.org', unique_email = NULL")
+            saving = asyncio.create_task(api.saved(email="old@example.org", name="Bob"))
+            await eventually(api.is_waiting)
+        saved = await saving
+    assert saved.recipient_id != "a"
+    kept = (await api.call("GetRecipient", recipient_id="a")).recipient
+    assert (kept.email, kept.name) == ("new@example.org", "")

@@ -13,7 +13,8 @@ from clarion.ingest.v1 import ingest_pb2, tenants_pb2
 from clarion.router.v1 import schedules_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.router.schedules import check, outcome
+from services.router.schedules import check, outcome, store
+from services.router.schedules.schedule import NewSchedule
 from services.router.schedules.store import LEASE_S, ScheduleStore
 from tests.conftest import NatsServer
 from tests.integration.ingest.processes import StartService, starter
@@ -276,13 +277,15 @@ async def test_contacts_of_schedules_are_known_by_their_addresses(world: Schedul
         direct = event_pb2.DirectMessage(channel=event_pb2.CHANNEL_SMS, template_key="about-ada")
         return new_event(audience=[event_pb2.Target(contact=named)], direct=direct)
 
+    described = event_pb2.Recipient(email=" Ada@example.com.")
     theirs = [
         await world.create(event=contact(email="Ada@Example.com")),
         await world.create(event=contact(phone="+254 712 345-678")),
+        await world.create(event=new_event(audience=[event_pb2.Target(recipient=described)], variables=b'{"a":1}')),
     ]
     other = await world.create(event=contact(user_id="eve", email="ada@example.com"))
     addresses = ("ada@example.com", "+254712345678")
-    assert await world.people.erase(world.tenant_id, "ada", world.clock(), addresses) == 2
+    assert await world.people.erase(world.tenant_id, "ada", world.clock(), addresses) == 3
     for one in theirs:
         found = await world.get(one)
         assert (found.active, found.event) == (False, ingest_pb2.NewEvent(event_type="report.due").SerializeToString())
@@ -349,6 +352,22 @@ async def test_what_is_refused_at_once(world: ScheduleWorld) -> None:
     assert await world.get(made) == made
     never = await _refused(world, "PreviewSchedule", cron="* * */20 * 1L")
     assert never.fields == (("cron", "never matches"),)
+    too_late = await _refused(world, "PreviewSchedule", cron="0 9 * * *", after_us=2**62)
+    assert [field for field, _ in too_late.fields] == ["after_us"]
     preview = await world.call("PreviewSchedule", cron="0 9 * * *", after_us=world.clock())
     assert [one % (24 * _HOUR_US) for one in preview.next_at_us] == [9 * _HOUR_US] * 5
     assert 0 < preview.next_at_us[0] - world.clock() <= 24 * _HOUR_US
+
+
+async def test_what_is_claimed_at_once_is_bounded(
+    pool: "asyncpg.Pool[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the size of the events together, but one at least; the rest is claimed next, and nothing twice."""
+    schedules = ScheduleStore(pool)
+    event = new_event(variables=b'{"a":"%s"}' % (b"x" * 1000)).SerializeToString()
+    for number in range(7):
+        await schedules.create(NewSchedule(new_id(), "", f"s{number}", "* * * * *", "", active=True, event=event), 0)
+    monkeypatch.setattr(store, "MAX_CLAIM_BYTES", 2 * len(event) + 1)
+    claims = [await schedules.claim(_HOUR_US, 100) for _ in range(4)]
+    assert [len(claim) for claim in claims] == [3, 3, 1, 0]
+    assert len({one.id for claim in claims for one in claim}) == 7

@@ -1,5 +1,6 @@
 """Segments on PostgreSQL: a filter finds whom a simple reading of it finds, in pages and counts, whatever it holds."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,15 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
 from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
 from services.router.ports import Membership, Person
 from services.router.recipients.people import PostgresRecipients
+from services.router.schedules.schedule import Change, NewSchedule
+from services.router.schedules.store import ScheduleStore
 from services.router.segments.condition import condition_of
 from services.router.segments.filter import EVERYBODY, parse
 from services.router.segments.members import SegmentMembers
 from services.router.segments.scan import Scan
+from services.router.segments.store import missing
 from tests.integration.router.recipient_world import OTHER, TENANT, Api
+from tests.waiting import eventually
 
 _TEXTS = ("", "Ada", "ada", "ADA L.", "%", "_", "'; DROP TABLE router.recipients; --", "$1", "{condition}", "é")
 _TAGS = ("vip", "beta", "'", "{v}")
@@ -357,3 +364,76 @@ async def test_a_statement_looks_at_a_bounded_number(api: Api, tag: str) -> None
             break
     assert (steps, len(found)) == (4 if tag else 7, 1)
     assert await scan.count(TENANT, condition_of(EVERYBODY), 5) == 6
+
+
+async def _segment(api: Api, key: str = "k") -> str:
+    new = {"tenant_id": TENANT, "key": key, "name": key, "filter": b'{"all":[]}'}
+    return str((await api.call("CreateSegment", segment=new)).segment.id)
+
+
+async def test_a_segment_that_a_schedule_names_stays(api: Api) -> None:
+    """Also one that it leaves out; until the schedule is for somebody else. A text with the same id names nothing."""
+    schedules = ScheduleStore(api.pool)
+    segments = [await _segment(api, key) for key in ("for", "without", "only-a-text")]
+    event = ingest_pb2.NewEvent(
+        event_type="report.due",
+        audience=[event_pb2.Target(segment_id=segments[0])],
+        exclusions=[event_pb2.Target(segment_id=segments[1])],
+        variables=json.dumps({"segment_id": segments[2]}).encode(),
+    )
+    new = NewSchedule(TENANT, "", "Weekly", "0 9 * * 1", "", active=False, event=event.SerializeToString())
+    schedule = await schedules.create(new, 1)
+    for segment_id in segments[:2]:
+        refused = await api.refused("DeleteSegment", segment_id=segment_id)
+        assert (refused.code, "Schedules use this segment: Weekly." in refused.detail) == (Code.CONFLICT, True)
+    await api.call("DeleteSegment", segment_id=segments[2])
+    plain = ingest_pb2.NewEvent(event_type="report.due", audience=[event_pb2.Target(group="g")])
+    await schedules.update(TENANT, schedule.id, Change(event=plain.SerializeToString()), 1)
+    for segment_id in segments[:2]:
+        await api.call("DeleteSegment", segment_id=segment_id)
+    for write in (schedules.create(new, 1), schedules.update(TENANT, schedule.id, Change(event=new.event), 1)):
+        with pytest.raises(ClarionError) as unknown:
+            await write
+        assert list(dict(unknown.value.fields)) == ["event.audience[0].segment_id", "event.exclusions[0].segment_id"]
+
+
+async def test_a_segment_is_not_deleted_while_a_schedule_with_it_is_stored(api: Api) -> None:
+    """Whoever is first counts: the deletion waits for the schedule, and is refused then."""
+    segment_id = await _segment(api)
+    event = ingest_pb2.NewEvent(event_type="report.due", audience=[event_pb2.Target(segment_id=segment_id)])
+    async with api.pool.acquire() as connection:
+        async with connection.transaction():
+            # As a schedule is stored.
+            assert not await missing(connection, TENANT, [segment_id])
+            deleting = asyncio.create_task(api.refused("DeleteSegment", segment_id=segment_id))
+            await eventually(api.is_waiting)
+            await connection.execute(
+                "INSERT INTO router.schedules"
+                " (id, tenant_id, scope, name, cron, timezone, active, event, created_at, updated_at)"
+                " VALUES ($1, $2, '', 'Weekly', '0 9 * * 1', '', false, $3, now(), now())",
+                new_id(),
+                TENANT,
+                event.SerializeToString(),
+            )
+        assert (await deleting).code is Code.CONFLICT
+
+
+async def test_a_tenant_that_counts_much_does_not_hold_up_another(api: Api) -> None:
+    """One list or count of a tenant is worked on at a time; more than some dozens do not wait."""
+    go_on = asyncio.Event()
+
+    class Slow(Scan):
+        async def _end(self, tenant_id: str, *args: Any) -> str:
+            if tenant_id == TENANT:
+                await go_on.wait()
+            return await super()._end(tenant_id, *args)
+
+    scan, everybody = Slow(api.pool), condition_of(EVERYBODY)
+    counts = [asyncio.create_task(scan.count(TENANT, everybody, 10)) for _ in range(40)]
+    async with asyncio.timeout(30):
+        assert await scan.count(OTHER, everybody, 10) == 0
+    go_on.set()
+    done = await asyncio.gather(*counts, return_exceptions=True)
+    refused = [one for one in done if isinstance(one, ClarionError)]
+    assert {one.code for one in refused} == {Code.OVERLOADED}
+    assert 0 < len(refused) < 40

@@ -255,6 +255,22 @@ async def test_an_erased_person(flow: WorkflowWorld) -> None:
     assert (await flow.state(event), await flow.plan(event)) == (DONE, (5, [5]))
 
 
+async def test_an_erased_person_whom_events_describe_without_an_id(flow: WorkflowWorld) -> None:
+    """Is known by their address, whatever its case; one that only contains it is somebody else's."""
+    workflow = await flow.workflow(delay("wait", 60), send("a"))
+    described = [inline("", "Ada@Example.com"), inline("", "not-ada@example.com"), inline("bob", "bob@example.com")]
+    event = flow.started([workflow], *described)
+    await flow.begin(event)
+    await flow.flow_on()
+    people = PeopleInWorkflowRuns(flow.pool, batch=1)
+    assert await people.erase(TENANT, "nobody", flow.clock(), ["ada@example.com"]) == (1, True)
+    left = await flow.pool.fetch("SELECT recipient FROM router.workflow_runs WHERE recipient IS NOT NULL")
+    assert not any(b"\x0fAda@Example.com" in row["recipient"] for row in left)
+    flow.clock.pass_s(60)
+    await flow.flow_on()
+    assert sorted(one.recipient.email for one in await flow.deliveries()) == ["bob@example.com", "not-ada@example.com"]
+
+
 async def test_who_is_erased_while_another_event_begins(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that begins once the events are locked is not ended without its event: it is erased after those."""
     workflow = await flow.workflow(delay("wait", 60), send("a"))

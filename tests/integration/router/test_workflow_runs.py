@@ -1,14 +1,23 @@
 """Stored workflows on real PostgreSQL and NATS: for whom they are started, and how their runs go on."""
 
-from typing import Any
+import asyncio
+import threading
+from typing import Any, cast
 
 import msgspec
+import pytest
 
 from clarion.common.v1 import event_pb2
-from clarion.router.v1 import runs_pb2, workflows_pb2
+from clarion.router.v1 import recipients_pb2, runs_pb2, workflows_pb2
 from runtime.ids import new_id
+from services.router.recipients import changes
+from services.router.recipients.writing import RecipientWriter
+from services.router.runs.store import LEASE_S
 from services.router.workflow_runs import store
 from services.router.workflow_runs.servicer import WorkflowRunMethods
+from services.router.workflows import engine
+from services.router.workflows.references import References
+from services.router.workflows.servicer import WorkflowServicer
 from tests.integration.router.run_world import TENANT, inline, nodes
 from tests.integration.router.workflow_world import WorkflowWorld, contact, delay, send
 
@@ -109,6 +118,80 @@ async def test_a_large_body_is_read_for_rules(flow: WorkflowWorld) -> None:
     await flow.begin(event, sequence=42)
     await flow.flow_on()
     assert [(one.step, one.body_reference.sequence) for one in await flow.deliveries()] == [("pro", 42), ("code", 42)]
+
+
+async def test_a_large_body_that_no_step_looks_at_is_not_read(flow: WorkflowWorld) -> None:
+    """Waits and messages need it only when they are rendered."""
+    workflow = await flow.workflow(delay("wait", 60), send("hello"))
+    event = flow.started([workflow], contact("ada", email="a@example.com"), variables=b'{"code":"%b"}' % (b"x" * 5000))
+    await flow.begin(event, sequence=42)
+    await flow.flow_on()
+    flow.clock.pass_s(60)
+    await flow.flow_on()
+    assert [one.body_reference.sequence for one in await flow.deliveries()] == [42]
+
+
+@pytest.mark.parametrize("size", [100, 5000])
+async def test_rules_that_see_much_hold_up_nobody(
+    flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Others go on while a thread asks them; what they see of a small event is asked at once."""
+    advance, loop, are_held_up = engine.advance, asyncio.get_running_loop(), list[bool]()
+
+    def asked(*given: Any) -> Any:
+        goes_on = threading.Event()
+        loop.call_soon_threadsafe(goes_on.set)
+        are_held_up.append(not goes_on.wait(5 if size > 4096 else 0.01))
+        return advance(*given)
+
+    monkeypatch.setattr(engine, "advance", asked)
+    workflow = await flow.workflow(send("hello", only_if={"!!": [{"var": "variables.code"}]}))
+    variables = b'{"code":"%b"}' % (b"x" * size)
+    event = flow.started([workflow], contact("ada", email="a@example.com"), variables=variables)
+    flow.bodies.known[event.id] = variables, b""
+    await flow.begin(event)
+    await flow.flow_on()
+    assert (await flow.sent(), are_held_up) == ([("ada", "hello")], [size <= 4096])
+
+
+async def test_somebody_gets_another_id_while_their_run_waits(flow: WorkflowWorld) -> None:
+    """It goes on for them, and their cooldown stays theirs."""
+    workflow = await flow.workflow(send("a"), delay("wait", 60), send("b"), filters={"cooldown_s": 3600})
+    event = flow.started([workflow], contact(email="ada@example.com"))
+    await flow.begin(event)
+    await flow.flow_on()
+    (first,) = await flow.deliveries()
+    late = await flow.workflow_run_store.claim(flow.clock() + 60_000_000, 10, large=False)
+    change = recipients_pb2.RecipientChange(recipient_id=first.recipient.user_id, new_recipient_id="ada")
+    named = changes.checked(change, changes.UPDATE, unique_email=True)
+    (saved,) = await RecipientWriter(flow.pool).save(TENANT, [named])
+    assert saved.row is not None
+    assert saved.row.recipient.recipient_id == "ada"
+    # A router that has read the run before decides nothing of it.
+    flow.clock.pass_s(60)
+    decided = [one for run in late if (one := await flow.workflow_runs._next(run))]
+    assert (len(decided), await flow.workflow_run_store.decide(decided, flow.clock())) == (1, set())
+    flow.clock.pass_s(LEASE_S + 1)
+    again = flow.started([workflow], contact("ada"))
+    await flow.begin(again)
+    await flow.flow_on()
+    assert await flow.sent() == [(first.recipient.user_id, "a"), ("ada", "b")]
+    assert (await flow.reasons(), await flow.state(event)) == ([("a", "cooldown")], DONE)
+
+
+@pytest.mark.parametrize(("without_activity", "counted"), [(False, 1), (True, 0)])
+async def test_open_runs_are_counted_for_who_wants_to_know(
+    flow: WorkflowWorld, *, without_activity: bool, counted: int
+) -> None:
+    """There may be a million of them: calls that only look for the workflow do not have them counted."""
+    workflow = await flow.workflow(delay("wait", 60), send("a"))
+    await flow.begin(flow.started([workflow], contact("ada", email="ada@example.com")))
+    await flow.flow_on()
+    servicer: Any = WorkflowServicer(flow.workflow_store, cast(References, None))  # type: ignore[abstract]
+    request = workflows_pb2.GetWorkflowRequest(
+        tenant_id=TENANT, workflow_id=workflow, without_activity=without_activity
+    )
+    assert (await servicer.GetWorkflow(request, None)).workflow.open_runs == counted
 
 
 async def test_lists(flow: WorkflowWorld) -> None:

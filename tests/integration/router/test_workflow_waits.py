@@ -1,13 +1,14 @@
 """Workflow runs that wait: of paused events and inactive tenants; and those that would stand in the way of others."""
 
-import asyncio
-
 import pytest
 
 from clarion.router.v1 import runs_pb2, workflows_pb2
+from runtime import nats
 from services.router.runs import run as event_runs
+from services.router.runs.store import LEASE_S
 from services.router.workflow_runs import store
-from tests.integration.router.run_world import TENANT
+from services.router.workflow_runs.people import PeopleInWorkflowRuns
+from tests.integration.router.run_world import TENANT, fail
 from tests.integration.router.workflow_world import WorkflowWorld, begun, contact, delay, methods, only, send
 
 DONE, RUNNING = runs_pb2.RUN_STATE_DONE, runs_pb2.RUN_STATE_RUNNING
@@ -95,14 +96,16 @@ async def test_a_row_that_cannot_be_read_ends(flow: WorkflowWorld, column: str) 
     assert [one.recipient_id for one in (await methods(flow).list_page(request)).runs] == ["ada"]
 
 
-async def test_a_pause_while_the_last_one_ends(flow: WorkflowWorld) -> None:
-    """The event is closed when it is resumed."""
+async def test_a_pause_while_the_last_one_ends(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decided is published; the event is closed when it is resumed."""
     event = await begun(flow, delay("wait", 60), send("a"))
     await flow.flow_on()
     flow.clock.pass_s(60)
-    claimed = await flow.workflow_runs.claim(large=False)
+    with monkeypatch.context() as broken:
+        broken.setattr(nats.StreamPublisher, "publish_all", fail)
+        await flow.workflow_runs.work(large=False)
     await flow.store.pause(event.id, flow.clock())
-    await asyncio.wait(claimed)
+    flow.clock.pass_s(LEASE_S + 1)
     await flow.flow_on()
     assert (await flow.state(event), await flow.plan(event)) == (runs_pb2.RUN_STATE_PAUSED, (1, []))
     await flow.store.resume(event.id, flow.clock())
@@ -122,3 +125,46 @@ async def test_an_inactive_tenant(flow: WorkflowWorld) -> None:
         waiting = await only(flow, event)
         assert (waiting.held_back, await flow.deliveries()) == ("tenant_inactive", [])
         assert shortest <= (waiting.wake_at_us - flow.clock()) / 1_000_000 <= longest
+
+
+async def test_a_pause_while_a_run_is_decided(flow: WorkflowWorld) -> None:
+    """Nothing is sent any more of what a router has in hand; it is when the event goes on."""
+    event = await begun(flow, delay("wait", 60), send("a"))
+    await flow.flow_on()
+    flow.clock.pass_s(60)
+    (claimed,) = await flow.workflow_run_store.claim(flow.clock(), 10, large=False)
+    decided = await flow.workflow_runs._next(claimed)
+    assert decided is not None
+    await flow.store.pause(event.id, flow.clock())
+    assert await flow.workflow_run_store.decide([decided], flow.clock()) == set()
+    await flow.store.resume(event.id, flow.clock())
+    flow.clock.pass_s(LEASE_S + 1)
+    await flow.flow_on()
+    assert (await flow.sent_to(), await flow.plan(event)) == (["ada"], (1, [1]))
+
+
+@pytest.mark.parametrize("column", ["steps", "recipient", "output", "position"])
+async def test_somebody_is_erased_whose_row_cannot_be_read(flow: WorkflowWorld, column: str) -> None:
+    """Their run ends, and with it the event, also if it can be read again without what was theirs."""
+    event = await begun(flow, delay("wait", 60), send("a"))
+    await flow.flow_on()
+    await flow.pool.execute(f"UPDATE router.workflow_runs SET {column} = 'x'")
+    people = PeopleInWorkflowRuns(flow.pool)
+    assert await people.erase(TENANT, "ada", flow.clock()) == (1, True)
+    for _ in range(event_runs.MAX_CRASHES + 1):
+        flow.clock.pass_s(1000)
+        await flow.flow_on()
+    assert (await flow.deliveries(), await flow.state(event)) == ([], DONE)
+    # Nothing is counted off twice.
+    await flow.pool.execute("UPDATE router.workflow_runs SET steps = 'x', recipient_id = 'ada'")
+    await people.erase(TENANT, "ada", flow.clock())
+    await flow.flow_on()
+    assert (await flow.store.of_event(event.id)).open_runs == 0
+
+
+async def test_a_list_shows_what_cannot_be_read(flow: WorkflowWorld) -> None:
+    """Without where it is, perhaps because a later version wrote it; and all others."""
+    event = await begun(flow, delay("wait", 60), send("a"))
+    await flow.flow_on()
+    await flow.pool.execute("UPDATE router.workflow_runs SET position = 'x'")
+    assert list((await only(flow, event)).at_steps) == []

@@ -15,6 +15,7 @@ from runtime.ids import new_id
 from services.domain import topology
 from services.domain.workflows import Workflow, decode_workflows, in_scope
 from services.router.definitions import Template
+from services.router.search import StoredSearch
 from services.router.segments.store import SegmentStore
 from services.router.workflows import store
 from services.router.workflows.document import parse
@@ -47,6 +48,7 @@ class _Router:
         workflows = self.world.workflows
         self._servicer: Any = WorkflowServicer(workflows, References(workflows, SegmentStore(pool), _Templates()))  # type: ignore[abstract]
         self.documents = Documents(pool)
+        self.search = StoredSearch(pool)
 
     async def call(self, method: str, tenant_id: str = TENANT, **fields: Any) -> Any:
         """Call a method of the service."""
@@ -201,6 +203,21 @@ async def test_lists(router: _Router) -> None:
     assert await listed(active=True, search="FLOW 1") == ([ids[3]], 1, "")
     assert await listed(search="%") == ([], 0, "")
     assert await listed(tenant_id=OTHER) == ([], 0, "")
+
+
+async def test_it_is_found_by_its_id_in_the_tenants_that_are_searched(router: _Router) -> None:
+    """Or by the beginning of the id; no tenants: in all. A text that begins no id finds nothing."""
+    made = (await router.create()).workflow
+    for text, tenants, found in (
+        (made.id, [], [made.id]),
+        (made.id[:13].upper(), [OTHER, TENANT], [made.id]),
+        (made.id, [OTHER], []),
+        (made.id[:7], [], []),
+        ("Welcome!", [], []),
+    ):
+        hits = await router.search.find(text, tenants, 20)
+        assert [one.id for one in hits] == found
+        assert all((one.kind, one.tenant_id, one.title) == ("workflow", TENANT, "Welcome") for one in hits)
 
 
 async def test_tenants_do_not_see_each_others(router: _Router) -> None:

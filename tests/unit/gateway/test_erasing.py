@@ -7,6 +7,7 @@ from typing import Any, cast
 from clarion.ingest.v1 import privacy_pb2
 from clarion.realtime.v1 import privacy_pb2 as realtime_pb2
 from clarion.router.v1 import privacy_pb2 as router_pb2
+from clarion.router.v1 import recipients_pb2
 from clarion.senders.v1 import privacy_pb2 as senders_pb2
 from gateway.admin.privacy import _Erasure
 from gateway.clients import Clients
@@ -20,14 +21,28 @@ class Services:
         self.erased: set[tuple[str, str]] = set()
         # What the ledger does not know yet of these users' deliveries.
         self.unknown: set[str] = set()
-        self.privacy = SimpleNamespace(ListErasureEvents=self.list_events, EraseEvents=self.erase_events)
+        self.addresses: list[str] = []
+        self.privacy = SimpleNamespace(
+            BeginErasure=self.begin, ListErasureEvents=self.list_events, EraseEvents=self.erase_events
+        )
         self.senders_privacy = SimpleNamespace(EraseMessages=self.erase_messages)
-        self.router_privacy = SimpleNamespace(EraseRecipient=lambda _: router_pb2.EraseRecipientResponse())
+        self.router_privacy = SimpleNamespace(
+            EraseRecipient=lambda _: router_pb2.EraseRecipientResponse(),
+            ExportRecipient=lambda _: router_pb2.ExportRecipientResponse(
+                recipient=recipients_pb2.StoredRecipient(email="Ada@example.com")
+            ),
+        )
         self.realtime_privacy = SimpleNamespace(EraseRecipient=lambda _: realtime_pb2.EraseRecipientResponse())
 
     async def call(self, method: Any, wire: Any, deadline: float) -> Any:
         """Call a service."""
         return method(wire)
+
+    def begin(self, wire: privacy_pb2.BeginErasureRequest) -> privacy_pb2.BeginErasureResponse:
+        """Note the addresses; those that are given for the first time are not all found at once."""
+        more = list(wire.addresses) != self.addresses
+        self.addresses = list(wire.addresses)
+        return privacy_pb2.BeginErasureResponse(erasure_id="erasure", at_us=5, more=more)
 
     def list_events(self, wire: privacy_pb2.ListErasureEventsRequest) -> privacy_pb2.ListErasureEventsResponse:
         """List the events of the user that are not erased."""
@@ -63,7 +78,7 @@ class Services:
 
 
 async def _erase(services: Services, user: str) -> dict[str, int]:
-    erasure = _Erasure(cast("Clients", services), "tenant", user, "erasure", 5)
+    erasure = _Erasure(cast("Clients", services), "tenant", user, ["+254712345678"])
     assert await erasure.run()
     return erasure.counts
 
@@ -94,3 +109,22 @@ async def test_no_known_deliveries_are_not_all_of_them() -> None:
     await _erase(services, "ada")
     assert "bob" in _users(services.messages)
     assert services.erased == {("shared", "ada")}
+
+
+async def test_the_ledger_knows_the_addresses_before_the_router_forgets_them() -> None:
+    """Those that are stored, in both cases, and those that the caller names; asked again while there is more."""
+    services = Services()
+    begun: list[list[str]] = []
+
+    def begin(wire: privacy_pb2.BeginErasureRequest) -> privacy_pb2.BeginErasureResponse:
+        begun.append(list(wire.addresses))
+        return services.begin(wire)
+
+    def forget(_: router_pb2.EraseRecipientRequest) -> router_pb2.EraseRecipientResponse:
+        begun.append(["erased"])
+        return router_pb2.EraseRecipientResponse()
+
+    services.privacy.BeginErasure, services.router_privacy.EraseRecipient = begin, forget
+    await _erase(services, "ada")
+    addresses = ["+254712345678", "Ada@example.com", "ada@example.com"]
+    assert begun == [[], addresses, addresses, ["erased"]]

@@ -2,8 +2,8 @@
 
 from clarion.common.v1 import event_pb2
 from services.domain import audience
-from services.domain.delivery_ids import CURRENT_SCHEME
-from services.ingest.replays.clone import clone_event, replayed_id
+from services.domain.delivery_ids import CURRENT_SCHEME, scheme_of
+from services.ingest.replays.clone import clone_event, clone_for_endpoint, replayed_id
 
 _ADA = event_pb2.Target(recipient=event_pb2.Recipient(user_id="ada", email="ada@example.org"))
 _MAIL = event_pb2.Target(recipient=event_pb2.Recipient(email="somebody@example.org"))
@@ -50,6 +50,16 @@ def test_a_direct_message_has_one_channel() -> None:
     assert event is not None
     assert (event.direct, list(event.channels)) == (first.direct, [])
     assert clone_event(first, "e2", 9, [event_pb2.CHANNEL_SMS]) is None
+
+
+def test_an_endpoint_gets_an_event_again_without_its_workflows() -> None:
+    """They were started by the first one; nobody is left for whom they could be."""
+    first = _first(_ADA)
+    first.workflows.workflows.add(workflow_id="w", version=1)
+    first.id_scheme = scheme_of(first)
+    event = clone_for_endpoint(first, "e2", 9, "endpoint")
+    assert (list(event.endpoints.endpoint_ids), list(event.audience)) == (["endpoint"], [])
+    assert (event.HasField("workflows"), event.id_scheme) == (False, CURRENT_SCHEME)
 
 
 def test_described_people_keep_their_addresses() -> None:

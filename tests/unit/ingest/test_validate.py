@@ -132,6 +132,7 @@ def test_what_is_valid(event: ingest_pb2.NewEvent) -> None:
         (_event(scope="x" * 256), "scope"),
         (_event(due_at_us=-1), "due_at_us"),
         (_event(due_at_us=END_OF_TIME_US), "due_at_us"),
+        (_event(due_at_us=253_402_300_799_999_999), "due_at_us"),
         (_event(cost=10_001), "cost"),
         (_event(idempotency_key="k", dedupe=ingest_pb2.Dedupe()), "dedupe"),
         (_event(dedupe=ingest_pb2.Dedupe(kind=99)), "dedupe.kind"),  # type: ignore[arg-type]  # of a later version

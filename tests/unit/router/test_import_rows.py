@@ -82,3 +82,9 @@ def test_a_fault_has_no_address() -> None:
     [(field, description)] = refused.value.fields
     assert field == "E-Mail"
     assert "ada@" not in description
+
+
+def test_headers_in_any_case() -> None:
+    """But for the names of fields of data, which are told apart by it."""
+    found = rows.header(b"E-MAIL,EMAIL,Data.companyName,DATA.company_name,data.Seats:NUMBER,data.a:b\n", {})
+    assert found.fields == ["", "email", "data.companyName", "data.company_name", "data.Seats:number", ""]

@@ -8,7 +8,8 @@ from clarion.common.v1 import event_pb2
 from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
 from services.router.groups.check import MAX_CHANGES, check_group, check_members
-from services.router.recipients.check import MAX_DATA_BYTES, CheckedRecipient, checked
+from services.router.recipients import devices
+from services.router.recipients.check import MAX_DATA_BYTES, CheckedRecipient, Device, Fault, checked
 
 TENANT = "01a1fe7a-0000-7000-8000-000000000001"
 
@@ -145,3 +146,32 @@ def test_a_wrong_group_is_refused() -> None:
     with pytest.raises(ClarionError) as refused:
         check_group(recipients_pb2.PutGroupRequest(tenant_id="x", key="", name="n" * 256))
     assert [field for field, _ in refused.value.fields] == ["tenant_id", "key", "name"]
+
+
+_LONG = Device("fcm", "abcdef-one-secret-one-wxyz")
+_ALIKE = Device("fcm", "abcdef-two-secret-two-wxyz")
+_SHOWN = Device("fcm", "abcdef…wxyz")
+_SHORT = Device("expo", "short")
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored", "kept", "wrong"),
+    [
+        ([_SHOWN, _SHORT], [_LONG], (_LONG, _SHORT), []),
+        ([_SHOWN, _LONG], [_LONG], (_LONG,), []),
+        ([Device("expo", "…")], [_LONG, _SHORT], (_SHORT,), []),
+        ([_SHOWN, _SHOWN], [_LONG, _ALIKE], (_LONG, _ALIKE), []),
+        ([_SHOWN], [_LONG, _ALIKE], (), [0]),
+        ([_SHORT, _SHOWN, _SHOWN], [_LONG], (_SHORT,), [1, 2]),
+        ([Device("apns", _SHOWN.token)], [_LONG], (), [0]),
+        ([_SHOWN], [], (), [0]),
+    ],
+)
+def test_a_token_as_it_is_shown_is_the_stored_one(
+    sent: list[Device], stored: list[Device], kept: tuple[Device, ...], wrong: list[int]
+) -> None:
+    """Of its kind; one that is shown like no stored one, or like several of which not all are sent, is refused."""
+    faults: list[Fault] = []
+    assert devices.in_full(sent, stored, faults) == kept
+    assert [field for field, _ in faults] == [f"device_tokens[{position}].token" for position in wrong]
+    assert {one.token for one in stored}.isdisjoint(devices.shown(one.token) for one in stored)

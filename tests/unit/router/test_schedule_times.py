@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from services.router.schedules import outcome
+from services.router.schedules.schedule import Schedule
 from services.router.schedules.times import Times
 
 _MINUTE = timedelta(minutes=1)
@@ -154,3 +156,14 @@ def test_any_expression_over_a_change_of_the_clock(
     found = Times(expression, zone).next_times(_us(after), len(expected) + 1)
     end = _us(after + timedelta(days=3))
     assert list(map(_at, [one for one in found if one <= end])) == list(map(_at, expected))
+
+
+@pytest.mark.parametrize(("cron", "zone"), [("0 9 * * *", "Mars/Olympus"), ("0 9 * * X", "")])
+def test_a_schedule_whose_times_cannot_be_found_any_more(cron: str, zone: str) -> None:
+    """It says so and stops; its event counts, and the others of the same call are not held up."""
+    schedule = Schedule(
+        *("id", "tenant", "", "name", cron, zone), active=True, event=b"", next_us=1, revision=0, tries=0, last_us=0,
+        last_event_id="", last_error="", last_error_detail="", created_us=0, updated_us=0,
+    )  # fmt: skip
+    passed = outcome.accepted(schedule, "event", 2)
+    assert (passed.next_us, passed.event_id, passed.error) == (None, "event", outcome.INVALID)

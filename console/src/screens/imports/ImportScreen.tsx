@@ -3,6 +3,7 @@ import { createLazyRoute } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
+import { isNotFound } from "~/api/problem";
 import { may, useSession } from "~/api/session";
 import { Button, LinkButton } from "~/kit/Button";
 import { Confirm } from "~/kit/Dialog";
@@ -13,7 +14,8 @@ import { Card, Facts, Page } from "~/kit/Page";
 import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
+import { NotOfTenant } from "~/shell/NotOfTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Import, importQuery, isOpen } from "./data";
 import { StateBadge } from "./StateBadge";
@@ -26,7 +28,7 @@ function ImportScreen() {
   if (!tenantId) {
     return (
       <Page title="Import">
-        <TenantNeeded what="imports" />
+        <FindTenant key={importId} kind="import" id={importId} what="imports" />
       </Page>
     );
   }
@@ -37,6 +39,9 @@ function Loaded({ tenantId, importId }: { tenantId: string; importId: string }) 
   const { data, error, refetch } = useQuery(importQuery(tenantId, importId));
   if (data) {
     return <OneImport tenantId={tenantId} one={data} />;
+  }
+  if (isNotFound(error)) {
+    return <NotOfTenant what="import" list={<LinkButton to="/imports">All imports</LinkButton>} />;
   }
   return (
     <Page title="Import" actions={<LinkButton to="/imports">All imports</LinkButton>}>
@@ -88,25 +93,25 @@ function OneImport({ tenantId, one }: { tenantId: string; one: Import }) {
         </>
       }
     >
-      <Card title="How far it is">
+      <Card title="Progress">
         {one.state === "uploading" ? (
-          <p>Its file is not whole yet. If the page that sent it was closed, begin again.</p>
+          <p>The file is still being sent. If the page that sends it was closed, start a new import.</p>
         ) : (
           <p aria-live="polite">
-            {part} % of the file is worked off: {one.created.toLocaleString()} new,{" "}
+            {part} % of the file is processed: {one.created.toLocaleString()} new,{" "}
             {one.updated.toLocaleString()} changed, {one.faults.toLocaleString()}{" "}
             {one.faults === 1 ? "row" : "rows"} wrong.
           </p>
         )}
-        {goesOn ? <Progress label="Worked off" done={one.position} total={one.size || null} /> : null}
+        {goesOn ? <Progress label="Processed" done={one.position} total={one.size || null} /> : null}
         {one.detail ? <ErrorNote error={new Error(one.detail)} /> : null}
         <Facts
           facts={[
             ["New people", one.created.toLocaleString()],
             ["Changed people", one.updated.toLocaleString()],
             ["Wrong rows", one.faults.toLocaleString()],
-            ["Begun", <Time key="begun" at={one.created_at} />],
-            ["Ended", one.finished_at ? <Time key="ended" at={one.finished_at} /> : null],
+            ["Started", <Time key="started" at={one.created_at} />],
+            ["Finished", one.finished_at ? <Time key="finished" at={one.finished_at} /> : null],
           ]}
         />
       </Card>

@@ -86,7 +86,7 @@ function Imports({ tenantId, mayImport }: { tenantId: string; mayImport: boolean
         { header: "New", cell: (row) => row.created.toLocaleString(), isNumber: true },
         { header: "Changed", cell: (row) => row.updated.toLocaleString(), isNumber: true },
         { header: "Wrong rows", cell: (row) => row.faults.toLocaleString(), isNumber: true },
-        { header: "Begun", cell: (row) => <Time at={row.created_at} />, isWhole: true },
+        { header: "Started", cell: (row) => <Time at={row.created_at} />, isWhole: true },
       ]}
     />
   );

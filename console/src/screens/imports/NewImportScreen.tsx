@@ -2,7 +2,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, useNavigate } from "@tanstack/react-router";
 import Papa from "papaparse";
 import { type ChangeEvent, useEffect, useRef, useState } from "react";
-import { answer, api, upload } from "~/api/client";
+import { answer, api } from "~/api/client";
+import { upload } from "~/api/files";
 import { may, useSession } from "~/api/session";
 import { Bytes } from "~/kit/Bytes";
 import { ErrorNote } from "~/kit/ErrorNote";
@@ -195,7 +196,9 @@ function Columns({ tenantId, chosen }: { tenantId: string; chosen: Chosen }) {
             ))}
           </ul>
         </FieldGroup>
-        {wrong ? <p className={styles.bad}>{wrong}</p> : null}
+        <p className={styles.bad} role="status">
+          {wrong}
+        </p>
         {rows.length > 0 ? (
           <Table
             caption="The first rows of the file"

@@ -5,9 +5,12 @@ import { Problem } from "~/api/problem";
 import { Button } from "~/kit/Button";
 import { FormDialog } from "~/kit/Dialog";
 import { notify } from "~/kit/Toast";
-import { bodyOf, type Entered, RecipientFields } from "./fields";
+import { type Device, DeviceFields } from "./DeviceFields";
+import type { Stored } from "./data";
+import { bodyOf, type Entered, faultOf, RecipientFields } from "./fields";
+import { PreferenceFields } from "./PreferenceFields";
 
-type Stored = Schemas["StoredRecipientWithGroups"];
+type Preference = Schemas["CategoryPreference"];
 
 /** Changes what is stored of a person. */
 export function EditRecipient({ tenantId, stored }: { tenantId: string; stored: Stored }) {
@@ -26,9 +29,18 @@ function Edit({ tenantId, stored, onClose }: { tenantId: string; stored: Stored;
   const queries = useQueryClient();
   const [start] = useState(() => enteredOf(stored));
   const [entered, setEntered] = useState(start);
+  const [preferences, setPreferences] = useState<readonly Preference[]>(stored.category_preferences);
+  const [known] = useState<readonly Device[]>(() =>
+    stored.device_tokens.map((one) => ({ ...one, isStored: true })),
+  );
+  const [devices, setDevices] = useState(known);
+  const isSame =
+    JSON.stringify([entered, preferences, devices]) ===
+    JSON.stringify([start, stored.category_preferences, known]);
   const change = useMutation({
     mutationFn: () => {
-      const [before, after] = [bodyOf(start), bodyOf(entered)];
+      const before = withLists(start, stored.category_preferences, known);
+      const after = withLists(entered, preferences, devices);
       // Absent, so that what somebody else changes meanwhile stays.
       const body = Object.fromEntries(
         Object.entries(after).filter(
@@ -49,7 +61,8 @@ function Edit({ tenantId, stored, onClose }: { tenantId: string; stored: Stored;
       onClose();
     },
   });
-  const fields = change.error instanceof Problem ? change.error.fields : new Map<string, string>();
+  const fields = change.error instanceof Problem ? change.error.fields : undefined;
+  const exact = (field: string) => fields?.get(field);
   return (
     <FormDialog
       isOpen
@@ -57,18 +70,28 @@ function Edit({ tenantId, stored, onClose }: { tenantId: string; stored: Stored;
       title={`Change ${stored.name || stored.recipient_id}`}
       action="Save"
       isWide
-      isDisabled={JSON.stringify(entered) === JSON.stringify(start)}
+      isDisabled={isSame}
       isBusy={change.isPending}
       error={change.error}
       onSubmit={() => change.mutate()}
     >
       <RecipientFields
         entered={entered}
-        set={(next) => setEntered((known) => ({ ...known, ...next }))}
-        error={(field) => fields.get(field)}
+        set={(next) => setEntered((before) => ({ ...before, ...next }))}
+        error={(field) => faultOf(change.error, field)}
       />
+      <PreferenceFields preferences={preferences} onChange={setPreferences} error={exact} />
+      <DeviceFields devices={devices} onChange={setDevices} error={exact} />
     </FormDialog>
   );
+}
+
+function withLists(entered: Entered, preferences: readonly Preference[], devices: readonly Device[]) {
+  return {
+    ...bodyOf(entered),
+    category_preferences: preferences.map((one) => ({ ...one, category: one.category.trim() })),
+    device_tokens: devices.map(({ kind, token }) => ({ kind, token: token.trim() })),
+  };
 }
 
 function enteredOf(stored: Stored): Entered {

@@ -1,6 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { download } from "~/api/client";
+import { download } from "~/api/files";
 import { Button } from "~/kit/Button";
 import { saveFile } from "~/kit/saveFile";
 import { notifyError } from "~/kit/Toast";

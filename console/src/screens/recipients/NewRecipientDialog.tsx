@@ -5,13 +5,16 @@ import { answer, api } from "~/api/client";
 import { Problem } from "~/api/problem";
 import { FormDialog } from "~/kit/Dialog";
 import { TextField } from "~/kit/Field";
-import { bodyOf, type Entered, NOBODY, RecipientFields } from "./fields";
+import { bodyOf, type Entered, faultOf, NOBODY, RecipientFields } from "./fields";
 
 interface NewRecipientDialogProps {
   tenantId: string;
   isOpen: boolean;
   onClose: () => void;
 }
+
+/** Somebody is stored with the id. */
+class IdTaken extends Error {}
 
 /** Stores one person. */
 export function NewRecipientDialog({ tenantId, isOpen, onClose }: NewRecipientDialogProps) {
@@ -24,7 +27,7 @@ export function NewRecipientDialog({ tenantId, isOpen, onClose }: NewRecipientDi
       const body = bodyOf(entered);
       const params = { path: { id: tenantId, recipient_id: id.trim() } };
       if (await isStored(params.path)) {
-        throw new Error("Somebody is stored with this id already. Open them to change what is stored.");
+        throw new IdTaken("Somebody is stored with this id already. Open them to change what is stored.");
       }
       return await answer(api.PUT("/api/v1/admin/tenants/{id}/recipients/{recipient_id}", { params, body }));
     },
@@ -39,7 +42,6 @@ export function NewRecipientDialog({ tenantId, isOpen, onClose }: NewRecipientDi
       });
     },
   });
-  const fields = store.error instanceof Problem ? store.error.fields : new Map<string, string>();
   return (
     <FormDialog
       isOpen={isOpen}
@@ -60,12 +62,12 @@ export function NewRecipientDialog({ tenantId, isOpen, onClose }: NewRecipientDi
         autoComplete="off"
         spellCheck={false}
         onChange={(event) => setId(event.target.value)}
-        error={fields.get("recipient_id")}
+        error={store.error instanceof IdTaken ? store.error.message : faultOf(store.error, "recipient_id")}
       />
       <RecipientFields
         entered={entered}
         set={(change) => setEntered((known) => ({ ...known, ...change }))}
-        error={(field) => fields.get(field)}
+        error={(field) => faultOf(store.error, field)}
       />
     </FormDialog>
   );

@@ -2,7 +2,6 @@ import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, Link, useParams } from "@tanstack/react-router";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
-import { Problem } from "~/api/problem";
 import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { LinkButton } from "~/kit/Button";
@@ -16,6 +15,8 @@ import { Marks } from "~/screens/messages/Marks";
 import { channelName } from "~/shell/channels";
 import { FindTenant } from "~/shell/FindTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
+import { kindName } from "./DeviceFields";
+import { recipientQuery, type Stored } from "./data";
 import { EditRecipient } from "./EditRecipient";
 import { RecipientActions } from "./RecipientActions";
 import { RecipientSuppressions } from "./RecipientSuppressions";
@@ -23,7 +24,6 @@ import styles from "./recipients.module.css";
 
 export const lazyRoute = createLazyRoute("/frame/recipients/$recipientId")({ component: RecipientScreen });
 
-type Stored = Schemas["StoredRecipientWithGroups"];
 type Event = Schemas["Event"];
 type Entry = Schemas["InboxEntry"];
 
@@ -52,30 +52,29 @@ interface Whose {
 }
 
 function Recipient({ tenantId, recipientId }: Whose) {
-  const mayChange = may(useSession(), "operator", useTenant());
-  const { data, error, refetch } = useQuery({
-    queryKey: ["recipients", tenantId, "one", recipientId],
-    queryFn: async ({ signal }): Promise<Stored | null> => {
-      try {
-        return await answer(
-          api.GET("/api/v1/admin/tenants/{id}/recipients/{recipient_id}", {
-            params: { path: { id: tenantId, recipient_id: recipientId } },
-            signal,
-          }),
-        );
-      } catch (failure) {
-        if (failure instanceof Problem && failure.status === 404) {
-          return null; // people need not be stored
-        }
-        throw failure;
-      }
-    },
-  });
+  const session = useSession();
+  const tenant = useTenant();
+  const mayChange = may(session, "operator", tenant);
+  const maySend = may(session, "developer", tenant);
+  const { data, error, refetch } = useQuery(recipientQuery(tenantId, recipientId));
   return (
     <>
       <Card
         title="Stored"
-        actions={data && mayChange ? <EditRecipient tenantId={tenantId} stored={data} /> : null}
+        actions={
+          <>
+            {data && maySend ? (
+              <LinkButton
+                size="small"
+                to="/triggers/new"
+                search={{ tenant: tenantId, recipient: recipientId }}
+              >
+                Send an event
+              </LinkButton>
+            ) : null}
+            {data && mayChange ? <EditRecipient tenantId={tenantId} stored={data} /> : null}
+          </>
+        }
       >
         {error ? <ErrorNote error={error} onRetry={() => void refetch()} /> : null}
         {data ? <StoredFacts stored={data} tenantId={tenantId} /> : null}
@@ -123,6 +122,7 @@ function StoredFacts({ stored, tenantId }: { stored: Stored; tenantId: string })
             ) : null,
           ],
           ["Groups", stored.groups.join(", ") || "none"],
+          ["State", stored.active ? "active" : "inactive: they get nothing"],
           ["Wants nothing on", stored.muted_channels.map(channelName).join(", ")],
           [
             "By category",
@@ -132,6 +132,19 @@ function StoredFacts({ stored, tenantId }: { stored: Stored; tenantId: string })
                   `${wanted ? "" : "no "}${category} by ${channelName(channel)}`,
               )
               .join(", "),
+          ],
+          [
+            "Devices",
+            stored.device_tokens.length > 0 ? (
+              <ul key="devices">
+                {stored.device_tokens.map(({ kind, token }, place) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: two tokens may look the same
+                  <li key={place}>
+                    {kindName(kind)} <code>{token}</code>
+                  </li>
+                ))}
+              </ul>
+            ) : null,
           ],
           ["Stored", <Time key="created" at={stored.created_at} />],
           ["Changed", <Time key="updated" at={stored.updated_at} />],

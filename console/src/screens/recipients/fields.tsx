@@ -1,8 +1,10 @@
+import { Problem } from "~/api/problem";
 import { CheckField, TextArea, TextField } from "~/kit/Field";
 import { FieldGroup, FieldRow } from "~/kit/Form";
 import { channelName } from "~/shell/channels";
 
-const CHANNELS = ["EMAIL", "SMS", "PUSH"] as const;
+/** The channels that reach people. */
+export const CHANNELS = ["EMAIL", "SMS", "PUSH"] as const;
 type Channel = (typeof CHANNELS)[number];
 
 /** What a form of a recipient holds. tags: with commas between them. data: JSON. */
@@ -28,16 +30,28 @@ export const NOBODY: Entered = {
   data: "{}",
 };
 
+/** The tenant's own fields are no JSON object. */
+class WrongData extends Error {}
+
+/** Return what is wrong with a field, or with one of its values. */
+export function faultOf(error: Error | null, field: string): string | undefined {
+  if (error instanceof WrongData) {
+    return field === "data" ? error.message : undefined;
+  }
+  const faults = error instanceof Problem ? [...error.fields] : [];
+  return faults.find(([name]) => name === field || name.startsWith(`${field}[`))?.[1];
+}
+
 /** Return what a form holds as the API has it. Throws an Error if the own fields are no JSON object. */
 export function bodyOf({ tags, muted, data, ...rest }: Entered) {
   let own: unknown;
   try {
     own = JSON.parse(data.trim() || "{}");
   } catch (error) {
-    throw new Error(`The own fields are not JSON: ${error instanceof Error ? error.message : ""}`);
+    throw new WrongData(`The own fields are not JSON: ${error instanceof Error ? error.message : ""}`);
   }
   if (typeof own !== "object" || own === null || Array.isArray(own)) {
-    throw new Error("The own fields are a JSON object, such as {}.");
+    throw new WrongData("The own fields are a JSON object, such as {}.");
   }
   return {
     ...rest,
@@ -119,7 +133,7 @@ export function RecipientFields({ entered, set, error }: FieldsProps) {
         onChange={(event) => set({ tags: event.target.value })}
         error={error("tags")}
       />
-      <FieldGroup legend="Wants nothing on">
+      <FieldGroup legend="Wants nothing on" error={error("muted_channels")}>
         {CHANNELS.map((channel) => (
           <CheckField
             key={channel}

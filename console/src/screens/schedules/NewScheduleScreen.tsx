@@ -38,6 +38,7 @@ function NewScheduleScreen() {
     >
       {tenantId ? (
         <Card title="Settings">
+          {mayCreate ? null : <p>Your role may not create schedules. A developer of this tenant can.</p>}
           <ScheduleForm
             tenantId={tenantId}
             action="Create schedule"

@@ -4,7 +4,7 @@ import { Problem } from "~/api/problem";
 import { SelectField, TextField } from "~/kit/Field";
 import { FieldGroup, FieldRow, Form } from "~/kit/Form";
 import { EventFields } from "../triggers/EventFields";
-import { type Entered, type EventToSend, enteredOf, eventOf, NOTHING } from "../triggers/eventFields";
+import { type Entered, type EventToSend, enteredOf, eventToSend, NOTHING } from "../triggers/eventFields";
 import { type Schedule, timesQuery } from "./queries";
 import { ZonedTime } from "./words";
 
@@ -45,7 +45,7 @@ export function ScheduleForm({ tenantId, schedule, action, onSubmit, isBusy, isD
     schedule?.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
   );
   const [entered, setEntered] = useState<Entered>(() => (schedule ? enteredOf(schedule.event) : NOTHING));
-  const [unread, setUnread] = useState<SyntaxError | null>(null);
+  const [unread, setUnread] = useState<Error | null>(null);
   const zones = useId();
   const times = useTimes(tenantId, cron, timezone);
   // On the page of a schedule its own times stand above.
@@ -55,10 +55,10 @@ export function ScheduleForm({ tenantId, schedule, action, onSubmit, isBusy, isD
   const typed = times.error instanceof Problem ? times.error.fields : undefined;
   const submit = () => {
     try {
-      onSubmit({ name, cron, timezone: timezone.trim(), event: eventOf(entered) });
+      onSubmit({ name, cron, timezone: timezone.trim(), event: eventToSend(entered) });
       setUnread(null);
     } catch (problem) {
-      setUnread(problem as SyntaxError);
+      setUnread(problem as Error);
     }
   };
   return (

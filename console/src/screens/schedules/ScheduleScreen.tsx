@@ -2,16 +2,17 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
-import { Problem } from "~/api/problem";
+import { isNotFound } from "~/api/problem";
 import { may, useSession } from "~/api/session";
 import { Button, LinkButton } from "~/kit/Button";
 import { Confirm } from "~/kit/Dialog";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
-import { Card, EmptyState, Facts, Page } from "~/kit/Page";
+import { Card, Facts, Page } from "~/kit/Page";
 import { Time } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
+import { NotOfTenant } from "~/shell/NotOfTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type ScheduleWithTimes, scheduleQuery } from "./queries";
 import { ScheduleForm } from "./ScheduleForm";
@@ -25,7 +26,7 @@ function ScheduleScreen() {
   if (tenantId === undefined) {
     return (
       <Page title="Schedule">
-        <TenantNeeded what="a schedule" />
+        <FindTenant key={scheduleId} kind="schedule" id={scheduleId} what="schedules" />
       </Page>
     );
   }
@@ -37,16 +38,8 @@ function OfTenant({ tenantId, scheduleId }: { tenantId: string; scheduleId: stri
   if (data) {
     return <One schedule={data} />;
   }
-  if (error instanceof Problem && error.status === 404) {
-    return (
-      <Page title="Not found">
-        <EmptyState
-          title="This tenant has no such schedule"
-          text="The id may be mistyped, or it was deleted."
-          action={<LinkButton to="/schedules">Go to Schedules</LinkButton>}
-        />
-      </Page>
-    );
+  if (isNotFound(error)) {
+    return <NotOfTenant what="schedule" list={<LinkButton to="/schedules">All schedules</LinkButton>} />;
   }
   return (
     <Page title="Schedule">
@@ -99,6 +92,7 @@ function One({ schedule }: { schedule: ScheduleWithTimes }) {
         />
       </Card>
       <Card title="Settings">
+        {mayChange ? null : <p>Your role may not change schedules. A developer of this tenant can.</p>}
         <ScheduleForm
           key={schedule.updated_at}
           tenantId={schedule.tenant_id}

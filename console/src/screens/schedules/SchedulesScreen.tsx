@@ -92,7 +92,7 @@ function Schedules({ tenantId, create }: { tenantId: string; create: React.React
         <EmptyState
           title="This tenant has no schedule yet"
           text="A schedule sends an event at fixed times, such as every Monday at nine in Nairobi: a report, a reminder, the start of a workflow."
-          action={create}
+          action={create ?? <LinkButton to="/triggers">See the triggers</LinkButton>}
         />
       }
     />

@@ -3,6 +3,7 @@ import { createLazyRoute, Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { useRows } from "~/api/pages";
+import { isNotFound } from "~/api/problem";
 import { may, useSession } from "~/api/session";
 import { Button, LinkButton } from "~/kit/Button";
 import { Confirm } from "~/kit/Dialog";
@@ -13,7 +14,8 @@ import { List } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
 import { ExportButton } from "~/screens/recipients/ExportButton";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
+import { NotOfTenant } from "~/shell/NotOfTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Segment, segmentQuery } from "./data";
 import { type Entered, SegmentForm } from "./SegmentForm";
@@ -26,7 +28,7 @@ function SegmentScreen() {
   if (!tenantId) {
     return (
       <Page title="Segment">
-        <TenantNeeded what="segments" />
+        <FindTenant key={segmentId} kind="segment" id={segmentId} what="segments" />
       </Page>
     );
   }
@@ -37,6 +39,9 @@ function Loaded({ tenantId, segmentId }: { tenantId: string; segmentId: string }
   const { data, error, refetch } = useQuery(segmentQuery(tenantId, segmentId));
   if (data) {
     return <OneSegment tenantId={tenantId} segment={data} />;
+  }
+  if (isNotFound(error)) {
+    return <NotOfTenant what="segment" list={<LinkButton to="/segments">All segments</LinkButton>} />;
   }
   return (
     <Page title="Segment" actions={<LinkButton to="/segments">All segments</LinkButton>}>
@@ -81,6 +86,11 @@ function OneSegment({ tenantId, segment }: { tenantId: string; segment: Segment 
       actions={
         <>
           <LinkButton to="/segments">All segments</LinkButton>
+          {may(session, "developer", tenant) ? (
+            <LinkButton to="/triggers/new" search={{ segment: segment.id }}>
+              Send an event to it
+            </LinkButton>
+          ) : null}
           {mayChange ? (
             <>
               <ExportButton tenantId={tenantId} whom={{ segment_id: segment.id }} />
@@ -105,7 +115,7 @@ function OneSegment({ tenantId, segment }: { tenantId: string; segment: Segment 
         onSubmit={change.mutate}
       />
       <Card title="People in it, as it is stored">
-        <Members key={segment.updated_at} tenantId={tenantId} segment={segment} />
+        <Members key={segment.updated_at} tenantId={tenantId} segment={segment} mayChange={mayChange} />
       </Card>
       <Confirm
         isOpen={isDeleting}
@@ -122,7 +132,13 @@ function OneSegment({ tenantId, segment }: { tenantId: string; segment: Segment 
   );
 }
 
-function Members({ tenantId, segment }: { tenantId: string; segment: Segment }) {
+interface MembersProps {
+  tenantId: string;
+  segment: Segment;
+  mayChange: boolean;
+}
+
+function Members({ tenantId, segment, mayChange }: MembersProps) {
   const list = useRows(["segments", tenantId, segment.id, "members"], (cursor, signal) =>
     answer(
       api.GET("/api/v1/admin/tenants/{id}/segments/{segment_id}/members", {
@@ -143,7 +159,13 @@ function Members({ tenantId, segment }: { tenantId: string; segment: Segment }) 
         <EmptyState
           title="Nobody is in it now"
           text="Change the filter, or store people who match it."
-          action={<LinkButton to="/imports/new">Import people</LinkButton>}
+          action={
+            mayChange ? (
+              <LinkButton to="/imports/new">Import people</LinkButton>
+            ) : (
+              <LinkButton to="/recipients">See all people</LinkButton>
+            )
+          }
         />
       }
       columns={[

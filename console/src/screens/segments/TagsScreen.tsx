@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, Link } from "@tanstack/react-router";
+import { may, useSession } from "~/api/session";
 import { LinkButton } from "~/kit/Button";
 import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
@@ -7,7 +8,7 @@ import { EmptyState, Page } from "~/kit/Page";
 import { Table } from "~/kit/Table";
 import { Sections } from "~/screens/recipients/Sections";
 import { TenantNeeded } from "~/shell/TenantNeeded";
-import { useTenantId } from "~/shell/tenants";
+import { useTenant, useTenantId } from "~/shell/tenants";
 import { tagsQuery } from "./data";
 
 export const lazyRoute = createLazyRoute("/frame/tags")({ component: TagsScreen });
@@ -26,6 +27,7 @@ function TagsScreen() {
 }
 
 function Tags({ tenantId }: { tenantId: string }) {
+  const mayImport = may(useSession(), "operator", useTenant());
   const { data, error, refetch } = useQuery(tagsQuery(tenantId));
   if (error) {
     return <ErrorNote error={error} onRetry={() => void refetch()} />;
@@ -38,7 +40,13 @@ function Tags({ tenantId }: { tenantId: string }) {
       <EmptyState
         title="Nobody has a tag"
         text="Give a person tags on their page, or to everybody of an import."
-        action={<LinkButton to="/imports/new">Import people</LinkButton>}
+        action={
+          mayImport ? (
+            <LinkButton to="/imports/new">Import people</LinkButton>
+          ) : (
+            <LinkButton to="/recipients">See the people</LinkButton>
+          )
+        }
       />
     );
   }

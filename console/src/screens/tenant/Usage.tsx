@@ -34,6 +34,9 @@ const NAMES: Readonly<Record<string, string>> = {
   event_types: "Event types",
   applications: "Applications",
   subscriptions: "Subscriptions",
+  workflows: "Workflows",
+  segments: "Segments",
+  schedules: "Schedules",
   providers: "Providers",
   parked_for_one_endpoint: "Messages that wait for one endpoint",
 };

@@ -1,9 +1,12 @@
-import { useQuery } from "@tanstack/react-query";
-import { answer, api } from "~/api/client";
+import { useState } from "react";
 import { Problem } from "~/api/problem";
 import { CheckField, SelectField, TextArea, TextField } from "~/kit/Field";
 import { FieldGroup, FieldRow } from "~/kit/Form";
-import { type Entered, enteredOf, eventOf, WHOM, type Whom, written } from "./eventFields";
+import { GroupChoice } from "~/screens/recipients/GroupChoice";
+import { RecipientChoice } from "~/screens/recipients/RecipientChoice";
+import { SegmentChoice } from "~/screens/segments/SegmentChoice";
+import { WorkflowChoice } from "~/screens/workflows/WorkflowChoice";
+import { type Entered, enteredOf, eventOf, NobodyChosen, WHOM, type Whom, written } from "./eventFields";
 
 interface Props {
   tenantId: string;
@@ -21,13 +24,14 @@ export function EventFields({ tenantId, entered, onChange, error, prefix = "" }:
     return fields?.get(prefix + name);
   };
   const asJson = entered.json !== null;
+  const [unread, setUnread] = useState("");
   const toggle = () => {
     try {
       const event = eventOf(entered);
-      const other = enteredOf(event);
-      onChange(asJson ? other : { json: written(event) });
-    } catch {
-      // What cannot be read stays as it is; sending says what is wrong with it.
+      onChange(asJson ? enteredOf(event) : { json: written(event) });
+      setUnread("");
+    } catch (problem) {
+      setUnread((problem as SyntaxError).message);
     }
   };
   return (
@@ -39,14 +43,21 @@ export function EventFields({ tenantId, entered, onChange, error, prefix = "" }:
           isMono
           rows={16}
           value={entered.json ?? ""}
-          error={firstFault(error, prefix)}
+          error={unread || firstFault(error, prefix)}
           onChange={(event) => onChange({ json: event.target.value })}
           spellCheck={false}
         />
       ) : (
         <>
           <FieldRow>
-            <WorkflowField tenantId={tenantId} entered={entered} onChange={onChange} />
+            <WorkflowChoice
+              tenantId={tenantId}
+              value={entered.workflowId}
+              onChange={(workflowId, eventType) =>
+                onChange({ workflowId, ...(eventType !== undefined && { eventType }) })
+              }
+              error={fault("workflow_id")}
+            />
             <TextField
               label="Event type"
               help="Its active workflows start; without any, its active templates are sent"
@@ -65,30 +76,18 @@ export function EventFields({ tenantId, entered, onChange, error, prefix = "" }:
               error={fault("audience")}
               onChange={(event) => onChange({ whom: event.target.value as Whom, who: "" })}
             >
-              {Object.entries(WHOM).map(([whom, { option }]) => (
+              {Object.entries(WHOM).map(([whom, words]) => (
                 <option key={whom} value={whom}>
-                  {option}
+                  {words}
                 </option>
               ))}
             </SelectField>
-            {entered.whom === "segment_id" ? (
-              <SegmentField
-                tenantId={tenantId}
-                entered={entered}
-                onChange={onChange}
-                error={fault("audience[0]") ?? targetFault(error, prefix)}
-              />
-            ) : WHOM[entered.whom].label ? (
-              <TextField
-                label={WHOM[entered.whom].label}
-                help={entered.whom === "tags" ? "Separated by commas; those with all of them" : undefined}
-                type={entered.whom === "contact" ? "email" : "text"}
-                required
-                value={entered.who}
-                error={fault("audience[0]") ?? targetFault(error, prefix)}
-                onChange={(event) => onChange({ who: event.target.value })}
-              />
-            ) : null}
+            <TargetField
+              tenantId={tenantId}
+              entered={entered}
+              onChange={onChange}
+              error={fault("audience[0]") ?? targetFault(error, prefix)}
+            />
           </FieldRow>
           <TextArea
             label="Variables"
@@ -96,7 +95,7 @@ export function EventFields({ tenantId, entered, onChange, error, prefix = "" }:
             isMono
             rows={5}
             value={entered.variables}
-            error={fault("variables")}
+            error={unread || (error instanceof SyntaxError ? error.message : fault("variables"))}
             onChange={(event) => onChange({ variables: event.target.value })}
             spellCheck={false}
           />
@@ -112,81 +111,46 @@ export function EventFields({ tenantId, entered, onChange, error, prefix = "" }:
   );
 }
 
-function WorkflowField({ tenantId, entered, onChange }: Pick<Props, "tenantId" | "entered" | "onChange">) {
-  const found = useQuery({
-    queryKey: ["workflows", tenantId, "to-choose"],
-    queryFn: ({ signal }) =>
-      answer(
-        api.GET("/api/v1/admin/tenants/{id}/workflows", {
-          params: { path: { id: tenantId }, query: { limit: 100 } },
-          signal,
-        }),
-      ),
-  });
-  const workflows = found.data?.data ?? [];
-  const isUnknown = entered.workflowId !== "" && !workflows.some((one) => one.id === entered.workflowId);
-  return (
-    <SelectField
-      label="Workflow"
-      value={entered.workflowId}
-      onChange={(event) => {
-        const chosen = workflows.find((one) => one.id === event.target.value);
-        onChange({ workflowId: event.target.value, ...(chosen && { eventType: chosen.event_type }) });
-      }}
-    >
-      <option value="">Those of the event type</option>
-      {isUnknown ? <option value={entered.workflowId}>{entered.workflowId}</option> : null}
-      {workflows.map((one) => (
-        <option key={one.id} value={one.id}>
-          {one.name}
-          {one.active ? "" : " (not active)"}
-        </option>
-      ))}
-    </SelectField>
-  );
-}
-
-interface SegmentProps extends Pick<Props, "tenantId" | "entered" | "onChange"> {
+interface TargetFieldProps extends Pick<Props, "tenantId" | "entered" | "onChange"> {
   error: string | undefined;
 }
 
-function SegmentField({ tenantId, entered, onChange, error }: SegmentProps) {
-  const found = useQuery({
-    queryKey: ["segments", tenantId, "to-choose"],
-    queryFn: ({ signal }) =>
-      answer(
-        api.GET("/api/v1/admin/tenants/{id}/segments", {
-          params: { path: { id: tenantId }, query: { limit: 100 } },
-          signal,
-        }),
-      ),
-  });
-  const segments = found.data?.data ?? [];
-  const isUnknown = entered.who !== "" && !segments.some((one) => one.id === entered.who);
-  return (
-    <SelectField
-      label={WHOM.segment_id.label}
-      required
-      value={entered.who}
-      error={error}
-      onChange={(event) => onChange({ who: event.target.value })}
-    >
-      <option value="">
-        {found.data && segments.length === 0 ? "There is no segment yet" : "Choose one"}
-      </option>
-      {isUnknown ? <option value={entered.who}>{entered.who}</option> : null}
-      {segments.map((one) => (
-        <option key={one.id} value={one.id}>
-          {one.name}
-        </option>
-      ))}
-    </SelectField>
-  );
+/** Who it is: chosen from what is stored, or typed. */
+function TargetField({ tenantId, entered, onChange, error }: TargetFieldProps) {
+  const { whom, who } = entered;
+  const choose = {
+    tenantId,
+    value: who,
+    onChange: (chosen: string) => onChange({ who: chosen }),
+    error,
+  };
+  switch (whom) {
+    case "everybody":
+      return null;
+    case "segment_id":
+      return <SegmentChoice label="Segment" {...choose} />;
+    case "group":
+      return <GroupChoice label="Group" {...choose} />;
+    case "recipient_id":
+      return <RecipientChoice label="Recipient" {...choose} />;
+    default:
+      return (
+        <TextField
+          label={whom === "tags" ? "Tags" : "E-mail address"}
+          help={whom === "tags" ? "With commas between them; people who have all of them." : undefined}
+          type={whom === "contact" ? "email" : "text"}
+          required
+          value={who}
+          error={error}
+          onChange={(event) => onChange({ who: event.target.value })}
+        />
+      );
+  }
 }
 
 /** Return what is wrong with the only target, whatever part of it. */
 function targetFault(error: Error | null, prefix: string): string | undefined {
-  return startingWith(error, `${prefix}audience[0].`);
+  return error instanceof NobodyChosen ? error.message : startingWith(error, `${prefix}audience[0].`);
 }
 
 function firstFault(error: Error | null, prefix: string): string | undefined {

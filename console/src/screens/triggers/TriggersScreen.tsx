@@ -10,7 +10,8 @@ import { Time } from "~/kit/Time";
 import { word } from "~/shell/search";
 import { useTenant, useTenantId, useTenantName } from "~/shell/tenants";
 import { LIVE_MS, PAGE, type Run } from "./queries";
-import { heldBack, RunBadge, STATES, stateName } from "./words";
+import { STATES } from "./states";
+import { heldBack, RunBadge, stateName } from "./words";
 
 export const lazyRoute = createLazyRoute("/frame/triggers")({ component: TriggersScreen });
 
@@ -118,7 +119,7 @@ function columns(nameOf: ((id: string) => string) | null): Column<Run>[] {
     { header: "Due", cell: (row) => (row.due_at ? <Time at={row.due_at} /> : "–"), isWhole: true },
     { header: "People", cell: (row) => row.recipients.toLocaleString(), isNumber: true },
     { header: "Deliveries", cell: (row) => row.sends.toLocaleString(), isNumber: true },
-    { header: "Left out", cell: (row) => row.skips.toLocaleString(), isNumber: true },
+    { header: "Skipped", cell: (row) => row.skips.toLocaleString(), isNumber: true },
     { header: "Open runs", cell: (row) => row.open_workflow_runs.toLocaleString(), isNumber: true },
   ];
 }

@@ -17,7 +17,7 @@ import { word } from "~/shell/search";
 import { useTenant } from "~/shell/tenants";
 import { LIVE_MS, PAGE, type WorkflowRun, workflowRunQuery } from "./queries";
 import { WORKFLOW_RUN_STATES } from "./routes";
-import { heldBack, outcomeName, WorkflowRunBadge } from "./words";
+import { heldBack, outcomeName, WorkflowRunBadge, workflowRunName } from "./words";
 
 const routeApi = getRouteApi("/frame/triggers/$eventId");
 
@@ -80,14 +80,15 @@ export function WorkflowRuns({ eventId, tenantId, isLive, isEarly }: Of) {
       ),
     },
     { header: "State", cell: (row) => <WorkflowRunBadge state={row.state} /> },
-    { header: "At", cell: (row) => <bdi>{row.at_steps.join(", ") || "–"}</bdi> },
-    { header: "Goes on", cell: (row) => (row.wake_at ? <Time at={row.wake_at} /> : "–"), isWhole: true },
+    { header: "At step", cell: (row) => <bdi>{row.at_steps.join(", ") || "–"}</bdi> },
+    { header: "Continues", cell: (row) => (row.wake_at ? <Time at={row.wake_at} /> : "–"), isWhole: true },
     { header: "Started", cell: (row) => <Time at={row.created_at} />, isWhole: true },
     {
-      header: "",
+      header: "What it did",
       cell: (row) => (
         <Button size="small" onClick={() => set({ run: row.id })}>
           Show steps
+          <span className="unseen"> of {row.recipient_id ?? "a person without an id"}</span>
         </Button>
       ),
     },
@@ -102,7 +103,9 @@ export function WorkflowRuns({ eventId, tenantId, isLive, isEarly }: Of) {
         >
           <option value="">Any</option>
           {WORKFLOW_RUN_STATES.map((one) => (
-            <option key={one}>{one}</option>
+            <option key={one} value={one}>
+              {workflowRunName(one)}
+            </option>
           ))}
         </SelectField>
       </Filters>
@@ -166,7 +169,7 @@ function OneRun({ tenantId, runId, onClose }: { tenantId: string; runId: string;
               ["Recipient", <bdi key="recipient">{data.recipient_id ?? "without an id"}</bdi>],
               ["State", <WorkflowRunBadge key="state" state={data.state} />],
               ["Held back", heldBack(data.held_back)],
-              ["Goes on", data.wake_at ? <Time key="wake" at={data.wake_at} /> : null],
+              ["Continues", data.wake_at ? <Time key="wake" at={data.wake_at} /> : null],
             ]}
           />
           <Table

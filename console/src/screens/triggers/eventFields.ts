@@ -1,18 +1,26 @@
 import type { Schemas } from "~/api/client";
+import type { NewSearch } from "./routes";
 
 export type EventToSend = Schemas["EventToSend"];
 type Target = Schemas["AudienceTarget"];
 
 /** Whom an event is for, as the form asks it. */
 export const WHOM = {
-  contact: { option: "A person by e-mail address", label: "E-mail address" },
-  recipient_id: { option: "A stored recipient", label: "Recipient id" },
-  tags: { option: "Everybody with tags", label: "Tags" },
-  segment_id: { option: "A segment", label: "Segment" },
-  group: { option: "A group", label: "Group key" },
-  everybody: { option: "All stored recipients", label: "" },
+  contact: "A person by e-mail address",
+  recipient_id: "A stored recipient",
+  tags: "Everybody with tags",
+  segment_id: "A segment",
+  group: "A group",
+  everybody: "All stored recipients",
 } as const;
 export type Whom = keyof typeof WHOM;
+
+// What is missing where somebody has to be chosen from a list.
+const UNCHOSEN: Readonly<Partial<Record<Whom, string>>> = {
+  recipient_id: "Choose a recipient.",
+  segment_id: "Choose a segment.",
+  group: "Choose a group.",
+};
 
 /** What is entered. json: the whole event as text, in place of the fields. */
 export interface Entered {
@@ -49,6 +57,29 @@ export function enteredOf(event: EventToSend): Entered {
     json: null,
   };
   return target === undefined || audience.length > 1 ? { ...entered, json: written(event) } : entered;
+}
+
+/** Return what a form begins with, for a segment, or for a stored recipient by the tenant's id of them. */
+export function startOf({ workflow = "", segment, recipient }: NewSearch): Entered {
+  const start: Entered = { ...NOTHING, workflowId: workflow };
+  if (segment) {
+    return { ...start, whom: "segment_id", who: segment };
+  }
+  return recipient ? { ...start, whom: "recipient_id", who: recipient } : start;
+}
+
+/** Nobody is chosen whom the event is for. */
+export class NobodyChosen extends Error {}
+
+/** Return the event that is to be sent. Throws SyntaxError as eventOf, and NobodyChosen. */
+export function eventToSend(entered: Entered): EventToSend {
+  if (entered.json === null && !entered.who) {
+    const missing = UNCHOSEN[entered.whom];
+    if (missing) {
+      throw new NobodyChosen(missing);
+    }
+  }
+  return eventOf(entered);
 }
 
 /** Return the event that is entered. Throws SyntaxError, saying which JSON cannot be read. */

@@ -1,7 +1,7 @@
 import { createRoute } from "@tanstack/react-router";
 import { frameRoute } from "~/shell/roots";
 import { text, word } from "~/shell/search";
-import { STATES, type State } from "./words";
+import { STATES, type State } from "./states";
 
 export const WORKFLOW_RUN_STATES = ["active", "waiting", "done", "canceled", "failed"] as const;
 
@@ -9,9 +9,11 @@ interface ListSearch {
   state?: State | undefined;
 }
 
-interface NewSearch {
-  /** The workflow that is chosen at first. */
+/** What is chosen at first: a workflow and a segment by their ids, a stored recipient by the tenant's id of them. */
+export interface NewSearch {
   workflow?: string | undefined;
+  segment?: string | undefined;
+  recipient?: string | undefined;
 }
 
 interface OneSearch {
@@ -30,7 +32,11 @@ const triggersRoute = createRoute({
 const newTriggerRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/triggers/new",
-  validateSearch: (search: Record<string, unknown>): NewSearch => ({ workflow: text(search.workflow) }),
+  validateSearch: (search: Record<string, unknown>): NewSearch => ({
+    workflow: text(search.workflow),
+    segment: text(search.segment),
+    recipient: text(search.recipient),
+  }),
 }).lazy(() => import("./NewTriggerScreen").then((screen) => screen.lazyRoute));
 
 const triggerRoute = createRoute({

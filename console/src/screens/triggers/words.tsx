@@ -1,8 +1,5 @@
 import { Badge, type Tone } from "~/kit/Badge";
 
-export const STATES = ["waiting", "expanding", "paused", "running", "done", "canceled", "failed"] as const;
-export type State = (typeof STATES)[number];
-
 const RUNS: Readonly<Record<string, { tone: Tone; text: string }>> = {
   waiting: { tone: "wait", text: "waits for its time" },
   expanding: { tone: "calm", text: "reads recipients" },
@@ -22,8 +19,8 @@ const HELD_BACK: Readonly<Record<string, string>> = {
 };
 
 const WORKFLOW_RUNS: Readonly<Record<string, { tone: Tone; text: string }>> = {
-  active: { tone: "calm", text: "goes on" },
-  waiting: { tone: "wait", text: "waits" },
+  active: { tone: "calm", text: "running" },
+  waiting: { tone: "wait", text: "waiting" },
   done: { tone: "good", text: "done" },
   canceled: { tone: "neutral", text: "canceled" },
   failed: { tone: "bad", text: "failed" },
@@ -46,6 +43,11 @@ export function stateName(state: string): string {
   return RUNS[state]?.text ?? state;
 }
 
+/** Return what the state of a workflow run is called. */
+export function workflowRunName(state: string): string {
+  return WORKFLOW_RUNS[state]?.text ?? state;
+}
+
 /** Return why a run is held back, in words. */
 export function heldBack(word: string | null): string {
   return word ? (HELD_BACK[word] ?? word) : "";
@@ -63,6 +65,5 @@ export function RunBadge({ state }: { state: string }) {
 
 /** The state of a workflow run. */
 export function WorkflowRunBadge({ state }: { state: string }) {
-  const words = WORKFLOW_RUNS[state];
-  return <Badge tone={words?.tone ?? "neutral"}>{words?.text ?? state}</Badge>;
+  return <Badge tone={WORKFLOW_RUNS[state]?.tone ?? "neutral"}>{workflowRunName(state)}</Badge>;
 }

@@ -49,7 +49,7 @@ export function Runs({ path }: { path: Named }) {
           { header: "State", cell: (row) => <WorkflowRunBadge state={row.state} />, isWhole: true },
           { header: "Version", cell: (row) => row.workflow_version, isNumber: true },
           {
-            header: "Goes on",
+            header: "Continues",
             cell: (row) => (row.wake_at ? <Time at={row.wake_at} /> : "–"),
             isWhole: true,
           },

@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { answer, api } from "~/api/client";
+import { isNotFound } from "~/api/problem";
 import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { Button, LinkButton } from "~/kit/Button";
@@ -13,7 +14,8 @@ import { Card, Page } from "~/kit/Page";
 import { Table } from "~/kit/Table";
 import { Time } from "~/kit/Time";
 import { notify } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
+import { NotOfTenant } from "~/shell/NotOfTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Named, type Version, versionQuery, versionsQuery, type Workflow, workflowQuery } from "./data";
 import { readDocument } from "./document";
@@ -35,7 +37,7 @@ function VersionsScreen() {
   if (!tenantId) {
     return (
       <Page title="Versions">
-        <TenantNeeded what="workflows" />
+        <FindTenant key={workflowId} kind="workflow" id={workflowId} what="workflows" />
       </Page>
     );
   }
@@ -46,6 +48,9 @@ function Versions({ path }: { path: Named }) {
   const workflow = useQuery(workflowQuery(path));
   const versions = useQuery(versionsQuery(path));
   const error = workflow.error ?? versions.error;
+  if (isNotFound(error)) {
+    return <NotOfTenant what="workflow" list={<LinkButton to="/workflows">All workflows</LinkButton>} />;
+  }
   const title = workflow.data ? `Versions of ${workflow.data.name}` : "Versions";
   return (
     <Page
@@ -108,7 +113,7 @@ function Loaded({ path, workflow, versions }: LoadedProps) {
           { header: "Saved", cell: (row) => <Time at={row.created_at} />, isWhole: true },
           { header: "By", cell: (row) => <bdi>{row.created_by ?? "not known"}</bdi> },
           {
-            header: "",
+            header: "Use again",
             cell: (row) =>
               mayChange && row.version !== workflow.version ? (
                 <Button size="small" onClick={() => setRestored(row)}>

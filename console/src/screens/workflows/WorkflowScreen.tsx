@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, api } from "~/api/client";
+import { isNotFound } from "~/api/problem";
 import { may, useSession } from "~/api/session";
 import { Badge } from "~/kit/Badge";
 import { Button, LinkButton } from "~/kit/Button";
@@ -11,7 +12,8 @@ import { ErrorNote } from "~/kit/ErrorNote";
 import { Loading } from "~/kit/Loading";
 import { Card, Page } from "~/kit/Page";
 import { notify, notifyError } from "~/kit/Toast";
-import { TenantNeeded } from "~/shell/TenantNeeded";
+import { FindTenant } from "~/shell/FindTenant";
+import { NotOfTenant } from "~/shell/NotOfTenant";
 import { useTenant, useTenantId } from "~/shell/tenants";
 import { type Named, type Workflow, workflowQuery } from "./data";
 import { contentOf } from "./editor/content";
@@ -26,7 +28,7 @@ function WorkflowScreen() {
   if (!tenantId) {
     return (
       <Page title="Workflow">
-        <TenantNeeded what="workflows" />
+        <FindTenant key={workflowId} kind="workflow" id={workflowId} what="workflows" />
       </Page>
     );
   }
@@ -35,6 +37,9 @@ function WorkflowScreen() {
 
 function Loaded({ path }: { path: Named }) {
   const workflow = useQuery(workflowQuery(path));
+  if (isNotFound(workflow.error)) {
+    return <NotOfTenant what="workflow" list={<LinkButton to="/workflows">All workflows</LinkButton>} />;
+  }
   if (workflow.error) {
     return (
       <Page title="Workflow" actions={<LinkButton to="/workflows">All workflows</LinkButton>}>

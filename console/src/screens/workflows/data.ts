@@ -1,4 +1,4 @@
-import { queryOptions } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { answer, api, type Schemas } from "~/api/client";
 import type { SendChannel } from "./document";
 
@@ -11,6 +11,8 @@ export type DryStep = Schemas["DryStep"];
 
 // Of names that a field offers.
 const MOST_CHOICES = 100;
+// Of a list in which a search finds the others.
+const MOST_FOUND = 20;
 
 /** Names a workflow: the tenant's id and its own. */
 export interface Named {
@@ -24,6 +26,18 @@ export function workflowQuery(path: Named) {
     queryKey: ["workflows", path.id, path.workflow_id],
     queryFn: ({ signal }) =>
       answer(api.GET("/api/v1/admin/tenants/{id}/workflows/{workflow_id}", { params: { path }, signal })),
+  });
+}
+
+/** The newest workflows with a text in their names, to choose from. */
+export function workflowChoicesQuery(id: string, search: string) {
+  return queryOptions({
+    queryKey: ["workflows", id, "choices", search],
+    queryFn: async ({ signal }) => {
+      const params = { path: { id }, query: { limit: MOST_FOUND, ...(search && { search }) } };
+      return (await answer(api.GET("/api/v1/admin/tenants/{id}/workflows", { params, signal }))).data;
+    },
+    placeholderData: keepPreviousData,
   });
 }
 

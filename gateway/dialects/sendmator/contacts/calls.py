@@ -1,10 +1,8 @@
 """/contacts: the handlers, but for preferences and lists."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from clarion.router.v1 import recipients_pb2
@@ -19,11 +17,10 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 
 MAX_BULK = 500
-# As many as the router takes at a time, and how many such calls of a request are under way.
-_CHUNK, _AT_A_TIME = 100, 4
+# As many as the router takes at a time.
+_CHUNK = 100
 # The router stores one after the other, and so many take longer than one, seconds.
 _BULK_DEADLINE_S = 20.0
-_TOKEN_KINDS = ("fcm", "apns", "expo")
 
 
 async def create(call: Call) -> web.Response:
@@ -55,24 +52,15 @@ async def get_by_email(call: Call) -> web.Response:
 async def update(call: Call) -> web.Response:
     """Update the fields that the body has; of a PUT, custom fields that it leaves out are deleted."""
     person = await find(call)
-    made = shapes.change(await call.body(), person, replaces=call.request.method == "PUT")
+    made = shapes.change(await call.body(), replaced=person if call.request.method == "PUT" else None)
     made.id = person.id
     return _shown(await save(call, made, recipients_pb2.SAVE_MODE_UPDATE))
 
 
 async def upsert(call: Call) -> web.Response:
     """Store a contact by the caller's id, or update the one who has it."""
-    body = await call.body()
-    external_id = call.path("external_id")
-    wire = recipients_pb2.GetRecipientRequest(tenant_id=call.caller.tenant_id, recipient_id=external_id)
-    try:
-        person = (await call.ask(call.clients.recipients.GetRecipient, wire)).recipient
-    except ClarionError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        person = None
-    made = shapes.change(body, person)
-    made.recipient_id = external_id
+    made = shapes.change(await call.body())
+    made.recipient_id = call.path("external_id")
     return _shown(await save(call, made, recipients_pb2.SAVE_MODE_UPSERT))
 
 
@@ -83,8 +71,7 @@ async def delete(call: Call) -> web.Response:
         wire = recipients_pb2.DeleteRecipientRequest(tenant_id=call.caller.tenant_id, id=person.id)
         await call.ask(call.clients.recipients.DeleteRecipient, wire)
         return json_reply({"success": True, "message": "Contact deleted permanently", "id": person.id})
-    made = shapes.change(Fields({"is_active": msgspec.Raw(b"false")}), person)
-    made.id = person.id
+    made = recipients_pb2.RecipientChange(id=person.id, inactive=True)
     saved = await save(call, made, recipients_pb2.SAVE_MODE_UPDATE)
     contact = shapes.shown(saved)
     return json_reply({"success": True, "message": "Contact deactivated", "id": saved.id, "data": contact})
@@ -102,16 +89,12 @@ async def bulk(call: Call) -> web.Response:
             changes.append((index, shapes.new(row)))
         except ApiError as error:
             results[index] = error.message
-    parts = [changes[start : start + _CHUNK] for start in range(0, len(changes), _CHUNK)]
-    turns = asyncio.Semaphore(_AT_A_TIME)
-
-    async def save_part(part: Sequence[tuple[int, recipients_pb2.RecipientChange]]) -> None:
-        async with turns:
-            saved = await _save_all(call, [one for _, one in part], mode, deadline=_BULK_DEADLINE_S)
+    # One part after the other: of several rows for one contact the last one counts.
+    for start in range(0, len(changes), _CHUNK):
+        part = changes[start : start + _CHUNK]
+        saved = await _save_all(call, [one for _, one in part], mode, deadline=_BULK_DEADLINE_S)
         for (index, _), result in zip(part, saved, strict=True):
             results[index] = result
-
-    await asyncio.gather(*map(save_part, parts))
     return json_reply(_bulk_result(call, rows, results), status=201)
 
 
@@ -129,10 +112,7 @@ async def set_device_token(call: Call) -> web.Response:
     """Store what push notifications are sent to, as the vendor's server client or its mobile client has it."""
     body = await call.body()
     person = await find_external(call)
-    made = recipients_pb2.RecipientChange(id=person.id)
-    for kind in _TOKEN_KINDS:
-        if token := body.text(f"{kind}_token", longest=4096):
-            made.device_tokens.tokens.add(kind=kind, token=token)
+    made = recipients_pb2.RecipientChange(id=person.id, device_tokens=shapes.devices(body))
     if token := body.text("token", longest=4096):
         made.device_tokens.tokens.add(kind="fcm", token=token)
     if not made.device_tokens.tokens:
@@ -216,8 +196,7 @@ async def _want(call: Call, *, value: bool) -> web.Response:
     await call.body(optional=True)
     person = await find(call)
     made = recipients_pb2.RecipientChange(id=person.id)
-    is_active = shapes.is_active_of(shapes.data_of(person))
-    preferences.write(preferences.everything(value=value), made, is_active=is_active)
+    preferences.write(preferences.everything(value=value), made)
     return _shown(await save(call, made, recipients_pb2.SAVE_MODE_UPDATE))
 
 

@@ -46,16 +46,12 @@ def everything(*, value: bool, channels: Iterable[str] = tuple(CHANNELS)) -> lis
     return [(channel, category, value) for channel in channels for category in CATEGORIES]
 
 
-def write(
-    changes: Iterable[tuple[str, str, bool]], change: recipients_pb2.RecipientChange, *, is_active: bool = True
-) -> None:
+def write(changes: Iterable[tuple[str, str, bool]], change: recipients_pb2.RecipientChange) -> None:
     """Let a change of a recipient make changes: channel, category and whether it is wanted. Raises ApiError.
 
-    The router makes them to what is stored then, so that of two requests at the same time none is lost. is_active: of
-    a contact who is not, all channels stay muted.
+    The router makes them to what is stored then, so that of two requests at the same time none is lost.
     """
     made = change.preference_changes
-    made.keeps_muted = not is_active
     made.ClearField("categories")
     made.categories.extend(CATEGORIES)
     for channel, category, value in changes:

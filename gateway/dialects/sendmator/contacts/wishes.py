@@ -62,6 +62,6 @@ async def want_all(call: Call) -> web.Response:
 async def _write(call: Call, changes: Iterable[tuple[str, str, bool]]) -> web.Response:
     person = await find(call)
     made = recipients_pb2.RecipientChange(id=person.id)
-    preferences.write(changes, made, is_active=shapes.is_active_of(shapes.data_of(person)))
+    preferences.write(changes, made)
     saved = await save(call, made, recipients_pb2.SAVE_MODE_UPDATE)
     return json_reply(lists.both(shapes.shown(saved)))

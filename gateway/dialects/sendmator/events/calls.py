@@ -1,5 +1,7 @@
 """POST /events/… and /workflows/trigger: the handlers."""
 
+import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -18,8 +20,9 @@ from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 
-# How long a call that waits does so, seconds; after that the status says "processing".
-WAIT_S = 10.0
+# How long a call that waits does so, seconds; after that the status says "processing". In the last one of them it reads
+# what the answer shows then.
+WAIT_S, _LAST_S = 10.0, 1.0
 
 
 async def send(call: Call) -> web.Response:
@@ -104,23 +107,27 @@ async def _accept(call: Call, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted
 
 
 async def _processed(call: Call, trigger_id: str, until: float) -> dict[str, Any] | None:
-    """Return a trigger with its workflows once it is over, or as it is then; None: the ledger does not say."""
-    while True:
-        try:
-            found = await call.triggers.get(call.caller, trigger_id)
-            if found.is_over or time.monotonic() >= until:
-                shown = await details(call, found)
-                return shown if found.is_over else {**shown, "status": PROCESSING}
-        except (ApiError, ClarionError):
-            if time.monotonic() >= until:
-                return None
-        await pause()
+    """Return a trigger with its workflows once it is over, or as it was at last; None: the ledger does not say."""
+    shown: dict[str, Any] | None = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(until - time.monotonic()):
+            while True:
+                with contextlib.suppress(ApiError, ClarionError):
+                    found = await call.triggers.get(call.caller, trigger_id, waits=False)
+                    if found.is_over:
+                        return await details(call, found)
+                    if time.monotonic() >= until - _LAST_S:
+                        shown = {**await details(call, found), "status": PROCESSING}
+                await pause()
+    return shown
 
 
 async def _workflow(call: Call, workflow_id: str, name: str) -> workflows_pb2.Workflow:
     if not workflow_id and not name:
         raise bad_request("workflow_id or workflow_name is required")
-    wire = workflows_pb2.GetWorkflowRequest(tenant_id=call.caller.tenant_id, scope=call.caller.team)
+    wire = workflows_pb2.GetWorkflowRequest(
+        tenant_id=call.caller.tenant_id, scope=call.caller.team, without_activity=True
+    )
     if workflow_id:
         if not is_uuid(workflow_id):
             raise not_found("Workflow")

@@ -108,7 +108,9 @@ class Triggers:
 
     async def workflow(self, caller: Caller, workflow_id: str) -> workflows_pb2.Workflow | None:
         """Return a stored workflow; None: it was deleted."""
-        wire = workflows_pb2.GetWorkflowRequest(tenant_id=caller.tenant_id, workflow_id=workflow_id)
+        wire = workflows_pb2.GetWorkflowRequest(
+            tenant_id=caller.tenant_id, workflow_id=workflow_id, without_activity=True
+        )
         try:
             return (await self._clients.call(self._clients.workflows.GetWorkflow, wire)).workflow
         except ClarionError as error:

@@ -90,7 +90,8 @@ def status_of(trigger: Trigger) -> str:
     event, run = trigger.event, trigger.run
     if event.reason == Reason.CANCELED or (run is not None and run.state == runs_pb2.RUN_STATE_CANCELED):
         return CANCELED
-    if run is not None and run.state == runs_pb2.RUN_STATE_FAILED:
+    # Its run is forgotten after some days.
+    if event.reason == Reason.INTERNAL_ERROR or (run is not None and run.state == runs_pb2.RUN_STATE_FAILED):
         return FAILED
     jobs = _jobs(event)
     if event.finished_at_us:

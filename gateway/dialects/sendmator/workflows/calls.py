@@ -104,7 +104,9 @@ async def _find(call: Call) -> workflows_pb2.Workflow:
     workflow_id = call.path("workflow_id")
     if not is_uuid(workflow_id):
         raise not_found("Workflow")
-    wire = workflows_pb2.GetWorkflowRequest(tenant_id=call.caller.tenant_id, workflow_id=workflow_id)
+    wire = workflows_pb2.GetWorkflowRequest(
+        tenant_id=call.caller.tenant_id, workflow_id=workflow_id, without_activity=True
+    )
     try:
         found = (await call.ask(call.clients.workflows.GetWorkflow, wire)).workflow
     except ClarionError as error:

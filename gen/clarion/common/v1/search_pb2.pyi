@@ -31,7 +31,9 @@ class SearchHit(_message.Message):
     AT_US_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """"event", "delivery", "recipient", "tenant", "api_key", "endpoint", "provider", "template"."""
+    """"event", "delivery", "recipient", "workflow", "segment", "schedule", "import", "tenant", "api_key", "endpoint",
+    "provider", "template".
+    """
     id: _builtins.str
     tenant_id: _builtins.str
     """Empty: of the platform."""

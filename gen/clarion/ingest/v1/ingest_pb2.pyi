@@ -114,7 +114,7 @@ class NewEvent(_message.Message):
     scope: _builtins.str
     """A label within the tenant; at most 255 characters."""
     due_at_us: _builtins.int
-    """When to send it, Unix microseconds, before the year 10000; 0, and times in the past: at once."""
+    """When to send it, Unix microseconds, at least a second before the year 10000; 0, and past times: at once."""
     cost: _builtins.int
     """How much of each limit it takes; 0: 1."""
     key_id: _builtins.str

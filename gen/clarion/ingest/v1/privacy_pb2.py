@@ -26,7 +26,7 @@ from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__
 from clarion.ingest.v1 import ledger_pb2 as clarion_dot_ingest_dot_v1_dot_ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/ingest/v1/privacy.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1e\x63larion/ingest/v1/ledger.proto\"x\n\tRetention\x12\x13\n\x0b\x65vents_days\x18\x01 \x01(\x05\x12\x14\n\x0cpayload_days\x18\x02 \x01(\x05\x12\x12\n\ninbox_days\x18\x03 \x01(\x05\x12\x13\n\x0boutbox_days\x18\x04 \x01(\x05\x12\x17\n\x0f\x64iscard_content\x18x \x01(\x08\"(\n\x13GetRetentionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"|\n\x14GetRetentionResponse\x12/\n\tretention\x18\x01 \x01(\x0b\x32\x1c.clarion.ingest.v1.Retention\x12\x33\n\x0cinstallation\x18\x82\x01 \x01(\x0b\x32\x1c.clarion.ingest.v1.Retention\"Y\n\x13SetRetentionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12/\n\tretention\x18\x02 \x01(\x0b\x32\x1c.clarion.ingest.v1.Retention\"G\n\x14SetRetentionResponse\x12/\n\tretention\x18\x01 \x01(\x0b\x32\x1c.clarion.ingest.v1.Retention\"9\n\x13\x42\x65ginErasureRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"9\n\x14\x42\x65ginErasureResponse\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\"\x7f\n\x18ListErasureEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nerasure_id\x18\x03 \x01(\t\x12\x0c\n\x04late\x18\x04 \x01(\x08\x12\r\n\x05\x61\x66ter\x18\x05 \x01(\t\x12\x0e\n\x06shared\x18< \x01(\x08\"^\n\x19ListErasureEventsResponse\x12\x11\n\tevent_ids\x18\x01 \x03(\t\x12\x18\n\x10shared_event_ids\x18< \x03(\t\x12\x14\n\x0c\x64\x65livery_ids\x18= \x03(\t\"_\n\x12\x45raseEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\x12\x11\n\tevent_ids\x18\x03 \x03(\t\x12\x0f\n\x07user_id\x18< \x01(\t\"_\n\x13\x45raseEventsResponse\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x05\x12\x10\n\x08payloads\x18\x02 \x01(\x05\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x05\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x04 \x01(\x05\"X\n\x13\x45xportEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"]\n\x14\x45xportEventsResponse\x12\x30\n\x06\x65vents\x18\x01 \x03(\x0b\x32 .clarion.ingest.v1.ExportedEvent\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xdf\x01\n\rExportedEvent\x12.\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12)\n\x07payload\x18\x02 \x01(\x0b\x32\x18.clarion.common.v1.Event\x12.\n\x05steps\x18\x03 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x04 \x03(\x0b\x32\x1d.clarion.ingest.v1.DeadLetter\x12\x0e\n\x06shared\x18< \x01(\x08\x32\xe2\x04\n\x0ePrivacyService\x12_\n\x0cGetRetention\x12&.clarion.ingest.v1.GetRetentionRequest\x1a\'.clarion.ingest.v1.GetRetentionResponse\x12_\n\x0cSetRetention\x12&.clarion.ingest.v1.SetRetentionRequest\x1a\'.clarion.ingest.v1.SetRetentionResponse\x12_\n\x0c\x42\x65ginErasure\x12&.clarion.ingest.v1.BeginErasureRequest\x1a\'.clarion.ingest.v1.BeginErasureResponse\x12n\n\x11ListErasureEvents\x12+.clarion.ingest.v1.ListErasureEventsRequest\x1a,.clarion.ingest.v1.ListErasureEventsResponse\x12\\\n\x0b\x45raseEvents\x12%.clarion.ingest.v1.EraseEventsRequest\x1a&.clarion.ingest.v1.EraseEventsResponse\x12_\n\x0c\x45xportEvents\x12&.clarion.ingest.v1.ExportEventsRequest\x1a\'.clarion.ingest.v1.ExportEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/ingest/v1/privacy.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1e\x63larion/ingest/v1/ledger.proto\"x\n\tRetention\x12\x13\n\x0b\x65vents_days\x18\x01 \x01(\x05\x12\x14\n\x0cpayload_days\x18\x02 \x01(\x05\x12\x12\n\ninbox_days\x18\x03 \x01(\x05\x12\x13\n\x0boutbox_days\x18\x04 \x01(\x05\x12\x17\n\x0f\x64iscard_content\x18x \x01(\x08\"(\n\x13GetRetentionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"|\n\x14GetRetentionResponse\x12/\n\tretention\x18\x01 \x01(\x0b\x32\x1c.clarion.ingest.v1.Retention\x12\x33\n\x0cinstallation\x18\x82\x01 \x01(\x0b\x32\x1c.clarion.ingest.v1.Retention\"Y\n\x13SetRetentionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12/\n\tretention\x18\x02 \x01(\x0b\x32\x1c.clarion.ingest.v1.Retention\"G\n\x14SetRetentionResponse\x12/\n\tretention\x18\x01 \x01(\x0b\x32\x1c.clarion.ingest.v1.Retention\"L\n\x13\x42\x65ginErasureRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x11\n\taddresses\x18x \x03(\t\"G\n\x14\x42\x65ginErasureResponse\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x0c\n\x04more\x18x \x01(\x08\"\x7f\n\x18ListErasureEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nerasure_id\x18\x03 \x01(\t\x12\x0c\n\x04late\x18\x04 \x01(\x08\x12\r\n\x05\x61\x66ter\x18\x05 \x01(\t\x12\x0e\n\x06shared\x18< \x01(\x08\"^\n\x19ListErasureEventsResponse\x12\x11\n\tevent_ids\x18\x01 \x03(\t\x12\x18\n\x10shared_event_ids\x18< \x03(\t\x12\x14\n\x0c\x64\x65livery_ids\x18= \x03(\t\"_\n\x12\x45raseEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\x12\x11\n\tevent_ids\x18\x03 \x03(\t\x12\x0f\n\x07user_id\x18< \x01(\t\"_\n\x13\x45raseEventsResponse\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x05\x12\x10\n\x08payloads\x18\x02 \x01(\x05\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x05\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x04 \x01(\x05\"X\n\x13\x45xportEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"]\n\x14\x45xportEventsResponse\x12\x30\n\x06\x65vents\x18\x01 \x03(\x0b\x32 .clarion.ingest.v1.ExportedEvent\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xdf\x01\n\rExportedEvent\x12.\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12)\n\x07payload\x18\x02 \x01(\x0b\x32\x18.clarion.common.v1.Event\x12.\n\x05steps\x18\x03 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x04 \x03(\x0b\x32\x1d.clarion.ingest.v1.DeadLetter\x12\x0e\n\x06shared\x18< \x01(\x08\x32\xe2\x04\n\x0ePrivacyService\x12_\n\x0cGetRetention\x12&.clarion.ingest.v1.GetRetentionRequest\x1a\'.clarion.ingest.v1.GetRetentionResponse\x12_\n\x0cSetRetention\x12&.clarion.ingest.v1.SetRetentionRequest\x1a\'.clarion.ingest.v1.SetRetentionResponse\x12_\n\x0c\x42\x65ginErasure\x12&.clarion.ingest.v1.BeginErasureRequest\x1a\'.clarion.ingest.v1.BeginErasureResponse\x12n\n\x11ListErasureEvents\x12+.clarion.ingest.v1.ListErasureEventsRequest\x1a,.clarion.ingest.v1.ListErasureEventsResponse\x12\\\n\x0b\x45raseEvents\x12%.clarion.ingest.v1.EraseEventsRequest\x1a&.clarion.ingest.v1.EraseEventsResponse\x12_\n\x0c\x45xportEvents\x12&.clarion.ingest.v1.ExportEventsRequest\x1a\'.clarion.ingest.v1.ExportEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,23 +44,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETRETENTIONRESPONSE']._serialized_start=498
   _globals['_SETRETENTIONRESPONSE']._serialized_end=569
   _globals['_BEGINERASUREREQUEST']._serialized_start=571
-  _globals['_BEGINERASUREREQUEST']._serialized_end=628
-  _globals['_BEGINERASURERESPONSE']._serialized_start=630
-  _globals['_BEGINERASURERESPONSE']._serialized_end=687
-  _globals['_LISTERASUREEVENTSREQUEST']._serialized_start=689
-  _globals['_LISTERASUREEVENTSREQUEST']._serialized_end=816
-  _globals['_LISTERASUREEVENTSRESPONSE']._serialized_start=818
-  _globals['_LISTERASUREEVENTSRESPONSE']._serialized_end=912
-  _globals['_ERASEEVENTSREQUEST']._serialized_start=914
-  _globals['_ERASEEVENTSREQUEST']._serialized_end=1009
-  _globals['_ERASEEVENTSRESPONSE']._serialized_start=1011
-  _globals['_ERASEEVENTSRESPONSE']._serialized_end=1106
-  _globals['_EXPORTEVENTSREQUEST']._serialized_start=1108
-  _globals['_EXPORTEVENTSREQUEST']._serialized_end=1196
-  _globals['_EXPORTEVENTSRESPONSE']._serialized_start=1198
-  _globals['_EXPORTEVENTSRESPONSE']._serialized_end=1291
-  _globals['_EXPORTEDEVENT']._serialized_start=1294
-  _globals['_EXPORTEDEVENT']._serialized_end=1517
-  _globals['_PRIVACYSERVICE']._serialized_start=1520
-  _globals['_PRIVACYSERVICE']._serialized_end=2130
+  _globals['_BEGINERASUREREQUEST']._serialized_end=647
+  _globals['_BEGINERASURERESPONSE']._serialized_start=649
+  _globals['_BEGINERASURERESPONSE']._serialized_end=720
+  _globals['_LISTERASUREEVENTSREQUEST']._serialized_start=722
+  _globals['_LISTERASUREEVENTSREQUEST']._serialized_end=849
+  _globals['_LISTERASUREEVENTSRESPONSE']._serialized_start=851
+  _globals['_LISTERASUREEVENTSRESPONSE']._serialized_end=945
+  _globals['_ERASEEVENTSREQUEST']._serialized_start=947
+  _globals['_ERASEEVENTSREQUEST']._serialized_end=1042
+  _globals['_ERASEEVENTSRESPONSE']._serialized_start=1044
+  _globals['_ERASEEVENTSRESPONSE']._serialized_end=1139
+  _globals['_EXPORTEVENTSREQUEST']._serialized_start=1141
+  _globals['_EXPORTEVENTSREQUEST']._serialized_end=1229
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_start=1231
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_end=1324
+  _globals['_EXPORTEDEVENT']._serialized_start=1327
+  _globals['_EXPORTEDEVENT']._serialized_end=1550
+  _globals['_PRIVACYSERVICE']._serialized_start=1553
+  _globals['_PRIVACYSERVICE']._serialized_end=2163
 # @@protoc_insertion_point(module_scope)

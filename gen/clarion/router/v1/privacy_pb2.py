@@ -23,23 +23,30 @@ _sym_db = _symbol_database.Default()
 
 
 from clarion.router.v1 import recipients_pb2 as clarion_dot_router_dot_v1_dot_recipients__pb2
+from clarion.router.v1 import schedules_pb2 as clarion_dot_router_dot_v1_dot_schedules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/router/v1/privacy.proto\x12\x11\x63larion.router.v1\x1a\"clarion/router/v1/recipients.proto\"J\n\x15\x45raseRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"w\n\x16\x45raseRecipientResponse\x12\x12\n\nrecipients\x18\x01 \x01(\x05\x12\x13\n\x0bmemberships\x18\x02 \x01(\x05\x12\x0c\n\x04runs\x18\x03 \x01(\x05\x12\x12\n\tschedules\x18\x96\x01 \x01(\x05\x12\x12\n\nnext_after\x18\x04 \x01(\t\"<\n\x16\x45xportRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"`\n\x17\x45xportRecipientResponse\x12\x35\n\trecipient\x18\x01 \x01(\x0b\x32\".clarion.router.v1.StoredRecipient\x12\x0e\n\x06groups\x18\x02 \x03(\t2\xe7\x01\n\x14RouterPrivacyService\x12\x65\n\x0e\x45raseRecipient\x12(.clarion.router.v1.EraseRecipientRequest\x1a).clarion.router.v1.EraseRecipientResponse\x12h\n\x0f\x45xportRecipient\x12).clarion.router.v1.ExportRecipientRequest\x1a*.clarion.router.v1.ExportRecipientResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63larion/router/v1/privacy.proto\x12\x11\x63larion.router.v1\x1a\"clarion/router/v1/recipients.proto\x1a!clarion/router/v1/schedules.proto\"]\n\x15\x45raseRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x11\n\taddresses\x18\x04 \x03(\t\"w\n\x16\x45raseRecipientResponse\x12\x12\n\nrecipients\x18\x01 \x01(\x05\x12\x13\n\x0bmemberships\x18\x02 \x01(\x05\x12\x0c\n\x04runs\x18\x03 \x01(\x05\x12\x12\n\tschedules\x18\x96\x01 \x01(\x05\x12\x12\n\nnext_after\x18\x04 \x01(\t\"<\n\x16\x45xportRecipientRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"\x90\x01\n\x17\x45xportRecipientResponse\x12\x35\n\trecipient\x18\x01 \x01(\x0b\x32\".clarion.router.v1.StoredRecipient\x12\x0e\n\x06groups\x18\x02 \x03(\t\x12.\n\tcooldowns\x18\x03 \x03(\x0b\x32\x1b.clarion.router.v1.Cooldown\"H\n\x08\x43ooldown\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\x15\n\rworkflow_name\x18\x02 \x01(\t\x12\x10\n\x08until_us\x18\x03 \x01(\x03\"L\n\x16\x45xportSchedulesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"^\n\x17\x45xportSchedulesResponse\x12.\n\tschedules\x18\x01 \x03(\x0b\x32\x1b.clarion.router.v1.Schedule\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t2\xd1\x02\n\x14RouterPrivacyService\x12\x65\n\x0e\x45raseRecipient\x12(.clarion.router.v1.EraseRecipientRequest\x1a).clarion.router.v1.EraseRecipientResponse\x12h\n\x0f\x45xportRecipient\x12).clarion.router.v1.ExportRecipientRequest\x1a*.clarion.router.v1.ExportRecipientResponse\x12h\n\x0f\x45xportSchedules\x12).clarion.router.v1.ExportSchedulesRequest\x1a*.clarion.router.v1.ExportSchedulesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.router.v1.privacy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERASERECIPIENTREQUEST']._serialized_start=90
-  _globals['_ERASERECIPIENTREQUEST']._serialized_end=164
-  _globals['_ERASERECIPIENTRESPONSE']._serialized_start=166
-  _globals['_ERASERECIPIENTRESPONSE']._serialized_end=285
-  _globals['_EXPORTRECIPIENTREQUEST']._serialized_start=287
-  _globals['_EXPORTRECIPIENTREQUEST']._serialized_end=347
-  _globals['_EXPORTRECIPIENTRESPONSE']._serialized_start=349
-  _globals['_EXPORTRECIPIENTRESPONSE']._serialized_end=445
-  _globals['_ROUTERPRIVACYSERVICE']._serialized_start=448
-  _globals['_ROUTERPRIVACYSERVICE']._serialized_end=679
+  _globals['_ERASERECIPIENTREQUEST']._serialized_start=125
+  _globals['_ERASERECIPIENTREQUEST']._serialized_end=218
+  _globals['_ERASERECIPIENTRESPONSE']._serialized_start=220
+  _globals['_ERASERECIPIENTRESPONSE']._serialized_end=339
+  _globals['_EXPORTRECIPIENTREQUEST']._serialized_start=341
+  _globals['_EXPORTRECIPIENTREQUEST']._serialized_end=401
+  _globals['_EXPORTRECIPIENTRESPONSE']._serialized_start=404
+  _globals['_EXPORTRECIPIENTRESPONSE']._serialized_end=548
+  _globals['_COOLDOWN']._serialized_start=550
+  _globals['_COOLDOWN']._serialized_end=622
+  _globals['_EXPORTSCHEDULESREQUEST']._serialized_start=624
+  _globals['_EXPORTSCHEDULESREQUEST']._serialized_end=700
+  _globals['_EXPORTSCHEDULESRESPONSE']._serialized_start=702
+  _globals['_EXPORTSCHEDULESRESPONSE']._serialized_end=796
+  _globals['_ROUTERPRIVACYSERVICE']._serialized_start=799
+  _globals['_ROUTERPRIVACYSERVICE']._serialized_end=1136
 # @@protoc_insertion_point(module_scope)

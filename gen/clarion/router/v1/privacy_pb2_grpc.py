@@ -45,6 +45,11 @@ class RouterPrivacyServiceStub:
                 request_serializer=clarion_dot_router_dot_v1_dot_privacy__pb2.ExportRecipientRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_privacy__pb2.ExportRecipientResponse.FromString,
                 _registered_method=True)
+        self.ExportSchedules = channel.unary_unary(
+                '/clarion.router.v1.RouterPrivacyService/ExportSchedules',
+                request_serializer=clarion_dot_router_dot_v1_dot_privacy__pb2.ExportSchedulesRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_privacy__pb2.ExportSchedulesResponse.FromString,
+                _registered_method=True)
 
 
 class RouterPrivacyServiceServicer:
@@ -65,6 +70,13 @@ class RouterPrivacyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportSchedules(self, request, context):
+        """The schedules whose events name the person: each with only their part of the event.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RouterPrivacyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_RouterPrivacyServiceServicer_to_server(servicer, server):
                     servicer.ExportRecipient,
                     request_deserializer=clarion_dot_router_dot_v1_dot_privacy__pb2.ExportRecipientRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_privacy__pb2.ExportRecipientResponse.SerializeToString,
+            ),
+            'ExportSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportSchedules,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_privacy__pb2.ExportSchedulesRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_privacy__pb2.ExportSchedulesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class RouterPrivacyService:
             '/clarion.router.v1.RouterPrivacyService/ExportRecipient',
             clarion_dot_router_dot_v1_dot_privacy__pb2.ExportRecipientRequest.SerializeToString,
             clarion_dot_router_dot_v1_dot_privacy__pb2.ExportRecipientResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.RouterPrivacyService/ExportSchedules',
+            clarion_dot_router_dot_v1_dot_privacy__pb2.ExportSchedulesRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_privacy__pb2.ExportSchedulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class RouterPrivacyServiceStub:
     schedules and of events that wait or are read page by page. Answers zeros if there is nothing of them.
     """
     ExportRecipient: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportRecipientRequest, _privacy_pb2.ExportRecipientResponse]
+    ExportSchedules: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportSchedulesRequest, _privacy_pb2.ExportSchedulesResponse]
+    """The schedules whose events name the person: each with only their part of the event."""
 
 @_typing.type_check_only
 class RouterPrivacyServiceAsyncStub(RouterPrivacyServiceStub):
@@ -49,6 +51,8 @@ class RouterPrivacyServiceAsyncStub(RouterPrivacyServiceStub):
     schedules and of events that wait or are read page by page. Answers zeros if there is nothing of them.
     """
     ExportRecipient: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportRecipientRequest, _privacy_pb2.ExportRecipientResponse]  # type: ignore[assignment]
+    ExportSchedules: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportSchedulesRequest, _privacy_pb2.ExportSchedulesResponse]  # type: ignore[assignment]
+    """The schedules whose events name the person: each with only their part of the event."""
 
 class RouterPrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the router stores of one recipient: shown, and erased."""
@@ -69,5 +73,13 @@ class RouterPrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_pb2.ExportRecipientRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.ExportRecipientResponse, _abc.Awaitable[_privacy_pb2.ExportRecipientResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ExportSchedules(
+        self,
+        request: _privacy_pb2.ExportSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.ExportSchedulesResponse, _abc.Awaitable[_privacy_pb2.ExportSchedulesResponse]]:
+        """The schedules whose events name the person: each with only their part of the event."""
 
 def add_RouterPrivacyServiceServicer_to_server(servicer: RouterPrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

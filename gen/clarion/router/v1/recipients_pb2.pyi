@@ -68,6 +68,7 @@ class StoredRecipient(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     CATEGORY_PREFERENCES_FIELD_NUMBER: _builtins.int
     DEVICE_TOKENS_FIELD_NUMBER: _builtins.int
+    INACTIVE_FIELD_NUMBER: _builtins.int
     recipient_id: _builtins.str
     """The id that the tenant gave them, 1 to 255 characters; unique within the tenant."""
     email: _builtins.str
@@ -85,6 +86,8 @@ class StoredRecipient(_message.Message):
     updated_at_us: _builtins.int
     id: _builtins.str
     """Our own id of them, which never changes; ignored in requests."""
+    inactive: _builtins.bool
+    """They get nothing, whatever else is stored of them; only RecipientChange.inactive changes it. Ignored in requests."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 50, of 1 to 64 characters each."""
@@ -99,7 +102,9 @@ class StoredRecipient(_message.Message):
 
     @_builtins.property
     def device_tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceToken]:
-        """For push through a provider; at most 10. Shown without their middle."""
+        """For push through a provider; at most 10. Shown without their middle. In a change, a token as it is shown is the stored
+        one that is shown so.
+        """
 
     def __init__(
         self,
@@ -118,10 +123,11 @@ class StoredRecipient(_message.Message):
         id: _builtins.str = ...,
         category_preferences: _abc.Iterable[Global___CategoryPreference] | None = ...,
         device_tokens: _abc.Iterable[Global___DeviceToken] | None = ...,
+        inactive: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category_preferences", b"category_preferences", "created_at_us", b"created_at_us", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "id", b"id", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "phone", b"phone", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone", "updated_at_us", b"updated_at_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category_preferences", b"category_preferences", "created_at_us", b"created_at_us", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "id", b"id", "inactive", b"inactive", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "phone", b"phone", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone", "updated_at_us", b"updated_at_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,6 +234,8 @@ class RecipientChange(_message.Message):
     DEVICE_TOKENS_FIELD_NUMBER: _builtins.int
     NEW_RECIPIENT_ID_FIELD_NUMBER: _builtins.int
     PREFERENCE_CHANGES_FIELD_NUMBER: _builtins.int
+    INACTIVE_FIELD_NUMBER: _builtins.int
+    NAME_PARTS_FIELD_NUMBER: _builtins.int
     recipient_id: _builtins.str
     """Who: the tenant's id of them, else our own id, else, with unique_email, the address. All empty: somebody new, who gets
     an id.
@@ -243,6 +251,8 @@ class RecipientChange(_message.Message):
     merges_data: _builtins.bool
     new_recipient_id: _builtins.str
     """Another recipient_id in place of theirs; empty: it stays."""
+    inactive: _builtins.bool
+    """Whether they get nothing from now on. What they muted and want stays as it is until they are active again."""
     @_builtins.property
     def tags(self) -> Global___TagList:
         """Absent: as they are."""
@@ -256,6 +266,10 @@ class RecipientChange(_message.Message):
     @_builtins.property
     def preference_changes(self) -> Global___PreferenceChanges:
         """Made after all other fields, to what is stored at that moment: of two at once none is lost."""
+
+    @_builtins.property
+    def name_parts(self) -> Global___NameParts:
+        """Made after data."""
 
     def __init__(
         self,
@@ -275,15 +289,19 @@ class RecipientChange(_message.Message):
         device_tokens: Global___DeviceTokens | None = ...,
         new_recipient_id: _builtins.str = ...,
         preference_changes: Global___PreferenceChanges | None = ...,
+        inactive: _builtins.bool | None = ...,
+        name_parts: Global___NameParts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "phone", b"phone", "preference_changes", b"preference_changes", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_inactive", b"_inactive", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "inactive", b"inactive", "locale", b"locale", "muted_channels", b"muted_channels", "name", b"name", "name_parts", b"name_parts", "phone", b"phone", "preference_changes", b"preference_changes", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "id", b"id", "locale", b"locale", "merges_data", b"merges_data", "muted_channels", b"muted_channels", "name", b"name", "new_recipient_id", b"new_recipient_id", "phone", b"phone", "preference_changes", b"preference_changes", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_email", b"_email", "_inactive", b"_inactive", "_locale", b"_locale", "_name", b"_name", "_phone", b"_phone", "_timezone", b"_timezone", "category_preferences", b"category_preferences", "data", b"data", "device_tokens", b"device_tokens", "email", b"email", "id", b"id", "inactive", b"inactive", "locale", b"locale", "merges_data", b"merges_data", "muted_channels", b"muted_channels", "name", b"name", "name_parts", b"name_parts", "new_recipient_id", b"new_recipient_id", "phone", b"phone", "preference_changes", b"preference_changes", "recipient_id", b"recipient_id", "tags", b"tags", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__data: _TypeAlias = _typing.Literal["data"]  # noqa: Y015
     _WhichOneofArgType__data: _TypeAlias = _typing.Literal["_data", b"_data"]  # noqa: Y015
     _WhichOneofReturnType__email: _TypeAlias = _typing.Literal["email"]  # noqa: Y015
     _WhichOneofArgType__email: _TypeAlias = _typing.Literal["_email", b"_email"]  # noqa: Y015
+    _WhichOneofReturnType__inactive: _TypeAlias = _typing.Literal["inactive"]  # noqa: Y015
+    _WhichOneofArgType__inactive: _TypeAlias = _typing.Literal["_inactive", b"_inactive"]  # noqa: Y015
     _WhichOneofReturnType__locale: _TypeAlias = _typing.Literal["locale"]  # noqa: Y015
     _WhichOneofArgType__locale: _TypeAlias = _typing.Literal["_locale", b"_locale"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
@@ -297,6 +315,8 @@ class RecipientChange(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__email) -> _WhichOneofReturnType__email | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__inactive) -> _WhichOneofReturnType__inactive | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__locale) -> _WhichOneofReturnType__locale | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
@@ -306,6 +326,39 @@ class RecipientChange(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__timezone) -> _WhichOneofReturnType__timezone | None: ...
 
 Global___RecipientChange: _TypeAlias = RecipientChange  # noqa: Y015
+
+@_typing.final
+class NameParts(_message.Message):
+    """First and last name: the fields first_name and last_name of data, and together the name. What is absent stays; empty: it
+    is deleted. Who has only a name has its first word as the first name, and the rest as the last.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    first: _builtins.str
+    last: _builtins.str
+    def __init__(
+        self,
+        *,
+        first: _builtins.str | None = ...,
+        last: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_first", b"_first", "_last", b"_last", "first", b"first", "last", b"last"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first", b"_first", "_last", b"_last", "first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__first: _TypeAlias = _typing.Literal["first"]  # noqa: Y015
+    _WhichOneofArgType__first: _TypeAlias = _typing.Literal["_first", b"_first"]  # noqa: Y015
+    _WhichOneofReturnType__last: _TypeAlias = _typing.Literal["last"]  # noqa: Y015
+    _WhichOneofArgType__last: _TypeAlias = _typing.Literal["_last", b"_last"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first) -> _WhichOneofReturnType__first | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last) -> _WhichOneofReturnType__last | None: ...
+
+Global___NameParts: _TypeAlias = NameParts  # noqa: Y015
 
 @_typing.final
 class TagList(_message.Message):
@@ -378,9 +431,6 @@ class PreferenceChanges(_message.Message):
 
     CHANGES_FIELD_NUMBER: _builtins.int
     CATEGORIES_FIELD_NUMBER: _builtins.int
-    KEEPS_MUTED_FIELD_NUMBER: _builtins.int
-    keeps_muted: _builtins.bool
-    """What is muted stays muted, whatever is wanted of it."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryPreference]:
         """At most 200, each of one of `categories`; of two for one category and channel the later one counts."""
@@ -394,11 +444,10 @@ class PreferenceChanges(_message.Message):
         *,
         changes: _abc.Iterable[Global___CategoryPreference] | None = ...,
         categories: _abc.Iterable[_builtins.str] | None = ...,
-        keeps_muted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "changes", b"changes", "keeps_muted", b"keeps_muted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "changes", b"changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -409,16 +458,20 @@ class DeviceTokens(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKENS_FIELD_NUMBER: _builtins.int
+    KEEPS_OTHER_KINDS_FIELD_NUMBER: _builtins.int
+    keeps_other_kinds: _builtins.bool
+    """Only tokens of the kinds that are in tokens are replaced; the others stay."""
     @_builtins.property
     def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceToken]: ...
     def __init__(
         self,
         *,
         tokens: _abc.Iterable[Global___DeviceToken] | None = ...,
+        keeps_other_kinds: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keeps_other_kinds", b"keeps_other_kinds", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -985,20 +1038,24 @@ class ListGroupsRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    search: _builtins.str
+    """A part of the key or the name, in any case, at most 100 characters; empty: any."""
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        search: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "search", b"search", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

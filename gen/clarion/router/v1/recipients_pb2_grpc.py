@@ -118,7 +118,8 @@ class RecipientServiceServicer:
 
     def PutRecipients(self, request, context):
         """Stores 1 to 100 recipients, or none if one is invalid; one that is stored already is replaced, and keeps its groups,
-        place, category preferences and device tokens, which are ignored here. CONFLICT: the tenant has a million.
+        place, category preferences, device tokens and whether it is inactive, which are ignored here. CONFLICT: the tenant
+        has a million.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class RecipientServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RecipientServiceAsyncStub: ...
     PutRecipients: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.PutRecipientsRequest, _recipients_pb2.PutRecipientsResponse]
     """Stores 1 to 100 recipients, or none if one is invalid; one that is stored already is replaced, and keeps its groups,
-    place, category preferences and device tokens, which are ignored here. CONFLICT: the tenant has a million.
+    place, category preferences, device tokens and whether it is inactive, which are ignored here. CONFLICT: the tenant
+    has a million.
     """
     GetRecipient: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.GetRecipientRequest, _recipients_pb2.GetRecipientResponse]
     ListRecipients: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ListRecipientsRequest, _recipients_pb2.ListRecipientsResponse]
@@ -74,7 +75,8 @@ class RecipientServiceAsyncStub(RecipientServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PutRecipients: _aio.UnaryUnaryMultiCallable[_recipients_pb2.PutRecipientsRequest, _recipients_pb2.PutRecipientsResponse]  # type: ignore[assignment]
     """Stores 1 to 100 recipients, or none if one is invalid; one that is stored already is replaced, and keeps its groups,
-    place, category preferences and device tokens, which are ignored here. CONFLICT: the tenant has a million.
+    place, category preferences, device tokens and whether it is inactive, which are ignored here. CONFLICT: the tenant
+    has a million.
     """
     GetRecipient: _aio.UnaryUnaryMultiCallable[_recipients_pb2.GetRecipientRequest, _recipients_pb2.GetRecipientResponse]  # type: ignore[assignment]
     ListRecipients: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ListRecipientsRequest, _recipients_pb2.ListRecipientsResponse]  # type: ignore[assignment]
@@ -116,7 +118,8 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recipients_pb2.PutRecipientsResponse, _abc.Awaitable[_recipients_pb2.PutRecipientsResponse]]:
         """Stores 1 to 100 recipients, or none if one is invalid; one that is stored already is replaced, and keeps its groups,
-        place, category preferences and device tokens, which are ignored here. CONFLICT: the tenant has a million.
+        place, category preferences, device tokens and whether it is inactive, which are ignored here. CONFLICT: the tenant
+        has a million.
         """
 
     @_abc_1.abstractmethod

@@ -23,20 +23,25 @@ _sym_db = _symbol_database.Default()
 
 
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
+from clarion.common.v1 import search_pb2 as clarion_dot_common_dot_v1_dot_search__pb2
 from clarion.common.v1 import trace_pb2 as clarion_dot_common_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/router/v1/router.proto\x12\x11\x63larion.router.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"\xd8\x01\n\x13\x45xplainRouteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12,\n\x08\x63hannels\x18\x04 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06locale\x18( \x01(\t\x12+\n\x08\x61udience\x18< \x03(\x0b\x32\x19.clarion.common.v1.Target\"@\n\x14\x45xplainRouteResponse\x12(\n\x05route\x18\x01 \x01(\x0b\x32\x19.clarion.common.v1.Routed2p\n\rRouterService\x12_\n\x0c\x45xplainRoute\x12&.clarion.router.v1.ExplainRouteRequest\x1a\'.clarion.router.v1.ExplainRouteResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/router/v1/router.proto\x12\x11\x63larion.router.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1e\x63larion/common/v1/search.proto\x1a\x1d\x63larion/common/v1/trace.proto\"\xd8\x01\n\x13\x45xplainRouteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12,\n\x08\x63hannels\x18\x04 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06locale\x18( \x01(\t\x12+\n\x08\x61udience\x18< \x03(\x0b\x32\x19.clarion.common.v1.Target\"@\n\x14\x45xplainRouteResponse\x12(\n\x05route\x18\x01 \x01(\x0b\x32\x19.clarion.common.v1.Routed\"A\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x12\n\ntenant_ids\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"<\n\x0eSearchResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x1c.clarion.common.v1.SearchHit2\xbf\x01\n\rRouterService\x12_\n\x0c\x45xplainRoute\x12&.clarion.router.v1.ExplainRouteRequest\x1a\'.clarion.router.v1.ExplainRouteResponse\x12M\n\x06Search\x12 .clarion.router.v1.SearchRequest\x1a!.clarion.router.v1.SearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.router.v1.router_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPLAINROUTEREQUEST']._serialized_start=116
-  _globals['_EXPLAINROUTEREQUEST']._serialized_end=332
-  _globals['_EXPLAINROUTERESPONSE']._serialized_start=334
-  _globals['_EXPLAINROUTERESPONSE']._serialized_end=398
-  _globals['_ROUTERSERVICE']._serialized_start=400
-  _globals['_ROUTERSERVICE']._serialized_end=512
+  _globals['_EXPLAINROUTEREQUEST']._serialized_start=148
+  _globals['_EXPLAINROUTEREQUEST']._serialized_end=364
+  _globals['_EXPLAINROUTERESPONSE']._serialized_start=366
+  _globals['_EXPLAINROUTERESPONSE']._serialized_end=430
+  _globals['_SEARCHREQUEST']._serialized_start=432
+  _globals['_SEARCHREQUEST']._serialized_end=497
+  _globals['_SEARCHRESPONSE']._serialized_start=499
+  _globals['_SEARCHRESPONSE']._serialized_end=559
+  _globals['_ROUTERSERVICE']._serialized_start=562
+  _globals['_ROUTERSERVICE']._serialized_end=753
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RouterServiceStub:
-    """Explains decisions of the router, which otherwise works on the stream EVENTS.
+    """Explains decisions of the router, which otherwise works on the stream EVENTS, and finds what it stores.
     """
 
     def __init__(self, channel):
@@ -40,14 +40,27 @@ class RouterServiceStub:
                 request_serializer=clarion_dot_router_dot_v1_dot_router__pb2.ExplainRouteRequest.SerializeToString,
                 response_deserializer=clarion_dot_router_dot_v1_dot_router__pb2.ExplainRouteResponse.FromString,
                 _registered_method=True)
+        self.Search = channel.unary_unary(
+                '/clarion.router.v1.RouterService/Search',
+                request_serializer=clarion_dot_router_dot_v1_dot_router__pb2.SearchRequest.SerializeToString,
+                response_deserializer=clarion_dot_router_dot_v1_dot_router__pb2.SearchResponse.FromString,
+                _registered_method=True)
 
 
 class RouterServiceServicer:
-    """Explains decisions of the router, which otherwise works on the stream EVENTS.
+    """Explains decisions of the router, which otherwise works on the stream EVENTS, and finds what it stores.
     """
 
     def ExplainRoute(self, request, context):
         """What would be sent for an event, and why not on other channels. Sends nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Search(self, request, context):
+        """Workflows, segments, schedules and imports by their id, or its beginning. Recipients and endpoints have searches of
+        their own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +74,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     request_deserializer=clarion_dot_router_dot_v1_dot_router__pb2.ExplainRouteRequest.FromString,
                     response_serializer=clarion_dot_router_dot_v1_dot_router__pb2.ExplainRouteResponse.SerializeToString,
             ),
+            'Search': grpc.unary_unary_rpc_method_handler(
+                    servicer.Search,
+                    request_deserializer=clarion_dot_router_dot_v1_dot_router__pb2.SearchRequest.FromString,
+                    response_serializer=clarion_dot_router_dot_v1_dot_router__pb2.SearchResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'clarion.router.v1.RouterService', rpc_method_handlers)
@@ -70,7 +88,7 @@ def add_RouterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RouterService:
-    """Explains decisions of the router, which otherwise works on the stream EVENTS.
+    """Explains decisions of the router, which otherwise works on the stream EVENTS, and finds what it stores.
     """
 
     @staticmethod
@@ -90,6 +108,33 @@ class RouterService:
             '/clarion.router.v1.RouterService/ExplainRoute',
             clarion_dot_router_dot_v1_dot_router__pb2.ExplainRouteRequest.SerializeToString,
             clarion_dot_router_dot_v1_dot_router__pb2.ExplainRouteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Search(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.router.v1.RouterService/Search',
+            clarion_dot_router_dot_v1_dot_router__pb2.SearchRequest.SerializeToString,
+            clarion_dot_router_dot_v1_dot_router__pb2.SearchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RouterServiceStub:
-    """Explains decisions of the router, which otherwise works on the stream EVENTS."""
+    """Explains decisions of the router, which otherwise works on the stream EVENTS, and finds what it stores."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -35,17 +35,25 @@ class RouterServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RouterServiceAsyncStub: ...
     ExplainRoute: _grpc.UnaryUnaryMultiCallable[_router_pb2.ExplainRouteRequest, _router_pb2.ExplainRouteResponse]
     """What would be sent for an event, and why not on other channels. Sends nothing."""
+    Search: _grpc.UnaryUnaryMultiCallable[_router_pb2.SearchRequest, _router_pb2.SearchResponse]
+    """Workflows, segments, schedules and imports by their id, or its beginning. Recipients and endpoints have searches of
+    their own.
+    """
 
 @_typing.type_check_only
 class RouterServiceAsyncStub(RouterServiceStub):
-    """Explains decisions of the router, which otherwise works on the stream EVENTS."""
+    """Explains decisions of the router, which otherwise works on the stream EVENTS, and finds what it stores."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExplainRoute: _aio.UnaryUnaryMultiCallable[_router_pb2.ExplainRouteRequest, _router_pb2.ExplainRouteResponse]  # type: ignore[assignment]
     """What would be sent for an event, and why not on other channels. Sends nothing."""
+    Search: _aio.UnaryUnaryMultiCallable[_router_pb2.SearchRequest, _router_pb2.SearchResponse]  # type: ignore[assignment]
+    """Workflows, segments, schedules and imports by their id, or its beginning. Recipients and endpoints have searches of
+    their own.
+    """
 
 class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Explains decisions of the router, which otherwise works on the stream EVENTS."""
+    """Explains decisions of the router, which otherwise works on the stream EVENTS, and finds what it stores."""
 
     @_abc_1.abstractmethod
     def ExplainRoute(
@@ -54,5 +62,15 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ExplainRouteResponse, _abc.Awaitable[_router_pb2.ExplainRouteResponse]]:
         """What would be sent for an event, and why not on other channels. Sends nothing."""
+
+    @_abc_1.abstractmethod
+    def Search(
+        self,
+        request: _router_pb2.SearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.SearchResponse, _abc.Awaitable[_router_pb2.SearchResponse]]:
+        """Workflows, segments, schedules and imports by their id, or its beginning. Recipients and endpoints have searches of
+        their own.
+        """
 
 def add_RouterServiceServicer_to_server(servicer: RouterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -103,7 +103,7 @@ class SegmentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSegment(self, request, context):
-        """CONFLICT: workflows name it.
+        """CONFLICT: workflows or schedules name it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class SegmentServiceStub:
     """In the order of their names."""
     UpdateSegment: _grpc.UnaryUnaryMultiCallable[_segments_pb2.UpdateSegmentRequest, _segments_pb2.UpdateSegmentResponse]
     DeleteSegment: _grpc.UnaryUnaryMultiCallable[_segments_pb2.DeleteSegmentRequest, _segments_pb2.DeleteSegmentResponse]
-    """CONFLICT: workflows name it."""
+    """CONFLICT: workflows or schedules name it."""
     CountSegment: _grpc.UnaryUnaryMultiCallable[_segments_pb2.CountSegmentRequest, _segments_pb2.CountSegmentResponse]
     """How many recipients a filter matches, stored or not: exact up to 100,000, and the first few of them."""
     ListSegmentMembers: _grpc.UnaryUnaryMultiCallable[_segments_pb2.ListSegmentMembersRequest, _segments_pb2.ListSegmentMembersResponse]
@@ -58,7 +58,7 @@ class SegmentServiceAsyncStub(SegmentServiceStub):
     """In the order of their names."""
     UpdateSegment: _aio.UnaryUnaryMultiCallable[_segments_pb2.UpdateSegmentRequest, _segments_pb2.UpdateSegmentResponse]  # type: ignore[assignment]
     DeleteSegment: _aio.UnaryUnaryMultiCallable[_segments_pb2.DeleteSegmentRequest, _segments_pb2.DeleteSegmentResponse]  # type: ignore[assignment]
-    """CONFLICT: workflows name it."""
+    """CONFLICT: workflows or schedules name it."""
     CountSegment: _aio.UnaryUnaryMultiCallable[_segments_pb2.CountSegmentRequest, _segments_pb2.CountSegmentResponse]  # type: ignore[assignment]
     """How many recipients a filter matches, stored or not: exact up to 100,000, and the first few of them."""
     ListSegmentMembers: _aio.UnaryUnaryMultiCallable[_segments_pb2.ListSegmentMembersRequest, _segments_pb2.ListSegmentMembersResponse]  # type: ignore[assignment]
@@ -103,7 +103,7 @@ class SegmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _segments_pb2.DeleteSegmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_segments_pb2.DeleteSegmentResponse, _abc.Awaitable[_segments_pb2.DeleteSegmentResponse]]:
-        """CONFLICT: workflows name it."""
+        """CONFLICT: workflows or schedules name it."""
 
     @_abc_1.abstractmethod
     def CountSegment(

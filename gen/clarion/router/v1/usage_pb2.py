@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/router/v1/usage.proto\x12\x11\x63larion.router.v1\"*\n\x15GetRouterUsageRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"\xb3\x02\n\x16GetRouterUsageResponse\x12-\n\nrecipients\x18\x01 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12)\n\x06groups\x18\x02 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12,\n\tendpoints\x18\x03 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12.\n\x0b\x65vent_types\x18\x04 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12/\n\x0c\x61pplications\x18\x05 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12\x30\n\rsubscriptions\x18\x06 \x01(\x0b\x32\x19.clarion.router.v1.Stored\"%\n\x06Stored\x12\x0c\n\x04used\x18\x01 \x01(\x03\x12\r\n\x05\x62ound\x18\x02 \x01(\x03\x32{\n\x12RouterUsageService\x12\x65\n\x0eGetRouterUsage\x12(.clarion.router.v1.GetRouterUsageRequest\x1a).clarion.router.v1.GetRouterUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63larion/router/v1/usage.proto\x12\x11\x63larion.router.v1\"*\n\x15GetRouterUsageRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"\xbc\x03\n\x16GetRouterUsageResponse\x12-\n\nrecipients\x18\x01 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12)\n\x06groups\x18\x02 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12,\n\tendpoints\x18\x03 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12.\n\x0b\x65vent_types\x18\x04 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12/\n\x0c\x61pplications\x18\x05 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12\x30\n\rsubscriptions\x18\x06 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12,\n\tworkflows\x18\x07 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12+\n\x08segments\x18\x08 \x01(\x0b\x32\x19.clarion.router.v1.Stored\x12,\n\tschedules\x18\t \x01(\x0b\x32\x19.clarion.router.v1.Stored\"%\n\x06Stored\x12\x0c\n\x04used\x18\x01 \x01(\x03\x12\r\n\x05\x62ound\x18\x02 \x01(\x03\x32{\n\x12RouterUsageService\x12\x65\n\x0eGetRouterUsage\x12(.clarion.router.v1.GetRouterUsageRequest\x1a).clarion.router.v1.GetRouterUsageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETROUTERUSAGEREQUEST']._serialized_start=52
   _globals['_GETROUTERUSAGEREQUEST']._serialized_end=94
   _globals['_GETROUTERUSAGERESPONSE']._serialized_start=97
-  _globals['_GETROUTERUSAGERESPONSE']._serialized_end=404
-  _globals['_STORED']._serialized_start=406
-  _globals['_STORED']._serialized_end=443
-  _globals['_ROUTERUSAGESERVICE']._serialized_start=445
-  _globals['_ROUTERUSAGESERVICE']._serialized_end=568
+  _globals['_GETROUTERUSAGERESPONSE']._serialized_end=541
+  _globals['_STORED']._serialized_start=543
+  _globals['_STORED']._serialized_end=580
+  _globals['_ROUTERUSAGESERVICE']._serialized_start=582
+  _globals['_ROUTERUSAGESERVICE']._serialized_end=705
 # @@protoc_insertion_point(module_scope)

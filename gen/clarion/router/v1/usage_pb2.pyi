@@ -45,6 +45,9 @@ class GetRouterUsageResponse(_message.Message):
     EVENT_TYPES_FIELD_NUMBER: _builtins.int
     APPLICATIONS_FIELD_NUMBER: _builtins.int
     SUBSCRIPTIONS_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    SCHEDULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def recipients(self) -> Global___Stored: ...
     @_builtins.property
@@ -57,6 +60,12 @@ class GetRouterUsageResponse(_message.Message):
     def applications(self) -> Global___Stored: ...
     @_builtins.property
     def subscriptions(self) -> Global___Stored: ...
+    @_builtins.property
+    def workflows(self) -> Global___Stored: ...
+    @_builtins.property
+    def segments(self) -> Global___Stored: ...
+    @_builtins.property
+    def schedules(self) -> Global___Stored: ...
     def __init__(
         self,
         *,
@@ -66,10 +75,13 @@ class GetRouterUsageResponse(_message.Message):
         event_types: Global___Stored | None = ...,
         applications: Global___Stored | None = ...,
         subscriptions: Global___Stored | None = ...,
+        workflows: Global___Stored | None = ...,
+        segments: Global___Stored | None = ...,
+        schedules: Global___Stored | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["applications", b"applications", "endpoints", b"endpoints", "event_types", b"event_types", "groups", b"groups", "recipients", b"recipients", "subscriptions", b"subscriptions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["applications", b"applications", "endpoints", b"endpoints", "event_types", b"event_types", "groups", b"groups", "recipients", b"recipients", "schedules", b"schedules", "segments", b"segments", "subscriptions", b"subscriptions", "workflows", b"workflows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applications", b"applications", "endpoints", b"endpoints", "event_types", b"event_types", "groups", b"groups", "recipients", b"recipients", "subscriptions", b"subscriptions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applications", b"applications", "endpoints", b"endpoints", "event_types", b"event_types", "groups", b"groups", "recipients", b"recipients", "schedules", b"schedules", "segments", b"segments", "subscriptions", b"subscriptions", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

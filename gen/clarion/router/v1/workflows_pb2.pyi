@@ -203,11 +203,14 @@ class GetWorkflowRequest(_message.Message):
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
+    WITHOUT_ACTIVITY_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     workflow_id: _builtins.str
     """One of them; a name is looked for in the scope, then among those of every scope."""
     name: _builtins.str
     scope: _builtins.str
+    without_activity: _builtins.bool
+    """Leaves out open_runs and last_started_at_us: a workflow may have a million runs to count."""
     def __init__(
         self,
         *,
@@ -215,10 +218,11 @@ class GetWorkflowRequest(_message.Message):
         workflow_id: _builtins.str = ...,
         name: _builtins.str = ...,
         scope: _builtins.str = ...,
+        without_activity: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "scope", b"scope", "tenant_id", b"tenant_id", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "scope", b"scope", "tenant_id", b"tenant_id", "without_activity", b"without_activity", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

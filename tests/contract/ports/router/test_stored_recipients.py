@@ -64,7 +64,9 @@ def real(pool: Pool) -> Subject:
             await stored_groups.change_members(tenant_id, key, [recipient_id], [])
 
     async def delete(tenant_id: str, recipient_id: str) -> None:
-        await stored.delete(tenant_id, recipient_id)
+        row = await stored.get(tenant_id, recipient_id)
+        assert row is not None
+        await stored.delete(tenant_id, row.id)
 
     return Subject(PostgresRecipients(pool), store, delete, pool.terminate)
 

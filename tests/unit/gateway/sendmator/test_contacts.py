@@ -12,7 +12,7 @@ from gateway.dialects.sendmator import bodies
 from gateway.dialects.sendmator.contacts import preferences, shapes
 from gateway.dialects.sendmator.errors import ApiError
 from services.router.recipients.changes import checked
-from services.router.recipients.check import CheckedRecipient, Preference
+from services.router.recipients.check import CheckedRecipient, Device, Preference
 from services.router.recipients.decisions import Known
 from services.router.recipients.row import RecipientRow
 from services.router.recipients.servicer import recipient_of
@@ -28,7 +28,6 @@ CONTACT = {
     "custom_fields": {"company": "Acme Corp", "lead_score": 85},
     "metadata": {"source": "website"},
 }
-_ALL = [event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH]
 
 
 def fields(**body: Any) -> bodies.Fields:
@@ -61,6 +60,8 @@ def _read(person: recipients_pb2.StoredRecipient) -> CheckedRecipient:
         tuple(person.tags),
         tuple(person.muted_channels),
         tuple(Preference(one.channel, one.category, one.wanted) for one in person.category_preferences),
+        tuple(Device(one.kind, one.token) for one in person.device_tokens),
+        person.inactive,
     )
 
 
@@ -77,7 +78,7 @@ def test_a_change_keeps_what_it_does_not_name() -> None:
     """Of custom fields it changes single ones, and null deletes one."""
     person = stored(shapes.new(fields(**CONTACT)))
     body = fields(first_name="Jane", custom_fields={"lead_score": None, "role": "Dev"}, tags=[])
-    shown = shapes.shown(stored(shapes.change(body, person), person))
+    shown = shapes.shown(stored(shapes.change(body), person))
     assert (shown["first_name"], shown["last_name"], shown["email"]) == ("Jane", "Doe", CONTACT["email"])
     assert shown["custom_fields"] == {"company": "Acme Corp", "role": "Dev"}
     assert (shown["tags"], shown["metadata"]) == ([], {"source": "website"})
@@ -86,24 +87,57 @@ def test_a_change_keeps_what_it_does_not_name() -> None:
 def test_a_replacement_deletes_the_custom_fields_that_it_leaves_out() -> None:
     """And nothing else."""
     person = stored(shapes.new(fields(**CONTACT)))
-    shown = shapes.shown(stored(shapes.change(fields(custom_fields={"a": 1}), person, replaces=True), person))
+    shown = shapes.shown(stored(shapes.change(fields(custom_fields={"a": 1}), replaced=person), person))
     assert shown["custom_fields"] == {"a": 1}
     assert (shown["first_name"], shown["metadata"]) == ("John", {"source": "website"})
 
 
-def test_a_contact_who_is_not_active_gets_nothing() -> None:
-    """Active again, they have the channels muted that were before."""
+def test_a_contact_who_is_not_active_keeps_what_they_want() -> None:
+    """It counts when they are active again, and is changed meanwhile like anybody's."""
     person = stored(
         shapes.new(fields(email="a@example.com", preferences={"sms": dict.fromkeys(preferences.CATEGORIES, False)}))
     )
-    gone = stored(shapes.change(fields(is_active=False), person), person)
-    assert list(gone.muted_channels) == _ALL
+    gone = stored(shapes.change(fields(is_active=False)), person)
     assert (shapes.shown(gone)["is_active"], shapes.shown(gone)["is_unsubscribed"]) == (False, False)
-    assert list(stored(shapes.change(fields(is_active=False), gone), gone).muted_channels) == _ALL
-    back = stored(shapes.change(fields(is_active=True), gone), gone)
-    assert list(back.muted_channels) == [event_pb2.CHANNEL_SMS]
+    meanwhile = wanted(*preferences.everything(value=False, channels=("email",)), person=gone)
+    assert not shapes.shown(meanwhile)["is_active"]
+    back = stored(shapes.change(fields(is_active=True)), meanwhile)
+    assert list(back.muted_channels) == [event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS]
     assert shapes.shown(back)["is_active"]
     assert shapes.shown(back)["custom_fields"] == {}
+
+
+def test_a_contact_who_is_stored_once_more_keeps_what_the_body_does_not_have() -> None:
+    """As a row of a bulk upsert does, which knows nothing of who is stored: nobody becomes active by it."""
+    person = stored(shapes.change(fields(is_active=False)), stored(shapes.new(fields(**CONTACT))))
+    row = {"external_id": "CRM-001", "email": CONTACT["email"], "last_name": "Roe", "custom_fields": {"role": "Dev"}}
+    again = stored(shapes.new(fields(**row)), person)
+    shown = shapes.shown(again)
+    assert (shown["is_active"], shown["first_name"], shown["last_name"]) == (False, "John", "Roe")
+    assert shown["custom_fields"] == {"company": "Acme Corp", "lead_score": 85, "role": "Dev"}
+    assert (shown["metadata"], shown["tags"], again.name) == ({"source": "website"}, CONTACT["tags"], "John Roe")
+
+
+def test_names_that_something_else_stored() -> None:
+    """A name as a whole gives first and last name; what is no text is none."""
+    person = recipients_pb2.StoredRecipient(recipient_id="u", name="Ada King Lovelace", data=b'{"first_name":5}')
+    person.data = b'{"first_name":5,"_metadata":"x"}'
+    shown = shapes.shown(person)
+    assert (shown["first_name"], shown["last_name"], shown["metadata"]) == ("Ada", "King Lovelace", {})
+    changed = stored(shapes.change(fields(last_name="Byron")), person)
+    assert (changed.name, shapes.shown(changed)["first_name"]) == ("Ada Byron", "Ada")
+    assert stored(shapes.change(fields(last_name=None)), changed).name == "Ada"
+
+
+def test_a_token_of_another_kind_stays() -> None:
+    """One contact may have a telephone of each."""
+    person = stored(shapes.change(fields(fcm_token="f" * 30)), recipients_pb2.StoredRecipient(recipient_id="u"))
+    both = stored(shapes.change(fields(apns_token="a" * 30)), person)
+    assert [one.kind for one in both.device_tokens] == ["fcm", "apns"]
+    assert [one.kind for one in stored(shapes.change(fields(fcm_token="g" * 30)), both).device_tokens] == [
+        "apns",
+        "fcm",
+    ]
 
 
 def test_names_of_our_own_fields_are_refused() -> None:
@@ -158,21 +192,6 @@ def test_one_category_of_a_channel_that_was_muted_elsewhere(number: int) -> None
     person = wanted(*[("sms", category, True) for category in some], person=muted)
     assert not person.muted_channels
     assert [name for name, value in preferences.of(person)["sms"].items() if value] == list(some)
-
-
-def test_what_somebody_refuses_who_is_not_active_is_not_forgotten() -> None:
-    """Active again they do not want it, even if both requests saw the same contact; and no wish unmutes."""
-    person = stored(shapes.new(fields(email="a@example.com")))
-    refusal, wish = recipients_pb2.RecipientChange(), recipients_pb2.RecipientChange()
-    preferences.write(preferences.everything(value=False, channels=("email",)), refusal)
-    refused = stored(refusal, person)
-    gone = stored(shapes.change(fields(is_active=False), person), refused)
-    preferences.write(preferences.everything(value=True, channels=("sms",)), wish, is_active=False)
-    assert list(stored(wish, gone).muted_channels) == _ALL
-    back = stored(shapes.change(fields(is_active=True), gone), gone)
-    assert list(back.muted_channels) == [event_pb2.CHANNEL_EMAIL]
-    both = shapes.change(fields(is_active=False, preferences={"email": {"system": True}}), person)
-    assert list(stored(both, person).muted_channels) == _ALL
 
 
 def test_categories_that_only_workflows_know_stay() -> None:

@@ -64,6 +64,7 @@ def test_the_published_example() -> None:
         (event(finished_at_us=2), None, "completed"),
         (event({_DEAD: 2, _SKIPPED: 1}, finished_at_us=2), None, "failed"),
         (event({_SENT: 1}, finished_at_us=2), runs_pb2.RUN_STATE_FAILED, "failed"),
+        (event(finished_at_us=2, reason="internal_error"), None, "failed"),
         (event({_SENT: 1}), runs_pb2.RUN_STATE_CANCELED, "canceled"),
         (event({_SENT: 1}, finished_at_us=2, reason="canceled"), None, "canceled"),
     ],

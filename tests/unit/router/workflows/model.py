@@ -154,15 +154,18 @@ class Model:
 
     def _delay(self, step: Json) -> Iterator[int]:
         written = {name: value for name, value in step.items() if name not in {"id", "kind", "only_if"}}
+        until = next(until for wait, until in WAITS if wait == written)
         try:
-            wake_us = next(until for wait, until in WAITS if wait == written)(self._facts)
+            wake_us = until(self._facts)
         except Stopped:
             self.did.append((step["id"], "failed"))
             raise
-        if wake_us > self._facts.now_us:
-            self.did.append((step["id"], "waiting"))
         while wake_us > self._facts.now_us:
-            yield wake_us
+            self.did.append((step["id"], "waiting"))
+            while wake_us > self._facts.now_us:
+                yield wake_us
+            if "within" in step:  # the hours may be over since
+                wake_us = until(self._facts)
         self.did.append((step["id"], "went_on"))
 
     def _is_met(self, rule: Any) -> bool:

@@ -13,6 +13,7 @@ from tests.unit.router.workflows.building import condition, delay, document, par
 
 NOW_US = 1_700_000_000_000_000
 SECOND = 1_000_000
+HOUR_US = 3600 * SECOND
 
 
 def _ids(decision: Decision) -> list[str]:
@@ -177,6 +178,20 @@ def test_a_time_that_has_passed_is_not_waited_for() -> None:
     assert (_ids(found), _words(found)[1]) == (["b"], ("a", "went_on"))
 
 
+@pytest.mark.parametrize(("late_h", "outputs", "wakes_in_h"), [(0, ["b"], 0), (11, ["b"], 0), (13, [], 11)])
+def test_hours_that_are_over_when_the_run_goes_on_are_waited_for_again(
+    late_h: int, outputs: list[str], wakes_in_h: int
+) -> None:
+    """Nothing is sent at night because an event was paused, or all was late."""
+    one = document(wait("a", within={"from": "08:00", "to": "20:00", "timezone": "UTC"}), send("b"))
+    evening = 1_700_006_400 * SECOND + 21 * HOUR_US
+    first = advance(one, State(), Facts(), evening)
+    assert first.wake_at_us == evening + 11 * HOUR_US
+    now_us = first.wake_at_us + late_h * HOUR_US
+    second = advance(one, decode(encode(first.state)), Facts(), now_us)
+    assert (_ids(second), second.wake_at_us) == (outputs, now_us + wakes_in_h * HOUR_US if wakes_in_h else 0)
+
+
 def test_rules_see_what_was_decided_until_there_is_a_status() -> None:
     """A step that is skipped when the run comes to it is known to be skipped at once, so another channel can follow."""
     fallback = condition("c", {"==": [var("steps.a.status"), "skipped"]}, [send("b", "SMS")])
@@ -211,6 +226,17 @@ _NAMES_A = {"==": [var("steps.a.status"), "sent"]}
         # It may look at any.
         ([send("a"), send("b"), delay("d"), condition("c", {"!!": [var("steps")]}, [])], {"a", "b"}),
         ([send("a"), delay("d"), condition("c", {"==": [var("steps.z.status"), "sent"]}, [])], set()),
+        # Where is known only when it is evaluated.
+        (
+            [send("a"), delay("d"), condition("c", {"==": [{"var": {"cat": ["st", "eps.a.status"]}}, "sent"]}, [])],
+            {"a"},
+        ),
+        ([send("a"), delay("d"), condition("c", {"missing": [{"cat": ["st", "eps.a"]}]}, [])], {"a"}),
+        # What a list of facts holds.
+        (
+            [send("a"), delay("d"), condition("c", {"reduce": [[var("")], var("current.steps.a.status"), 0]}, [])],
+            {"a"},
+        ),
         # In another branch, and after the branches.
         ([send("a"), parallel("p", [delay("d")], [delay("e")]), send("b", only_if=_NAMES_A)], {"a"}),
     ],

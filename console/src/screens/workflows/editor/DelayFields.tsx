@@ -202,7 +202,7 @@ function DaysField({ value, onChange, error }: ChoiceProps<string[] | undefined>
     onChange(days.length === DAYS.length ? undefined : days);
   };
   return (
-    <FieldGroup legend="On these days">
+    <FieldGroup legend="On these days" error={error}>
       <div className={styles.days}>
         {DAYS.map((day) => (
           <CheckField
@@ -213,7 +213,6 @@ function DaysField({ value, onChange, error }: ChoiceProps<string[] | undefined>
           />
         ))}
       </div>
-      {error ? <p className={styles.bad}>{error}</p> : null}
     </FieldGroup>
   );
 }

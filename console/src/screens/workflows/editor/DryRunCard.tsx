@@ -8,6 +8,7 @@ import { FieldRow } from "~/kit/Form";
 import { Card } from "~/kit/Page";
 import { ExactTime } from "~/kit/Time";
 import { notify, notifyError } from "~/kit/Toast";
+import { RecipientChoice } from "~/screens/recipients/RecipientChoice";
 import type { DryRun, DryStep } from "../data";
 import { walk } from "../document";
 import { KIND_WORDS, titleOf } from "../words";
@@ -54,7 +55,7 @@ export function DryRunCard({
           Try it
         </Button>
       </div>
-      {canRun ? null : <p className={styles.soft}>First put right what is marked in the steps.</p>}
+      {canRun ? null : <p className={styles.soft}>Correct what is marked in the steps first.</p>}
       {dryRun.error ? <ErrorNote error={dryRun.error} /> : null}
       <div aria-live="polite">{result && !dryRun.error ? <Result result={result} /> : null}</div>
     </Card>
@@ -64,6 +65,7 @@ export function DryRunCard({
 type TrialProps = Pick<DryRunState, "trial" | "setTrial">;
 
 function Whom({ trial, setTrial }: TrialProps) {
+  const { tenantId } = useEditor();
   const { person } = trial;
   const set = (change: Partial<Trial["person"]>) => setTrial({ person: { ...person, ...change } });
   return (
@@ -77,12 +79,11 @@ function Whom({ trial, setTrial }: TrialProps) {
         <option value="stored">A stored recipient</option>
       </SelectField>
       {trial.whom === "stored" ? (
-        <TextField
-          label="Id of the recipient"
+        <RecipientChoice
+          tenantId={tenantId}
+          label="Recipient"
           value={trial.recipientId}
-          autoComplete="off"
-          spellCheck={false}
-          onChange={(event) => setTrial({ recipientId: event.target.value })}
+          onChange={(recipientId) => setTrial({ recipientId })}
         />
       ) : (
         <FieldRow>

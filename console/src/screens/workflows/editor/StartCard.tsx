@@ -5,11 +5,11 @@ import { DurationField } from "~/kit/DurationField";
 import { TextField } from "~/kit/Field";
 import { FieldRow } from "~/kit/Form";
 import { Card } from "~/kit/Page";
+import { SegmentChoice } from "~/screens/segments/SegmentChoice";
 import { eventTypesQuery } from "../data";
 import type { Filters } from "../document";
 import { filterWords, type Names } from "../words";
 import type { Editing } from "./content";
-import { SegmentField } from "./SegmentField";
 import styles from "./StepList.module.css";
 
 interface StartCardProps {
@@ -131,8 +131,10 @@ function StartFields({ tenantId, editing, error }: Pick<StartCardProps, "tenantI
           }}
           error={error("filters.tags")}
         />
-        <SegmentField
+        <SegmentChoice
           tenantId={tenantId}
+          label="Only people in this segment"
+          nobody="Everybody"
           value={filters.segment_id ?? ""}
           onChange={(segment) => setFilters({ segment_id: segment || undefined }, "")}
           error={error("filters.segment_id")}

@@ -1,0 +1,78 @@
+"""Lets large runs step aside while events to few people are about.
+
+Whoever waits behind a page of a large run waits for all of it, here and wherever its deliveries go. So while there are
+others, a page goes on in small parts with pauses; alone it is worked off at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# How long the others count after they were last seen, seconds.
+_ABOUT_S = 5.0
+# People who are planned, and deliveries or runs that go on, between two pauses. Senders and rendering wait a moment
+# after 8 deliveries that come together, so that the next ones come together as well; others would wait with them.
+_PLANNED, _SENT = 2, 6
+# A pause is so many times as long as the part before it, and at most so long, seconds.
+_REST, _LONGEST_REST_S = 3.0, 0.1
+# How long pauses may hold up the planning of a page, and everything else that is leased: less than those deadlines.
+_PLAN_S, _SEND_S = 2.0, 10.0
+# People who are planned before others may work, while nobody else is about.
+_PLANNED_ALONE = 50
+
+
+class Pace:
+    """Of one process. ticks: seconds that only grow."""
+
+    def __init__(self, *, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._ticks = ticks
+        self._others_until = 0.0
+        # Large runs share the time that the pauses leave.
+        self._turn = asyncio.Lock()
+
+    def saw_others(self) -> None:
+        """Note that an event to few people was worked on."""
+        self._others_until = self._ticks() + _ABOUT_S
+
+    async def plan(self, people: Sequence[T], plan: Callable[[Sequence[T]], None]) -> None:
+        """Plan some people after the other, leaving room for other work."""
+
+        async def some(part: Sequence[T]) -> None:
+            plan(part)
+
+        await self._go(people, some, _PLANNED, _PLANNED_ALONE, _PLAN_S, nullcontext())
+
+    async def send(self, items: Sequence[T], send: Callable[[Sequence[T]], Awaitable[object]]) -> None:
+        """Send or work off items of large runs: all at once, or some after the other."""
+        await self._go(items, send, _SENT, len(items), _SEND_S, self._turn)
+
+    async def _go(
+        self,
+        items: Sequence[T],
+        work: Callable[[Sequence[T]], Awaitable[object]],
+        few: int,
+        many: int,
+        patience_s: float,
+        turn: AbstractAsyncContextManager[object],
+    ) -> None:
+        until = self._ticks() + patience_s
+        done = 0
+        while done < len(items):
+            if until > self._ticks() < self._others_until:
+                part = items[done : done + few]
+                async with turn:
+                    await self._slowly(part, work)
+            else:
+                part = items[done : done + many]
+                await work(part)
+                await asyncio.sleep(0)
+            done += len(part)
+
+    async def _slowly(self, part: Sequence[T], work: Callable[[Sequence[T]], Awaitable[object]]) -> None:
+        began = self._ticks()
+        await work(part)
+        await asyncio.sleep(min(_REST * (self._ticks() - began), _LONGEST_REST_S))

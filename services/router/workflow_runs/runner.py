@@ -122,7 +122,10 @@ class WorkflowRuns:
         """See queues.Work."""
         claimed = await self._store.claim(self._now(), LARGE_BATCH if large else FEW_BATCH, large=large)
         if large:
-            return {asyncio.create_task(self._pace.send(claimed, self._advance_all))} if claimed else set()
+            of_event: dict[str, list[WorkflowRun]] = {}
+            for run in claimed:
+                of_event.setdefault(run.run_id, []).append(run)
+            return set().union(*map(self._in_turn, of_event.values()))
         if claimed:
             self._pace.saw_others()
         return {asyncio.create_task(self._advance(run)) for run in claimed}
@@ -131,15 +134,40 @@ class WorkflowRuns:
         """See queues.Work."""
         return await self._store.until_next(self._now(), large=large)
 
-    async def _advance_all(self, claimed: Sequence[WorkflowRun]) -> None:
-        await asyncio.gather(*map(self._advance, claimed))
+    def _in_turn(self, claimed: Sequence[WorkflowRun]) -> set["asyncio.Task[None]"]:
+        """Let runs of one large event go on in turn with those of others; each is a task, by which they are counted."""
+        begun = {run.id: asyncio.Event() for run in claimed}
 
-    async def _advance(self, run: WorkflowRun) -> None:
+        async def advance(run: WorkflowRun) -> None:
+            await begun[run.id].wait()
+            await self._advance(run, waits_for_crowds=False)
+
+        tasks = {run.id: asyncio.create_task(advance(run)) for run in claimed}
+
+        async def go_on(some: Sequence[WorkflowRun]) -> None:
+            for run in some:
+                begun[run.id].set()
+            await asyncio.wait([tasks[run.id] for run in some])
+
+        async def take_turns() -> None:
+            try:
+                # Not in their turn: the runs of all other events would wait for this one's deliveries as well.
+                await self._lasting_obstacle(claimed[0])
+                await self._pace.send(claimed, go_on)
+            except ClarionError as error:
+                log.warning("workflow_runs_go_on_at_once", event_id=claimed[0].event_id, error=error.detail)
+            finally:
+                for one in begun.values():
+                    one.set()
+
+        return {asyncio.create_task(take_turns()), *tasks.values()}
+
+    async def _advance(self, run: WorkflowRun, *, waits_for_crowds: bool = True) -> None:
         """Let a run go on. Without success it is looked at again: soon, or when its lease ends."""
         revision, output = run.revision, run.output
         try:
             if output is None:
-                decision = await self._next(run)
+                decision = await self._next(run, waits_for_crowds=waits_for_crowds)
                 if decision is None or not await self._decisions.submit(decision):
                     return
                 revision, output = run.revision + 1, decision.output
@@ -156,12 +184,13 @@ class WorkflowRuns:
         except Exception:
             log.exception("workflow_run_crashed", workflow_run_id=run.id)
 
-    async def _next(self, run: WorkflowRun) -> WorkflowDecision | None:
+    async def _next(self, run: WorkflowRun, *, waits_for_crowds: bool = True) -> WorkflowDecision | None:
         """Decide what a run does now; None: nothing, or it must wait, and is held back."""
         if run.is_closed:
             return None  # it is ended with the others of its event
         try:
-            if obstacle := await self._lasting_obstacle(run):
+            ask = self._lasting_obstacle if waits_for_crowds else self._obstacle
+            if obstacle := await ask(run):
                 await self._hold(run, obstacle)
                 return None
             async with asyncio.timeout(_DECIDE_S):

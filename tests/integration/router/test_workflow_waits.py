@@ -1,14 +1,16 @@
 """Workflow runs that wait: of paused events and inactive tenants; and those that would stand in the way of others."""
 
+import asyncio
+
 import pytest
 
 from clarion.router.v1 import runs_pb2, workflows_pb2
 from runtime import nats
 from services.router.runs import run as event_runs
 from services.router.runs.store import LEASE_S
-from services.router.workflow_runs import store
+from services.router.workflow_runs import runner, store
 from services.router.workflow_runs.people import PeopleInWorkflowRuns
-from tests.integration.router.run_world import TENANT, fail
+from tests.integration.router.run_world import TENANT, fail, names
 from tests.integration.router.workflow_world import WorkflowWorld, begun, contact, delay, methods, only, send
 
 DONE, RUNNING = runs_pb2.RUN_STATE_DONE, runs_pb2.RUN_STATE_RUNNING
@@ -168,3 +170,38 @@ async def test_a_list_shows_what_cannot_be_read(flow: WorkflowWorld) -> None:
     await flow.flow_on()
     await flow.pool.execute("UPDATE router.workflow_runs SET position = 'x'")
     assert list((await only(flow, event)).at_steps) == []
+
+
+async def test_a_crowd_holds_up_no_other_event(flow: WorkflowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large runs go on in turn while others are about; who waits for deliveries does so out of turn.
+
+    Each of them is a task: so no more are claimed than go on within a lease.
+    """
+    workflow = await flow.workflow(delay("wait", 60), send("a"))
+    people = [contact(name, email=f"{name}@example.com") for name in names(3)]
+    crowded, other = [flow.started([workflow], *people) for _ in range(2)]
+    await flow.begin(crowded, other)
+    await flow.flow_on()
+    due = "UPDATE router.workflow_runs SET is_large = true, wake_at = 'epoch' WHERE event_id = $1"
+    thinned = asyncio.Event()
+
+    async def obstacle(event_id: str, _: int) -> str:
+        return "" if thinned.is_set() or event_id == other.id else "backlog"
+
+    monkeypatch.setattr(runner, "_CROWD_S", 0.001)
+    monkeypatch.setattr(runner, "_CROWD_LOOKS", 1_000_000)
+    monkeypatch.setattr(flow.workflow_runs._pressure, "obstacle", obstacle)
+    flow.workflow_runs._pace.saw_others()
+    flow.clock.pass_s(60)
+    await flow.pool.execute(due, crowded.id)
+    waiting = await flow.workflow_runs.claim(large=True)
+    await flow.pool.execute(due, other.id)
+    going = await flow.workflow_runs.claim(large=True)
+    try:
+        _, late = await asyncio.wait(going, timeout=10)
+        assert (len(late), {one.event_id for one in await flow.deliveries()}) == (0, {other.id})
+        assert len(waiting) >= len(people)
+    finally:
+        thinned.set()
+        await asyncio.wait(waiting)
+    assert await flow.sent_to() == sorted(names(3) * 2)

@@ -35,7 +35,9 @@ async def test_a_schedule_is_created_changed_paused_and_deleted(visit: Visit, wo
     await page.get_by_label("Tags").fill("vip, beta")
     await page.get_by_label("Variables").fill("[")
     await page.get_by_role("button", name="Create schedule").click()
-    await expect(page.get_by_text("The variables cannot be read as JSON")).to_be_visible()
+    await expect(page.get_by_label("Variables")).to_have_accessible_description(
+        re.compile("The variables cannot be read as JSON")
+    )
     await page.get_by_label("Variables").fill('{"name": "Ada"}')
     await visit.assert_accessible()
     await page.get_by_role("button", name="Create schedule").click()

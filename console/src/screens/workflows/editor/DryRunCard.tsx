@@ -51,7 +51,12 @@ export function DryRunCard({
         <Outcomes trial={trial} setTrial={setTrial} />
       </details>
       <div className={styles.buttons}>
-        <Button look="primary" onClick={dryRun.start} disabled={!canRun || !dryRun.isSomebody} isBusy={dryRun.isBusy}>
+        <Button
+          look="primary"
+          onClick={dryRun.start}
+          disabled={!canRun || !dryRun.isSomebody}
+          isBusy={dryRun.isBusy}
+        >
           Try it
         </Button>
       </div>

@@ -57,7 +57,7 @@ async def _try_workflow(page: Page) -> None:
     """Say what it would do for somebody with its tag, so that the result stands beside the steps."""
     await page.get_by_label("For whom").select_option("stored")
     await page.get_by_role("combobox", name="Recipient", exact=True).press("ArrowDown")
-    await page.get_by_role("option").first.click()
+    await page.get_by_role("dialog").get_by_role("option").first.click()
     await page.get_by_role("button", name="Try it").click()
     await expect(page.get_by_role("list", name="What would happen")).to_be_visible()
 

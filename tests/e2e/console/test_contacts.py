@@ -139,7 +139,7 @@ async def _change_categories_and_devices(visit: Visit, world: World) -> None:
     await dialog.get_by_role("button", name="Add a category").click()
     await dialog.get_by_role("button", name="Add a token").click()
     await dialog.get_by_label("Service 3").select_option("Apple (APNs)")
-    await dialog.get_by_label("Token 3").fill("third-secret-secret-third")
+    await dialog.get_by_label("Token 3", exact=True).fill("third-secret-secret-third")
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog.get_by_label("Category 1")).to_have_attribute("aria-invalid", "true")
     await expect(dialog.get_by_label("Category 1")).to_be_focused()

@@ -119,10 +119,11 @@ class Visit:
     async def choose(self, label: str, text: str) -> None:
         """Choose what a list finds first for a text, by keyboard. label: of the field that shows what is chosen."""
         await self.page.get_by_role("combobox", name=re.compile(f"^{re.escape(label)}")).press("ArrowDown")
-        search = self.page.get_by_role("dialog").get_by_role("combobox")
+        popup = self.page.get_by_role("dialog")
+        search = popup.get_by_role("combobox")
         await expect(search).to_be_focused()
         await search.fill(text)
-        await expect(self.page.get_by_role("option").first).to_contain_text(text)
+        await expect(popup.get_by_role("option").first).to_contain_text(text)
         await search.press("ArrowDown")
         await search.press("Enter")
         await expect(search).to_have_count(0)

@@ -84,7 +84,7 @@ export function WorkflowRuns({ eventId, tenantId, isLive, isEarly }: Of) {
     { header: "Continues", cell: (row) => (row.wake_at ? <Time at={row.wake_at} /> : "–"), isWhole: true },
     { header: "Started", cell: (row) => <Time at={row.created_at} />, isWhole: true },
     {
-      header: "What it did",
+      header: "",
       cell: (row) => (
         <Button size="small" onClick={() => set({ run: row.id })}>
           Show steps

@@ -113,7 +113,7 @@ function Loaded({ path, workflow, versions }: LoadedProps) {
           { header: "Saved", cell: (row) => <Time at={row.created_at} />, isWhole: true },
           { header: "By", cell: (row) => <bdi>{row.created_by ?? "not known"}</bdi> },
           {
-            header: "Use again",
+            header: "",
             cell: (row) =>
               mayChange && row.version !== workflow.version ? (
                 <Button size="small" onClick={() => setRestored(row)}>

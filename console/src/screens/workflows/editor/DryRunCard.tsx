@@ -51,11 +51,17 @@ export function DryRunCard({
         <Outcomes trial={trial} setTrial={setTrial} />
       </details>
       <div className={styles.buttons}>
-        <Button look="primary" onClick={dryRun.start} disabled={!canRun} isBusy={dryRun.isBusy}>
+        <Button
+          look="primary"
+          onClick={dryRun.start}
+          disabled={!canRun || !dryRun.isSomebody}
+          isBusy={dryRun.isBusy}
+        >
           Try it
         </Button>
       </div>
       {canRun ? null : <p className={styles.soft}>Correct what is marked in the steps first.</p>}
+      {dryRun.isSomebody ? null : <p className={styles.soft}>Choose a recipient first.</p>}
       {dryRun.error ? <ErrorNote error={dryRun.error} /> : null}
       <div aria-live="polite">{result && !dryRun.error ? <Result result={result} /> : null}</div>
     </Card>

@@ -47,6 +47,8 @@ export function StepFields({ step }: { step: Step }) {
         place.current?.scrollIntoView({ block: "nearest" });
         place.current?.querySelector<HTMLElement>("input, select, textarea")?.focus();
       }, 150);
+      // Who is in a field already, and perhaps beyond it, is not taken back.
+      place.current?.addEventListener("focusin", () => clearTimeout(timer), { once: true });
       return () => clearTimeout(timer);
     }
     return;

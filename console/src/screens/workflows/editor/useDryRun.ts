@@ -38,6 +38,8 @@ export interface DryRunState {
   /** Run it, now and after each change from now on. */
   start: () => void;
   isOn: boolean;
+  /** Whom it is for is chosen, or described. */
+  isSomebody: boolean;
   isBusy: boolean;
   result: DryRun | null;
   /** Why there is none. */
@@ -72,6 +74,9 @@ export function useDryRun(
     outcomes: trial.outcomes,
   };
   const asked = useSettled(JSON.stringify(body));
+  const isSomebody = trial.whom === "described" || trial.recipientId !== "";
+  // A moment after somebody is chosen, nobody is what would be asked.
+  const isAskable = isSomebody && (JSON.parse(asked) as { recipient_id?: string }).recipient_id !== "";
   const query = useQuery({
     queryKey: ["workflow-dry-run", tenantId, asked],
     queryFn: ({ signal }) =>
@@ -82,7 +87,7 @@ export function useDryRun(
           signal,
         }),
       ),
-    enabled: isOn && canRun && !data.fault && !variables.fault,
+    enabled: isOn && canRun && isAskable && !data.fault && !variables.fault,
     placeholderData: keepPreviousData,
     staleTime: 0,
     gcTime: 0,
@@ -99,6 +104,7 @@ export function useDryRun(
       setOn(true);
     },
     isOn,
+    isSomebody,
     isBusy: query.isFetching,
     result,
     error: query.error,

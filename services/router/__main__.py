@@ -77,7 +77,7 @@ from services.router.schedules.people import PeopleInSchedules
 from services.router.schedules.runner import Schedules
 from services.router.schedules.servicer import SCHEDULE_SERVICE, ScheduleServicer
 from services.router.schedules.store import ScheduleStore
-from services.router.search import StoredSearch
+from services.router.search.store import StoredSearch
 from services.router.segments.members import SegmentMembers
 from services.router.segments.scan import Scan
 from services.router.segments.servicer import SEGMENT_SERVICE, SegmentServicer

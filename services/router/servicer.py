@@ -11,7 +11,7 @@ from services.domain.searching import check_search
 from services.router import messages, people
 from services.router.planner import CatalogPlanner
 from services.router.ports import StoredRecipients
-from services.router.search import StoredSearch
+from services.router.search.store import StoredSearch
 
 
 class RouterServicer(router_pb2_grpc.RouterServiceServicer):

@@ -15,7 +15,7 @@ from runtime.ids import new_id
 from services.domain import topology
 from services.domain.workflows import Workflow, decode_workflows, in_scope
 from services.router.definitions import Template
-from services.router.search import StoredSearch
+from services.router.search.store import StoredSearch
 from services.router.segments.store import SegmentStore
 from services.router.workflows import store
 from services.router.workflows.document import parse

@@ -68,11 +68,7 @@ function OneWorkflow({ workflow, path }: { workflow: Workflow; path: Named }) {
           {workflow.active ? <Badge tone="good">active</Badge> : <Badge>not active</Badge>}
         </>
       }
-      text={`Version ${workflow.version}. ${
-        workflow.open_runs > 0
-          ? `${workflow.open_runs.toLocaleString()} runs of it are under way.`
-          : "No run of it is under way."
-      }`}
+      text={`Version ${workflow.version}. ${runsWords(workflow.open_runs)}`}
       actions={<Actions workflow={workflow} path={path} mayChange={mayChange} />}
     >
       {content === null ? (
@@ -86,6 +82,17 @@ function OneWorkflow({ workflow, path }: { workflow: Workflow; path: Named }) {
       <Runs path={path} />
     </Page>
   );
+}
+
+function runsWords(open: number): string {
+  switch (open) {
+    case 0:
+      return "No run of it is under way.";
+    case 1:
+      return "1 run of it is under way.";
+    default:
+      return `${open.toLocaleString()} runs of it are under way.`;
+  }
 }
 
 function Actions({ workflow, path, mayChange }: { workflow: Workflow; path: Named; mayChange: boolean }) {

@@ -8,7 +8,7 @@ from runtime import postgres
 from services.domain.searching import hit, id_range
 from services.router.recipients.store import Pool
 
-_SQL = postgres.Queries(Path(__file__).with_name("search.sql"))
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
 class StoredSearch:

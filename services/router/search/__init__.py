@@ -1,0 +1,1 @@
+"""What the router finds by its id, in several of its tables."""

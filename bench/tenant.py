@@ -64,15 +64,16 @@ async def create(stack: Running) -> Tenant:
     """Create the tenant. Raises TenantError."""
     headers = {"Authorization": f"Bearer {stack.state.admin_token}"}
     async with aiohttp.ClientSession(stack.url, headers=headers, timeout=_TIMEOUT) as session:
-        made = await _post(session, "/tenants", {"name": "Bench", "max_unfinished_events": _MAX_UNFINISHED})
+        made = await post(session, "/tenants", {"name": "Bench", "max_unfinished_events": _MAX_UNFINISHED})
         tenant = Tenant(made["id"], made["api_key"])
-        await _post(session, "/providers", {"tenant_id": tenant.id, "channel": "SMS", "kind": "sandbox"})
+        await post(session, "/providers", {"tenant_id": tenant.id, "channel": "SMS", "kind": "sandbox"})
         template = {"tenant_id": tenant.id, "event_type": EVENT_TYPE, "channel": "SMS", "body": SMS_TEMPLATE}
-        await _post(session, "/templates", {**template, "activate": True})
+        await post(session, "/templates", {**template, "activate": True})
     return tenant
 
 
-async def _post(session: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any]:
+async def post(session: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Call the admin API; return what was created. Raises TenantError."""
     async with session.post(_BASE + path, json=body) as response:
         text = await response.text()
         if response.status != 201:

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -17,12 +17,20 @@ _ABOUT_S = 5.0
 # People who are planned, and deliveries or runs that go on, between two pauses. Senders and rendering wait a moment
 # after 8 deliveries that come together, so that the next ones come together as well; others would wait with them.
 _PLANNED, _SENT = 2, 6
-# A pause is so many times as long as the part before it, and at most so long, seconds.
-_REST, _LONGEST_REST_S = 3.0, 0.1
+# A pause is so many times as long as the part before it, and at most so long, seconds. Parts of workflow runs mostly
+# wait for PostgreSQL and the broker themselves.
+_REST, _RUNS_REST, _LONGEST_REST_S = 3.0, 1.0, 0.1
 # How long pauses may hold up the planning of a page, and everything else that is leased: less than those deadlines.
 _PLAN_S, _SEND_S = 2.0, 10.0
 # People who are planned before others may work, while nobody else is about.
 _PLANNED_ALONE = 50
+
+
+class _Rest(NamedTuple):
+    """How long the pauses are, times a part; and what is held during a part and its pause."""
+
+    times: float
+    turn: AbstractAsyncContextManager[object]
 
 
 class Pace:
@@ -44,11 +52,15 @@ class Pace:
         async def some(part: Sequence[T]) -> None:
             plan(part)
 
-        await self._go(people, some, _PLANNED, _PLANNED_ALONE, _PLAN_S, nullcontext())
+        await self._go(people, some, _PLANNED, _PLANNED_ALONE, _PLAN_S, _Rest(_REST, nullcontext()))
 
     async def send(self, items: Sequence[T], send: Callable[[Sequence[T]], Awaitable[object]]) -> None:
-        """Send or work off items of large runs: all at once, or some after the other."""
-        await self._go(items, send, _SENT, len(items), _SEND_S, self._turn)
+        """Send deliveries of a large run: all at once, or some after the other."""
+        await self._go(items, send, _SENT, len(items), _SEND_S, _Rest(_REST, self._turn))
+
+    async def go_on(self, runs: Sequence[T], go_on: Callable[[Sequence[T]], Awaitable[object]]) -> None:
+        """Let large workflow runs go on: all at once, or some after the other."""
+        await self._go(runs, go_on, _SENT, len(runs), _SEND_S, _Rest(_RUNS_REST, self._turn))
 
     async def _go(
         self,
@@ -57,22 +69,22 @@ class Pace:
         few: int,
         many: int,
         patience_s: float,
-        turn: AbstractAsyncContextManager[object],
+        rest: _Rest,
     ) -> None:
         until = self._ticks() + patience_s
         done = 0
         while done < len(items):
             if until > self._ticks() < self._others_until:
                 part = items[done : done + few]
-                async with turn:
-                    await self._slowly(part, work)
+                async with rest.turn:
+                    await self._slowly(part, work, rest.times)
             else:
                 part = items[done : done + many]
                 await work(part)
                 await asyncio.sleep(0)
             done += len(part)
 
-    async def _slowly(self, part: Sequence[T], work: Callable[[Sequence[T]], Awaitable[object]]) -> None:
+    async def _slowly(self, part: Sequence[T], work: Callable[[Sequence[T]], Awaitable[object]], rest: float) -> None:
         began = self._ticks()
         await work(part)
-        await asyncio.sleep(min(_REST * (self._ticks() - began), _LONGEST_REST_S))
+        await asyncio.sleep(min(rest * (self._ticks() - began), _LONGEST_REST_S))

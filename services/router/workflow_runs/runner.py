@@ -153,7 +153,7 @@ class WorkflowRuns:
             try:
                 # Not in their turn: the runs of all other events would wait for this one's deliveries as well.
                 await self._lasting_obstacle(claimed[0])
-                await self._pace.send(claimed, go_on)
+                await self._pace.go_on(claimed, go_on)
             except ClarionError as error:
                 log.warning("workflow_runs_go_on_at_once", event_id=claimed[0].event_id, error=error.detail)
             finally:

@@ -169,7 +169,6 @@ async def _move(url: str, seconds: float, mail_provider: str, mail_port: int) ->
     connection = await asyncpg.connect(url)
     try:
         for column in (
-            "ingest.admission.created_at",
             "realtime.revocations.raised_at",
             "realtime.revocations.used_at",
             "senders.outbox.recorded_at",
@@ -177,10 +176,25 @@ async def _move(url: str, seconds: float, mail_provider: str, mail_port: int) ->
             table, _, name = column.rpartition(".")
             await connection.execute(f"UPDATE {table} SET {name} = {name} + $1 * interval '1 second'", seconds)
         await connection.execute(
+            "UPDATE ingest.admission SET created_at = created_at + $1 * interval '1 second' WHERE stored", seconds
+        )
+        await connection.execute(
             "UPDATE senders.providers SET settings = settings || jsonb_build_object('port', $2::int) WHERE id = $1",
             mail_provider,
             mail_port,
         )
+    finally:
+        await connection.close()
+
+
+async def keep_pending_keys(url: str) -> None:
+    """Let keys whose events the ledger has not read yet expire tomorrow. After the migration, which makes the column.
+
+    They are as old as their events: the ledger takes no key that is a day younger than its event for the event's.
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("UPDATE ingest.admission SET expires_at = now() + interval '1 day' WHERE NOT stored")
     finally:
         await connection.close()
 

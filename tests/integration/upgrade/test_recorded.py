@@ -83,6 +83,7 @@ async def upgraded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up
         await running.start_servers()
         await recording.restore(found, running, mail_port=mail_port)
         await running.command(TODAY, "migrate")
+        await recording.keep_pending_keys(running.postgres_url)
         await _redeliver(found, running)
         await running.start(TODAY, *ROLES)
         http, operator = running.http(), running.operator()

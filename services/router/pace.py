@@ -14,12 +14,13 @@ T = TypeVar("T")
 
 # How long the others count after they were last seen, seconds.
 _ABOUT_S = 5.0
-# People who are planned, and deliveries or runs that go on, between two pauses. Senders and rendering wait a moment
-# after 8 deliveries that come together, so that the next ones come together as well; others would wait with them.
-_PLANNED, _SENT = 2, 6
+# People who are planned, deliveries that are sent, and workflow runs that go on between two pauses. Few: senders and
+# rendering wait a moment after 8 deliveries that come together, so that the next ones come together as well, and others
+# would wait with them.
+_PLANNED, _SENT, _RUNS = 1, 3, 6
 # A pause is so many times as long as the part before it, and at most so long, seconds. Parts of workflow runs mostly
 # wait for PostgreSQL and the broker themselves.
-_REST, _RUNS_REST, _LONGEST_REST_S = 3.0, 1.0, 0.1
+_REST, _RUNS_REST, _LONGEST_REST_S = 4.0, 1.0, 0.1
 # How long pauses may hold up the planning of a page, and everything else that is leased: less than those deadlines.
 _PLAN_S, _SEND_S = 2.0, 10.0
 # People who are planned before others may work, while nobody else is about.
@@ -60,7 +61,7 @@ class Pace:
 
     async def go_on(self, runs: Sequence[T], go_on: Callable[[Sequence[T]], Awaitable[object]]) -> None:
         """Let large workflow runs go on: all at once, or some after the other."""
-        await self._go(runs, go_on, _SENT, len(runs), _SEND_S, _Rest(_RUNS_REST, self._turn))
+        await self._go(runs, go_on, _RUNS, len(runs), _SEND_S, _Rest(_RUNS_REST, self._turn))
 
     async def _go(
         self,

@@ -52,13 +52,13 @@ async def test_alone(pace: Pace, ticks: _Ticks) -> None:
 async def test_while_others_are_about(pace: Pace) -> None:
     """A few go at a time."""
     pace.saw_others()
-    assert await _sent(pace, 20) == [6, 6, 6, 2]
+    assert await _sent(pace, 11) == [3, 3, 3, 2]
 
 
 async def test_others_who_leave(pace: Pace, ticks: _Ticks) -> None:
     """What is left goes at once."""
     pace.saw_others()
-    assert await _sent(pace, 500, [1.0, 4.5], ticks) == [6, 6, 488]
+    assert await _sent(pace, 500, [1.0, 4.5], ticks) == [3, 3, 494]
 
 
 async def test_what_takes_too_long(pace: Pace, ticks: _Ticks) -> None:
@@ -72,7 +72,7 @@ async def test_what_takes_too_long(pace: Pace, ticks: _Ticks) -> None:
 
     pace.saw_others()
     await pace.send(range(100), send)
-    assert parts == [6, 6, 6, 6, 76]
+    assert parts == [3, 3, 3, 3, 88]
 
 
 async def test_large_runs_take_turns(pace: Pace) -> None:
@@ -96,17 +96,17 @@ async def test_a_part_that_fails(pace: Pace) -> None:
     pace.saw_others()
 
     async def send(part: Sequence[int]) -> None:
-        if 6 in part:
+        if 3 in part:
             raise ValueError("away")
 
     with pytest.raises(ValueError, match="away"):
         await pace.send(range(20), send)
-    assert await _sent(pace, 6) == [6]
+    assert await _sent(pace, 3) == [3]
 
 
 async def test_planning(pace: Pace) -> None:
     """Others may work after every few people; all are planned, in order."""
-    for seen, most in ((False, 50), (True, 2)):
+    for seen, most in ((False, 50), (True, 1)):
         if seen:
             pace.saw_others()
         parts: list[Sequence[int]] = []

@@ -1,7 +1,7 @@
 """Lets large runs step aside while events to few people are about.
 
-Whoever waits behind a page of a large run waits for all of it, here and wherever its deliveries go. So while there are
-others, a page goes on in small parts with pauses; alone it is worked off at once.
+An event that comes after a page of a large run waits for all of it, here and wherever the page's deliveries go. So
+while there are such events, a page goes on in small parts with pauses. While there are none, it goes on at full speed.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Pace:
         until = self._ticks() + patience_s
         done = 0
         while done < len(items):
-            if until > self._ticks() < self._others_until:
+            if self._ticks() < min(until, self._others_until):
                 part = items[done : done + few]
                 async with rest.turn:
                     await self._slowly(part, work, rest.times)

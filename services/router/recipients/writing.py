@@ -211,7 +211,7 @@ async def _known(connection: Connection, wanted: Sequence[tuple[str, Names]], *,
         return [Known()] * len(wanted)
     if locked:
         await connection.execute(_SQL.lock_rows, wanted[0][0], [id_ for _, id_ in keys])
-        # Whoever takes no locks of identifiers (PutRecipients) may have changed them before their rows were locked.
+        # PutRecipients takes no locks of identifiers: it may have changed them before their rows were locked.
         if await connection.fetch(_SQL.look_up, *columns) != found:
             raise asyncpg.exceptions.SerializationError("others have these identifiers now")
     tenant_ids, ids = zip(*sorted(keys), strict=True)

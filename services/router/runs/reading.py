@@ -112,8 +112,8 @@ class Audiences:
 def _part(named: Sequence[Person], after: str, size: int) -> tuple[Sequence[Person], str]:
     """Return the next of those whom an event names, at most so many, and where the others begin; empty: nobody is left.
 
-    Where they are many they come in the order of their destinations, so that each has one turn, whoever is erased or
-    stored meanwhile.
+    If they do not fit on one page, they come in the order of their destinations. So each has one turn, also if
+    others are erased or stored meanwhile.
     """
     if not after and len(named) <= size:
         return named, ""

@@ -34,7 +34,7 @@ RETURNING s.id, s.key, s.name, s.filter, s.created_at, s.updated_at
 -- name: hold
 SELECT s.id FROM router.segments s WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[]) ORDER BY s.id FOR KEY SHARE
 
--- Whoever holds it has ended then, and nobody holds it again before it is deleted.
+-- Waits for the transactions that hold the segment. None holds it again before this one ends.
 -- name: lock_one
 SELECT s.id FROM router.segments s WHERE s.tenant_id = $1 AND s.id = $2 FOR UPDATE
 

@@ -114,8 +114,8 @@ FROM (SELECT run_id, count(*) AS ended FROM done GROUP BY run_id) AS c
 WHERE r.id = c.run_id
 RETURNING r.id, r.state = 7 AND r.open_runs = 0 AS is_due
 
--- Not what was decided meanwhile, nor what has ended. Those of paused events, whose runs are $6, sleep until they are woken;
--- but not if their event goes on meanwhile: its row is locked, so that whoever wakes them sees them asleep.
+-- Not what was decided meanwhile, nor what has ended. $6: runs of events that were paused. If such an event is paused still,
+-- its workflow runs sleep until they are woken. Its row is locked, so that resuming it finds them asleep.
 -- name: hold_back
 WITH paused AS (
     SELECT id FROM router.runs WHERE id = ANY($6::uuid[]) AND state = 3 ORDER BY id FOR SHARE
@@ -140,8 +140,8 @@ WHERE id IN (
     FOR UPDATE
 )
 
--- Up to $1 events that go on and whose runs sleep still: whoever was to wake them has ended before. Each event with
--- sleeping runs is looked up once, however many it has.
+-- Up to $1 events that go on although their runs sleep: the process that was to wake them ended before it did. Each event
+-- with sleeping runs is looked up once, however many it has.
 -- name: resumed
 WITH RECURSIVE asleep AS (
     (

@@ -398,7 +398,7 @@ async def test_a_segment_that_a_schedule_names_stays(api: Api) -> None:
 
 
 async def test_a_segment_is_not_deleted_while_a_schedule_with_it_is_stored(api: Api) -> None:
-    """Whoever is first counts: the deletion waits for the schedule, and is refused then."""
+    """The deletion waits until the schedule is stored, and is refused then."""
     segment_id = await _segment(api)
     event = ingest_pb2.NewEvent(event_type="report.due", audience=[event_pb2.Target(segment_id=segment_id)])
     async with api.pool.acquire() as connection:

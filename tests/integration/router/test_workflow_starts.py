@@ -147,7 +147,7 @@ async def test_pages_have_a_bounded_number_of_deliveries(flow: WorkflowWorld, mo
         sent = [(one.recipient.email, one.step) for one in await flow.deliveries() if one.event_id == event.id]
         assert len(sent) == len({one.id for one in await flow.deliveries() if one.event_id == event.id})
         assert len(sent) == 3 * (4 + 4 + stored_people)
-        # Whoever cannot be reached has one skipped delivery of each workflow.
+        # A contact with a malformed address has one skipped delivery of each workflow.
         whole = len(sent) + 2 * 3
         assert (await flow.plan(event), await flow.state(event)) == ((whole, [whole]), DONE)
     assert max(sizes) <= 9

@@ -55,6 +55,19 @@ async def test_while_others_are_about(pace: Pace) -> None:
     assert await _sent(pace, 11) == [3, 3, 3, 2]
 
 
+async def test_workflow_runs(pace: Pace) -> None:
+    """Several go on at a time; alone all do."""
+    parts: list[int] = []
+
+    async def go_on(part: Sequence[int]) -> None:
+        parts.append(len(part))
+
+    await pace.go_on(range(20), go_on)
+    pace.saw_others()
+    await pace.go_on(range(20), go_on)
+    assert parts == [20, 6, 6, 6, 2]
+
+
 async def test_others_who_leave(pace: Pace, ticks: _Ticks) -> None:
     """What is left goes at once."""
     pace.saw_others()

@@ -65,7 +65,7 @@ def new(body: Fields) -> recipients_pb2.RecipientChange:
 
 
 def change(body: Fields, *, replaced: recipients_pb2.StoredRecipient | None = None) -> recipients_pb2.RecipientChange:
-    """Return the change that a body makes of whoever it is for. Absent fields stay as they are. Raises ApiError.
+    """Return the change of a contact that a body asks for. Absent fields stay as they are. Raises ApiError.
 
     replaced: whose custom fields are deleted that the body leaves out; None: none are deleted.
     """

@@ -5,39 +5,25 @@ import os
 import platform
 import signal
 import sys
-import time
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import asyncpg
-import msgspec
 
-from bench import baselines, ground, options, report, search, usage
+from bench import baselines, ground, options, output, report, search, usage
 from bench.figures import Load, Machine, Memory, Run
 from bench.helper import HelperError
 from bench.loads import Loader, loader
 from bench.options import Options
+from bench.output import Progress
 from bench.tenant import TenantError
 from stack.client import Running
 from stack.faults import StackError
 
-RESULTS = Path(__file__).with_name("results")
 # Open loops need a connection for each request under way.
 _OPEN_CONNECTIONS = 256
 _WARM_RATE, _WARM_S = 200.0, 2.0
-
-
-class Progress:
-    """Prints one line per step on standard error, with the seconds since the start."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def __call__(self, text: str) -> None:
-        """Print one line without buffering."""
-        print(f"[{time.monotonic() - self._began:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
 class Bench:
@@ -52,7 +38,7 @@ class Bench:
     async def run(self) -> Run:
         """Measure the chosen parts: memory at rest first, the baselines last, because they fill the broker's memory."""
         chosen = self._chosen
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = output.now()
         run = Run(at=at, quick=chosen.quick, machine=await self._machine())
         self._progress("waiting until the stack is at rest")
         await usage.quiet(usage.processes(self._stack))
@@ -118,13 +104,6 @@ class Bench:
         )
 
 
-def _keep(run: Run) -> Path:
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{run.at.replace(':', '').replace('+0000', 'Z')}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(run)))
-    return path
-
-
 async def _measure(stack: Running, chosen: Options, progress: Progress, load_before: float) -> Run:
     task = asyncio.current_task()
     if task is not None:
@@ -138,7 +117,7 @@ def _bench(chosen: Options) -> int:
     load_before = os.getloadavg()[0]
     with ground.stack(progress) as stack:
         run = asyncio.run(_measure(stack, chosen, progress, load_before))
-        path = _keep(run)
+        path = output.keep(run, run.at)
     print(report.render(run))
     with suppress(ValueError):
         path = path.relative_to(Path.cwd())

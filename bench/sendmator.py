@@ -5,24 +5,20 @@ Beside the bare chain of the same run. Status 1 if one is missing.
 
 import argparse
 import asyncio
-import sys
-import time
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 
-from bench import chains, ground, report
+from bench import chains, ground, output, report
 from bench.figures import Chain, Load
 from bench.load import PLACEHOLDER
 from bench.loads import Loader, Request, connected
+from bench.output import Progress
 from bench.sink import Outbox
 from bench.tenant import EVENT_TYPE, SMS_TEMPLATE, post
 from stack.client import Running
 
-RESULTS = Path(__file__).with_name("results")
 _CONNECTIONS = 256
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 # What the vendor's page promises of an answer at the measured rate, ms.
@@ -35,10 +31,6 @@ class Figures(msgspec.Struct, kw_only=True):
     at: str
     latency: Load
     chain: Chain
-
-
-def _say(text: str, _began: float = time.monotonic()) -> None:
-    print(f"[{time.monotonic() - _began:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
 async def _create(stack: Running) -> tuple[str, Request]:
@@ -66,17 +58,17 @@ async def _create(stack: Running) -> tuple[str, Request]:
     return tenant["id"], Request("/api/v1/events/send", keys, msgspec.json.encode(body).decode())
 
 
-async def _measure(stack: Running, rate: float, seconds: float) -> Figures:
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+async def _measure(stack: Running, rate: float, seconds: float, say: Progress) -> Figures:
+    at = output.now()
     async with connected(stack) as (sql, broker):
         tenant_id, request = await _create(stack)
         loads = Loader(stack, request, Outbox(sql, tenant_id), sql, broker)
         await loads.prepare()
-        _say("warming up")
+        say("warming up")
         await loads.run(rate=rate, seconds=2.0, connections=_CONNECTIONS)
-        _say(f"{rate:g}/s for {seconds:g} s")
+        say(f"{rate:g}/s for {seconds:g} s")
         latency = await loads.run(rate=rate, seconds=seconds, connections=_CONNECTIONS)
-    _say("the bare chain")
+    say("the bare chain")
     chain = await chains.measure(stack, seconds=5.0, connections=_CONNECTIONS, latency_rate=rate)
     return Figures(at=at, latency=latency, chain=chain)
 
@@ -102,11 +94,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200.0, help="events/s (200)")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long (30)")
     chosen = parser.parse_args()
-    with ground.stack(_say) as stack:
-        found = asyncio.run(_measure(stack, chosen.rate, chosen.seconds))
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"sendmator-{found.at.replace(':', '').replace('+0000', 'Z')}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+    say = Progress()
+    with ground.stack(say) as stack:
+        found = asyncio.run(_measure(stack, chosen.rate, chosen.seconds, say))
+    output.keep(found, found.at, name="sendmator")
     print(_text(found))
     raise SystemExit(1 if found.latency.count.missing else 0)
 

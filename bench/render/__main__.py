@@ -3,17 +3,13 @@
 import argparse
 import asyncio
 import sys
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from bench import output
 from bench.render import measure, report
 from bench.render.bombs import BOMBS
 from bench.render.workloads import LARGE, WORKLOADS
 
-_RESULTS = Path(__file__).parents[1] / "results"
 _VERSIONS = 3000
 
 
@@ -34,9 +30,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="shorter measurements")
     figures = asyncio.run(_run(quick=parser.parse_args().quick))
     print(report.text(**figures))
-    _RESULTS.mkdir(exist_ok=True)
-    path = _RESULTS / f"render-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+    path = output.keep(figures, output.now(), name="render")
     print(f"\nAll figures: {path}")
     sys.exit(any(not (blast.expected and blast.spared) for blast in figures["blasts"]))
 

@@ -3,16 +3,13 @@
 import argparse
 import asyncio
 import os
-import sys
-import time
-from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
-from bench import chains, ground, report, search
+from bench import chains, ground, output, report, search
 from bench.figures import Chain, Load
 from bench.loads import Loader, connected
+from bench.output import Progress
 from bench.webhooks import fanout, workspace
 from bench.webhooks.fanout import FanOut
 from bench.webhooks.sink import Receiver, receiver
@@ -20,7 +17,6 @@ from checks.growth import growth
 from checks.ports import free_port
 from stack.client import Running
 
-RESULTS = Path(__file__).parents[1] / "results"
 _CONNECTIONS = 256
 _PROBES = 5
 _MANY, _VERY_MANY = 10, 1_000
@@ -42,12 +38,11 @@ class Figures(msgspec.Struct, kw_only=True):
         return max((one for one in self.held if one.held), key=lambda one: one.delivered_rate, default=None)
 
 
-def _say(text: str, _began: float = time.monotonic()) -> None:
-    print(f"[{time.monotonic() - _began:5.1f} s] {text}", file=sys.stderr, flush=True)
+_say = Progress()
 
 
 async def _measure(stack: Running, port: int, chosen: argparse.Namespace) -> Figures:
-    found = Figures(at=datetime.now(UTC).isoformat(timespec="seconds"))
+    found = Figures(at=output.now())
     _say(f"workspaces with 1, {_MANY} and {_VERY_MANY:,} endpoints")
     one = await workspace.create(stack, "one", ["/one"], port)
     ten = await workspace.create(stack, "ten", [f"/ten/{number}" for number in range(_MANY)], port)
@@ -128,9 +123,7 @@ def main() -> None:
     port = free_port()
     with ground.stack(_say, {"CLARION_EGRESS_WEBHOOK_ALLOW": f"127.0.0.1:{port}"}) as stack:
         found = asyncio.run(_measure(stack, port, chosen))
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"webhooks-{found.at.replace(':', '').replace('+0000', 'Z')}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+    output.keep(found, found.at, name="webhooks")
     print(_text(found))
     loads = [one.count.missing for one in (found.latency, *found.held) if one is not None]
     missing = sum(loads) + sum(one.missing for one in (found.ten, found.thousand) if one is not None)

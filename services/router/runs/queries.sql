@@ -1,7 +1,7 @@
 -- Arguments that are times: Unix microseconds. A run's revision is raised by what decides (a page, a cancellation), not
 -- by a pause.
 
--- An event that has a run keeps it. 1 to 7: waiting, expanding, paused, done, canceled, failed, running
+-- An event that has a run keeps it. Those that this process goes on with at once are leased until $15. 1 to 7: waiting, expanding, paused, done, canceled, failed, running
 -- (clarion.router.v1.RunState).
 -- name: begin
 INSERT INTO router.runs (
@@ -11,16 +11,17 @@ INSERT INTO router.runs (
 SELECT
     t.id, t.event_id, t.tenant_id, t.event_type, t.scope, t.lane, t.state, t.is_large,
     'epoch'::timestamptz + nullif(t.due_us, 0) * interval '1 microsecond',
-    'epoch'::timestamptz + greatest(t.due_us, $13) * interval '1 microsecond',
+    'epoch'::timestamptz + (CASE WHEN t.is_taken THEN $15 ELSE greatest(t.due_us, $13) END) * interval '1 microsecond',
     t.event, t.sequence, t.body_size,
     'epoch'::timestamptz + $13 * interval '1 microsecond',
     'epoch'::timestamptz + $13 * interval '1 microsecond'
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::smallint[], $8::boolean[],
-    $9::bigint[], $10::bytea[], $11::bigint[], $12::integer[]
-) AS t (id, event_id, tenant_id, event_type, scope, lane, state, is_large, due_us, event, sequence, body_size)
+    $9::bigint[], $10::bytea[], $11::bigint[], $12::integer[], $14::boolean[]
+) AS t (id, event_id, tenant_id, event_type, scope, lane, state, is_large, due_us, event, sequence, body_size, is_taken)
 ORDER BY t.id
 ON CONFLICT (id) DO NOTHING
+RETURNING id
 
 -- After begin's commit, because the cancellation may have been stored at the same time.
 -- name: wake_canceled
@@ -29,6 +30,7 @@ FROM router.canceled_events c
 WHERE r.id = ANY($1::uuid[]) AND r.state IN (1, 2) AND r.output IS NULL
     AND r.wake_at > 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
     AND c.tenant_id = r.tenant_id AND c.event_id = r.event_id
+RETURNING r.id
 
 -- Leases up to $4 runs whose time has come: if this process dies, another one sees them when the lease ends at $3. The
 -- first one of each lane goes before the second of any, so that a tenant with thousands delays few others; among equals

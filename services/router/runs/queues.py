@@ -24,6 +24,8 @@ _BUSY_S = 0.05
 # under way, in batches.
 _TOGETHER_S, _ROOM_S = 0.25, 5.0
 _MOST_UNDER_WAY = 3
+# Of a batch: while no more is under way, new rows go on at once. Lanes have nothing to divide then.
+_SHARE = 4
 
 STORE_ERRORS = (ClarionError, *postgres.CONNECTION_ERRORS, asyncpg.PostgresError)
 
@@ -47,7 +49,8 @@ class Queues:
         self._work = work
         self._batches = {False: few, True: large}
         self._wakes = {False: asyncio.Event(), True: asyncio.Event()}
-        self._stopping = False
+        self._under_way = {queue: UnderWay(batch) for queue, batch in self._batches.items()}
+        self._working = self._stopping = False
 
     def wake(self, *, large: bool | None = None) -> None:
         """Look for due rows now. large: of this queue; None: of both."""
@@ -55,8 +58,20 @@ class Queues:
             if large in (None, queue):
                 wake.set()
 
+    @property
+    def room(self) -> int:
+        """How many small rows may go on at once without being claimed; 0 while there is much to do."""
+        if self._stopping or not self._working:
+            return 0
+        return max(0, self._batches[False] // _SHARE - len(self._under_way[False]))
+
+    def add(self, tasks: "set[asyncio.Task[None]]") -> None:
+        """Count small rows that go on without being claimed, and wait for them at the end."""
+        self._under_way[False].add(tasks)
+
     async def run(self) -> None:
         """Work; return when what is in hand after stop() has ended."""
+        self._working = True
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._loop(large=False))
             loops.create_task(self._loop(large=True))
@@ -68,8 +83,7 @@ class Queues:
 
     async def _loop(self, *, large: bool) -> None:
         """Start batch after batch; each as soon as no more than the one before it is under way."""
-        wake, batch = self._wakes[large], self._batches[large]
-        under_way = UnderWay(batch)
+        wake, batch, under_way = self._wakes[large], self._batches[large], self._under_way[large]
         while not self._stopping:
             wake.clear()
             pause = await self._start_or_idle(under_way, large=large)

@@ -9,6 +9,7 @@ from clarion.router.v1 import run_output_pb2, runs_pb2
 from runtime.ids import derived_id_at
 from services.domain import audience, direct_messages
 from services.domain.delivery_ids import CURRENT_SCHEME, scheme_of
+from services.domain.nameless import with_addresses_as_stored
 from services.domain.reasons import Reason
 from services.router import messages
 from services.router.messages import Plan
@@ -145,6 +146,27 @@ def without_large_body(event: event_pb2.Event, sequence: int) -> tuple[event_pb2
     return small, event_pb2.BodyReference(sequence=sequence, size=size)
 
 
+def begun(event: event_pb2.Event, sequence: int, now_us: int) -> Run:
+    """Return the run of an event as it begins. sequence: of the event in EVENTS."""
+    kept, body = without_large_body(with_addresses_as_stored(event), sequence)
+    return Run(
+        id=run_id(event.id),
+        event=kept,
+        state=first_state(event, now_us),
+        revision=0,
+        body=body if body.sequence else None,
+        page_after="",
+        page_upto="",
+        recipients=0,
+        sends=0,
+        skips=0,
+        due_us=event.due_at_us,
+        crashes=0,
+        updated_us=now_us,
+        output=None,
+    )
+
+
 def first_state(event: event_pb2.Event, now_us: int) -> runs_pb2.RunState.ValueType:
     """Return the state in which an event's run begins."""
     return WAITING if event.due_at_us > max(now_us, event.accepted_at_us) else EXPANDING
@@ -173,6 +195,11 @@ def is_paged(event: event_pb2.Event) -> bool:
 def is_large(event: event_pb2.Event) -> bool:
     """Return whether it waits for its turn among the large ones, so that few recipients never wait for many."""
     return is_paged(event) or len(event.audience) > MAX_FEW or len(event.endpoints.endpoint_ids) > MAX_FEW
+
+
+def may_be_divided(event: event_pb2.Event) -> bool:
+    """Return whether those whom it is for may be too many for one page, because each has several deliveries."""
+    return starts_workflows(event) and (is_paged(event) or len(event.audience) > 1)
 
 
 def lane_of(event: event_pb2.Event) -> int:

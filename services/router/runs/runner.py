@@ -103,8 +103,12 @@ class Runs:
 
     async def begin(self, new: Sequence[NewRun]) -> None:
         """See ports.Runs."""
-        await self._store.begin(new, self._now())
-        self.wake()
+        begun = await self._store.begin(new, self._now(), self._queues.room)
+        if begun:
+            self._pace.saw_others()
+            self._queues.add({asyncio.create_task(self._advance(run, is_canceled=False, large=False)) for run in begun})
+        if len(begun) < len(new):
+            self.wake()
 
     def wake(self) -> None:
         """Look for due runs now."""
@@ -178,7 +182,7 @@ class Runs:
                 if runs.is_paged(run.event) and not run.page_upto:
                     # Who is deleted and stored again meanwhile would else be on a second page.
                     run = replace(run, page_upto=await self._audiences.newest(run.event.tenant_id))
-                weight = await self._workflows.weight(run.event) if runs.starts_workflows(run.event) else 1
+                weight = await self._workflows.weight(run.event) if runs.may_be_divided(run.event) else 1
                 page = await self._audiences.next(run, weight)
                 planned, new = await self._plan(run, page)
             _PEOPLE.inc(len(page.people))

@@ -15,7 +15,6 @@ from runtime.clock import micros_of
 from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from services.domain import topology
-from services.domain.nameless import with_addresses_as_stored
 from services.router.ports import NewRun
 from services.router.runs import run as runs
 from services.router.runs.run import Decision, Hold, Run, RunSummary
@@ -40,17 +39,28 @@ class RunStore:
         self._pool = pool
         self._outbox = outbox
 
-    async def begin(self, new: Sequence[NewRun], now_us: int) -> None:
-        """Store a run for each event that has none; of an event that was canceled before, it is due at once, to end."""
-        rows = [_new_row(one, now_us) for one in {one.event.id: one for one in new}.values()]
-        if rows:
-            with postgres.unavailable_while_down():
-                await self._pool.execute(_SQL.begin, *map(list, zip(*rows, strict=True)), now_us)
-                await self._pool.execute(_SQL.wake_canceled, [row[0] for row in rows], now_us)
+    async def begin(self, new: Sequence[NewRun], now_us: int, room: int = 0) -> list[Run]:
+        """Store a run for each event that has none; of an event that was canceled before, it is due at once, to end.
+
+        Returns up to room of them, leased as claim() does it: due now, for few recipients, and not canceled.
+        """
+        begun = [runs.begun(one.event, one.sequence, now_us) for one in {one.event.id: one for one in new}.values()]
+        if not begun:
+            return []
+        small = [run.id for run in begun if run.due_us <= now_us and not runs.is_large(run.event)]
+        taken = set(small[:room])
+        rows = map(list, zip(*map(_new_row, begun), strict=True))
+        leased = [run.id in taken for run in begun]
+        with postgres.unavailable_while_down():
+            stored = await self._pool.fetch(_SQL.begin, *rows, now_us, leased, _lease_end(now_us))
+            woken = await self._pool.fetch(_SQL.wake_canceled, [run.id for run in begun], now_us)
+        taken &= {str(row["id"]) for row in stored}
+        taken -= {str(row["id"]) for row in woken}
+        return [run for run in begun if run.id in taken]
 
     async def claim(self, now_us: int, limit: int, *, large: bool) -> list[tuple[Run, bool]]:
         """Lease runs whose time has come, lane by lane in turn; return each, and whether its event was canceled."""
-        until = now_us + int(LEASE_S * 1_000_000)
+        until = _lease_end(now_us)
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.claim, large, now_us, until, limit, runs.LANES)
         found = [(run, row["is_canceled"]) for row in rows if (run := read_run(row)) is not None]
@@ -205,21 +215,25 @@ class RunStore:
         return _summary(row)
 
 
-def _new_row(new: NewRun, now_us: int) -> tuple[object, ...]:
-    event, body = runs.without_large_body(with_addresses_as_stored(new.event), new.sequence)
+def _lease_end(now_us: int) -> int:
+    return now_us + int(LEASE_S * 1_000_000)
+
+
+def _new_row(run: Run) -> tuple[object, ...]:
+    event = run.event
     return (
-        runs.run_id(event.id),
+        run.id,
         event.id,
         event.tenant_id,
         event.event_type,
         event.scope,
         runs.lane_of(event),
-        runs.first_state(event, now_us),
+        run.state,
         runs.is_large(event),
-        event.due_at_us,
+        run.due_us,
         event.SerializeToString(),
-        body.sequence,
-        body.size,
+        run.body.sequence if run.body is not None else 0,
+        run.body.size if run.body is not None else 0,
     )
 
 

@@ -1,5 +1,6 @@
 """Runs on real PostgreSQL and NATS: events that wait for their time, and events for groups."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
+from services.router.ports import NewRun
 from services.router.runs import store
 from services.router.runs.store import LEASE_S, RunStore
 from tests.integration.router.run_world import ANY, TENANT, World, fail, group, inline, names, stored
@@ -286,6 +288,37 @@ async def test_a_cancellation_is_kept_while_the_run_is(world: World) -> None:
     await world.work()
     assert (await world.sent_to(), await world.state(event)) == ([], runs_pb2.RUN_STATE_CANCELED)
     assert await world.store.forget(world.clock(), world.clock() + 1) == 2
+
+
+async def test_new_runs_are_taken_as_they_are_stored(world: World) -> None:
+    """As many as there is room for: due, for few recipients, new and not canceled. Others are claimed."""
+    canceled, first, second, third = (world.event(inline(name)) for name in ("x", "a", "b", "c"))
+    later, large = world.event(inline("d"), due_in_s=3_600), world.event(group("g"))
+    await world.store.cancel(TENANT, canceled.id, "caller", world.clock())
+    new = [NewRun(event, 7) for event in (canceled, later, large, first, second, third)]
+    taken = await world.store.begin(new, world.clock(), room=3)
+    assert [run.event.id for run in taken] == [first.id, second.id]
+    assert await world.store.begin(new, world.clock(), room=3) == []
+    await world.work()
+    assert await world.sent_to() == ["c"]
+    world.clock.pass_s(LEASE_S + 1)  # as if the process had ended
+    await world.work()
+    assert sorted(await world.sent_to()) == ["a", "b", "c"]
+
+
+async def test_a_new_run_goes_on_without_being_claimed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router that has little to do works on what it has stored, and waits for it when it ends."""
+
+    async def nothing(*_: object, **__: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(RunStore, "claim", nothing)
+    running = asyncio.create_task(world.runs.run())
+    await asyncio.sleep(0)
+    await world.begin(world.event(inline("a")))
+    await world.runs.drain()
+    await running
+    assert await world.sent_to() == ["a"]
 
 
 async def test_another_tenants_run_is_not_canceled(world: World) -> None:

@@ -1,8 +1,8 @@
 -- Arguments that are times: Unix microseconds. A run's revision is raised by what decides (a page, a cancellation), not
 -- by a pause.
 
--- An event that has a run keeps it. Those that this process goes on with at once are leased until $15. 1 to 7: waiting, expanding, paused, done, canceled, failed, running
--- (clarion.router.v1.RunState).
+-- An event that has a run keeps it. Those that this process goes on with at once are leased until $15. 1 to 7: waiting,
+-- expanding, paused, done, canceled, failed, running (clarion.router.v1.RunState).
 -- name: begin
 INSERT INTO router.runs (
     id, event_id, tenant_id, event_type, scope, lane, state, is_large, due_at, wake_at, event, sequence, body_size,

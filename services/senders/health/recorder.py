@@ -134,14 +134,15 @@ class HealthRecorder:
         self._changed = set()
         failures, self._failures = self._failures, {}
         try:
+            # Before the breakers, so that none is open without its reason.
+            if failures:
+                await self._store.write_failures(failures)
+                failures = {}
             if changed:
                 paused = [self._paused[one] for one in changed if one in self._paused]
                 await self._store.write_breakers(
                     self._process_id, paused, changed - {one.provider_id for one in paused}
                 )
-            if failures:
-                await self._store.write_failures(failures)
-                failures = {}
         except BaseException:
             self._changed |= changed
             self._failures = {**failures, **self._failures}

@@ -19,6 +19,7 @@ from tests import documentation, packages
 from tests.e2e.browser import page_of
 from tests.e2e.recipients.conftest import PAGE_PORT, TOKEN_LIFETIME_S, Cable
 from tests.e2e.recipients.test_official_client import push
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 BACK_MS = 60_000
@@ -56,6 +57,7 @@ async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path, b
     command = command_for([node, "server.mjs"], death_signal=signal.SIGKILL)
     server = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env={**os.environ, **variables})
     try:
+        await eventually(_listens)
         async with page_of(browser) as opened:
             yield opened
     finally:
@@ -64,18 +66,20 @@ async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path, b
 
 
 async def _open(page: Page, path: str = "/bare") -> None:
-    """Open the page without the component, or another one, once its server answers."""
-    url = f"http://127.0.0.1:{PAGE_PORT}{path}"
-    for _ in range(100):
-        try:
-            await page.goto(url)
-            break
-        except Exception as error:
-            if "ERR_CONNECTION_REFUSED" not in str(error):
-                raise
-            await page.wait_for_timeout(100)
+    """Open the page without the component, or another one."""
+    await page.goto(f"http://127.0.0.1:{PAGE_PORT}{path}")
     if path == "/bare":
         await _is(page, "connected")
+
+
+async def _listens() -> bool:
+    """Return whether the page's server does. The browser must not ask before: its error page comes when it likes."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", PAGE_PORT)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _is(page: Page, state: str) -> None:

@@ -131,7 +131,7 @@ async def test_what_the_database_did_not_take_is_written_later(
     recorder = HealthRecorder(store, new_id())
     recorder.called("p1", _DOWN)
     recorder.paused(TENANT, "p1", "provider_circuit_open", 15.0)
-    for table in ("provider_breakers", "provider_failures", "provider_calls"):
+    for table in ("provider_failures", "provider_breakers", "provider_calls"):
         await pool.execute(f"ALTER TABLE senders.{table} RENAME TO away")
         with pytest.raises(ClarionError) as away:
             await recorder.write(is_due=True)

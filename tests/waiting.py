@@ -44,6 +44,16 @@ async def end(task: "asyncio.Task[Any]") -> None:
         task.result()
 
 
+async def listens(port: int) -> bool:
+    """Tell whether a server accepts connections on this port of the machine."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether a process runs."""
     try:

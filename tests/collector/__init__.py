@@ -17,7 +17,7 @@ from aiohttp import web
 from stack import go_program
 from stack.launch import command_for
 from tests.conftest import free_port
-from tests.waiting import eventually
+from tests.waiting import eventually, listens
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = go_program.GoProgram("collector", "The OpenTelemetry collector", Path(__file__).parent)
@@ -139,10 +139,4 @@ service:
 
 async def _listens(collector: Collector, process: asyncio.subprocess.Process) -> bool:
     assert process.returncode is None, "the collector has ended: see collector.log"
-    for port in (collector.http_port, collector.grpc_port):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            return False
-        writer.close()
-    return True
+    return await listens(collector.http_port) and await listens(collector.grpc_port)

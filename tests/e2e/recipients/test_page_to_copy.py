@@ -19,7 +19,7 @@ from tests import documentation, packages
 from tests.e2e.browser import page_of
 from tests.e2e.recipients.conftest import PAGE_PORT, TOKEN_LIFETIME_S, Cable
 from tests.e2e.recipients.test_official_client import push
-from tests.waiting import eventually
+from tests.waiting import eventually, listens
 
 ROOT = Path(__file__).parents[3]
 BACK_MS = 60_000
@@ -57,7 +57,8 @@ async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path, b
     command = command_for([node, "server.mjs"], death_signal=signal.SIGKILL)
     server = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env={**os.environ, **variables})
     try:
-        await eventually(_listens)
+        # Before the browser asks: its error page may come late, and interrupt what is opened then.
+        await eventually(lambda: listens(PAGE_PORT))
         async with page_of(browser) as opened:
             yield opened
     finally:
@@ -70,16 +71,6 @@ async def _open(page: Page, path: str = "/bare") -> None:
     await page.goto(f"http://127.0.0.1:{PAGE_PORT}{path}")
     if path == "/bare":
         await _is(page, "connected")
-
-
-async def _listens() -> bool:
-    """Return whether the page's server does. The browser must not ask before: its error page comes when it likes."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", PAGE_PORT)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 async def _is(page: Page, state: str) -> None:

@@ -24,7 +24,7 @@ from standardwebhooks import Webhook
 from services.senders.webhooks import signing
 from tests import documentation
 from tests.conftest import free_port
-from tests.waiting import eventually
+from tests.waiting import eventually, listens
 
 PAGE = "docs/webhooks.md"
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -89,7 +89,7 @@ async def receiver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     port, log = free_port(), tmp_path / "log"
     with _running(command, log, {"WEBHOOK_SECRET": SECRET, "PORT": str(port)}):
         made = Receiver(f"http://127.0.0.1:{port}/webhooks", log)
-        await eventually(lambda: _listens(port), 30)
+        await eventually(lambda: listens(port), 30)
         yield made
 
 
@@ -102,15 +102,6 @@ def _running(command: list[str], log: Path, variables: Mapping[str, str]) -> Ite
     finally:
         process.kill()
         process.wait()
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 def _headers(body: bytes = BODY, *, at: int = 0, secrets: tuple[str, ...] = (SECRET,)) -> dict[str, str]:

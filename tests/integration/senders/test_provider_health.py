@@ -144,6 +144,23 @@ async def test_what_the_database_did_not_take_is_written_later(
     assert health.last_failure is not None
 
 
+async def test_no_breaker_is_open_without_its_reason(
+    store: ProviderHealthStore, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    """If the failure cannot be stored, the breaker waits for it."""
+    recorder = HealthRecorder(store, new_id())
+    recorder.called("p1", _DOWN)
+    recorder.paused(TENANT, "p1", "provider_circuit_open", 15.0)
+    await pool.execute("ALTER TABLE senders.provider_failures RENAME TO away")
+    with pytest.raises(ClarionError):
+        await recorder.write(is_due=False)
+    await pool.execute("ALTER TABLE senders.away RENAME TO provider_failures")
+    assert await pool.fetchval("SELECT count(*) FROM senders.provider_breakers") == 0
+    await recorder.write(is_due=False)
+    health = (await store.read(["p1"]))["p1"]
+    assert (len(health.breakers), health.last_failure is not None) == (1, True)
+
+
 async def test_a_broken_provider_says_why_until_it_is_fixed(senders: Senders) -> None:
     """Open with its reason; closed as soon as the settings change; a restart leaves nothing behind."""
     settings: dict[str, Any] = {"host": "127.0.0.1", "tls": "none", "from_email": "noreply@relay.example"}
